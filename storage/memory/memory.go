@@ -1,0 +1,250 @@
+// Package memory is a storage.Store in the memory of one process: [New] makes one.
+//
+// It is for tests and for programs of a single process that can lose everything when they exit:
+// nothing is written anywhere, so a restart forgets every authenticator and every lock.
+package memory
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/storage"
+)
+
+// Store is a storage.Store over maps, under one lock; make it with New.
+//
+// A load or a save of what is there costs the same however much is stored, and a page costs its
+// own rows. A new account moves part of a sorted list of all account IDs, 16 bytes for each: next
+// to nothing at a thousand accounts, up to a millisecond at a million. The same holds for a new
+// token and the tokens of its account.
+type Store struct {
+	mu       sync.RWMutex
+	accounts map[string]storage.Record
+	tokens   map[string]storage.TokenRecord
+	ids      []string            // of accounts, sorted
+	owned    map[string][]string // sorted token IDs by account, which need not exist
+}
+
+var _ storage.Store = (*Store)(nil)
+
+// New returns an empty store.
+func New() *Store {
+	return &Store{
+		accounts: make(map[string]storage.Record),
+		tokens:   make(map[string]storage.TokenRecord),
+		owned:    make(map[string][]string),
+	}
+}
+
+// LoadAccount implements storage.Store.
+func (s *Store) LoadAccount(ctx context.Context, id string) (storage.Record, error) {
+	if err := check(ctx, id); err != nil {
+		return storage.Record{}, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	r, ok := s.accounts[id]
+	if !ok {
+		return storage.Record{}, storage.ErrNotFound
+	}
+	return copyRecord(r), nil
+}
+
+// SaveAccount implements storage.Store.
+func (s *Store) SaveAccount(ctx context.Context, r storage.Record, prev int64) error {
+	if err := check(ctx, r.ID); err != nil {
+		return err
+	}
+	if err := checkVersion(r.Version); err != nil {
+		return err
+	}
+	r = copyRecord(r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// No stored version is 0, so the zero Record of a missing account has the one that prev 0 names.
+	stored, ok := s.accounts[r.ID]
+	if stored.Version != prev {
+		return storage.ErrConflict
+	}
+	if !ok {
+		s.ids = insert(s.ids, r.ID)
+	}
+	s.accounts[r.ID] = r
+	return nil
+}
+
+// DeleteAccount implements storage.Store.
+func (s *Store) DeleteAccount(ctx context.Context, id string) error {
+	if err := check(ctx, id); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i, ok := slices.BinarySearch(s.ids, id); ok {
+		s.ids = slices.Delete(s.ids, i, i+1)
+	}
+	delete(s.accounts, id)
+	for _, token := range s.owned[id] {
+		delete(s.tokens, token)
+	}
+	delete(s.owned, id)
+	return nil
+}
+
+// Accounts implements storage.Store.
+func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]storage.Record, error) {
+	if err := checkPage(ctx, after, limit); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var page []storage.Record
+	for _, id := range greater(s.ids, after, limit) {
+		page = append(page, copyRecord(s.accounts[id]))
+	}
+	return page, nil
+}
+
+// LoadToken implements storage.Store.
+func (s *Store) LoadToken(ctx context.Context, id string) (storage.TokenRecord, storage.AccountIndex, error) {
+	if err := check(ctx, id); err != nil {
+		return storage.TokenRecord{}, storage.AccountIndex{}, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	t, ok := s.tokens[id]
+	if !ok {
+		return storage.TokenRecord{}, storage.AccountIndex{}, storage.ErrNotFound
+	}
+	owner, ok := s.accounts[t.AccountID]
+	if !ok {
+		return storage.TokenRecord{}, storage.AccountIndex{}, storage.ErrNotFound
+	}
+	return copyToken(t), owner.Index, nil
+}
+
+// SaveToken implements storage.Store.
+func (s *Store) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64) error {
+	if err := check(ctx, t.ID); err != nil {
+		return err
+	}
+	if err := storage.CheckID(t.AccountID); err != nil {
+		return err
+	}
+	if err := checkVersion(t.Version); err != nil {
+		return err
+	}
+	t = copyToken(t)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored, ok := s.tokens[t.ID]
+	if stored.Version != prev || ok && stored.AccountID != t.AccountID {
+		return storage.ErrConflict
+	}
+	if !ok {
+		s.owned[t.AccountID] = insert(s.owned[t.AccountID], t.ID)
+	}
+	t.LastUsed = stored.LastUsed
+	s.tokens[t.ID] = t
+	return nil
+}
+
+// Tokens implements storage.Store.
+func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
+	if err := checkPage(ctx, after, limit); err != nil {
+		return nil, err
+	}
+	if err := storage.CheckID(accountID); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var page []storage.TokenRecord
+	for _, id := range greater(s.owned[accountID], after, limit) {
+		page = append(page, copyToken(s.tokens[id]))
+	}
+	return page, nil
+}
+
+// TouchTokens implements storage.Store.
+func (s *Store) TouchTokens(ctx context.Context, uses []storage.TokenUse) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for _, use := range uses {
+		if err := storage.CheckID(use.ID); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, use := range uses {
+		t, ok := s.tokens[use.ID]
+		if at := cut(use.At); ok && at.After(t.LastUsed) {
+			t.LastUsed = at
+			s.tokens[use.ID] = t
+		}
+	}
+	return nil
+}
+
+func check(ctx context.Context, id string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return storage.CheckID(id)
+}
+
+func checkPage(ctx context.Context, after string, limit int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if limit < 1 {
+		return fmt.Errorf("%w: a limit below 1", storage.ErrInvalid)
+	}
+	if after == "" {
+		return nil
+	}
+	return storage.CheckID(after)
+}
+
+func checkVersion(v int64) error {
+	if v == 0 {
+		return fmt.Errorf("%w: version 0", storage.ErrInvalid)
+	}
+	return nil
+}
+
+func copyRecord(r storage.Record) storage.Record {
+	r.Data = bytes.Clone(r.Data)
+	r.Index.LockedUntil = cut(r.Index.LockedUntil)
+	return r
+}
+
+func copyToken(t storage.TokenRecord) storage.TokenRecord {
+	t.Data = bytes.Clone(t.Data)
+	t.Index.Expires = cut(t.Index.Expires)
+	return t
+}
+
+// cut makes a time what databases make of it, so that nothing comes to depend on finer ones.
+func cut(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// insert puts an ID that is not in a sorted list into its place.
+func insert(ids []string, id string) []string {
+	i, _ := slices.BinarySearch(ids, id)
+	return slices.Insert(ids, i, id)
+}
+
+// greater returns the first IDs of a sorted list that are greater than after, limit at most.
+func greater(ids []string, after string, limit int) []string {
+	i, found := slices.BinarySearch(ids, after)
+	if found {
+		i++
+	}
+	return ids[i:][:min(limit, len(ids)-i)]
+}

@@ -1,0 +1,143 @@
+// Package storage says what Gatehouse needs of a database: the Store interface, the records it
+// keeps and the errors it answers with. Programs that use Gatehouse pick an adapter (memory, or
+// one of their own) and hand it to gatehouse.New; only adapters deal with this package.
+//
+// A store keeps bytes under a key with a version, and an index beside them for operators' queries.
+// It needs no transactions and no locks: every change is one conditional write of one record.
+// Package storagetest has the suite that every adapter must pass.
+package storage
+
+import (
+	"context"
+	"errors"
+	"time"
+	"unicode/utf8"
+)
+
+// MaxID is the greatest length of an ID, in bytes.
+const MaxID = 255
+
+var (
+	// ErrNotFound says that no such account or token is stored.
+	ErrNotFound = errors.New("storage: not found")
+	// ErrConflict says that nothing was written by this call as the stored version was not the
+	// expected one, or that the database asked to try again. The caller loads and decides anew.
+	ErrConflict = errors.New("storage: conflict")
+	// ErrInvalid says that an ID, a version or a limit cannot be stored or asked for at all.
+	ErrInvalid = errors.New("storage: invalid argument")
+)
+
+// Record is one account.
+type Record struct {
+	ID      string // see CheckID
+	Version int64  // chosen by the caller, fresh and random at every save, never 0
+	Data    []byte // opaque, kept byte for byte, up to 1 MiB; nil and empty are the same
+	Index   AccountIndex
+}
+
+// AccountIndex is what a store keeps of an account beside its data, in columns of their own: for
+// operators' queries, and for the checks of a token, which must not need a second read. The data
+// is the truth; the index is computed from it at every save.
+type AccountIndex struct {
+	Authenticators int       // active ones; 0: no second factor
+	CodesLeft      int       // unused recovery codes
+	LockedUntil    time.Time // zero: no method is locked by time
+	Disabled       bool      // a method takes no more guesses until it is unlocked
+	Suspended      bool
+	// KeyName has the keys that seal the account's secrets, joined by commas: up to 1024 bytes of
+	// UTF-8 without NUL, kept byte for byte. Empty: no secrets.
+	KeyName    string
+	TokenEpoch int64 // tokens minted under another value are revoked
+}
+
+// TokenRecord is one access token. SaveToken writes everything but LastUsed.
+type TokenRecord struct {
+	ID        string
+	AccountID string
+	Version   int64
+	Data      []byte
+	Index     TokenIndex
+	LastUsed  time.Time // written by TouchTokens alone; zero: never used
+}
+
+// TokenIndex is what a store keeps of a token beside its data, for operators' queries.
+type TokenIndex struct {
+	Expires time.Time
+	Revoked bool
+}
+
+// TokenUse says that a token was used, and when.
+type TokenUse struct {
+	ID string
+	At time.Time
+}
+
+// Store is what an adapter implements. All of it may be called from many goroutines at once.
+//
+// An implementation copies: it neither keeps nor changes the slices it is given, and returns
+// nothing that it or another caller still holds. It compares IDs byte for byte (case, accents,
+// normalisation and trailing spaces count), and refuses those that CheckID refuses, with
+// ErrInvalid. A load sees every save that had returned before the load began, whichever process
+// made it: a replica that lags is not a Store.
+//
+// Times lie between the years 1970 and 2300 or are zero. They come back in UTC, cut (not rounded)
+// to the microsecond; the zero time comes back as the zero time.
+//
+// A method whose context has ended before the call returns the context's error and writes nothing.
+// A save that reports any error but ErrConflict and ErrInvalid may have happened or not; it must
+// never report a success that is not durable. A database's own wish to try again (SQLSTATE 40001,
+// MySQL's 1213, SQLite's busy) is ErrConflict, whichever method meets it: the caller's loop does
+// the rest.
+type Store interface {
+	// LoadAccount returns ErrNotFound where there is no such account.
+	LoadAccount(ctx context.Context, id string) (Record, error)
+
+	// SaveAccount writes r if the stored version is prev, else returns ErrConflict; prev 0 says
+	// that the account must not exist. The comparison and the write are one atomic step. r.Version
+	// is stored as given, and 0 is ErrInvalid: because it is fresh at every save, a caller that
+	// meets a conflict and finds the very version it tried knows that its save had happened and
+	// only the reply was lost.
+	SaveAccount(ctx context.Context, r Record, prev int64) error
+
+	// DeleteAccount removes the account, then its tokens. In that order: a token without an owner
+	// is not found by LoadToken, so a crash between the two leaves no live token. Deleting an
+	// account that is absent removes what tokens it left and is no error.
+	DeleteAccount(ctx context.Context, id string) error
+
+	// Accounts returns up to limit accounts with an ID greater than after, in byte order of the
+	// IDs. Only an empty page ends the listing. after is empty or an ID, which need not be stored;
+	// limit is at least 1; all else is ErrInvalid.
+	Accounts(ctx context.Context, after string, limit int) ([]Record, error)
+
+	// LoadToken returns a token and the index of the account that owns it, in one round trip and
+	// as of one moment. Where the token or its owner is missing it returns ErrNotFound.
+	LoadToken(ctx context.Context, id string) (TokenRecord, AccountIndex, error)
+
+	// SaveToken writes t as SaveAccount does an account. It does not ask whether the owner exists,
+	// and neither writes nor disturbs LastUsed. A token's owner never changes: a save under
+	// another AccountID than the stored one is ErrConflict.
+	SaveToken(ctx context.Context, t TokenRecord, prev int64) error
+
+	// Tokens returns up to limit tokens of an account with an ID greater than after, as Accounts
+	// does. The owner need not exist.
+	Tokens(ctx context.Context, accountID, after string, limit int) ([]TokenRecord, error)
+
+	// TouchTokens moves LastUsed forward to the given times, in one statement or batch. It never
+	// moves one back, passes over tokens that do not exist, and never touches a record or its
+	// version, so it cannot make a save conflict. The same token may be named more than once; no
+	// uses at all are no error. An ID that is ErrInvalid refuses the whole batch.
+	TouchTokens(ctx context.Context, uses []TokenUse) error
+}
+
+// CheckID returns ErrInvalid unless id is 1 to MaxID bytes of UTF-8 without NUL.
+func CheckID(id string) error {
+	if id == "" || len(id) > MaxID || !utf8.ValidString(id) {
+		return ErrInvalid
+	}
+	for i := range len(id) {
+		if id[i] == 0 {
+			return ErrInvalid
+		}
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package storagetest
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/gatehouse-go/gatehouse/storage"
+)
+
+// lastID is the greatest ID there can be: nothing comes after it.
+var lastID = strings.Repeat("\U0010ffff", 63) + "\uffff"
+
+func (e *env) mine(id string) bool { return strings.HasPrefix(id, e.prefix) }
+
+// testPages has IDs that collations, UTF-16 and padding with spaces would put into another order.
+func testPages(k *kindEnv) {
+	suffixes := []string{"A", "B", "Z", "_", "a", "a\t", "a ", "a!", "aa", "ab", "b", "z", "~", "\u00e9", "\ud7ff", "\ufffd", "\U0001f600"}
+	sorted := make([]record, len(suffixes))
+	for i, suffix := range suffixes {
+		sorted[i] = k.fresh(k.id(suffix))
+	}
+	for _, i := range rand.Perm(len(sorted)) {
+		k.write(sorted[i], 0)
+	}
+	if k.name == accounts.name {
+		k.token(k.id("aaa"), k.id("a")) // a token is no account
+	} else {
+		for i, other := range []string{strings.ToUpper(k.owner), k.owner + " ", k.owner + "%"} {
+			k.token(k.id(fmt.Sprintf("aa-%d", i)), other)
+		}
+	}
+
+	for _, limit := range []int{1, 2, 3, len(sorted), len(sorted) + 1} {
+		k.sameList(k.walk(k.prefix, limit), sorted, fmt.Sprintf("%s by pages of %d", k.list, limit))
+	}
+	// Of an ID that is not stored too.
+	for i, r := range sorted {
+		k.sameList(k.walk(r.id, 4), sorted[i+1:], k.list+" after "+quote(r.id))
+		between := r.id + "\x01"
+		k.sameList(k.walk(between, 4), sorted[i+1:], k.list+" after "+quote(between))
+	}
+
+	changed := k.write(k.fresh(sorted[3].id), sorted[3].version)
+	sorted[3] = changed
+	k.sameList(k.walk(k.prefix, 5), sorted, k.list+" after a save")
+	if k.name == accounts.name {
+		k.delete(changed.id)
+		k.sameList(k.walk(k.prefix, 5), slices.Delete(sorted, 3, 4), k.list+" after a delete")
+	}
+}
+
+func (k *kindEnv) sameList(got, want []record, what string) {
+	k.Helper()
+	for i := range max(len(got), len(want)) {
+		switch {
+		case i >= len(want):
+			k.Fatalf("%s: got %s too, want the %d IDs before it alone", what, quote(got[i].id), len(want))
+		case i >= len(got):
+			k.Fatalf("%s: ends before %s, after %d of %d", what, quote(want[i].id), i, len(want))
+		}
+		k.same(got[i], want[i], fmt.Sprintf("%s: number %d", what, i+1))
+	}
+}
+
+func testAfterAndLimit(k *kindEnv) {
+	k.write(k.fresh(k.id("a")), 0)
+	k.write(k.fresh(k.id("b")), 0)
+	for _, limit := range []int{0, -1, math.MinInt} {
+		_, err := k.listFrom(k.ctx, k.store, k.owner, "", limit)
+		k.want(err, storage.ErrInvalid, fmt.Sprintf("%s with limit %d", k.list, limit))
+	}
+	// There is a record, so there is a first one, and it does not come after this one.
+	page := k.page("", 1)
+	if len(page) != 1 {
+		k.Fatalf("%s after the empty ID, limit 1: got %d records, want 1", k.list, len(page))
+	}
+	if page[0].id > k.id("a") {
+		k.Fatalf("%s after the empty ID begins with %s, though %s comes before", k.list, quote(page[0].id), quote(k.id("a")))
+	}
+	if page := k.page(lastID, math.MaxInt); len(page) != 0 {
+		k.Fatalf("%s after the greatest ID: got %d records, want none", k.list, len(page))
+	}
+	if k.name == tokens.name {
+		if page := k.page("", math.MaxInt); len(page) == 0 {
+			k.Fatalf("Tokens with the greatest limit: got none, want some of 2")
+		}
+		none := &kindEnv{k.env, k.kind, k.id("nobody")}
+		if page := none.page("", 10); len(page) != 0 {
+			k.Fatalf("Tokens of an account that was never saved: got %d, want none", len(page))
+		}
+	}
+}

@@ -1,0 +1,242 @@
+package storagetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/storage"
+)
+
+func (e *env) touch(uses ...storage.TokenUse) {
+	e.Helper()
+	given := slices.Clone(uses)
+	e.must(e.try(func() error { return e.store.TouchTokens(e.ctx, uses) }), fmt.Sprintf("TouchTokens with %d uses", len(uses)))
+	if !slices.Equal(uses, given) {
+		e.Fatalf("TouchTokens changed the slice it was given; sort a copy")
+	}
+}
+
+// lastUsed asserts the LastUsed of a token whose owner is there.
+func (e *env) lastUsed(id string, want time.Time, when string) {
+	e.Helper()
+	t, _, err := e.loadToken(e.store, id)
+	e.must(err, "LoadToken of "+quote(id))
+	type used struct{ LastUsed time.Time }
+	e.same(used{t.LastUsed}, used{want}, "LoadToken "+when)
+}
+
+func testTouchForward(e *env) {
+	id := e.id("a")
+	e.account(id)
+	token := e.token(id, id)
+	for _, step := range []struct {
+		uses []int
+		want int
+		when string
+	}{
+		{[]int{5}, 5, "after its first use"},
+		{[]int{3}, 5, "after an earlier use: LastUsed never goes back"},
+		{[]int{5}, 5, "after the same use again"},
+		{[]int{7, 6}, 7, "after two uses in one batch, the later one first"},
+		{[]int{8, 9}, 9, "after two uses in one batch, the earlier one first"},
+		{[]int{2, 1}, 9, "after two earlier uses in one batch"},
+		{[]int{4, 12, 8, 11}, 12, "after four uses in one batch"},
+		{nil, 12, "after no uses at all"},
+	} {
+		var uses []storage.TokenUse
+		for _, i := range step.uses {
+			uses = append(uses, storage.TokenUse{ID: id, At: second(i)})
+		}
+		e.touch(uses...)
+		e.lastUsed(id, second(step.want), step.when)
+	}
+	token.LastUsed = second(12)
+	e.sameToken(token, "after its uses: TouchTokens changes neither the record nor its Version")
+}
+
+// sameToken asserts what LoadToken and Tokens give of a token that is its owner's only one.
+func (e *env) sameToken(want storage.TokenRecord, when string) {
+	e.Helper()
+	got, _, err := e.loadToken(e.store, want.ID)
+	e.must(err, "LoadToken")
+	e.same(got, want, "LoadToken "+when)
+	page := e.tokensOf(e.store, want.AccountID)
+	if len(page) != 1 {
+		e.Fatalf("Tokens of an account that has one: got %d", len(page))
+	}
+	e.same(page[0], want, "Tokens "+when)
+}
+
+func testTouchTimes(e *env) {
+	id := e.id("a")
+	e.account(id)
+	token := e.token(id, id)
+	e.touch(storage.TokenUse{ID: id})
+	e.sameToken(token, "after a use at the zero time, which moves nothing forward")
+
+	sorted := times()
+	slices.SortFunc(sorted, time.Time.Compare)
+	for _, at := range sorted {
+		e.touch(storage.TokenUse{ID: id, At: at}, storage.TokenUse{ID: id})
+		token.LastUsed = cut(at)
+		e.sameToken(token, "after a use at "+instant(at))
+		e.touch(storage.TokenUse{ID: id, At: token.LastUsed.Add(-time.Microsecond)})
+		e.sameToken(token, "after a use 1 µs before the last")
+	}
+}
+
+func testTouchUnknown(e *env) {
+	id, unknown, unowned := e.id("a"), e.id("unknown"), e.id("unowned")
+	e.account(id)
+	token := e.token(id, id)
+	e.token(unowned, e.id("nobody"))
+	e.touch(storage.TokenUse{ID: unknown, At: second(1)})
+	e.touch(
+		storage.TokenUse{ID: unknown, At: second(2)},
+		storage.TokenUse{ID: id, At: second(2)},
+		storage.TokenUse{ID: unowned, At: second(2)},
+	)
+	token.LastUsed = second(2)
+	e.sameToken(token, "after its use in one batch with a token that does not exist")
+
+	if got := e.tokensOf(e.store, e.id("nobody")); len(got) != 1 || !got[0].LastUsed.Equal(second(2)) {
+		e.Fatalf("Tokens of an owner that does not exist, after a use: want LastUsed %s; got %+v", instant(second(2)), got)
+	}
+	e.account(e.id("b"))
+	late := e.token(unknown, e.id("b"))
+	e.sameToken(late, "of a token that was made after a use of its ID: a use of no token leaves nothing")
+}
+
+func testTouchBatch(e *env) {
+	const n = 100
+	owner := e.id("owner")
+	e.account(owner)
+	want := make(map[string]storage.TokenRecord)
+	var uses []storage.TokenUse
+	for i := range n {
+		t := e.saveToken(storage.TokenRecord{
+			ID: e.id(fmt.Sprint(i)), AccountID: owner, Version: version(), Data: fmt.Append(nil, i),
+		}, 0)
+		for _, at := range []int{i, i + 1, i + n, i + 2} {
+			uses = append(uses, storage.TokenUse{ID: t.ID, At: second(at)})
+		}
+		uses = append(uses, storage.TokenUse{ID: e.id(fmt.Sprintf("unknown %d", i)), At: second(i)})
+		t.LastUsed = second(i + n)
+		want[t.ID] = t
+	}
+	rand.Shuffle(len(uses), func(i, j int) { uses[i], uses[j] = uses[j], uses[i] })
+	e.touch(uses...)
+	got := e.tokensOf(e.store, owner)
+	for _, t := range got {
+		e.same(t, want[t.ID], fmt.Sprintf("Tokens after a batch of %d uses", len(uses)))
+	}
+	if len(got) != n {
+		e.Fatalf("Tokens after a batch of %d uses: got %d, want %d", len(uses), len(got), n)
+	}
+}
+
+func testTouchInvalid(e *env) {
+	id := e.id("a")
+	e.account(id)
+	token := e.token(id, id)
+	for _, invalid := range invalidIDs() {
+		for _, uses := range [][]storage.TokenUse{
+			{{ID: id, At: second(1)}, {ID: invalid, At: second(1)}},
+			{{ID: invalid, At: second(1)}, {ID: id, At: second(1)}},
+		} {
+			e.want(e.store.TouchTokens(e.ctx, uses), storage.ErrInvalid, "TouchTokens with "+quote(invalid)+" in the batch")
+		}
+	}
+	e.sameToken(token, "after batches that were refused: nothing is written")
+
+	cancelled, cancel := context.WithCancel(e.ctx)
+	cancel()
+	e.want(e.store.TouchTokens(cancelled, []storage.TokenUse{{ID: id, At: second(1)}}), context.Canceled,
+		"TouchTokens with a context that has ended")
+	e.sameToken(token, "after TouchTokens with a context that had ended: nothing is written")
+}
+
+// testTouchAtOnce has uses of the same tokens in different orders, which must neither undo one
+// another nor stand in one another's way.
+func testTouchAtOnce(e *env) {
+	const touchers, rounds = 6, 20
+	owner := e.id("owner")
+	e.account(owner)
+	ids := make([]string, 4)
+	for i := range ids {
+		ids[i] = e.id(fmt.Sprint(i))
+		e.token(ids[i], owner)
+	}
+	for round := range rounds {
+		var errs [touchers]error
+		atOnce(touchers, func(i int) {
+			var uses []storage.TokenUse
+			for _, j := range rand.Perm(len(ids)) {
+				uses = append(uses, storage.TokenUse{ID: ids[j], At: second(round*touchers + i)})
+			}
+			s := e.handle(i)
+			errs[i] = e.try(func() error { return s.TouchTokens(e.ctx, uses) })
+		})
+		e.must(errors.Join(errs[:]...), fmt.Sprintf("%d callers of TouchTokens at once", touchers))
+		for _, id := range ids {
+			e.lastUsed(id, second(round*touchers+touchers-1), "after uses at once: the last of them")
+		}
+	}
+}
+
+// testTouchRacingSave: neither may make the other fail, conflict or lose what it wrote.
+func testTouchRacingSave(e *env) {
+	const changes = 40
+	id := e.id("a")
+	e.account(id)
+	own := e.of(tokens)
+	own.owner = id
+	token := own.write(own.fresh(id), 0)
+
+	touched, saved := make(chan time.Time), make(chan struct{})
+	var last [3]time.Time
+	var errs [3]error
+	atOnce(len(errs), func(i int) {
+		s := e.handle(i)
+		if i == 0 {
+			defer close(saved)
+			for range changes {
+				// A use between any two saves, and more at the same time.
+				if at := <-touched; at.After(last[i]) {
+					last[i] = at
+				}
+				next := own.fresh(id)
+				won, err := own.contend(s, next, token.version)
+				if err == nil && !won {
+					err = errors.New("SaveToken conflicts, though only TouchTokens came between")
+				}
+				token = next
+				t, _, loadErr := e.loadToken(s, id)
+				if loadErr == nil && t.LastUsed.Before(last[i]) {
+					loadErr = fmt.Errorf("LastUsed is %s, though TouchTokens with %s had returned", instant(t.LastUsed), instant(last[i]))
+				}
+				if errs[i] = errors.Join(err, loadErr); errs[i] != nil {
+					return
+				}
+			}
+			return
+		}
+		for n := 0; ; n++ {
+			last[i] = second(n*2 + i)
+			use := storage.TokenUse{ID: id, At: last[i]}
+			errs[i] = errors.Join(errs[i], e.try(func() error { return s.TouchTokens(e.ctx, []storage.TokenUse{use}) }))
+			select {
+			case touched <- last[i]:
+			case <-saved:
+				return
+			}
+		}
+	})
+	e.must(errors.Join(errs[:]...), "SaveToken racing TouchTokens")
+	own.stored(token, "after saves that raced uses")
+	e.lastUsed(id, slices.MaxFunc(last[:], time.Time.Compare), "after uses that raced saves")
+}
