@@ -1,0 +1,96 @@
+package keyring
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"strings"
+
+	"github.com/gatehouse-go/gatehouse/internal/redact"
+)
+
+const keySize = 32 // bytes, of a ring key and of the AES-256 keys derived from it
+
+type hidden = redact.Value[set[local]]
+
+// Ring is a primary key and any number of older ones, in memory. It never changes, and may be used
+// from many goroutines at once. It prints as "[redacted]" and refuses to be marshalled; Reveal shows
+// its keys. A nil or zero Ring has no keys: Seal and Open return ErrKeys.
+type Ring struct{ hidden }
+
+// Generate returns a Ring of one fresh random key under a fresh random name.
+func Generate() *Ring {
+	var k local
+	_, _ = rand.Read(k[:]) // never fails: the process ends instead
+	name := "k" + strings.ToLower(rand.Text()[:12])
+	return &Ring{redact.New(set[local]{{name, k}})}
+}
+
+// Seal implements [Sealer]. Its errors are ErrKeys, ErrSeal and that of a context that has ended.
+func (r *Ring) Seal(ctx context.Context, plaintext []byte, b Binding) ([]byte, error) {
+	return r.keys().seal(ctx, plaintext, b)
+}
+
+// Open implements [Sealer]. Its errors are ErrKeys, ErrUnknownKey, ErrOpen and that of a context that
+// has ended.
+func (r *Ring) Open(ctx context.Context, sealed []byte, b Binding) ([]byte, error) {
+	return r.keys().open(ctx, sealed, b)
+}
+
+// Primary implements [Sealer]; without keys it is "".
+func (r *Ring) Primary() string { return r.keys().primary() }
+
+// KeyName implements [Sealer].
+func (r *Ring) KeyName(sealed []byte) (string, error) { return keyName(sealed) }
+
+// Reveal returns the keys as text that Parse reads, one a line, the primary first, without a line end
+// after the last. Without keys it is "".
+func (r *Ring) Reveal() string {
+	var lines []string
+	for _, e := range r.keys() {
+		lines = append(lines, e.name+":"+base64.StdEncoding.EncodeToString(e.key[:]))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (r *Ring) keys() set[local] {
+	if r == nil {
+		return nil
+	}
+	return redact.Open(r.hidden)
+}
+
+// local is a key in memory.
+type local [keySize]byte
+
+func (k local) under(b Binding) (AEAD, error) {
+	info := appendParts([]byte("gatehouse/keyring/1/AES-256-GCM"), b.Purpose, b.Account)
+	derived, err := hkdf.Key(sha256.New, k[:], nil, string(info), keySize)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(derived)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, err
+	}
+	return gcm{aead}, nil
+}
+
+// gcm has the nonce before the ciphertext.
+type gcm struct{ aead cipher.AEAD }
+
+func (g gcm) Encrypt(plaintext, associatedData []byte) ([]byte, error) {
+	return g.aead.Seal(nil, nil, plaintext, associatedData), nil
+}
+
+func (g gcm) Decrypt(ciphertext, associatedData []byte) ([]byte, error) {
+	return g.aead.Open(nil, nil, ciphertext, associatedData)
+}
