@@ -1,0 +1,109 @@
+package gatehouse
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/storage"
+)
+
+const (
+	maxTries    = 12              // conflicts in a row before a change is given up
+	saveTimeout = 5 * time.Second // for a save and the tries after it, whatever the caller's context does
+	maxBackoff  = 32 * time.Millisecond
+)
+
+// transition is one change of an account.
+type transition struct {
+	// prepare does what needs keys, other services or much time, on an account that may change before
+	// step sees it. It is called before every step and must not repeat what a call before has done.
+	prepare func(ctx context.Context, a core.Account, env core.Env) error
+	// step is pure. Its error is the answer, given after the account it returns is saved.
+	step func(a core.Account, env core.Env) (core.Account, error)
+}
+
+// apply is the one place that changes accounts: load, decide, save if nothing has changed in
+// between, else again. No answer leaves before its save has returned.
+func (s *Service) apply(ctx context.Context, id string, t transition) error {
+	done, err := s.turns.take(ctx, id)
+	if err != nil {
+		return err
+	}
+	tell := func() {}
+	defer func() { tell() }() // after the turn has ended
+	defer done()
+
+	var answer error
+	var events []core.Event
+	var attempted int64
+	for try := range maxTries {
+		a, rec, err := s.load(ctx, id)
+		if err != nil {
+			return err
+		}
+		// Versions are random, so this one is stored only if that save was made and its reply lost.
+		if attempted != 0 && rec.Version == attempted {
+			tell = s.observers.add(ctx, id, events)
+			return answer
+		}
+		env := s.env() // one moment for both: what was refused in prepare must not be let through in step
+		if t.prepare != nil {
+			if err := t.prepare(ctx, a, env); err != nil {
+				return err
+			}
+		}
+		next, stepErr := t.step(a, env)
+		before := rec.Data
+		if rec.Version == 0 {
+			if before, err = a.Encode(); err != nil {
+				return err
+			}
+		}
+		data, err := next.Encode()
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(data, before) {
+			tell = s.observers.add(ctx, id, next.Events)
+			return stepErr
+		}
+
+		// A guess that was looked at is counted also if whoever made it hangs up now.
+		if attempted == 0 {
+			detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+			defer cancel()
+			ctx = detached
+		}
+		attempted, answer, events = fresh(), stepErr, next.Events
+		err = s.store.SaveAccount(ctx, storage.Record{ID: id, Version: attempted, Data: data, Index: next.Index(s.window)}, rec.Version)
+		if err == nil {
+			tell = s.observers.add(ctx, id, events)
+			return answer
+		}
+		if !errors.Is(err, storage.ErrConflict) {
+			return fmt.Errorf("gatehouse: save account: %w", err)
+		}
+		if err := backoff(ctx, try); err != nil {
+			return err
+		}
+	}
+	return errors.New("gatehouse: the account changes too often, nothing was changed")
+}
+
+// backoff waits a random time that grows with the tries, so that processes which collide part.
+func backoff(ctx context.Context, try int) error {
+	most := min(time.Millisecond<<try, maxBackoff)
+	timer := time.NewTimer(rand.N(most))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

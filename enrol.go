@@ -1,0 +1,212 @@
+package gatehouse
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/redact"
+	"github.com/gatehouse-go/gatehouse/recovery"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// Enrol is what an owner chooses for a new authenticator.
+type Enrol struct {
+	// Label is what the authenticator app shows beside the issuer, so that the owner knows the
+	// account: an e-mail address or a user name. 1 to 100 bytes without ':'. There is no default.
+	Label string
+	// Name is how the owner tells authenticators apart: 1 to 64 bytes. Defaults to "Authenticator".
+	Name string
+	// Replace is the ID of the authenticator whose place the new one takes when it is confirmed.
+	// A proof made with a recovery code allows nothing else. Defaults to none.
+	Replace string
+	// Algorithm defaults to SHA-1, which all authenticator apps have.
+	Algorithm totp.Algorithm
+	// Digits is 6 or 8. Defaults to 6.
+	Digits int
+}
+
+const (
+	defaultName   = "Authenticator"
+	defaultDigits = 6
+)
+
+// newID returns an ID for an authenticator or a set of codes, unique in its account and no secret.
+func newID() string { return rand.Text()[:16] }
+
+// Enrolment is a staged authenticator. It is shown once and stored nowhere in this form; a page that
+// shows it is not to be cached.
+type Enrolment struct {
+	ID      string // what ConfirmEnrolment names; the authenticator's ID afterwards
+	Expires time.Time
+
+	// RecoveryCodes are new codes, if the account had none. They count from the confirmation on, and
+	// are to be shown and saved before it. RecoverySetID is what AcknowledgeRecoveryCodes names.
+	RecoveryCodes recovery.Codes
+	RecoverySetID string
+
+	secret totp.Secret
+	qr     totp.QR
+	uri    redact.Value[string]
+}
+
+// URI returns the otpauth URI for the authenticator app. It contains the secret.
+func (e Enrolment) URI() string { return redact.Open(e.uri) }
+
+// QR returns the picture of URI.
+func (e Enrolment) QR() totp.QR { return e.qr }
+
+// Secret returns the secret, for owners who type it.
+func (e Enrolment) Secret() totp.Secret { return e.secret }
+
+// BeginEnrolment stages an authenticator, and recovery codes if the account has none. Nothing that is
+// active changes before ConfirmEnrolment. An enrolment stands for 10 minutes, and each one ends that
+// which was pending before.
+//
+// It needs a proof of the last 5 minutes: by Attest where the account has no second factor, else by a
+// code of an authenticator, or by a recovery code to replace an authenticator. ErrState says that
+// there are 5 authenticators already, or none of the ID to replace.
+func (o Owner) BeginEnrolment(ctx context.Context, e Enrol) (Enrolment, error) {
+	if e.Name == "" {
+		e.Name = defaultName
+	}
+	if e.Digits == 0 {
+		e.Digits = defaultDigits
+	}
+	if err := core.CheckName(e.Name); err != nil {
+		return Enrolment{}, err
+	}
+	key := totp.Key{Secret: totp.GenerateSecret(), Algorithm: e.Algorithm, Digits: e.Digits}
+	uri, err := key.URI(o.s.issuer, e.Label)
+	if err != nil {
+		return Enrolment{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	qr, err := key.QR(o.s.issuer, e.Label)
+	if err != nil {
+		return Enrolment{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+
+	enr := Enrolment{ID: newID(), secret: key.Secret, qr: qr, uri: redact.New(uri)}
+	staged := core.Pending{
+		Authenticator: core.Authenticator{ID: enr.ID, Name: e.Name, Algorithm: e.Algorithm, Digits: e.Digits},
+		Replace:       e.Replace,
+	}
+	var codes recovery.Codes
+	err = o.change(ctx,
+		func(ctx context.Context, a core.Account, p core.Presented, env core.Env) error {
+			if err := a.CanBegin(p, e.Replace, env); err != nil {
+				return err
+			}
+			if staged.Authenticator.Sealed == nil {
+				if err := o.s.sealSecret(ctx, a.ID, &staged.Authenticator, key.Secret); err != nil {
+					return err
+				}
+			}
+			if a.NeedsCodes() && codes == nil {
+				made := recovery.Generate()
+				set, err := o.s.hashCodes(ctx, made)
+				if err != nil {
+					return err
+				}
+				codes, staged.Recovery = made, set
+			}
+			return nil
+		},
+		func(a core.Account, p core.Presented, env core.Env) (core.Account, error) {
+			next, err := a.Begin(p, staged, env)
+			if err == nil {
+				enr.Expires = core.Time(next.Pending.Expires)
+				enr.RecoveryCodes, enr.RecoverySetID = nil, ""
+				if set := next.Pending.Recovery; set != nil {
+					enr.RecoveryCodes, enr.RecoverySetID = codes, set.ID
+				}
+			}
+			return next, err
+		})
+	if err != nil {
+		return Enrolment{}, err
+	}
+	return enr, nil
+}
+
+func (s *Service) sealSecret(ctx context.Context, account string, auth *core.Authenticator, secret totp.Secret) error {
+	sealed, err := s.sealer.Seal(ctx, []byte(secret.Reveal()), secretBinding(account, auth.ID))
+	if err != nil {
+		return fmt.Errorf("gatehouse: seal secret: %w", err)
+	}
+	key, err := s.sealer.KeyName(sealed)
+	if err != nil {
+		return fmt.Errorf("gatehouse: seal secret: %w", err)
+	}
+	if len(sealed) == 0 {
+		return errors.New("gatehouse: seal secret: the sealer returned nothing")
+	}
+	auth.Sealed, auth.Key = sealed, key
+	return nil
+}
+
+// hashCodes runs Argon2id once a code.
+func (s *Service) hashCodes(ctx context.Context, codes recovery.Codes) (*core.RecoverySet, error) {
+	set := &core.RecoverySet{ID: newID()}
+	for _, code := range codes {
+		var hash string
+		var err error
+		if gateErr := argon2.run(ctx, func() { hash, err = s.recovery.Hash(code) }); gateErr != nil {
+			return nil, gateErr
+		}
+		if err != nil {
+			return nil, err
+		}
+		set.Slots = append(set.Slots, core.Slot{Selector: string(code.Selector()), Hash: hash})
+	}
+	return set, nil
+}
+
+// ConfirmEnrolment turns the enrolment of an ID on, if code is the authenticator's present one, and
+// returns the proof that succeeds the Owner's, which the change ends together with every other. The
+// code cannot be used again. A wrong one is ErrDenied, and ten end the enrolment; an enrolment that
+// has ended is ErrState. The proof may be 15 minutes old.
+func (o Owner) ConfirmEnrolment(ctx context.Context, id, code string) (Proof, error) {
+	var key totp.Key
+	var opened string // the sealed secret that key is of
+	var successor core.Proof
+	err := o.change(ctx,
+		func(ctx context.Context, a core.Account, p core.Presented, env core.Env) (err error) {
+			auth, err := a.CanConfirm(p, id, env)
+			if err != nil || opened == string(auth.Sealed) {
+				return err
+			}
+			key, err = o.s.openKey(ctx, a.ID, auth)
+			opened = string(auth.Sealed)
+			return err
+		},
+		func(a core.Account, p core.Presented, env core.Env) (next core.Account, err error) {
+			next, successor, err = a.Confirm(p, id, code, key, env)
+			if errors.Is(err, ErrDenied) {
+				err = &DeniedError{}
+			}
+			return next, err
+		})
+	if err != nil {
+		return Proof{}, err
+	}
+	return o.s.sealProof(ctx, successor)
+}
+
+// CancelEnrolment ends a pending enrolment. The proof may be 15 minutes old.
+func (o Owner) CancelEnrolment(ctx context.Context, id string) error {
+	return o.change(ctx, nil, func(a core.Account, p core.Presented, env core.Env) (core.Account, error) {
+		return a.Cancel(p, id, env)
+	})
+}
+
+// AcknowledgeRecoveryCodes notes that the owner has saved the recovery codes of a set, pending or
+// active. The proof may be 15 minutes old.
+func (o Owner) AcknowledgeRecoveryCodes(ctx context.Context, setID string) error {
+	return o.change(ctx, nil, func(a core.Account, p core.Presented, env core.Env) (core.Account, error) {
+		return a.Acknowledge(p, setID, env)
+	})
+}

@@ -1,0 +1,43 @@
+package gatehouse
+
+import (
+	"errors"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+)
+
+var (
+	// ErrDenied is the one answer to a code that is not accepted, whatever the reason. DeniedError
+	// says when another can be tried.
+	ErrDenied = core.ErrDenied
+	// ErrStepUpRequired says that the proof is missing, not the owner's, too old, of another session,
+	// ended by a change of factors, or of a kind that is not enough for what was asked. Ask for a
+	// code with StepUp (or, without a second factor, for the password, and Attest).
+	ErrStepUpRequired = core.ErrStepUpRequired
+	// ErrInvalid says that an argument is out of bounds. Nothing was changed.
+	ErrInvalid = core.ErrInvalid
+	// ErrState says that the account's state does not allow it: no such authenticator or enrolment,
+	// one that has expired, or too many. Nothing was changed.
+	ErrState = core.ErrState
+	// ErrBusy says that more Argon2id runs are waiting than this process takes. Nothing was changed;
+	// it is a fault, to be answered with HTTP's 503.
+	ErrBusy = errors.New("gatehouse: too busy")
+)
+
+// DeniedError is the error of a denied code; errors.Is(err, ErrDenied) holds. It is the same for
+// right and wrong codes while a method is locked. Both fields are for somebody who has passed the
+// first factor, and for nobody else.
+type DeniedError struct {
+	RetryAt  time.Time // when a code of this method can be tried again; zero: now, unless Disabled
+	Disabled bool      // waiting does not help: too many codes were wrong, use another method
+}
+
+func (e *DeniedError) Error() string { return ErrDenied.Error() }
+
+// Unwrap returns ErrDenied.
+func (e *DeniedError) Unwrap() error { return ErrDenied }
+
+func denied(out core.Outcome) error {
+	return &DeniedError{RetryAt: out.RetryAt, Disabled: out.Disabled}
+}

@@ -1,0 +1,113 @@
+package gatehouse
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+)
+
+// EventKind says what has happened.
+type EventKind uint8
+
+const (
+	EnrolmentBegun            = EventKind(core.EnrolmentBegun)
+	EnrolmentConfirmed        = EventKind(core.EnrolmentConfirmed)
+	EnrolmentAbandoned        = EventKind(core.EnrolmentAbandoned) // cancelled, ten wrong codes, superseded or ended by another change
+	Verified                  = EventKind(core.Verified)           // a code was right: Method, and AuthenticatorID of TOTP
+	CodeDenied                = EventKind(core.Denied)             // Why says why; tell it to nobody outside
+	MethodLocked              = EventKind(core.Locked)             // RetryAt zero: until it is unlocked
+	MethodUnlocked            = EventKind(core.Unlocked)           // before its time
+	ThrottledBurst            = EventKind(core.ThrottledBurst)     // codes come in while the method is locked; told once for each lock and process
+	ManyFailures              = EventKind(core.ManyFailures)       // 20 wrong TOTP codes in 30 days: somebody may have the password
+	RecoveryCodeUsed          = EventKind(core.CodeUsed)
+	RecoveryCodesLow          = EventKind(core.CodesLow) // fewer than 3 are left
+	RecoveryCodesRegenerated  = EventKind(core.CodesRegenerated)
+	RecoveryCodesAcknowledged = EventKind(core.CodesAcknowledged)
+	OperatorCodeMade          = EventKind(core.OperatorCodeMade) // RetryAt is when it expires
+	OperatorCodeUsed          = EventKind(core.OperatorCodeUsed)
+	AuthenticatorAdded        = EventKind(core.AuthenticatorAdded)
+	AuthenticatorRenamed      = EventKind(core.AuthenticatorRenamed)
+	AuthenticatorRemoved      = EventKind(core.AuthenticatorRemoved)
+	AuthenticatorResynced     = EventKind(core.AuthenticatorResynced)
+	TwoFactorOff              = EventKind(core.TwoFactorOff)
+	PasswordChanged           = EventKind(core.PasswordChanged)
+	AccountReset              = EventKind(core.WasReset)
+	AccountSuspended          = EventKind(core.WasSuspended)
+	AccountResumed            = EventKind(core.WasResumed)
+	KeyMoved                  = EventKind(core.KeyMoved)
+	AccountImported           = EventKind(core.WasImported)
+	AccountDeleted            = EventKind(core.WasDeleted)
+)
+
+// String returns the kind in words, such as "recovery code used".
+func (k EventKind) String() string { return core.EventKind(k).String() }
+
+// Event is one thing that happened to an account. It never holds a secret or a code. Fields that do
+// not go with the kind are zero.
+type Event struct {
+	Kind              EventKind
+	AccountID         string
+	At                time.Time
+	Method            Method
+	AuthenticatorID   string
+	AuthenticatorName string
+	OperatorID        string
+	Reason            string    // an operator's
+	Why               string    // why a code was denied; not in Activity
+	CodesLeft         int       // of RecoveryCodeUsed and RecoveryCodesLow; not in Activity
+	RetryAt           time.Time // not in Activity
+	Count             int       // how many events a run stands for; at least 1
+}
+
+// LogValue returns the fields that are set.
+func (e Event) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("kind", e.Kind.String()), slog.String("account", e.AccountID), slog.Time("at", e.At)}
+	add := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
+		}
+	}
+	if e.Method != 0 {
+		add("method", e.Method.String())
+	}
+	add("authenticator", e.AuthenticatorID)
+	add("name", e.AuthenticatorName)
+	add("operator", e.OperatorID)
+	add("reason", e.Reason)
+	add("why", e.Why)
+	if e.Kind == RecoveryCodeUsed || e.Kind == RecoveryCodesLow {
+		attrs = append(attrs, slog.Int("codes_left", e.CodesLeft))
+	}
+	if !e.RetryAt.IsZero() {
+		attrs = append(attrs, slog.Time("retry_at", e.RetryAt))
+	}
+	if e.Count > 1 {
+		attrs = append(attrs, slog.Int("count", e.Count))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+func eventOf(account string, e core.Event) Event {
+	return Event{
+		Kind: EventKind(e.Kind), AccountID: account, At: time.Unix(e.At, 0).UTC(), Method: Method(e.Method),
+		AuthenticatorID: e.Auth, AuthenticatorName: e.Name, OperatorID: e.Operator, Reason: e.Detail,
+		Why: e.Why.String(), CodesLeft: e.Left, RetryAt: core.Time(e.RetryAt), Count: max(e.Count, 1),
+	}
+}
+
+// Activity returns what has recently happened to an account, newest first: at most 20 entries, of
+// which ten are kept for changes of factors. A run of denied codes is one entry with its Count and
+// the time of the last. Show it to the owner, who alone can say "that was not me".
+func (s *Service) Activity(ctx context.Context, account string) ([]Event, error) {
+	a, _, err := s.load(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	events := make([]Event, 0, len(a.Activity))
+	for i := len(a.Activity) - 1; i >= 0; i-- {
+		events = append(events, eventOf(account, a.Activity[i]))
+	}
+	return events, nil
+}

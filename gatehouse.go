@@ -1,0 +1,178 @@
+// Package gatehouse gives a service two-factor sign-in and account protection, inside its own
+// process and on its own database. It owns no passwords and no sessions.
+//
+// A [Service] has what sign-in needs: [Service.Challenge] once the password was right,
+// [Service.Answer] for the code, [Service.StepUp] to ask for a code again inside a session.
+// [Service.Owner] has what an account's owner changes on a Settings page, beginning with
+// [Owner.BeginEnrolment] and [Owner.ConfirmEnrolment].
+//
+// Accounts are named by the host's own stable ID, never by what somebody typed: 1 to 255 bytes of
+// UTF-8 without NUL, compared byte for byte.
+//
+// Every error lets nobody in. [ErrDenied] is the one answer to a code that is wrong, used, locked
+// out, stale or of an unknown account. [ErrStepUpRequired] says that a proof is missing or not
+// enough. Every other error is a fault of an argument, the account's state, the store or the keys.
+package gatehouse
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/recovery"
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// Config is what a Service is told once.
+type Config struct {
+	// Issuer is the service's name as authenticator apps show it: 1 to 100 bytes without ':'. There
+	// is no default.
+	Issuer string
+
+	// Keys seal challenges and proofs, and secrets unless Sealer is set. There is no default: with
+	// keys that are lost, every authenticator is.
+	Keys *keyring.Ring
+
+	// Sealer seals the secrets of authenticators, through a key management service for example. Each
+	// sign-in by TOTP opens one secret an authenticator. Defaults to Keys.
+	Sealer keyring.Sealer
+
+	// Window is how many time steps a TOTP code may be off. A wider one is more guesses for one try;
+	// the throttle makes up for it by allowing fewer tries. &totp.Window{} accepts the present step
+	// alone (OWASP ASVS 6.5.5). Defaults to totp.DefaultWindow, one step on either side.
+	Window *totp.Window
+
+	// Recovery is the cost of guessing a recovery code for whoever has a copy of the database.
+	// Anything cheaper is for tests. Defaults to recovery.DefaultParams.
+	Recovery recovery.Params
+
+	// Observer is told what happens. Defaults to none; but an owner who is not told of a new
+	// authenticator or of a recovery code that was used cannot object.
+	Observer Observer
+
+	// Now is there for tests. A clock that runs back locks owners out, one that runs ahead uses up
+	// their codes. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Service is safe for concurrent use. It keeps no state of its own but the turns of attempts: any
+// number of processes may have one on the same store and with the same keys.
+type Service struct {
+	store    storage.Store
+	issuer   string
+	keys     *keyring.Ring
+	sealer   keyring.Sealer
+	window   totp.Window
+	recovery recovery.Params
+	now      func() time.Time
+	turns    *turns
+
+	observers *observers
+}
+
+// New returns a Service, or ErrInvalid if the Config lacks something or has something out of bounds.
+func New(store storage.Store, c Config) (*Service, error) {
+	s := &Service{
+		store: store, issuer: c.Issuer, keys: c.Keys, sealer: c.Sealer,
+		window: totp.DefaultWindow(), recovery: c.Recovery, now: c.Now, turns: newTurns(),
+		observers: newObservers(c.Observer),
+	}
+	if c.Window != nil {
+		s.window = *c.Window
+	}
+	if s.recovery == (recovery.Params{}) {
+		s.recovery = recovery.DefaultParams()
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if store == nil {
+		return nil, fmt.Errorf("%w: no store", ErrInvalid)
+	}
+	if c.Keys == nil || c.Keys.Primary() == "" {
+		return nil, fmt.Errorf("%w: no keys", ErrInvalid)
+	}
+	if s.sealer == nil {
+		s.sealer = c.Keys
+	}
+	if _, err := (totp.Key{Secret: totp.GenerateSecret(), Algorithm: totp.SHA256}).URI(c.Issuer, "account"); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if err := errors.Join(s.window.Check(), s.recovery.Check()); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return s, nil
+}
+
+// Option is a detail of one call.
+type Option func(*options)
+
+type options struct{ session []byte }
+
+// InSession ties proofs to a session of the host, by any value that the session keeps and no other
+// has (its ID, or a random value in it). A proof made with one is refused without it and under any
+// other. Defaults to no tie: then a proof is worth the same in every session, so it must be kept
+// where only its own session can read it.
+func InSession(session string) Option {
+	return func(o *options) { o.session = digest(session) }
+}
+
+func sessionOf(opts []Option) []byte {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o.session
+}
+
+func (s *Service) env() core.Env {
+	return core.Env{Now: time.Unix(s.now().Unix(), 0).UTC(), Fresh: fresh(), Window: s.window}
+}
+
+// fresh returns a random number that is not 0.
+func fresh() int64 {
+	for {
+		var b [8]byte
+		_, _ = rand.Read(b[:]) // never fails: the process ends instead
+		if n := int64(binary.BigEndian.Uint64(b[:])); n != 0 {
+			return n
+		}
+	}
+}
+
+func checkID(account string) error {
+	if err := storage.CheckID(account); err != nil {
+		return fmt.Errorf("%w: account ID: %w", ErrInvalid, err)
+	}
+	return nil
+}
+
+// load returns an account, without a record if there is none.
+func (s *Service) load(ctx context.Context, id string) (core.Account, storage.Record, error) {
+	if err := checkID(id); err != nil {
+		return core.Account{}, storage.Record{}, err
+	}
+	rec, err := s.store.LoadAccount(ctx, id)
+	for try := 0; errors.Is(err, storage.ErrConflict) && try < maxTries; try++ { // the database's wish to try again
+		if err = backoff(ctx, try); err == nil {
+			rec, err = s.store.LoadAccount(ctx, id)
+		}
+	}
+	if errors.Is(err, storage.ErrNotFound) {
+		return core.Account{ID: id}, storage.Record{}, nil
+	}
+	if err != nil {
+		return core.Account{}, storage.Record{}, fmt.Errorf("gatehouse: load account: %w", err)
+	}
+	if rec.ID != id { // a store that folds case or accents
+		return core.Account{}, storage.Record{}, errors.New("gatehouse: load account: the store has answered with another")
+	}
+	a, err := core.Decode(id, rec.Data)
+	return a, rec, err
+}

@@ -1,0 +1,151 @@
+package gatehousetest
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/recovery"
+	"github.com/gatehouse-go/gatehouse/storage/memory"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// CheapRecovery makes Argon2id cost next to nothing.
+func CheapRecovery() recovery.Params { return recovery.Params{Memory: 8, Time: 1, Threads: 1} }
+
+// Service is a gatehouse.Service in a test.
+type Service struct {
+	*gatehouse.Service
+	Store  *Store    // the store of the service, in memory
+	Events *Recorder // what was told
+
+	clock *clock // nil: Config.Now was set
+	now   func() time.Time
+}
+
+// Start is when the clock of New starts: at the beginning of a time step.
+var Start = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// New returns a service on a store in memory, with a clock that starts at Start and moves by
+// Service.Wait alone. edit may change its Config. Inside a testing/synctest bubble set Now to
+// time.Now: then the service goes by the bubble's clock, and Wait sleeps.
+func New(t testing.TB, edit ...func(*gatehouse.Config)) *Service {
+	t.Helper()
+	s := &Service{Store: NewStore(memory.New()), Events: &Recorder{}, clock: &clock{now: Start}}
+	c := gatehouse.Config{Issuer: "Acme", Keys: keyring.Generate(), Recovery: CheapRecovery(), Observer: s.Events}
+	for _, f := range edit {
+		f(&c)
+	}
+	if c.Now == nil {
+		c.Now = s.clock.Now
+	} else {
+		s.clock = nil
+	}
+	s.now = c.Now
+	svc, err := gatehouse.New(s.Store, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Service = svc
+	return s
+}
+
+// Now returns the time by the service's clock.
+func (s *Service) Now() time.Time { return s.now() }
+
+// Wait lets time pass: back, too, if d is negative and the clock is New's own.
+func (s *Service) Wait(d time.Duration) {
+	if s.clock == nil {
+		time.Sleep(d)
+		return
+	}
+	s.clock.wait(d)
+}
+
+// Owner is an account that has two-factor sign-in.
+type Owner struct {
+	AccountID       string
+	Authenticator   *Authenticator
+	AuthenticatorID string
+	RecoveryCodes   recovery.Codes
+	Proof           gatehouse.Proof // of the second factor, as of the enrolment
+
+	s *Service
+}
+
+// Enrol gives an account its first authenticator, and waits until a code can be used again.
+func (s *Service) Enrol(t testing.TB, account string) *Owner {
+	t.Helper()
+	ctx := context.Background()
+	proof, err := s.Attest(ctx, account, gatehouse.FirstFactor{Method: "pwd", At: s.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	face := s.Service.Owner(proof)
+	enr, err := face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "owner@example.test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := Scan(enr.URI())
+	if err != nil {
+		t.Fatal(err)
+	}
+	proof, err = face.ConfirmEnrolment(ctx, enr.ID, app.Code(s.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Wait(totp.Period)
+	return &Owner{
+		AccountID: account, Authenticator: app, AuthenticatorID: enr.ID,
+		RecoveryCodes: enr.RecoveryCodes, Proof: proof, s: s,
+	}
+}
+
+// Code waits for the authenticator's next code, which nobody has used, and returns it.
+func (o *Owner) Code() string {
+	o.s.Wait(totp.Period)
+	return o.Authenticator.Code(o.s.Now())
+}
+
+// clock only moves when told.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) wait(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Recorder is an Observer that keeps what it is told. The zero Recorder is ready.
+type Recorder struct {
+	mu     sync.Mutex
+	events []gatehouse.Event
+}
+
+// Observe keeps e.
+func (r *Recorder) Observe(_ context.Context, e gatehouse.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, e)
+}
+
+// Take returns the events since the last Take, oldest first.
+func (r *Recorder) Take() []gatehouse.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	events := r.events
+	r.events = nil
+	return events
+}

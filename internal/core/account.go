@@ -1,0 +1,181 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// Account is everything that is kept of one account's factors. Moments are Unix seconds, 0 for never.
+type Account struct {
+	ID string `json:"-"` // a column of its own
+
+	Authenticators []Authenticator `json:"auth,omitempty"`
+	Pending        *Pending        `json:"pend,omitempty"`
+	Recovery       *RecoverySet    `json:"rec,omitempty"`
+
+	TOTPThrottle     TOTPThrottle `json:"tt,omitzero"`
+	RecoveryThrottle Bucket       `json:"rt,omitzero"`
+
+	SignIns int64 `json:"n,omitempty"` // successful answers to challenges
+
+	Reset      *Reset      `json:"reset,omitempty"` // from an operator's reset until the next confirmed enrolment
+	Suspension *Suspension `json:"susp,omitempty"`
+	Activity   []Event     `json:"act,omitempty"` // oldest first
+
+	// Epoch is replaced at every change of factors and of the host's password, and ends challenges
+	// and proofs made under another one. It is compared for equality alone; 0 says that the account
+	// has no record.
+	Epoch int64 `json:"e"`
+	// TokenEpoch is replaced when all tokens are revoked.
+	TokenEpoch int64 `json:"te"`
+
+	// Events is what the last transition has to tell, for observers. It is not kept.
+	Events []Event `json:"-"`
+}
+
+// Authenticator is one authenticator app.
+type Authenticator struct {
+	ID        string         `json:"id"`
+	Name      string         `json:"name"`
+	Sealed    []byte         `json:"sec"` // the secret, sealed for this account and this ID
+	Key       string         `json:"key"` // the name of the key it is sealed under
+	Algorithm totp.Algorithm `json:"alg,omitempty"`
+	Digits    int            `json:"dig"`
+	Last      int64          `json:"last,omitempty"`
+	Base      int            `json:"base,omitempty"`
+	Drift     int            `json:"drift,omitempty"`
+	Created   int64          `json:"at"`
+	LastUsed  int64          `json:"used,omitempty"`
+}
+
+func (a Authenticator) counter() totp.Counter {
+	return totp.Counter{Last: a.Last, Base: a.Base, Drift: a.Drift}
+}
+
+func (a *Authenticator) accept(c totp.Counter, now int64) {
+	a.Last, a.Base, a.Drift, a.LastUsed = c.Last, c.Base, c.Drift, now
+}
+
+// RecoverySet is a set of recovery codes, of which only hashes are kept.
+type RecoverySet struct {
+	ID           string `json:"id"`
+	Slots        []Slot `json:"slots"`
+	Created      int64  `json:"at"`
+	Acknowledged int64  `json:"ack,omitempty"` // when the owner said that the codes are saved
+	Imported     bool   `json:"imp,omitempty"` // hashes of another system's codes, which have no selectors
+}
+
+// Slot is the place of one recovery code.
+type Slot struct {
+	Selector string `json:"s"`           // the code's first symbol, unique in the set
+	Hash     string `json:"h,omitempty"` // empty once the code is used
+	Used     int64  `json:"u,omitempty"`
+}
+
+// Left returns how many codes are unused. A nil set has none.
+func (s *RecoverySet) Left() int {
+	if s == nil {
+		return 0
+	}
+	n := 0
+	for _, slot := range s.Slots {
+		if slot.Hash != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// Protected reports whether a second step is needed at sign-in. After an operator's reset it stays
+// needed, though there is no authenticator: the password alone gets nobody in.
+func (a Account) Protected() bool { return len(a.Authenticators) > 0 || a.Reset != nil }
+
+// clone returns a copy that shares nothing that transitions change. Sealed bytes are shared: they
+// are replaced and never written to.
+func (a Account) clone() Account {
+	a.Authenticators = slices.Clone(a.Authenticators)
+	if a.Pending != nil {
+		p := *a.Pending
+		p.Recovery = p.Recovery.clone()
+		a.Pending = &p
+	}
+	a.Recovery = a.Recovery.clone()
+	a.TOTPThrottle.Days = slices.Clone(a.TOTPThrottle.Days)
+	if a.Reset != nil {
+		r := *a.Reset
+		a.Reset = &r
+	}
+	a.Activity = slices.Clone(a.Activity)
+	a.Events = nil
+	return a
+}
+
+func (s *RecoverySet) clone() *RecoverySet {
+	if s == nil {
+		return nil
+	}
+	c := *s
+	c.Slots = slices.Clone(s.Slots)
+	return &c
+}
+
+// endEpoch ends all challenges, proofs and pending enrolments.
+func (a *Account) endEpoch(env Env) {
+	a.Epoch = env.Fresh
+	a.abandon(env)
+}
+
+// abandon ends the pending enrolment, if there is one.
+func (a *Account) abandon(env Env) {
+	if p := a.Pending; p != nil {
+		a.note(env, Event{Kind: EnrolmentAbandoned, Auth: p.Authenticator.ID, Name: p.Authenticator.Name})
+		a.Pending = nil
+	}
+}
+
+// Create returns the record of an account that has none.
+func (a Account) Create(env Env) Account {
+	if a.Epoch == 0 {
+		a.Epoch, a.TokenEpoch = env.Fresh, env.Fresh
+	}
+	return a
+}
+
+// Index returns what the store keeps beside the data.
+func (a Account) Index(window totp.Window) storage.AccountIndex {
+	var keys []string
+	for _, auth := range a.Authenticators {
+		keys = append(keys, auth.Key)
+	}
+	if a.Pending != nil {
+		keys = append(keys, a.Pending.Authenticator.Key)
+	}
+	slices.Sort(keys)
+	return storage.AccountIndex{
+		Authenticators: len(a.Authenticators),
+		CodesLeft:      a.Recovery.Left(),
+		LockedUntil:    Time(a.TOTPThrottle.Until),
+		Disabled:       a.totpDisabled(window),
+		Suspended:      a.Suspension != nil,
+		KeyName:        strings.Join(slices.Compact(keys), ","),
+		TokenEpoch:     a.TokenEpoch,
+	}
+}
+
+// CheckName returns ErrInvalid unless name can be shown as an authenticator's: 1 to 64 bytes of
+// UTF-8, no control, format or line-breaking characters, no space at either end.
+func CheckName(name string) error {
+	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.TrimSpace(name) != name ||
+		strings.ContainsFunc(name, unprintable) {
+		return fmt.Errorf("%w: a name is 1 to %d bytes of printable UTF-8 without spaces around it", ErrInvalid, maxName)
+	}
+	return nil
+}
+
+func unprintable(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }

@@ -1,0 +1,327 @@
+package core
+
+import (
+	"errors"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// How a proof was given, as RFC 8176 §2 names it where it does.
+const (
+	amrTOTP         = "otp"
+	amrRecoveryCode = "recovery"
+	amrOperatorCode = "operator"
+)
+
+// Challenge is what a sealed challenge says: that the host had checked the account's first factor,
+// when, and on which state of the account.
+type Challenge struct {
+	Account string `json:"a"`
+	Epoch   int64  `json:"e"`
+	SignIns int64  `json:"n"`
+	At      int64  `json:"t"`
+}
+
+// Challenge returns the challenge for a sign-in that begins now.
+func (a Account) Challenge(env Env) Challenge {
+	return Challenge{Account: a.ID, Epoch: a.Epoch, SignIns: a.SignIns, At: env.unix()}
+}
+
+// Attempt is one presented code with what the caller found out about it.
+type Attempt struct {
+	Method    Method
+	Challenge *Challenge // nil for a step-up inside a session
+	Session   []byte     // for the proof
+
+	Code string              // of TOTP
+	Keys map[string]totp.Key // by ID, of every authenticator
+
+	Selector byte            // of a recovery or operator code; 0: the text is neither
+	Tried    map[string]bool // by stored hash, whether the code matched it; what is not in it was not tried
+}
+
+// Reason says why an attempt was denied. It never leaves the service's own side. Zero: no reason
+// was found to accept it.
+type Reason uint8
+
+const (
+	Unknown Reason = iota
+	Accepted
+	Unprotected // the account has no second factor
+	Stale       // the challenge is foreign, old or ended
+	LockedOut
+	Suspended
+	Malformed // nothing that the account has could be answered with it
+	Wrong
+	Replayed // the right code of a step that is used up
+	Used     // a recovery code that is used up, or changed while it was tried
+)
+
+var reasonNames = [...]string{
+	"", "", "unprotected", "stale challenge", "locked", "suspended", "malformed", "wrong", "replayed", "used",
+}
+
+// String returns why, "" for none.
+func (r Reason) String() string {
+	if int(r) < len(reasonNames) {
+		return reasonNames[r]
+	}
+	return ""
+}
+
+// Outcome is what became of an attempt. Only Reason Accepted lets anybody in.
+type Outcome struct {
+	Reason          Reason
+	RetryAt         time.Time // when the method can be tried again; zero: now, or with Disabled not by waiting
+	Disabled        bool
+	AuthenticatorID string
+	CodesLeft       int
+	Proof           Proof
+}
+
+// Refused returns whether an attempt is denied whatever its code is, and why. It is asked before
+// anything is spent on a code, and again by Answer.
+func (a Account) Refused(t Attempt, env Env) (Outcome, bool) {
+	switch {
+	case !a.Protected():
+		return Outcome{Reason: Unprotected}, true
+	case a.Suspension != nil:
+		return Outcome{Reason: Suspended}, true
+	case t.Challenge != nil && !a.current(*t.Challenge, env):
+		return Outcome{Reason: Stale}, true
+	}
+	if until, locked := a.lock(t.Method, env); locked {
+		return Outcome{Reason: LockedOut, RetryAt: until, Disabled: until.IsZero()}, true
+	}
+	if !a.answerable(t) {
+		return Outcome{Reason: Malformed}, true
+	}
+	return Outcome{}, false
+}
+
+func (a Account) current(c Challenge, env Env) bool {
+	return c.Account == a.ID && c.Epoch == a.Epoch && c.SignIns == a.SignIns && env.within(c.At, ChallengeLife)
+}
+
+func (a Account) lock(m Method, env Env) (time.Time, bool) {
+	if m == TOTP {
+		return a.totpLock(env)
+	}
+	return a.RecoveryThrottle.lock(env)
+}
+
+// answerable reports whether the account has anything that the code of an attempt could be. If not,
+// it is no guess and is not counted: during a reset, for one, nobody can lock codes that the owner has
+// yet to enrol.
+func (a Account) answerable(t Attempt) bool {
+	switch t.Method {
+	case TOTP:
+		return len(a.Authenticators) > 0
+	case ByOperatorCode:
+		return a.Reset != nil && t.Selector != 0
+	}
+	return t.Selector != 0 || a.foreignCodes(t)
+}
+
+// foreignCodes reports whether the codes that an attempt is compared with are another system's.
+func (a Account) foreignCodes(t Attempt) bool {
+	return t.Method == RecoveryCodes && a.Recovery != nil && a.Recovery.Imported
+}
+
+// slots returns where the code of an attempt may stand: one place at most, but for an imported set.
+func (a Account) slots(t Attempt, env Env) []*Slot {
+	switch {
+	case t.Method == ByOperatorCode:
+		if r := a.Reset; r != nil && r.Code.Selector == string(t.Selector) && env.unix() < r.Expires {
+			return []*Slot{&r.Code}
+		}
+	case a.foreignCodes(t):
+		var all []*Slot
+		for i := range a.Recovery.Slots {
+			all = append(all, &a.Recovery.Slots[i])
+		}
+		return all
+	case t.Method == RecoveryCodes && a.Recovery != nil:
+		for i, slot := range a.Recovery.Slots {
+			if slot.Selector == string(t.Selector) {
+				return []*Slot{&a.Recovery.Slots[i]}
+			}
+		}
+	}
+	return nil
+}
+
+// Untried returns the hashes that the code of an attempt has yet to be compared with, and whether
+// they are another system's. Of our own codes it is one at most, and none once one was tried,
+// whatever has become of the set since.
+func (a Account) Untried(t Attempt, env Env) (hashes []string, imported bool) {
+	imported = a.foreignCodes(t)
+	if !imported && len(t.Tried) > 0 {
+		return nil, false
+	}
+	for _, slot := range a.slots(t, env) {
+		if _, tried := t.Tried[slot.Hash]; slot.Hash != "" && !tried {
+			hashes = append(hashes, slot.Hash)
+		}
+	}
+	return hashes, imported
+}
+
+// Answer takes an attempt. A denial for a code that was looked at is a change of the account, to be
+// saved before it is told. The error is nil whether the attempt is accepted or denied, and non-nil
+// only where that could not be found out.
+func (a Account) Answer(t Attempt, env Env) (Account, Outcome, error) {
+	if out, refused := a.Refused(t, env); refused {
+		return a.refuse(t.Method, out, env), out, nil
+	}
+	next, out, err := a.clone(), Outcome{}, error(nil)
+	if t.Method == TOTP {
+		out, err = next.answerTOTP(t, env)
+	} else {
+		out = next.answerCode(t, env)
+	}
+	if err != nil {
+		return a, Outcome{}, err
+	}
+	if out.Reason != Accepted {
+		next.denied(t.Method, out.Reason, env)
+		out.RetryAt, out.Disabled = next.retry(t.Method, env)
+		return next, out, nil
+	}
+	if t.Challenge != nil {
+		next.SignIns++
+	}
+	out.CodesLeft = next.Recovery.Left()
+	out.Proof.Account, out.Proof.At, out.Proof.Session, out.Proof.Epoch = next.ID, env.unix(), t.Session, next.Epoch
+	return next, out, nil
+}
+
+// refuse tells of a denial that changes nothing: no code was looked at.
+func (a Account) refuse(m Method, out Outcome, env Env) Account {
+	e := Event{Kind: Denied, At: env.unix(), Method: m, Why: out.Reason}
+	if out.Reason == LockedOut {
+		e.Kind, e.RetryAt = ThrottledBurst, unixOf(out.RetryAt)
+	}
+	a.Events = []Event{e}
+	return a
+}
+
+// denied counts a code that was looked at.
+func (a *Account) denied(m Method, why Reason, env Env) {
+	a.note(env, Event{Kind: Denied, Method: m, Why: why})
+	if m == TOTP {
+		a.totpFailed(env)
+	} else {
+		a.recoveryFailed(env)
+	}
+}
+
+func (a Account) retry(m Method, env Env) (at time.Time, disabled bool) {
+	at, locked := a.lock(m, env)
+	return at, locked && at.IsZero()
+}
+
+// answerTOTP tries the code on every authenticator, also after one has matched, so that the time it
+// takes does not say which.
+func (a *Account) answerTOTP(t Attempt, env Env) (Outcome, error) {
+	out, matched, counter := Outcome{Reason: Wrong}, -1, totp.Counter{}
+	for i, auth := range a.Authenticators {
+		// An authenticator without a key has the zero Key, which is an error and not a denial.
+		c, err := t.Keys[auth.ID].Match(t.Code, env.Now, env.Window, auth.counter())
+		switch {
+		case err == nil:
+			if matched < 0 {
+				matched, counter = i, c
+			}
+		case errors.Is(err, totp.ErrReplayed):
+			out.Reason = Replayed
+		case !wrongCode(err):
+			return Outcome{}, err
+		}
+	}
+	if matched < 0 {
+		return out, nil
+	}
+	auth := &a.Authenticators[matched]
+	auth.accept(counter, env.unix())
+	a.TOTPThrottle.clear()
+	a.note(env, Event{Kind: Verified, Method: TOTP, Auth: auth.ID})
+	return Outcome{
+		Reason:          Accepted,
+		AuthenticatorID: auth.ID,
+		Proof:           Proof{Kind: SecondFactor, Method: amrTOTP},
+	}, nil
+}
+
+func wrongCode(err error) bool {
+	return errors.Is(err, totp.ErrNoMatch) || errors.Is(err, totp.ErrReplayed)
+}
+
+// answerCode burns a recovery or operator code if it matched the very hash that still stands in its
+// slot. If the slot has changed since, there is no second run but a denial that counts.
+func (a *Account) answerCode(t Attempt, env Env) Outcome {
+	reason := Wrong
+	for _, slot := range a.slots(t, env) {
+		matched, tried := t.Tried[slot.Hash]
+		switch {
+		case slot.Hash == "" || !tried:
+			reason = Used
+		case matched:
+			return a.burn(slot, t.Method, env)
+		}
+	}
+	return Outcome{Reason: reason}
+}
+
+func (a *Account) burn(slot *Slot, m Method, env Env) Outcome {
+	slot.Hash, slot.Used = "", max(env.unix(), 1) // 0 would be unused
+	a.RecoveryThrottle = Bucket{}
+	a.note(env, Event{Kind: Verified, Method: m})
+	if m == ByOperatorCode {
+		a.note(env, Event{Kind: OperatorCodeUsed, Operator: a.Reset.Operator})
+		return Outcome{Reason: Accepted, Proof: Proof{Kind: OperatorCode, Method: amrOperatorCode}}
+	}
+	left := a.Recovery.Left()
+	a.note(env, Event{Kind: CodeUsed, Left: left})
+	if left < fewCodes {
+		a.note(env, Event{Kind: CodesLow, Left: left})
+	}
+	return Outcome{Reason: Accepted, Proof: Proof{Kind: RecoveryCode, Method: amrRecoveryCode}}
+}
+
+// unixOf is the inverse of Time.
+func unixOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+// Resync sets the base offset of one authenticator from two codes in a row, inside a challenge. A
+// wrong try is a failed code; a right one proves nothing and resets no count.
+func (a Account) Resync(t Attempt, auth, second string, env Env) (Account, Outcome, error) {
+	i := a.find(auth)
+	out, refused := a.Refused(t, env)
+	if i < 0 && !refused {
+		out, refused = Outcome{Reason: Stale}, true
+	}
+	if refused {
+		return a.refuse(t.Method, out, env), out, nil
+	}
+	a = a.clone()
+	found := &a.Authenticators[i]
+	counter, err := t.Keys[found.ID].Resync(t.Code, second, env.Now, found.counter())
+	switch {
+	case wrongCode(err):
+		a.denied(TOTP, Wrong, env)
+		out = Outcome{Reason: Wrong}
+		out.RetryAt, out.Disabled = a.retry(TOTP, env)
+		return a, out, nil
+	case err != nil:
+		return a, Outcome{}, err
+	}
+	found.Last, found.Base, found.Drift = counter.Last, counter.Base, counter.Drift
+	a.note(env, Event{Kind: AuthenticatorResynced, Auth: found.ID, Name: found.Name})
+	return a, Outcome{Reason: Accepted}, nil
+}

@@ -1,0 +1,144 @@
+package core
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// format is the number of the encoding that Encode writes. A change that an older program must not
+// overlook (a new kind of factor, a new reason to deny) raises it.
+const format = 1
+
+// ErrFormat says that stored data is not an account, or is one that a newer version has written.
+var ErrFormat = errors.New("gatehouse: stored account cannot be read")
+
+const (
+	maxData     = 1 << 20 // bytes; a real account has a few thousand
+	maxSlots    = 32      // selectors there are
+	maxFailKept = 1 << 20
+)
+
+type stored struct {
+	Format int `json:"v"`
+	Account
+}
+
+// Encode returns what the store keeps. Equal accounts have equal encodings. What is too long for
+// Decode is an error: once saved, nobody could get in any more.
+func (a Account) Encode() ([]byte, error) {
+	data, err := json.Marshal(stored{format, a})
+	if err == nil && len(data) > maxData {
+		return nil, fmt.Errorf("gatehouse: an account of %d bytes cannot be stored", len(data))
+	}
+	return data, err
+}
+
+// Decode reads the data of an account. What it does not know it refuses: an unknown field could be a
+// reason to deny that an older program would drop at its next save.
+func Decode(id string, data []byte) (Account, error) {
+	if len(data) > maxData {
+		return Account{}, fmt.Errorf("%w: %d bytes", ErrFormat, len(data))
+	}
+	var s stored
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		var v struct {
+			Format int `json:"v"`
+		}
+		if json.Unmarshal(data, &v) == nil && v.Format > format {
+			return Account{}, fmt.Errorf("%w: format %d, known is %d", ErrFormat, v.Format, format)
+		}
+		return Account{}, fmt.Errorf("%w: not well-formed", ErrFormat) // not err: its text may hold data
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return Account{}, fmt.Errorf("%w: something follows it", ErrFormat)
+	}
+	if s.Format != format {
+		return Account{}, fmt.Errorf("%w: format %d, known is %d", ErrFormat, s.Format, format)
+	}
+	if what := s.Account.broken(); what != "" {
+		return Account{}, fmt.Errorf("%w: %s", ErrFormat, what)
+	}
+	s.Account.ID = id
+	return s.Account, nil
+}
+
+// broken names what cannot be in an account, "" for nothing.
+func (a Account) broken() string {
+	if a.Epoch == 0 || a.SignIns < 0 {
+		return "epoch or count"
+	}
+	if len(a.Authenticators) > MaxAuthenticators {
+		return "too many authenticators"
+	}
+	ids := map[string]bool{}
+	for _, auth := range a.Authenticators {
+		if what := auth.broken(); what != "" || ids[auth.ID] {
+			return "authenticator " + what
+		}
+		ids[auth.ID] = true
+	}
+	if p := a.Pending; p != nil {
+		if what := p.Authenticator.broken(); what != "" || p.Tries < 0 || p.Tries >= pendingTries {
+			return "pending authenticator " + what
+		}
+		if ids[p.Authenticator.ID] || p.Replace != "" && !ids[p.Replace] {
+			return "pending authenticator"
+		}
+		if p.Recovery.broken() {
+			return "pending recovery codes"
+		}
+	}
+	if a.Recovery.broken() {
+		return "recovery codes"
+	}
+	if r := a.Reset; r != nil && (len(r.Code.Selector) != 1 || (r.Code.Hash == "") == (r.Code.Used == 0)) {
+		return "reset"
+	}
+	if len(a.Activity) > maxActivity {
+		return "activity"
+	}
+	if t := a.TOTPThrottle; t.Failures < 0 || t.Failures > maxFailKept || len(t.Days) > monthDays+1 {
+		return "throttle"
+	}
+	return ""
+}
+
+func (a Authenticator) broken() string {
+	switch {
+	case a.ID == "" || len(a.ID) > maxName:
+		return "ID"
+	case CheckName(a.Name) != nil:
+		return "name"
+	case len(a.Sealed) == 0:
+		return "secret"
+	case a.Algorithm > totp.SHA512 || a.Digits != 6 && a.Digits != 8:
+		return "parameters"
+	case a.Last < 0:
+		return "counter"
+	}
+	return ""
+}
+
+func (s *RecoverySet) broken() bool {
+	if s == nil {
+		return false
+	}
+	if s.ID == "" || len(s.Slots) == 0 || len(s.Slots) > maxSlots {
+		return true
+	}
+	selectors := map[string]bool{}
+	for _, slot := range s.Slots {
+		if len(slot.Selector) != 1 || selectors[slot.Selector] || (slot.Hash == "") == (slot.Used == 0) {
+			return true
+		}
+		selectors[slot.Selector] = true
+	}
+	return false
+}

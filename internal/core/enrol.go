@@ -1,0 +1,179 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// Pending is an enrolment that is not confirmed. It changes nothing that is active.
+type Pending struct {
+	Authenticator Authenticator `json:"auth"`
+	Replace       string        `json:"repl,omitempty"` // the authenticator whose place it takes
+	Recovery      *RecoverySet  `json:"rec,omitempty"`  // becomes the account's when confirmed
+	Expires       int64         `json:"exp"`
+	Tries         int           `json:"tries,omitempty"` // wrong codes
+}
+
+// CanBegin returns nil if an enrolment may begin, in the place of another authenticator if instead
+// names one. It is asked before secrets and codes are made, and again by Begin.
+func (a Account) CanBegin(p Presented, instead string, env Env) error {
+	act := enrol
+	if instead != "" {
+		act = replace
+	}
+	if err := a.authorise(p, act, env); err != nil {
+		return err
+	}
+	switch {
+	case instead != "" && a.find(instead) < 0:
+		return fmt.Errorf("%w: no such authenticator to replace", ErrState)
+	case instead == "" && len(a.Authenticators) >= MaxAuthenticators:
+		return fmt.Errorf("%w: %d authenticators are the most", ErrState, MaxAuthenticators)
+	}
+	return nil
+}
+
+// NeedsCodes reports whether an enrolment brings recovery codes: only where there is no set yet, as
+// a set is never replaced silently.
+func (a Account) NeedsCodes() bool { return a.Recovery == nil }
+
+// Begin stages an enrolment and ends the one that was pending.
+func (a Account) Begin(p Presented, pending Pending, env Env) (Account, error) {
+	if err := a.CanBegin(p, pending.Replace, env); err != nil {
+		return a, err
+	}
+	if !a.NeedsCodes() {
+		pending.Recovery = nil // a set became active meanwhile
+	}
+	pending.Authenticator.Created = env.unix()
+	pending.Expires = env.unix() + pendingLife
+	if pending.Recovery != nil {
+		pending.Recovery = pending.Recovery.clone()
+		pending.Recovery.Created = env.unix()
+	}
+	a = a.clone()
+	a.abandon(env)
+	a.Pending = &pending
+	a.note(env, Event{Kind: EnrolmentBegun, Auth: pending.Authenticator.ID, Name: pending.Authenticator.Name})
+	return a, nil
+}
+
+// pending returns the enrolment of an ID, if it has not expired.
+func (a Account) pending(id string, env Env) (*Pending, error) {
+	if p := a.PendingNow(env); p != nil && p.Authenticator.ID == id {
+		return p, nil
+	}
+	return nil, fmt.Errorf("%w: no such enrolment is pending", ErrState)
+}
+
+// CanConfirm returns the pending authenticator if a code for it may be tried.
+func (a Account) CanConfirm(p Presented, id string, env Env) (Authenticator, error) {
+	if err := a.authorise(p, a.finish(), env); err != nil {
+		return Authenticator{}, err
+	}
+	pending, err := a.pending(id, env)
+	if err != nil {
+		return Authenticator{}, err
+	}
+	return pending.Authenticator, nil
+}
+
+func (a Account) finish() action {
+	if a.Pending != nil && a.Pending.Replace != "" {
+		return finishReplacement
+	}
+	return finishEnrolment
+}
+
+// Confirm makes a pending authenticator active if code is one of key, which the caller opened from
+// the pending authenticator's sealed secret. The code is used up for signing in as well. A wrong one
+// is ErrDenied with a changed account; the tenth ends the enrolment.
+func (a Account) Confirm(p Presented, id, code string, key totp.Key, env Env) (Account, Proof, error) {
+	auth, err := a.CanConfirm(p, id, env)
+	if err != nil {
+		return a, Proof{}, err
+	}
+	if !totp.IsCode(code) {
+		return a, Proof{}, ErrDenied
+	}
+	a = a.clone()
+	counter, err := key.Match(code, env.Now, env.Window, auth.counter())
+	switch {
+	case wrongCode(err):
+		if a.Pending.Tries++; a.Pending.Tries >= pendingTries {
+			a.abandon(env)
+		}
+		return a, Proof{}, ErrDenied
+	case err != nil:
+		return a, Proof{}, err
+	}
+
+	pending := a.Pending
+	a.Pending = nil
+	a.note(env, Event{Kind: EnrolmentConfirmed, Auth: auth.ID, Name: auth.Name})
+	auth.accept(counter, env.unix())
+	if i := a.find(pending.Replace); i >= 0 {
+		a.note(env, Event{Kind: AuthenticatorRemoved, Auth: a.Authenticators[i].ID, Name: a.Authenticators[i].Name})
+		a.Authenticators[i] = auth
+	} else {
+		a.Authenticators = append(a.Authenticators, auth)
+	}
+	a.note(env, Event{Kind: AuthenticatorAdded, Auth: auth.ID, Name: auth.Name})
+	if pending.Recovery != nil {
+		a.Recovery = pending.Recovery
+	}
+	a.Reset = nil
+	a.endEpoch(env)
+	proof := a.successor(p)
+	if proof.Kind == Attested {
+		// The owner has just shown both factors. A recovery code's proof stays what it is.
+		proof.Kind, proof.Method = SecondFactor, amrTOTP
+	}
+	return a, proof, nil
+}
+
+// Cancel ends a pending enrolment.
+func (a Account) Cancel(p Presented, id string, env Env) (Account, error) {
+	if _, err := a.CanConfirm(p, id, env); err != nil {
+		return a, err
+	}
+	a = a.clone()
+	a.abandon(env)
+	return a, nil
+}
+
+// Acknowledge notes that the owner has saved the codes of a set, pending or active. The set is named,
+// so that a page that still shows an older set cannot acknowledge a newer one.
+func (a Account) Acknowledge(p Presented, set string, env Env) (Account, error) {
+	if err := a.authorise(p, acknowledge, env); err != nil {
+		return a, err
+	}
+	a = a.clone()
+	for _, s := range a.sets(env) {
+		if s.ID == set {
+			if s.Acknowledged == 0 {
+				s.Acknowledged = env.unix()
+				a.note(env, Event{Kind: CodesAcknowledged})
+			}
+			return a, nil
+		}
+	}
+	return a, fmt.Errorf("%w: no such recovery codes", ErrState)
+}
+
+func (a Account) sets(env Env) (sets []*RecoverySet) {
+	if p := a.PendingNow(env); p != nil && p.Recovery != nil {
+		sets = append(sets, p.Recovery)
+	}
+	if a.Recovery != nil {
+		sets = append(sets, a.Recovery)
+	}
+	return sets
+}
+
+// find returns the index of an authenticator, or -1.
+func (a Account) find(id string) int {
+	return slices.IndexFunc(a.Authenticators, func(auth Authenticator) bool { return auth.ID == id })
+}

@@ -1,0 +1,179 @@
+package core
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Reset is the state between an operator's reset and the next confirmed enrolment.
+type Reset struct {
+	Code     Slot   `json:"code"` // its Hash is empty once it is used
+	Expires  int64  `json:"exp"`
+	Operator string `json:"op"`
+	At       int64  `json:"at"`
+}
+
+// Suspension is why an account lets nobody in.
+type Suspension struct {
+	Operator string `json:"op"`
+	Reason   string `json:"why,omitempty"`
+	At       int64  `json:"at"`
+}
+
+// By is who operates, and why.
+type By struct{ Operator, Reason string }
+
+// Check returns ErrInvalid unless the operator is 1 to 64 bytes and the reason at most 200 of
+// printable UTF-8.
+func (b By) Check() error {
+	if err := CheckName(b.Operator); err != nil {
+		return fmt.Errorf("%w (operator)", err)
+	}
+	if len(b.Reason) > maxReason || !utf8.ValidString(b.Reason) || strings.ContainsFunc(b.Reason, unprintable) {
+		return fmt.Errorf("%w: a reason is at most %d bytes of printable UTF-8", ErrInvalid, maxReason)
+	}
+	return nil
+}
+
+func (b By) event(k EventKind) Event {
+	return Event{Kind: k, Operator: b.Operator, Detail: b.Reason}
+}
+
+// CanReset returns nil if there is something to reset.
+func (a Account) CanReset() error {
+	if !a.Protected() {
+		return fmt.Errorf("%w: the account has no second factor", ErrState)
+	}
+	return nil
+}
+
+// Resets removes every factor and every token. The second step stays needed, and code is all that
+// answers it.
+func (a Account) Resets(by By, code Slot, env Env) (Account, error) {
+	if err := a.CanReset(); err != nil {
+		return a, err
+	}
+	a = a.clone()
+	a.dropFactors()
+	a.Reset = &Reset{Code: code, Expires: env.unix() + operatorCodeLife, Operator: by.Operator, At: env.unix()}
+	a.TokenEpoch = env.Fresh
+	a.note(env, by.event(WasReset))
+	a.note(env, Event{Kind: OperatorCodeMade, Operator: by.Operator, RetryAt: a.Reset.Expires})
+	a.endEpoch(env)
+	return a, nil
+}
+
+// UnlockBy opens a method early by an operator's word.
+func (a Account) UnlockBy(by By, m Method, env Env) Account {
+	return a.unlock(m, Event{Operator: by.Operator, Detail: by.Reason}, env)
+}
+
+// Suspend lets nobody in and nothing be changed until Resume.
+func (a Account) Suspend(by By, env Env) Account {
+	a = a.clone().Create(env)
+	if a.Suspension != nil {
+		return a
+	}
+	a.Suspension = &Suspension{Operator: by.Operator, Reason: by.Reason, At: env.unix()}
+	a.note(env, by.event(WasSuspended))
+	a.endEpoch(env)
+	return a
+}
+
+// Resume ends a suspension.
+func (a Account) Resume(by By, env Env) Account {
+	if a.Suspension == nil {
+		return a
+	}
+	a = a.clone()
+	a.Suspension = nil
+	a.note(env, by.event(WasResumed))
+	a.endEpoch(env)
+	return a
+}
+
+// PasswordChanged ends challenges, proofs and pending enrolments, and tokens where that is asked for.
+// An account without a record has none of them.
+func (a Account) PasswordChanged(by By, revokeTokens bool, env Env) Account {
+	if a.Epoch == 0 {
+		return a
+	}
+	a = a.clone()
+	if revokeTokens {
+		a.TokenEpoch = env.Fresh
+	}
+	a.note(env, by.event(PasswordChanged))
+	a.endEpoch(env)
+	return a
+}
+
+// Resealed is a secret under the primary key.
+type Resealed struct {
+	Sealed []byte
+	Key    string
+}
+
+// UnderOther returns what is sealed under another key than the primary one, as sealed.
+func (a Account) UnderOther(primary string) (sealed []Authenticator) {
+	for _, auth := range a.Authenticators {
+		if auth.Key != primary {
+			sealed = append(sealed, auth)
+		}
+	}
+	if a.Pending != nil && a.Pending.Authenticator.Key != primary {
+		sealed = append(sealed, a.Pending.Authenticator)
+	}
+	return sealed
+}
+
+// Reseal puts secrets sealed anew in the place of those they were opened from, by sealed secret.
+func (a Account) Reseal(by By, anew map[string]Resealed, env Env) Account {
+	a = a.clone()
+	move := func(auth *Authenticator) {
+		if r, ok := anew[string(auth.Sealed)]; ok {
+			auth.Sealed, auth.Key = r.Sealed, r.Key
+			a.note(env, Event{Kind: KeyMoved, Auth: auth.ID, Operator: by.Operator})
+		}
+	}
+	for i := range a.Authenticators {
+		move(&a.Authenticators[i])
+	}
+	if a.Pending != nil {
+		move(&a.Pending.Authenticator)
+	}
+	return a
+}
+
+// CanImport returns nil if the account has no second factor yet: nothing that is active is replaced.
+func (a Account) CanImport() error {
+	if a.Protected() {
+		return fmt.Errorf("%w: the account has a second factor", ErrState)
+	}
+	return a.notSuspended()
+}
+
+// Import makes another system's authenticator and recovery codes active. codes may be nil.
+func (a Account) Import(by By, auth Authenticator, codes *RecoverySet, env Env) (Account, error) {
+	if err := a.CanImport(); err != nil {
+		return a, err
+	}
+	a = a.clone().Create(env)
+	auth.Created = env.unix()
+	a.Authenticators = []Authenticator{auth}
+	if a.Recovery = codes.clone(); codes != nil {
+		a.Recovery.Created, a.Recovery.Imported = env.unix(), true
+	}
+	e := by.event(WasImported)
+	e.Auth, e.Name = auth.ID, auth.Name
+	a.note(env, e)
+	a.endEpoch(env)
+	return a, nil
+}
+
+// Deleted is the event of an account that is no more.
+func Deleted(by By, env Env) Event {
+	e := by.event(WasDeleted)
+	e.At = env.unix()
+	return e
+}

@@ -1,0 +1,133 @@
+package core
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"time"
+)
+
+// Kind says what a proof proves.
+type Kind uint8
+
+const (
+	_            Kind = iota
+	Attested          // the host vouches for a first factor
+	SecondFactor      // a code of an authenticator
+	RecoveryCode      // a recovery code
+	OperatorCode      // the code that an operator made at a reset
+)
+
+// Proof is what a sealed proof says.
+type Proof struct {
+	Account string `json:"a"`
+	Kind    Kind   `json:"k"`
+	Method  string `json:"m"` // how, as an RFC 8176 value where there is one
+	At      int64  `json:"t"` // when, not when the proof was sealed
+	Session []byte `json:"s,omitempty"`
+	Epoch   int64  `json:"e"`
+}
+
+// Presented is an opened proof with the session it came in.
+type Presented struct {
+	Proof
+	In []byte // the same digest of the session as in Session, nil for none
+}
+
+// action is what a proof is asked for.
+type action uint8
+
+const (
+	enrol           action = iota
+	replace                // enrol in the place of an authenticator
+	finishEnrolment        // confirm or cancel
+	finishReplacement
+	acknowledge
+	regenerate
+	rename
+	remove // an authenticator, or all of two-factor
+	unlockTOTP
+	unlockRecovery
+)
+
+// age returns how old the proof for an action may be.
+func (act action) age() time.Duration {
+	switch act {
+	case finishEnrolment, finishReplacement, acknowledge, rename:
+		return tokenAge
+	}
+	return factorAge
+}
+
+// allowed reports whether a kind of proof is enough for an action.
+func (a Account) allowed(k Kind, act action) bool {
+	switch k {
+	case SecondFactor:
+		return act != unlockTOTP // whoever has guessed a code must not go on guessing
+	case Attested:
+		return !a.Protected()
+	case RecoveryCode:
+		switch act {
+		case replace, finishReplacement, acknowledge, regenerate, unlockTOTP:
+			return true
+		}
+	case OperatorCode:
+		switch act {
+		case enrol, finishEnrolment:
+			return a.Reset != nil
+		case acknowledge:
+			return true
+		}
+	}
+	return false
+}
+
+// authorise returns ErrStepUpRequired unless the proof is this account's, of this session, under the
+// present epoch, young enough and of a kind that is enough. What it lacks is for the service's
+// operators: the answer to the client is the same.
+func (a Account) authorise(p Presented, act action, env Env) error {
+	if err := a.check(p, act.age(), a.allowed(p.Kind, act), env); err != nil {
+		return err
+	}
+	return a.notSuspended()
+}
+
+func (a Account) notSuspended() error {
+	if a.Suspension != nil {
+		return fmt.Errorf("%w: it is suspended", ErrState)
+	}
+	return nil
+}
+
+func (a Account) check(p Presented, age time.Duration, enough bool, env Env) error {
+	switch {
+	case a.Epoch == 0 || p.Account != a.ID || p.Epoch != a.Epoch:
+		return fmt.Errorf("%w: the proof is of another account or was ended by a change", ErrStepUpRequired)
+	case len(p.Session) != 0 && subtle.ConstantTimeCompare(p.Session, p.In) != 1:
+		return fmt.Errorf("%w: the proof is of another session", ErrStepUpRequired)
+	case !env.within(p.At, age):
+		return fmt.Errorf("%w: the proof is not of the last %v", ErrStepUpRequired, age)
+	case !enough:
+		return fmt.Errorf("%w: this kind of proof is not enough", ErrStepUpRequired)
+	}
+	return nil
+}
+
+// successor returns the proof that stands for p after a change that ended its epoch: of the same
+// time, so that changes in a row do not keep an old sign-in alive.
+func (a Account) successor(p Presented) Proof {
+	next := p.Proof
+	next.Epoch = a.Epoch
+	return next
+}
+
+// Attest returns the proof that the host has checked a first factor at a time. The account must
+// have a record.
+func (a Account) Attest(method string, at time.Time, session []byte, env Env) (Proof, error) {
+	if err := a.notSuspended(); err != nil {
+		return Proof{}, err
+	}
+	if !env.within(at.Unix(), ChallengeLife) {
+		return Proof{}, fmt.Errorf("%w: the first factor is not of the last %v", ErrStepUpRequired, ChallengeLife)
+	}
+	return Proof{Account: a.ID, Kind: Attested, Method: method, At: at.Unix(), Session: session, Epoch: a.Epoch}, nil
+}

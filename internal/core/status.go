@@ -1,0 +1,47 @@
+package core
+
+import "time"
+
+// MethodState says whether a method can be used now, and if not from when (zero: not by waiting).
+type MethodState struct {
+	Available bool
+	RetryAt   time.Time
+}
+
+// TOTPState is that of codes of authenticators.
+func (a Account) TOTPState(env Env) MethodState {
+	if len(a.Authenticators) == 0 {
+		return MethodState{}
+	}
+	until, locked := a.totpLock(env)
+	return MethodState{Available: !locked, RetryAt: until}
+}
+
+// RecoveryState is that of recovery codes.
+func (a Account) RecoveryState(env Env) MethodState {
+	if a.Recovery.Left() == 0 {
+		return MethodState{}
+	}
+	until, locked := a.RecoveryThrottle.lock(env)
+	return MethodState{Available: !locked, RetryAt: until}
+}
+
+// OperatorState is that of the code which an operator made at a reset.
+func (a Account) OperatorState(env Env) MethodState {
+	if a.Reset == nil || a.Reset.Code.Hash == "" || env.unix() >= a.Reset.Expires {
+		return MethodState{}
+	}
+	until, locked := a.RecoveryThrottle.lock(env)
+	return MethodState{Available: !locked, RetryAt: until}
+}
+
+// PendingNow returns the pending enrolment, nil if there is none or it has expired.
+func (a Account) PendingNow(env Env) *Pending {
+	if a.Pending == nil || env.unix() >= a.Pending.Expires {
+		return nil
+	}
+	return a.Pending
+}
+
+// TriesLeft returns how many wrong codes an enrolment bears yet.
+func (p *Pending) TriesLeft() int { return pendingTries - p.Tries }

@@ -1,0 +1,133 @@
+package core
+
+import (
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+const (
+	freeFailures = 5  // failures in a row that cost no waiting
+	maxFailures  = 50 // failures in a row after which codes are refused until unlocked; NIST SP 800-63B-4 §3.2.2 asks for at most 100
+
+	// usualTargets is with how many steps one guess is compared in the usual case: one
+	// authenticator, one step on either side.
+	usualTargets = 3
+
+	monthDays  = 30
+	monthAlarm = 20 // failures in that time which are an event
+	day        = 24 * 60 * 60
+)
+
+// ladder is how long each failure after the free ones locks, the last for all that follow.
+var ladder = [...]int64{30, 60, 2 * 60, 5 * 60, 15 * 60, 30 * 60, 60 * 60}
+
+// TOTPThrottle counts wrong codes of all of an account's authenticators (RFC 4226 §7.3: the count
+// spans sessions).
+type TOTPThrottle struct {
+	Failures int   `json:"f,omitempty"` // since the last success
+	Until    int64 `json:"u,omitempty"` // no code is evaluated before
+	// Days counts failures by day over the last thirty days, oldest first. Success does not reset it:
+	// an attacker who has the password waits for the owner to sign in and reset the other count.
+	Days []DayCount `json:"d,omitempty"`
+}
+
+// DayCount is the failures of one day, a count of days since 1970.
+type DayCount [2]int64
+
+// limits returns how many failures are free and how many disable. Both shrink as a guess is compared
+// with more steps, so that what an attacker can expect of all guesses together does not grow.
+func (a Account) limits(w totp.Window) (free, most int) {
+	targets := max(len(a.Authenticators)*w.Steps(), usualTargets)
+	return max(freeFailures*usualTargets/targets, 1), maxFailures * usualTargets / targets
+}
+
+func (a Account) totpDisabled(w totp.Window) bool {
+	_, most := a.limits(w)
+	return a.TOTPThrottle.Failures >= most
+}
+
+// totpLock returns whether codes are refused unseen, and until when; the zero time with true says
+// until unlocked.
+func (a Account) totpLock(env Env) (until time.Time, locked bool) {
+	if a.totpDisabled(env.Window) {
+		return time.Time{}, true
+	}
+	if env.unix() < a.TOTPThrottle.Until {
+		return Time(a.TOTPThrottle.Until), true
+	}
+	return time.Time{}, false
+}
+
+func (a *Account) totpFailed(env Env) {
+	t := &a.TOTPThrottle
+	t.Failures++
+	if free, _ := a.limits(env.Window); t.Failures > free {
+		t.Until = env.unix() + ladder[min(t.Failures-free, len(ladder))-1]
+		event := Event{Kind: Locked, Method: TOTP, RetryAt: t.Until}
+		if a.totpDisabled(env.Window) {
+			event.RetryAt = 0
+		}
+		a.note(env, event)
+	}
+	today := env.unix() / day
+	for len(t.Days) > 0 && t.Days[0][0] <= today-monthDays {
+		t.Days = t.Days[1:]
+	}
+	// A clock that ran back adds to the newest day there is, which keeps the list in order and short.
+	if n := len(t.Days); n > 0 && t.Days[n-1][0] >= today {
+		t.Days[n-1][1]++
+	} else {
+		t.Days = append(t.Days, DayCount{today, 1})
+	}
+	total := int64(0)
+	for _, d := range t.Days {
+		total += d[1]
+	}
+	if total == monthAlarm {
+		a.note(env, Event{Kind: ManyFailures, Method: TOTP, Count: monthAlarm})
+	}
+}
+
+// clear forgets the failures in a row, and not those of the month.
+func (t *TOTPThrottle) clear() { t.Failures, t.Until = 0, 0 }
+
+const (
+	bucketSize   = 10 // wrong recovery codes in a row
+	bucketRefill = 6  // seconds for one more
+)
+
+// Bucket bounds how fast wrong recovery codes are answered. It never closes for good: with 75
+// secret bits a rate is enough, and recovery is what an owner has left when codes are disabled.
+type Bucket struct {
+	// Full is when the bucket will be full again, if nothing more is taken (the theoretical arrival
+	// time of the generic cell rate algorithm).
+	Full int64 `json:"t,omitempty"`
+}
+
+// full returns Full as it counts now. One that no clock of the service can have set is of a clock that
+// had jumped ahead and came back. It leaves one try, which puts it right: an empty bucket would stay
+// empty for as long as the clock had jumped, as nothing is saved while it is.
+func (b Bucket) full(now int64) int64 {
+	if b.Full > now+bucketSize*bucketRefill+int64(Ahead/time.Second) {
+		return now + (bucketSize-1)*bucketRefill
+	}
+	return max(b.Full, now)
+}
+
+// lock returns whether the bucket is empty, and until when.
+func (b Bucket) lock(env Env) (until time.Time, locked bool) {
+	now := env.unix()
+	free := b.full(now) - (bucketSize-1)*bucketRefill
+	if now >= free {
+		return time.Time{}, false
+	}
+	return Time(free), true
+}
+
+func (a *Account) recoveryFailed(env Env) {
+	a.RecoveryThrottle.Full = a.RecoveryThrottle.full(env.unix()) + bucketRefill
+	if until, locked := a.RecoveryThrottle.lock(env); locked {
+		a.note(env, Event{Kind: Locked, Method: RecoveryCodes, RetryAt: until.Unix()})
+	}
+}

@@ -1,0 +1,237 @@
+package gatehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/recovery"
+)
+
+// Operator is what support and operations do to an account, without a proof of its owner: whoever can
+// call it can take an account over, so the host guards it accordingly. The operator's ID and the
+// reason stand in every event and in the account's Activity.
+type Operator struct {
+	s  *Service
+	by core.By
+}
+
+// Operator returns the operations of an operator: a person's ID in the host's own books, or a name
+// such as "system" for what the host does by itself; 1 to 64 bytes. Every method answers ErrInvalid
+// where it is not.
+func (s *Service) Operator(id string) Operator { return Operator{s: s, by: core.By{Operator: id}} }
+
+// Because returns the Operator with a reason, of at most 200 bytes, for the account's Activity and
+// the events. Owners can read it.
+func (o Operator) Because(reason string) Operator {
+	o.by.Reason = reason
+	return o
+}
+
+// change applies a step that an operator makes.
+func (o Operator) change(ctx context.Context, account string, prepare func(context.Context, core.Account, core.Env) error,
+	step func(core.Account, core.Env) (core.Account, error)) error {
+	if err := o.by.Check(); err != nil {
+		return err
+	}
+	return o.s.apply(ctx, account, transition{prepare: prepare, step: step})
+}
+
+// always is a step that cannot be refused.
+func always(step func(core.Account, core.Env) core.Account) func(core.Account, core.Env) (core.Account, error) {
+	return func(a core.Account, env core.Env) (core.Account, error) { return step(a, env), nil }
+}
+
+// Reset is for an owner who has lost every factor and has proven by the host's own means who they
+// are. It removes all authenticators and recovery codes, ends challenges and proofs, revokes tokens,
+// and returns one code that works once within 24 hours. Hand it to the owner on a channel that the
+// account's password does not open. The second step stays needed: only RedeemOperatorCode with this
+// code, after the first factor, leads to a new enrolment. ErrState says that the account has no
+// second factor. Resetting again makes a new code and ends the one before.
+func (o Operator) Reset(ctx context.Context, account string) (recovery.Code, error) {
+	var code recovery.Code
+	var slot core.Slot
+	err := o.change(ctx, account,
+		func(ctx context.Context, a core.Account, _ core.Env) error {
+			if err := a.CanReset(); err != nil || slot.Hash != "" {
+				return err
+			}
+			code = recovery.Generate()[0]
+			made, err := o.s.hashCodes(ctx, recovery.Codes{code})
+			if err == nil {
+				slot = made.Slots[0]
+			}
+			return err
+		},
+		func(a core.Account, env core.Env) (core.Account, error) { return a.Resets(o.by, slot, env) })
+	if err != nil {
+		return recovery.Code{}, err
+	}
+	return code, nil
+}
+
+// Unlock opens a method that wrong codes have locked, before its time.
+func (o Operator) Unlock(ctx context.Context, account string, m Method) error {
+	if err := lockable(m); err != nil {
+		return err
+	}
+	return o.change(ctx, account, nil, always(func(a core.Account, env core.Env) core.Account {
+		return a.UnlockBy(o.by, core.Method(m), env)
+	}))
+}
+
+// Suspend lets nobody into an account, with or without a second factor, ends challenges and proofs,
+// and denies its tokens, until Resume. Suspending twice keeps the first reason.
+func (o Operator) Suspend(ctx context.Context, account string) error {
+	return o.change(ctx, account, nil, always(func(a core.Account, env core.Env) core.Account {
+		return a.Suspend(o.by, env)
+	}))
+}
+
+// Resume ends a suspension.
+func (o Operator) Resume(ctx context.Context, account string) error {
+	return o.change(ctx, account, nil, always(func(a core.Account, env core.Env) core.Account {
+		return a.Resume(o.by, env)
+	}))
+}
+
+// TokenChoice says what becomes of an account's access tokens. The zero value is no choice.
+type TokenChoice uint8
+
+const (
+	_            TokenChoice = iota
+	KeepTokens               // the owner has changed a password that was theirs alone
+	RevokeTokens             // the password was forgotten, or somebody else may have had it
+)
+
+// PasswordChanged is to be called whenever the host has set another password (or first factor), by
+// whatever way. It ends challenges, proofs and pending enrolments that the old one had led to.
+func (o Operator) PasswordChanged(ctx context.Context, account string, tokens TokenChoice) error {
+	if tokens != KeepTokens && tokens != RevokeTokens {
+		return fmt.Errorf("%w: whether to keep or revoke tokens is to be chosen", ErrInvalid)
+	}
+	return o.change(ctx, account, nil, always(func(a core.Account, env core.Env) core.Account {
+		return a.PasswordChanged(o.by, tokens == RevokeTokens, env)
+	}))
+}
+
+// DeleteAccount removes all that is stored of an account. Deleting one that is not there is no error.
+func (o Operator) DeleteAccount(ctx context.Context, account string) error {
+	if err := o.by.Check(); err != nil {
+		return err
+	}
+	if err := checkID(account); err != nil {
+		return err
+	}
+	done, err := o.s.turns.take(ctx, account)
+	if err != nil {
+		return err
+	}
+	tell := func() {}
+	defer func() { tell() }()
+	defer done()
+	if err := o.s.store.DeleteAccount(ctx, account); err != nil {
+		return fmt.Errorf("gatehouse: delete account: %w", err)
+	}
+	tell = o.s.observers.add(ctx, account, []core.Event{core.Deleted(o.by, o.s.env())})
+	return nil
+}
+
+// Resealed is how far a Reseal has come.
+type Resealed struct {
+	Seen   int    // accounts looked at
+	Moved  int    // of them, those that had secrets under another key than the primary one
+	Failed int    // of them, those whose secrets do not open; they are left as they are
+	Cursor string // the last account done: where another Reseal can go on
+}
+
+// Reseal moves every secret to the primary key, so that older keys can be retired. It goes through
+// all accounts in the order of their IDs, from after the cursor, "" for the first, beside live
+// traffic and beside other Reseals. progress, which may be nil, is called after each account.
+//
+// A secret that does not open is counted and passed over, and the error says so at the end. Any other
+// fault, or the end of ctx, ends it there, and the Cursor is where to go on.
+func (o Operator) Reseal(ctx context.Context, cursor string, progress func(Resealed)) (Resealed, error) {
+	r := Resealed{Cursor: cursor}
+	if err := o.by.Check(); err != nil {
+		return r, err
+	}
+	var unopened error
+	for {
+		page, err := o.s.store.Accounts(ctx, r.Cursor, resealPage)
+		if err != nil {
+			return r, fmt.Errorf("gatehouse: list accounts: %w", err)
+		}
+		if len(page) == 0 {
+			return r, unopened
+		}
+		for _, rec := range page {
+			moved, err := o.reseal(ctx, rec.ID, rec.Data)
+			var failed *resealError
+			switch {
+			case errors.As(err, &failed):
+				if r.Failed++; unopened == nil {
+					unopened = err
+				}
+			case err != nil:
+				return r, err
+			case moved:
+				r.Moved++
+			}
+			r.Seen++
+			r.Cursor = rec.ID
+			if progress != nil {
+				progress(r)
+			}
+		}
+	}
+}
+
+const resealPage = 200 // accounts read at once
+
+// resealError says that an account's secrets do not open, or that its record does not.
+type resealError struct{ err error }
+
+func (e *resealError) Error() string {
+	return "gatehouse: some secrets do not open, the first: " + e.err.Error()
+}
+func (e *resealError) Unwrap() error { return e.err }
+
+func (o Operator) reseal(ctx context.Context, account string, data []byte) (moved bool, err error) {
+	a, err := core.Decode(account, data)
+	if err != nil {
+		return false, &resealError{err}
+	}
+	if len(a.UnderOther(o.s.sealer.Primary())) == 0 {
+		return false, nil
+	}
+	anew := map[string]core.Resealed{}
+	err = o.change(ctx, account,
+		func(ctx context.Context, a core.Account, _ core.Env) error {
+			for _, auth := range a.UnderOther(o.s.sealer.Primary()) {
+				if _, done := anew[string(auth.Sealed)]; done {
+					continue
+				}
+				key, err := o.s.openKey(ctx, account, auth)
+				if err != nil {
+					if ctx.Err() != nil {
+						return err
+					}
+					return &resealError{err}
+				}
+				fresh := auth
+				if err := o.s.sealSecret(ctx, account, &fresh, key.Secret); err != nil {
+					return err
+				}
+				anew[string(auth.Sealed)] = core.Resealed{Sealed: fresh.Sealed, Key: fresh.Key}
+			}
+			return nil
+		},
+		func(a core.Account, env core.Env) (core.Account, error) {
+			next := a.Reseal(o.by, anew, env)
+			moved = len(next.Events) > 0
+			return next, nil
+		})
+	return moved, err
+}

@@ -1,0 +1,154 @@
+package gatehouse
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/redact"
+	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/storage"
+)
+
+const (
+	purposeProof     = "proof"
+	purposeChallenge = "challenge"
+	purposeTOTP      = "totp"
+
+	maxSealed = 4096 // bytes of a proof or challenge as text; the longest has some 900
+	maxMethod = 32
+)
+
+type hiddenText = redact.Value[string]
+
+// Proof says, sealed, who has authenticated, how, when, in which session, and on which state of the
+// account's factors. It is a secret of the owner's session: keep it there, on the server or in a
+// cookie that scripts cannot read. It is good for changes of factors for 5 minutes and for tokens for
+// 15, and ends at once when factors or the host's password change. It prints as "[redacted]".
+// The zero Proof proves nothing.
+type Proof struct{ hiddenText }
+
+// ProofFromString returns the Proof that Reveal gave as text. It checks nothing: whoever is handed
+// the Proof does.
+func ProofFromString(s string) Proof { return Proof{redact.New(s)} }
+
+// Reveal returns the proof as text, URL-safe and at most 4096 bytes.
+func (p Proof) Reveal() string { return redact.Open(p.hiddenText) }
+
+// FirstFactor is what the host vouches for.
+type FirstFactor struct {
+	Method string    // how, as an RFC 8176 value: "pwd", "fed" …; 1 to 32 bytes of a-z, 0-9 and _
+	At     time.Time // when it was checked, by the server's clock
+}
+
+// Attest returns a proof for a first factor that the host itself has just checked: at most 5 minutes
+// ago, otherwise ErrStepUpRequired. It is enough only for an account without a second factor, and
+// that is asked when the proof is used. Never attest for a session that merely exists: whoever holds
+// a stolen one would pair an authenticator of their own.
+func (s *Service) Attest(ctx context.Context, account string, f FirstFactor, opts ...Option) (Proof, error) {
+	if !validMethod(f.Method) {
+		return Proof{}, errInvalidMethod
+	}
+	var claim core.Proof
+	err := s.apply(ctx, account, transition{step: func(a core.Account, env core.Env) (core.Account, error) {
+		next := a.Create(env)
+		p, err := next.Attest(f.Method, f.At, sessionOf(opts), env)
+		if err != nil {
+			return a, err
+		}
+		claim = p
+		return next, nil
+	}})
+	if err != nil {
+		return Proof{}, err
+	}
+	return s.sealProof(ctx, claim)
+}
+
+var errInvalidMethod = fmt.Errorf("%w: the first factor's method is 1 to %d bytes of a-z, 0-9 and _", ErrInvalid, maxMethod)
+
+func validMethod(m string) bool {
+	if m == "" || len(m) > maxMethod {
+		return false
+	}
+	for i := range len(m) {
+		if c := m[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Service) sealProof(ctx context.Context, p core.Proof) (Proof, error) {
+	text, err := s.sealText(ctx, purposeProof, p)
+	if err != nil {
+		return Proof{}, err
+	}
+	return ProofFromString(text), nil
+}
+
+// saltSize is of the random bytes before a sealed string. They stand in the binding in the place of
+// an account, which is not known before the string is open: so each has a derived key of its own, and
+// the bound on random nonces under one key (NIST SP 800-38D §8.3) is never near.
+const saltSize = 16
+
+// sealText seals a value as a string that only opens for the same purpose.
+func (s *Service) sealText(ctx context.Context, purpose string, v any) (string, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return "", err
+	}
+	salt := make([]byte, saltSize)
+	_, _ = rand.Read(salt) // never fails: the process ends instead
+	sealed, err := s.keys.Seal(ctx, plain, keyring.Binding{Purpose: purpose, Account: string(salt)})
+	if err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(append(salt, sealed...)), nil
+}
+
+var errSealed = errors.New("gatehouse: not a sealed string of this purpose")
+
+// openText opens what sealText has sealed. Only the context's end and errSealed come out.
+func (s *Service) openText(ctx context.Context, purpose, text string, v any) error {
+	if len(text) > maxSealed {
+		return errSealed
+	}
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || base64.RawURLEncoding.EncodedLen(len(sealed)) != len(text) || // the decoder passes over line breaks
+		len(sealed) < saltSize {
+		return errSealed
+	}
+	plain, err := s.keys.Open(ctx, sealed[saltSize:], keyring.Binding{Purpose: purpose, Account: string(sealed[:saltSize])})
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return errSealed
+	}
+	if json.Unmarshal(plain, v) != nil {
+		return errSealed
+	}
+	return nil
+}
+
+// present opens a proof for a check in a transition, which alone says whether it is enough.
+func (s *Service) present(ctx context.Context, p Proof, session []byte) (core.Presented, error) {
+	presented := core.Presented{In: session}
+	err := s.openText(ctx, purposeProof, p.Reveal(), &presented.Proof)
+	if errors.Is(err, errSealed) || err == nil && storage.CheckID(presented.Account) != nil {
+		return core.Presented{}, ErrStepUpRequired
+	}
+	return presented, err
+}
+
+func digest(session string) []byte {
+	sum := sha256.Sum256([]byte(session))
+	return sum[:16]
+}

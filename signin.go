@@ -1,0 +1,304 @@
+package gatehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/redact"
+	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/recovery"
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// Step says how a sign-in goes on after the first factor.
+type Step uint8
+
+const (
+	Denied    Step = iota // the zero value: nobody gets in
+	NotNeeded             // the account has no second factor: the host signs the owner in
+	Needed                // ask for a code, and give it to Answer
+)
+
+// String returns "denied", "not needed" or "needed".
+func (s Step) String() string {
+	switch s {
+	case NotNeeded:
+		return "not needed"
+	case Needed:
+		return "needed"
+	}
+	return "denied"
+}
+
+// Method is how a code proves an owner.
+type Method uint8
+
+const (
+	TOTP         = Method(core.TOTP)
+	RecoveryCode = Method(core.RecoveryCodes)
+	OperatorCode = Method(core.ByOperatorCode)
+)
+
+// String returns "totp", "recovery code", "operator code", or "none" for the zero Method.
+func (m Method) String() string {
+	switch m {
+	case TOTP:
+		return "totp"
+	case RecoveryCode:
+		return "recovery code"
+	case OperatorCode:
+		return "operator code"
+	}
+	return "none"
+}
+
+// maxCode bounds a code as it was typed, in bytes: bcrypt, of imported codes, takes no more.
+const maxCode = 72
+
+// MethodState says whether a method can be used now.
+type MethodState struct {
+	Available bool
+	RetryAt   time.Time // if not available: from when; zero: waiting does not help
+}
+
+// ChallengeToken stands for a sign-in that has passed the first factor. It is a secret of the
+// browser that did: keep it in a cookie that scripts cannot read. It stands for 5 minutes, and ends
+// with a successful answer and with any change of factors or password. It prints as "[redacted]".
+type ChallengeToken struct{ hiddenText }
+
+// Reveal returns the token as text, URL-safe and at most 4096 bytes.
+func (t ChallengeToken) Reveal() string { return redact.Open(t.hiddenText) }
+
+// Challenge is the answer to a right first factor. The zero Challenge lets nobody in.
+type Challenge struct {
+	Step         Step
+	Token        ChallengeToken // set if Step is Needed
+	TOTP         MethodState
+	RecoveryCode MethodState
+	// OperatorCode is available after an operator's reset: RedeemOperatorCode, not Answer, takes it.
+	OperatorCode   MethodState
+	Authenticators []Authenticator // for Resync, which names one
+}
+
+// Challenge says whether an account needs a second step. Call it once the first factor was right,
+// with the host's own ID of the account; whoever can call it for an account without the first factor
+// can guess at the second. An error is never "not needed"; that of a suspended account is ErrDenied.
+func (s *Service) Challenge(ctx context.Context, account string) (Challenge, error) {
+	a, _, err := s.load(ctx, account)
+	if err != nil {
+		return Challenge{}, err
+	}
+	if a.Suspension != nil {
+		return Challenge{}, &DeniedError{Disabled: true}
+	}
+	if !a.Protected() {
+		return Challenge{Step: NotNeeded}, nil
+	}
+	env := s.env()
+	token, err := s.sealText(ctx, purposeChallenge, a.Challenge(env))
+	if err != nil {
+		return Challenge{}, err
+	}
+	return Challenge{
+		Step:           Needed,
+		Token:          ChallengeToken{redact.New(token)},
+		TOTP:           MethodState(a.TOTPState(env)),
+		RecoveryCode:   MethodState(a.RecoveryState(env)),
+		OperatorCode:   MethodState(a.OperatorState(env)),
+		Authenticators: authenticators(a),
+	}, nil
+}
+
+// Verification says who has proven what.
+type Verification struct {
+	AccountID       string
+	Method          Method
+	AuthenticatorID string // of a TOTP code
+	CodesLeft       int    // unused recovery codes; when they run low, say so
+	Proof           Proof
+}
+
+// Answer completes a sign-in: challenge is the text of the ChallengeToken, code a TOTP or a recovery
+// code as it was typed (a form may trim spaces around it). On success the account is verified, the code used up
+// and all of that saved. On failure the error is a *DeniedError, or a fault; neither lets anybody in.
+func (s *Service) Answer(ctx context.Context, challenge, code string, opts ...Option) (Verification, error) {
+	c, err := s.openChallenge(ctx, challenge)
+	if err != nil {
+		return Verification{}, err
+	}
+	return s.verify(ctx, c.Account, c, code, opts)
+}
+
+func (s *Service) openChallenge(ctx context.Context, text string) (*core.Challenge, error) {
+	c := new(core.Challenge)
+	switch err := s.openText(ctx, purposeChallenge, text, c); {
+	case errors.Is(err, errSealed) || err == nil && storage.CheckID(c.Account) != nil:
+		return nil, &DeniedError{}
+	case err != nil:
+		return nil, err
+	}
+	return c, nil
+}
+
+// StepUp asks for a code again inside a session, before something that needs a fresh proof. The
+// account is the session's, never one that the request names.
+func (s *Service) StepUp(ctx context.Context, account, code string, opts ...Option) (Verification, error) {
+	return s.verify(ctx, account, nil, code, opts)
+}
+
+func (s *Service) verify(ctx context.Context, account string, c *core.Challenge, code string, opts []Option) (Verification, error) {
+	t := core.Attempt{Challenge: c, Session: sessionOf(opts), Method: core.RecoveryCodes}
+	if totp.IsCode(code) {
+		t.Method, t.Code = core.TOTP, code
+	}
+	out, err := s.attempt(ctx, account, t, code)
+	if err != nil {
+		return Verification{}, err
+	}
+	v := Verification{AccountID: account, Method: Method(t.Method), AuthenticatorID: out.AuthenticatorID, CodesLeft: out.CodesLeft}
+	if v.Proof, err = s.sealProof(ctx, out.Proof); err != nil {
+		return Verification{}, err
+	}
+	return v, nil
+}
+
+// RedeemOperatorCode takes the code that an operator made at a reset and gave to the owner, in the
+// place of Answer. It signs nobody in: the proof allows one new enrolment and nothing else, and until
+// that is confirmed nobody gets in. The code works once; if the enrolment comes to nothing, an
+// operator has to reset again.
+func (s *Service) RedeemOperatorCode(ctx context.Context, challenge, code string, opts ...Option) (Proof, error) {
+	c, err := s.openChallenge(ctx, challenge)
+	if err != nil {
+		return Proof{}, err
+	}
+	t := core.Attempt{Challenge: c, Session: sessionOf(opts), Method: core.ByOperatorCode}
+	out, err := s.attempt(ctx, c.Account, t, code)
+	if err != nil {
+		return Proof{}, err
+	}
+	return s.sealProof(ctx, out.Proof)
+}
+
+// attempt finds out what there is to know of a code and lets the account answer.
+func (s *Service) attempt(ctx context.Context, account string, t core.Attempt, code string) (out core.Outcome, err error) {
+	t.Keys, t.Tried = map[string]totp.Key{}, map[string]bool{}
+	var typed recovery.Code
+	if t.Method != core.TOTP {
+		if len(code) == 0 || len(code) > maxCode {
+			return core.Outcome{}, &DeniedError{} // it is no code of anybody's, so it is no guess
+		}
+		if typed, err = recovery.Parse(code); err == nil {
+			t.Selector = typed.Selector()
+		}
+	}
+	err = s.apply(ctx, account, transition{
+		prepare: func(ctx context.Context, a core.Account, env core.Env) error {
+			if _, refused := a.Refused(t, env); refused {
+				return nil // the step will say so
+			}
+			if t.Method == core.TOTP {
+				return s.openKeys(ctx, a, t.Keys)
+			}
+			return s.tryCodes(ctx, a, t, env, typed, code)
+		},
+		step: func(a core.Account, env core.Env) (core.Account, error) {
+			next, o, err := a.Answer(t, env)
+			out = o
+			if err == nil && o.Reason != core.Accepted {
+				err = denied(o)
+			}
+			return next, err
+		},
+	})
+	return out, err
+}
+
+// tryCodes notes in t.Tried which of the stored hashes that it may be the code matches. Of our own
+// sets there is one at most, that of the code's selector.
+func (s *Service) tryCodes(ctx context.Context, a core.Account, t core.Attempt, env core.Env, typed recovery.Code, text string) error {
+	hashes, imported := a.Untried(t, env)
+	for _, hash := range hashes {
+		var matched bool
+		var err error
+		gateErr := argon2.run(ctx, func() {
+			if imported {
+				matched, err = recovery.VerifyImported(hash, text)
+			} else {
+				matched, err = recovery.Verify(hash, typed)
+			}
+		})
+		if err := errors.Join(gateErr, err); err != nil {
+			return err
+		}
+		if t.Tried[hash] = matched; matched {
+			return nil
+		}
+	}
+	return nil
+}
+
+// Resync mends an authenticator whose clock is wrong by up to ten minutes, at sign-in: first and
+// second are two codes that it showed one after the other, authenticator is its ID in the Challenge.
+// It signs nobody in: the next code does, which is in the window again. A wrong try is ErrDenied and
+// counts as a wrong code.
+func (s *Service) Resync(ctx context.Context, challenge, authenticator, first, second string) error {
+	c, err := s.openChallenge(ctx, challenge)
+	if err != nil {
+		return err
+	}
+	if !totp.IsCode(first) || !totp.IsCode(second) {
+		return &DeniedError{}
+	}
+	t := core.Attempt{Challenge: c, Method: core.TOTP, Code: first, Keys: map[string]totp.Key{}}
+	return s.apply(ctx, c.Account, transition{
+		prepare: func(ctx context.Context, a core.Account, env core.Env) error {
+			if _, refused := a.Refused(t, env); refused {
+				return nil
+			}
+			return s.openKeys(ctx, a, t.Keys)
+		},
+		step: func(a core.Account, env core.Env) (core.Account, error) {
+			next, out, err := a.Resync(t, authenticator, second, env)
+			if err == nil && out.Reason != core.Accepted {
+				err = denied(out)
+			}
+			return next, err
+		},
+	})
+}
+
+// openKeys adds the keys of an account's authenticators that are not in keys yet. They go by ID and
+// not by sealed secret: a sealed secret copied to a second authenticator must not open there.
+func (s *Service) openKeys(ctx context.Context, a core.Account, keys map[string]totp.Key) error {
+	for _, auth := range a.Authenticators {
+		if _, ok := keys[auth.ID]; ok {
+			continue
+		}
+		key, err := s.openKey(ctx, a.ID, auth)
+		if err != nil {
+			return err
+		}
+		keys[auth.ID] = key
+	}
+	return nil
+}
+
+func (s *Service) openKey(ctx context.Context, account string, auth core.Authenticator) (totp.Key, error) {
+	plain, err := s.sealer.Open(ctx, auth.Sealed, secretBinding(account, auth.ID))
+	if err != nil {
+		return totp.Key{}, fmt.Errorf("gatehouse: open secret: %w", err)
+	}
+	secret, err := totp.ParseSecret(string(plain))
+	if err != nil {
+		return totp.Key{}, fmt.Errorf("gatehouse: open secret: %w", err)
+	}
+	return totp.Key{Secret: secret, Algorithm: auth.Algorithm, Digits: auth.Digits}, nil
+}
+
+func secretBinding(account, authenticator string) keyring.Binding {
+	return keyring.Binding{Purpose: purposeTOTP, Account: account, Item: authenticator}
+}
