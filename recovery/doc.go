@@ -17,10 +17,10 @@
 //
 // [VerifyImported] is for hashes that another system made, until their codes are used or replaced.
 //
-// Only Hash, Verify and VerifyImported run Argon2id (or bcrypt), each once a call, on the caller's goroutine and without a
-// bound on how many run at once. With the default parameters a run takes 19 MiB and some tens of
-// milliseconds; the largest a stored hash may ask for is 64 MiB. The caller bounds how many there
-// are in the process.
+// Only Hash, Verify and VerifyImported run Argon2id (or bcrypt), each once a call, on the caller's
+// goroutine and without a bound on how many run at once. With the default parameters a run takes 19
+// MiB and some tens of milliseconds; the largest a stored hash may ask for is 64 MiB. The caller
+// bounds how many there are in the process.
 package recovery
 
 import "errors"

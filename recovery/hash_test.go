@@ -167,6 +167,7 @@ var hostile = map[string]string{
 	"argon2i":                        "$argon2i$v=19$m=8,t=1,p=1$" + salt + "$" + tag,
 	"argon2d":                        "$argon2d$v=19$m=8,t=1,p=1$" + salt + "$" + tag,
 	"upper-case name":                "$ARGON2ID$v=19$m=8,t=1,p=1$" + salt + "$" + tag,
+	"numbers, salt and tag alone":    "8,t=1,p=1$" + salt + "$" + tag,
 	"no first dollar sign":           head[1:] + salt + "$" + tag,
 	"version 16, older and weaker":   "$argon2id$v=16$m=8,t=1,p=1$" + salt + "$" + tag,
 	"version 0x13":                   "$argon2id$v=0x13$m=8,t=1,p=1$" + salt + "$" + tag,

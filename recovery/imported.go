@@ -3,6 +3,8 @@ package recovery
 import (
 	"crypto/subtle"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/argon2"
@@ -64,18 +66,16 @@ func parseImported(hash string) (verify func(text []byte) bool, err error) {
 	}, nil
 }
 
+// bcryptForm is "$2b$12$" with 22 symbols of salt and 31 of tag.
+var bcryptForm = regexp.MustCompile(`^\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}\z`)
+
 func parseBcrypt(hash string) (func([]byte) bool, error) {
-	const length = len("$2b$12$") + 22 + 31
-	prefix := hash[:min(4, len(hash))]
-	if len(hash) != length || prefix != "$2a$" && prefix != "$2b$" && prefix != "$2y$" {
+	form := bcryptForm.FindStringSubmatch(hash)
+	if form == nil {
 		return nil, fmt.Errorf("%w: not bcrypt's $2a$, $2b$ or $2y$", ErrHash)
 	}
-	if cost, err := bcrypt.Cost([]byte(hash)); err != nil || cost > maxBcryptCost {
-		return nil, fmt.Errorf("%w: bcrypt of a cost that is not 4 to %d", ErrHash, maxBcryptCost)
-	}
-	const alphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-	if strings.Trim(hash[7:], alphabet) != "" {
-		return nil, fmt.Errorf("%w: bcrypt of other symbols than its own", ErrHash)
+	if cost, err := strconv.Atoi(form[1]); err != nil || cost < bcrypt.MinCost || cost > maxBcryptCost {
+		return nil, fmt.Errorf("%w: bcrypt of a cost that is not %d to %d", ErrHash, bcrypt.MinCost, maxBcryptCost)
 	}
 	return func(text []byte) bool { return bcrypt.CompareHashAndPassword([]byte(hash), text) == nil }, nil
 }

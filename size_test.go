@@ -1,0 +1,69 @@
+package gatehouse_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/recovery"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// A record stays small, as every sign-in reads and writes it whole. The limits stand in
+// docs/design.md.
+func TestRecordSize(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t, func(c *gatehouse.Config) { c.Recovery = recovery.Params{Memory: 19456, Time: 1, Threads: 1} })
+	o := h.enrol("u")
+	size := func() int {
+		rec, err := h.store.LoadAccount(ctx, "u")
+		require.NoError(t, err)
+		return len(rec.Data)
+	}
+	fill := func() {
+		for range 12 {
+			h.wait(totp.Period)
+			_, err := o.signIn(o.code())
+			require.NoError(t, err)
+			_, err = o.signIn(o.wrong())
+			require.Error(t, err)
+		}
+		for range 10 {
+			require.NoError(t, h.Operator("support-4711").PasswordChanged(ctx, "u", gatehouse.KeepTokens))
+		}
+		events, err := h.Activity(ctx, "u")
+		require.NoError(t, err)
+		require.Len(t, events, 20)
+	}
+	fill()
+	one := size()
+	require.Less(t, one, 4096)
+
+	for len(must(h.Status(ctx, "u")).Authenticators) < 5 {
+		o.second()
+		h.wait(totp.Period)
+	}
+	fill()
+	five := size()
+	require.Less(t, five, 4096)
+
+	// The longest names and reasons there are, and a pending enrolment with another name.
+	long := strings.Repeat("n", 64)
+	h.wait(totp.Period)
+	face := h.Owner(o.stepUp(o.code()))
+	for _, auth := range must(h.Status(ctx, "u")).Authenticators {
+		require.NoError(t, face.RenameAuthenticator(ctx, auth.ID, long))
+	}
+	for range 20 {
+		require.NoError(t, h.Operator(long).Because(strings.Repeat("r", 200)).PasswordChanged(ctx, "u", gatehouse.KeepTokens))
+	}
+	h.wait(totp.Period)
+	_, err := h.Owner(o.stepUp(o.code())).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x", Name: long, Replace: o.auth})
+	require.NoError(t, err)
+	most := size()
+	require.Less(t, most, 10_000)
+	t.Logf("one authenticator %d bytes, five %d, everything as long as it can be %d", one, five, most)
+}
