@@ -84,12 +84,8 @@ func (o Owner) BeginEnrolment(ctx context.Context, e Enrol) (Enrolment, error) {
 	if err != nil {
 		return Enrolment{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	qr, err := key.QR(o.s.issuer, e.Label)
-	if err != nil {
-		return Enrolment{}, fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
 
-	enr := Enrolment{ID: newID(), secret: key.Secret, qr: qr, uri: redact.New(uri)}
+	enr := Enrolment{ID: newID(), secret: key.Secret, uri: redact.New(uri)}
 	staged := core.Pending{
 		Authenticator: core.Authenticator{ID: enr.ID, Name: e.Name, Algorithm: e.Algorithm, Digits: e.Digits},
 		Replace:       e.Replace,
@@ -101,6 +97,9 @@ func (o Owner) BeginEnrolment(ctx context.Context, e Enrol) (Enrolment, error) {
 				return err
 			}
 			if staged.Authenticator.Sealed == nil {
+				if enr.qr, err = key.QR(o.s.issuer, e.Label); err != nil {
+					return fmt.Errorf("%w: %w", ErrInvalid, err)
+				}
 				if err := o.s.sealSecret(ctx, a.ID, &staged.Authenticator, key.Secret); err != nil {
 					return err
 				}

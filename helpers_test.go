@@ -25,6 +25,7 @@ type house struct {
 	t     testing.TB
 	store storage.Store
 	keys  *keyring.Ring
+	edits []func(*gatehouse.Config)
 
 	mu  sync.Mutex
 	now time.Time
@@ -40,7 +41,7 @@ func newHouse(t testing.TB, edit ...func(*gatehouse.Config)) *house {
 
 func houseOn(t testing.TB, store storage.Store, edit ...func(*gatehouse.Config)) *house {
 	t.Helper()
-	h := &house{t: t, store: store, keys: keyring.Generate(), now: begin}
+	h := &house{t: t, store: store, keys: keyring.Generate(), edits: edit, now: begin}
 	c := gatehouse.Config{Issuer: "Acme", Keys: h.keys, Recovery: cheap, Now: h.clock}
 	for _, f := range edit {
 		f(&c)

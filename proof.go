@@ -106,7 +106,8 @@ func (s *Service) sealText(ctx context.Context, purpose string, v any) (string, 
 	}
 	salt := make([]byte, saltSize)
 	_, _ = rand.Read(salt) // never fails: the process ends instead
-	sealed, err := s.keys.Seal(ctx, plain, keyring.Binding{Purpose: purpose, Account: string(salt)})
+	// Not the caller's context: a code that is used up must not come to nothing because they hung up.
+	sealed, err := s.keys.Seal(context.WithoutCancel(ctx), plain, keyring.Binding{Purpose: purpose, Account: string(salt)})
 	if err != nil {
 		return "", err
 	}

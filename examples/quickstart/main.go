@@ -1,0 +1,157 @@
+// Quickstart pairs an authenticator app in the terminal and signs in with its codes.
+//
+// It prints a QR code to scan, the same as a URI and as text, and the recovery codes. Then it reads
+// codes, one a line: the first right one confirms the pairing, each after that is a sign-in. Every
+// line is answered by one that begins with "ok" or "denied". Everything is forgotten at the end.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/storage/memory"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run returns the exit status: 0, 1 for a fault, 2 for wrong usage.
+func run(args []string, in io.Reader, out, errs io.Writer) int {
+	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	account := flags.String("account", "ada@acme.test", "the account's name, shown by the authenticator app")
+	issuer := flags.String("issuer", "Acme", "the service's name, shown by the authenticator app")
+	digits := flags.Int("digits", 6, "digits of a code: 6 or 8")
+	algorithm := flags.String("algorithm", "SHA1", "SHA1, SHA256 or SHA512")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	}
+	hash, err := totp.ParseAlgorithm(*algorithm)
+	switch {
+	case err != nil:
+		return usage(flags, err)
+	case *digits != 6 && *digits != 8:
+		return usage(flags, errors.New("there are codes of 6 and of 8 digits"))
+	case flags.NArg() > 0:
+		return usage(flags, errors.New("there are no arguments but flags"))
+	}
+
+	ctx := context.Background()
+	svc, err := gatehouse.New(memory.New(), gatehouse.Config{Issuer: *issuer, Keys: keyring.Generate()})
+	if err != nil {
+		return usage(flags, err)
+	}
+	err = demo(ctx, svc, *account, gatehouse.Enrol{Label: *account, Algorithm: hash, Digits: *digits}, in, out)
+	switch {
+	case errors.Is(err, gatehouse.ErrInvalid):
+		return usage(flags, err)
+	case err != nil:
+		fmt.Fprintln(errs, "quickstart:", err)
+		return 1
+	}
+	return 0
+}
+
+func usage(flags *flag.FlagSet, err error) int {
+	fmt.Fprintln(flags.Output(), "quickstart:", err)
+	flags.Usage()
+	return 2
+}
+
+func demo(ctx context.Context, svc *gatehouse.Service, account string, enrol gatehouse.Enrol, in io.Reader, out io.Writer) error {
+	// A real service attests only what it has just checked, here a password.
+	proof, err := svc.Attest(ctx, account, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	if err != nil {
+		return err
+	}
+	owner := svc.Owner(proof)
+	enr, err := owner.BeginEnrolment(ctx, enrol)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Scan this with an authenticator app:\n\n%s\n", enr.QR().Terminal())
+	fmt.Fprintf(out, "%s\n\nor type the secret: %s\n\n", enr.URI(), enr.Secret().Reveal())
+	fmt.Fprintln(out, "Save these recovery codes; each works once, in the place of a code:")
+	for _, code := range enr.RecoveryCodes {
+		fmt.Fprintln(out, code.Reveal())
+	}
+	fmt.Fprintln(out, "\nType the app's code to confirm, then codes to sign in:")
+
+	lines := bufio.NewReader(in)
+	for confirmed := false; ; {
+		code, err := readLine(lines)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !confirmed {
+			_, err = owner.ConfirmEnrolment(ctx, enr.ID, code)
+			confirmed = err == nil
+			err = answer(out, "ok confirmed, from now on a code is needed to sign in", err)
+		} else {
+			err = signIn(ctx, svc, account, code, out)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// signIn is what a service does once the password was right.
+func signIn(ctx context.Context, svc *gatehouse.Service, account, code string, out io.Writer) error {
+	ch, err := svc.Challenge(ctx, account)
+	if err != nil {
+		return err
+	}
+	v, err := svc.Answer(ctx, ch.Token.Reveal(), code)
+	return answer(out, fmt.Sprintf("ok %s, %d recovery codes left", v.Method, v.CodesLeft), err)
+}
+
+// answer writes the line for a code. It returns only what is neither "ok" nor "denied".
+func answer(out io.Writer, ok string, err error) error {
+	var denied *gatehouse.DeniedError
+	switch {
+	case err == nil:
+		fmt.Fprintln(out, ok)
+	case errors.As(err, &denied) && denied.Disabled:
+		fmt.Fprintln(out, "denied, too many wrong codes: use a recovery code")
+	case errors.As(err, &denied) && !denied.RetryAt.IsZero():
+		fmt.Fprintln(out, "denied, retry at", denied.RetryAt.Format(time.RFC3339))
+	case errors.Is(err, gatehouse.ErrDenied):
+		fmt.Fprintln(out, "denied")
+	case errors.Is(err, gatehouse.ErrState), errors.Is(err, gatehouse.ErrStepUpRequired):
+		fmt.Fprintln(out, "denied, the pairing took too long or too many codes: start again")
+	default:
+		return err
+	}
+	return nil
+}
+
+// readLine returns a line without the spaces around it, or "" for one that is longer than any code.
+func readLine(r *bufio.Reader) (string, error) {
+	line, more, err := r.ReadLine()
+	if !more {
+		return strings.TrimSpace(string(line)), err
+	}
+	for more && err == nil {
+		_, more, err = r.ReadLine()
+	}
+	if err == io.EOF { // it has ended this line, which is to be answered; the next call meets it again
+		err = nil
+	}
+	return "", err
+}

@@ -1,0 +1,142 @@
+package core_test
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// full is an account that has something of everything.
+func full() core.Account {
+	a := core.Account{
+		ID: "user-42", Epoch: -1 << 63, TokenEpoch: 1<<63 - 1, SignIns: 7,
+		Authenticators:   []core.Authenticator{newAuthenticator("A1"), newAuthenticator("A2")},
+		Recovery:         newSet("S1"),
+		TOTPThrottle:     core.TOTPThrottle{Failures: 3, Until: 1772323260, Days: []core.DayCount{{20512, 2}, {20513, 1}}},
+		RecoveryThrottle: core.Bucket{Full: 1772323260},
+		Suspension:       &core.Suspension{Operator: "op-1", Reason: "<stolen> & \u2028 told", At: 1},
+		Activity:         []core.Event{{Kind: core.Denied, At: 2, Method: core.TOTP, Count: 3}, {Kind: core.AuthenticatorAdded, At: 1, Auth: "A1", Name: "Phone"}},
+	}
+	a.Authenticators[1].Last, a.Authenticators[1].Base, a.Authenticators[1].Drift, a.Authenticators[1].Digits = 59, -20, 2, 8
+	a.Authenticators[1].Algorithm = totp.SHA512
+	a.Recovery.Slots[3] = core.Slot{Selector: "3", Used: 1}
+	a.Recovery.Acknowledged = 5
+	a.Pending = &core.Pending{Authenticator: newAuthenticator("A3"), Replace: "A1", Recovery: newSet("S2"), Expires: 9, Tries: 9}
+	a.Reset = &core.Reset{Code: core.Slot{Selector: "Z", Hash: "h"}, Expires: 9, Operator: "op-2", At: 3}
+	return a
+}
+
+// TestEncodeDecode has everything come back, and nothing that is not kept.
+func TestEncodeDecode(t *testing.T) {
+	a := full()
+	data, err := a.Encode()
+	require.NoError(t, err)
+	got, err := core.Decode("user-42", data)
+	require.NoError(t, err)
+	require.Equal(t, a, got)
+	twice, err := got.Encode()
+	require.NoError(t, err)
+	require.Equal(t, data, twice, "equal accounts have equal encodings")
+
+	a.Events = []core.Event{{Kind: core.Denied}}
+	with, err := a.Encode()
+	require.NoError(t, err)
+	require.Equal(t, data, with, "what is told is not kept")
+	require.NotContains(t, string(data), "user-42", "the ID is a column of its own")
+
+	// No field is forgotten: one that full leaves zero would come back equal whatever the encoding.
+	for v, i := reflect.ValueOf(full()), 0; i < v.NumField(); i++ {
+		if name := v.Type().Field(i).Name; name != "Events" {
+			require.False(t, v.Field(i).IsZero(), name)
+		}
+	}
+}
+
+// TestEncodeNeverWritesWhatDecodeRefuses has an account that grew out of all bounds.
+func TestEncodeNeverWritesWhatDecodeRefuses(t *testing.T) {
+	a := full()
+	a.Authenticators[0].Sealed = make([]byte, 1<<20)
+	_, err := a.Encode()
+	require.Error(t, err)
+	require.Less(t, len(err.Error()), 100)
+}
+
+// FuzzDecode hands anything to Decode: no panic, no account beside an error, and what is accepted is
+// stored and read again as the same.
+func FuzzDecode(f *testing.F) {
+	data, err := full().Encode()
+	require.NoError(f, err)
+	f.Add(data)
+	for _, edit := range [][2]string{
+		{`"v":1`, `"v":2`}, {`"v":1`, `"V":1`}, {`"e":-9223372036854775808`, `"e":1e3`}, {`"alg":2`, `"alg":200`}, {`"dig":8`, `"dig":"8"`},
+		{`"f":3`, `"f":99999999`}, {`"d":[[20512,2],[20513,1]]`, `"d":[]`}, {`"auth":[`, `"auth":[null,`}, {`"slots":[`, `"slots":[null,`},
+		{`"susp":{`, `"susp":{"x":1,`}, {`"tries":9`, `"tries":10`}, {`"repl":"A1"`, `"repl":"A9"`}, {`{"v"`, `{"auth":[],"v"`}, {`"Z"`, `"ZZ"`},
+	} {
+		f.Add(bytes.Replace(data, []byte(edit[0]), []byte(edit[1]), 1))
+	}
+	for _, s := range []string{"", "null", "{}", `{"v":1}`, `{"v":1,"e":1,"te":0}`, `{"v":1,"e":1,"te":0}{}`, "[", `{"v":1,"e":1,"te":1,"rec":{"id":"","slots":null,"at":0}}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a, err := core.Decode("user-42", data)
+		if err != nil {
+			require.ErrorIs(t, err, core.ErrFormat)
+			require.Equal(t, core.Account{}, a)
+			require.Less(t, len(err.Error()), 200)
+			return
+		}
+		require.Equal(t, "user-42", a.ID)
+		require.NotZero(t, a.Epoch)
+		first, err := a.Encode()
+		if err != nil { // it grows when it is written, by escapes
+			require.Greater(t, len(data), 1<<17)
+			return
+		}
+		again, err := core.Decode("user-42", first)
+		require.NoError(t, err)
+		second, err := again.Encode()
+		require.NoError(t, err)
+		again, err = core.Decode("user-42", second)
+		require.NoError(t, err)
+		third, err := again.Encode()
+		require.NoError(t, err)
+		require.Equal(t, string(second), string(third))
+
+		// Nothing that can be asked of it panics, and no code of nobody's gets in.
+		env := core.Env{Now: start, Fresh: 1, Window: totp.DefaultWindow()}
+		_, _, _, _, _ = a.TOTPState(env), a.RecoveryState(env), a.OperatorState(env), a.PendingNow(env), a.Index(env.Window)
+		keys := map[string]totp.Key{}
+		for _, auth := range a.Authenticators {
+			keys[auth.ID] = totp.Key{Secret: totp.GenerateSecret(), Algorithm: auth.Algorithm, Digits: auth.Digits}
+		}
+		for _, m := range []core.Method{core.TOTP, core.RecoveryCodes, core.ByOperatorCode} {
+			t1 := core.Attempt{Method: m, Code: "no code", Keys: keys, Selector: 'Z', Tried: map[string]bool{}}
+			hashes, _ := a.Untried(t1, env)
+			for _, h := range hashes {
+				t1.Tried[h] = false
+			}
+			_, out, _ := a.Answer(t1, env)
+			require.NotEqual(t, core.Accepted, out.Reason)
+		}
+	})
+}
+
+// TestDecodeErrorsShowNothing has data with a secret in every place of it.
+func TestDecodeErrorsShowNothing(t *testing.T) {
+	const canary = "CANARY"
+	for _, data := range []string{
+		`{"v":1,"e":1,"te":1,"` + canary + `":1}`, `{"v":"` + canary + `"}`, `{"v":1,"e":"` + canary + `"}`, canary, `"` + canary + `"`,
+		`{"v":1,"e":1,"te":1}` + canary, `{"v":1,"e":1,"te":1,"auth":[{"id":"` + strings.Repeat(canary, 20) + `"}]}`,
+		`{"v":1,"e":1,"te":1,"auth":[{"id":"A","name":"` + canary + `\u0000"}]}`,
+	} {
+		_, err := core.Decode(canary, []byte(data))
+		require.ErrorIs(t, err, core.ErrFormat, data)
+		require.NotContains(t, err.Error(), canary)
+	}
+}

@@ -1,0 +1,258 @@
+package core_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// start is a whole step and a whole day.
+var start = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+
+// walker takes random steps that can be had again from its seed.
+type walker struct {
+	*rand.Rand
+	t    *testing.T
+	seed int
+	now  time.Time
+}
+
+func walk(t *testing.T, seeds int, f func(w *walker)) {
+	t.Helper()
+	for seed := range seeds {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			f(&walker{rand.New(rand.NewPCG(uint64(seed), 7)), t, seed, start})
+		})
+	}
+}
+
+func (w *walker) env(window totp.Window) core.Env {
+	return core.Env{Now: w.now, Fresh: w.Int64N(1<<62) + 1, Window: window}
+}
+
+// account has authenticators with keys, and ten recovery codes whose hashes are their selectors.
+func (w *walker) account(authenticators int) (core.Account, map[string]totp.Key) {
+	a, keys := core.Account{ID: "user-42", Epoch: 1, TokenEpoch: 1, Recovery: newSet("SET")}, map[string]totp.Key{}
+	for i := range authenticators {
+		id := fmt.Sprint("AUTH", i)
+		a.Authenticators = append(a.Authenticators, newAuthenticator(id))
+		keys[id] = totp.Key{Secret: totp.GenerateSecret()}
+	}
+	return a, keys
+}
+
+func newAuthenticator(id string) core.Authenticator {
+	return core.Authenticator{ID: id, Name: "Phone " + id, Sealed: []byte("sealed " + id), Key: "k1", Digits: 6, Created: start.Unix()}
+}
+
+func newSet(id string) *core.RecoverySet {
+	set := &core.RecoverySet{ID: id, Created: start.Unix()}
+	for _, s := range "0123456789" {
+		set.Slots = append(set.Slots, core.Slot{Selector: string(s), Hash: id + string(s)})
+	}
+	return set
+}
+
+// naive is the throttle of TOTP as the table of numbers has it, in words and not in arithmetic.
+type naive struct {
+	free, most int
+	failures   int
+	until      time.Time
+	month      []time.Time
+}
+
+func (n *naive) fail(now time.Time) {
+	n.failures++
+	n.month = append(n.month, now)
+	waits := []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute}
+	switch over := n.failures - n.free; {
+	case over <= 0:
+	case over <= len(waits):
+		n.until = now.Add(waits[over-1])
+	default:
+		n.until = now.Add(time.Hour)
+	}
+}
+
+// lastMonth counts the failures of today and the 29 days before.
+func (n *naive) lastMonth(now time.Time) (count int) {
+	for _, at := range n.month {
+		if at.After(now.Truncate(24*time.Hour).AddDate(0, 0, -29).Add(-1)) && !at.After(now) {
+			count++
+		}
+	}
+	return count
+}
+
+// TestTOTPThrottleWalk holds the throttle against the naive one.
+func TestTOTPThrottleWalk(t *testing.T) {
+	settings := []struct {
+		authenticators int
+		window         totp.Window
+		free, most     int
+	}{
+		{1, totp.DefaultWindow(), 5, 50},
+		{1, totp.Window{}, 5, 50},
+		{3, totp.Window{}, 5, 50},
+		{2, totp.DefaultWindow(), 2, 25},
+		{4, totp.Window{Past: 1}, 1, 18},
+		{1, totp.Window{Past: 2, Ahead: 2}, 3, 30},
+		{5, totp.Window{Past: 2, Ahead: 2}, 1, 6},
+	}
+	walk(t, 2*len(settings), func(w *walker) {
+		s := settings[w.seed%len(settings)]
+		a, keys := w.account(s.authenticators)
+		model := naive{free: s.free, most: s.most}
+		right, alarms := 0, 0
+		for range 400 {
+			switch w.IntN(4) {
+			case 0:
+				w.now = w.now.Add(time.Duration(w.IntN(40)) * time.Second)
+			case 1:
+				if model.until.After(w.now) { // to either side of the lock's end
+					w.now = model.until.Add(time.Duration(w.IntN(2)-1) * time.Second)
+				}
+			case 2:
+				if w.IntN(20) == 0 {
+					w.now = w.now.AddDate(0, 0, w.IntN(12))
+				}
+			}
+			env := w.env(s.window)
+			disabled, locked := model.failures >= model.most, model.until.After(w.now)
+			attempt := core.Attempt{Method: core.TOTP, Code: "no code", Keys: keys}
+			one := w.IntN(s.authenticators)
+			step := totp.Step(w.now)
+			succeeds := w.IntN(12) == 0 && a.Authenticators[one].Last < step && a.Authenticators[one].Drift == 0
+			if succeeds {
+				code, err := keys[a.Authenticators[one].ID].Code(step)
+				require.NoError(t, err)
+				attempt.Code = code
+			}
+
+			next, out, err := a.Answer(attempt, env)
+			require.NoError(t, err)
+			state := a.TOTPState(env)
+			require.Equal(t, !disabled && !locked, state.Available)
+			switch {
+			case disabled:
+				require.Equal(t, core.Outcome{Reason: core.LockedOut, Disabled: true}, out)
+				require.True(t, state.RetryAt.IsZero())
+				require.Equal(t, a.TOTPThrottle, next.TOTPThrottle)
+				if w.IntN(30) == 0 {
+					a = a.UnlockBy(core.By{Operator: "op"}, core.TOTP, env)
+					model.failures, model.until = 0, time.Time{}
+				}
+				continue
+			case locked:
+				require.Equal(t, core.Outcome{Reason: core.LockedOut, RetryAt: model.until}, out)
+				require.Equal(t, model.until, state.RetryAt)
+				require.Equal(t, a.TOTPThrottle, next.TOTPThrottle)
+				continue
+			case succeeds:
+				require.Equal(t, core.Accepted, out.Reason)
+				right++
+				model.failures, model.until = 0, time.Time{}
+			default:
+				require.Equal(t, core.Wrong, out.Reason)
+				model.fail(w.now)
+				require.Equal(t, model.failures >= model.most, out.Disabled)
+				switch {
+				case out.Disabled:
+					require.True(t, out.RetryAt.IsZero())
+				case model.failures > model.free:
+					require.Equal(t, model.until, out.RetryAt)
+				default:
+					require.True(t, out.RetryAt.IsZero(), "a free one")
+				}
+				alarm := false
+				for _, e := range next.Events {
+					alarm = alarm || e.Kind == core.ManyFailures
+				}
+				require.Equal(t, model.lastMonth(w.now) == 20, alarm)
+				if alarm {
+					alarms++
+				}
+			}
+			require.Equal(t, model.failures, next.TOTPThrottle.Failures)
+			require.LessOrEqual(t, len(next.TOTPThrottle.Days), 30)
+			a = next
+		}
+		t.Logf("%d successes, %d alarms", right, alarms)
+	})
+}
+
+// TestBucketWalk holds the recovery throttle against a bucket of sixty seconds, of which a wrong code
+// takes six and each second brings one back.
+func TestBucketWalk(t *testing.T) {
+	walk(t, 6, func(w *walker) {
+		a, _ := w.account(1)
+		level := 60
+		for range 500 {
+			wait := w.IntN(4) * w.IntN(4)
+			if w.IntN(40) == 0 {
+				wait = w.IntN(200)
+			}
+			w.now = w.now.Add(time.Duration(wait) * time.Second)
+			level = min(level+wait, 60)
+
+			env := w.env(totp.DefaultWindow())
+			attempt := core.Attempt{Method: core.RecoveryCodes, Selector: "0123456789Z"[w.IntN(11)], Tried: map[string]bool{}}
+			hashes, _ := a.Untried(attempt, env)
+			right := w.IntN(60) == 0 && len(hashes) == 1
+			for _, hash := range hashes {
+				attempt.Tried[hash] = right
+			}
+			next, out, err := a.Answer(attempt, env)
+			require.NoError(t, err)
+			if level < 6 {
+				require.Equal(t, core.Outcome{Reason: core.LockedOut, RetryAt: w.now.Add(time.Duration(6-level) * time.Second)}, out)
+				require.Equal(t, a.RecoveryThrottle, next.RecoveryThrottle)
+				continue
+			}
+			if right {
+				require.Equal(t, core.Accepted, out.Reason)
+				level = 60
+				if next.Recovery.Left() == 0 {
+					next.Recovery = newSet("SET")
+				}
+			} else {
+				require.Contains(t, []core.Reason{core.Wrong, core.Used}, out.Reason)
+				level -= 6
+				require.False(t, out.Disabled)
+				require.Equal(t, level < 6, !out.RetryAt.IsZero())
+			}
+			a = next
+		}
+	})
+}
+
+// TestBucketOfAnotherClock has what other clocks may have left behind: never a lock of more than a
+// minute and the half that clocks may differ by, and at most one code more.
+func TestBucketOfAnotherClock(t *testing.T) {
+	walk(t, 12, func(w *walker) {
+		a, _ := w.account(1)
+		a.RecoveryThrottle.Full = w.now.Unix() + []int64{-1 << 62, -100, 0, 59, 60, 61, 89, 90, 91, 1000, 1 << 40, 1<<62 - 1}[w.seed]
+		ahead := a.RecoveryThrottle.Full - w.now.Unix()
+		evaluated := 0
+		for range 90 {
+			next, out, err := a.Answer(core.Attempt{Method: core.RecoveryCodes, Selector: 'Z'}, w.env(totp.Window{}))
+			require.NoError(t, err)
+			if out.Reason != core.LockedOut {
+				evaluated++
+				a = next
+				require.LessOrEqual(t, a.RecoveryThrottle.Full, w.now.Unix()+60, "put right by the first one")
+			}
+			w.now = w.now.Add(time.Second)
+		}
+		require.GreaterOrEqual(t, evaluated, 9)
+		if ahead > 60 {
+			require.LessOrEqual(t, evaluated, 15, "%d ahead", ahead)
+		}
+	})
+}

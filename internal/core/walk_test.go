@@ -1,0 +1,378 @@
+package core_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// life is an account with what a caller of core would know of it.
+type life struct {
+	*walker
+	a      core.Account
+	keys   map[string]totp.Key
+	last   map[string]int64 // the greatest step accepted, by authenticator
+	burned map[string]bool  // hashes of used codes
+	made   int
+}
+
+var by = core.By{Operator: "op-1", Reason: "asked"}
+
+func (l *life) environment() core.Env { return l.env(totp.DefaultWindow()) }
+
+func (l *life) id(kind string) string {
+	l.made++
+	return fmt.Sprint(kind, l.made)
+}
+
+// proof is of a random kind, mostly good.
+func (l *life) proof() core.Presented {
+	p := core.Presented{Proof: core.Proof{
+		Account: l.a.ID, Kind: core.Kind(l.IntN(5) + 1), Method: "otp", At: l.now.Unix() - l.Int64N(320), Epoch: l.a.Epoch,
+	}}
+	if l.IntN(3) > 0 {
+		p.Kind = core.SecondFactor
+		if !l.a.Protected() {
+			p.Kind = core.Attested
+		}
+		if l.a.Reset != nil {
+			p.Kind = core.OperatorCode
+		}
+	}
+	switch l.IntN(12) {
+	case 0:
+		p.Epoch++
+	case 1:
+		p.Account = "user-43"
+	case 2:
+		p.Session, p.In = []byte("session"), []byte("another")
+	}
+	return p
+}
+
+// oneOf returns the ID of an authenticator, or nobody's.
+func (l *life) oneOf() string {
+	if n := len(l.a.Authenticators); n > 0 && l.IntN(8) > 0 {
+		return l.a.Authenticators[l.IntN(n)].ID
+	}
+	return "NOBODY"
+}
+
+func (l *life) attempt(m core.Method) core.Attempt {
+	t := core.Attempt{Method: m, Keys: l.keys, Tried: map[string]bool{}, Code: "no code"}
+	if l.IntN(2) == 0 {
+		c := l.a.Challenge(l.environment())
+		switch l.IntN(10) {
+		case 0:
+			c.SignIns--
+		case 1:
+			c.At -= 301
+		case 2:
+			c.At += 31
+		}
+		t.Challenge = &c
+	}
+	return t
+}
+
+// transitions are all there are, by name. Each returns the next account, and whether it was let through.
+var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
+	"totp": func(l *life, env core.Env) (core.Account, bool) {
+		t := l.attempt(core.TOTP)
+		id := l.oneOf()
+		step := totp.Step(l.now) + int64(l.IntN(5)) - 2
+		if key, ok := l.keys[id]; ok && l.IntN(3) > 0 {
+			t.Code, _ = key.Code(step)
+		}
+		next, out, err := l.a.Answer(t, env)
+		require.NoError(l.t, err)
+		if out.Reason != core.Accepted {
+			return next, false
+		}
+		i := slices.IndexFunc(next.Authenticators, func(a core.Authenticator) bool { return a.ID == out.AuthenticatorID })
+		require.Greater(l.t, next.Authenticators[i].Last, l.last[out.AuthenticatorID], "steps only increase")
+		l.last[out.AuthenticatorID] = next.Authenticators[i].Last
+		l.accepted(t, next, out)
+		return next, true
+	},
+	"code": func(l *life, env core.Env) (core.Account, bool) {
+		t := l.attempt(core.RecoveryCodes)
+		if l.a.Reset != nil && l.IntN(2) == 0 {
+			t.Method = core.ByOperatorCode
+		}
+		t.Selector = "0123456789Z"[l.IntN(11)]
+		hashes, imported := l.a.Untried(t, env)
+		right := l.IntN(3) == 0
+		for _, hash := range hashes {
+			t.Tried[hash] = right
+			if !imported {
+				require.Len(l.t, hashes, 1, "one run at most")
+			}
+		}
+		more, _ := l.a.Untried(t, env)
+		require.Empty(l.t, more)
+		next, out, err := l.a.Answer(t, env)
+		require.NoError(l.t, err)
+		if out.Reason != core.Accepted {
+			return next, false
+		}
+		require.True(l.t, right)
+		burned := 0
+		for _, hash := range hashes {
+			if !stands(next, hash) {
+				require.False(l.t, l.burned[hash], "a code works once")
+				l.burned[hash] = true
+				burned++
+			}
+		}
+		require.Equal(l.t, 1, burned)
+		l.accepted(t, next, out)
+		return next, true
+	},
+	"resync": func(l *life, env core.Env) (core.Account, bool) {
+		t := l.attempt(core.TOTP)
+		id, second := l.oneOf(), "no code"
+		if key, ok := l.keys[id]; ok && l.IntN(2) == 0 {
+			step := totp.Step(l.now) + int64(l.IntN(41)) - 20
+			t.Code, _ = key.Code(step)
+			second, _ = key.Code(step + 1)
+		}
+		next, out, err := l.a.Resync(t, id, second, env)
+		require.NoError(l.t, err)
+		require.Empty(l.t, out.Proof, "it proves nothing")
+		for _, auth := range next.Authenticators {
+			require.GreaterOrEqual(l.t, auth.Last, l.last[auth.ID])
+			l.last[auth.ID] = auth.Last
+		}
+		return next, out.Reason == core.Accepted
+	},
+	"begin": func(l *life, env core.Env) (core.Account, bool) {
+		p := core.Pending{Authenticator: newAuthenticator(l.id("A")), Recovery: newSet(l.id("S"))}
+		if l.IntN(3) == 0 {
+			p.Replace = l.oneOf()
+		}
+		l.keys[p.Authenticator.ID] = totp.Key{Secret: totp.GenerateSecret()}
+		return let(l.a.Begin(l.proof(), p, env))
+	},
+	"confirm": func(l *life, env core.Env) (core.Account, bool) {
+		id, code := "NOBODY", "no code"
+		if l.a.Pending != nil {
+			id = l.a.Pending.Authenticator.ID
+			code, _ = l.keys[id].Code(totp.Step(l.now))
+		}
+		if l.IntN(3) == 0 {
+			code, _ = totp.Key{Secret: totp.GenerateSecret()}.Code(1)
+		}
+		next, _, err := l.a.Confirm(l.proof(), id, code, l.keys[id], env)
+		for _, auth := range next.Authenticators {
+			l.last[auth.ID] = auth.Last
+		}
+		return next, err == nil
+	},
+	"cancel": func(l *life, env core.Env) (core.Account, bool) {
+		if l.a.Pending == nil || l.IntN(4) > 0 {
+			return let(l.a.Cancel(l.proof(), "NOBODY", env))
+		}
+		return let(l.a.Cancel(l.proof(), l.a.Pending.Authenticator.ID, env))
+	},
+	"acknowledge": func(l *life, env core.Env) (core.Account, bool) {
+		id := "NOTHING"
+		if l.a.Recovery != nil {
+			id = l.a.Recovery.ID
+		}
+		if p := l.a.Pending; p != nil && p.Recovery != nil {
+			id = p.Recovery.ID
+		}
+		return let(l.a.Acknowledge(l.proof(), id, env))
+	},
+	"regenerate": func(l *life, env core.Env) (core.Account, bool) {
+		next, _, err := l.a.Regenerate(l.proof(), newSet(l.id("S")), env)
+		return next, err == nil
+	},
+	"rename": func(l *life, env core.Env) (core.Account, bool) {
+		return let(l.a.Rename(l.proof(), l.oneOf(), l.id("Name "), env))
+	},
+	"remove": func(l *life, env core.Env) (core.Account, bool) {
+		next, _, err := l.a.Remove(l.proof(), l.oneOf(), env)
+		return next, err == nil
+	},
+	"disable": func(l *life, env core.Env) (core.Account, bool) {
+		if l.IntN(4) > 0 {
+			return l.a, false
+		}
+		next, _, err := l.a.Disable(l.proof(), env)
+		return next, err == nil
+	},
+	"unlock": func(l *life, env core.Env) (core.Account, bool) {
+		return let(l.a.Unlock(l.proof(), core.Method(l.IntN(2)+1), env))
+	},
+	"unlock by": func(l *life, env core.Env) (core.Account, bool) {
+		return l.a.UnlockBy(by, core.Method(l.IntN(2)+1), env), true
+	},
+	"reset": func(l *life, env core.Env) (core.Account, bool) {
+		if l.IntN(6) > 0 {
+			return l.a, false
+		}
+		id := l.id("OP")
+		return let(l.a.Resets(by, core.Slot{Selector: "3", Hash: id}, env))
+	},
+	"suspend": func(l *life, env core.Env) (core.Account, bool) {
+		if l.IntN(6) > 0 {
+			return l.a, false
+		}
+		return l.a.Suspend(by, env), true
+	},
+	"resume": func(l *life, env core.Env) (core.Account, bool) { return l.a.Resume(by, env), true },
+	"password": func(l *life, env core.Env) (core.Account, bool) {
+		return l.a.PasswordChanged(by, l.IntN(2) == 0, env), true
+	},
+	"reseal": func(l *life, env core.Env) (core.Account, bool) {
+		anew := map[string]core.Resealed{}
+		for _, auth := range l.a.UnderOther("k2") {
+			anew[string(auth.Sealed)] = core.Resealed{Sealed: []byte(l.id("sealed ")), Key: "k2"}
+		}
+		return l.a.Reseal(by, anew, env), true
+	},
+	"import": func(l *life, env core.Env) (core.Account, bool) {
+		auth := newAuthenticator(l.id("I"))
+		auth.Last = totp.Step(l.now)
+		l.keys[auth.ID] = totp.Key{Secret: totp.GenerateSecret()}
+		next, err := l.a.Import(by, auth, newSet(l.id("S")), env)
+		return let(next, err)
+	},
+	"attest": func(l *life, env core.Env) (core.Account, bool) {
+		next := l.a.Create(env)
+		_, err := next.Attest("pwd", l.now, nil, env)
+		return next, err == nil
+	},
+	"look": func(l *life, env core.Env) (core.Account, bool) {
+		_, _, _ = l.a.TOTPState(env), l.a.RecoveryState(env), l.a.OperatorState(env)
+		_, _ = l.a.Index(env.Window), l.a.PendingNow(env)
+		return l.a, true
+	},
+}
+
+func let(a core.Account, err error) (core.Account, bool) { return a, err == nil }
+
+// accepted is what holds whenever somebody is let in.
+func (l *life) accepted(t core.Attempt, next core.Account, out core.Outcome) {
+	require.True(l.t, l.a.Protected())
+	require.Nil(l.t, l.a.Suspension)
+	require.Equal(l.t, next.Epoch, out.Proof.Epoch)
+	require.Equal(l.t, l.a.ID, out.Proof.Account)
+	require.Equal(l.t, l.now.Unix(), out.Proof.At)
+	require.NotEqual(l.t, core.Attested, out.Proof.Kind)
+	if t.Challenge != nil {
+		require.Equal(l.t, l.a.SignIns, t.Challenge.SignIns)
+		require.Equal(l.t, l.a.SignIns+1, next.SignIns, "which ends all challenges")
+	}
+}
+
+// stands reports whether a hash is that of a code which has not been used.
+func stands(a core.Account, hash string) bool {
+	if a.Reset != nil && a.Reset.Code.Hash == hash {
+		return true
+	}
+	return a.Recovery != nil && slices.ContainsFunc(a.Recovery.Slots, func(s core.Slot) bool { return s.Hash == hash })
+}
+
+// TestTransitions walks through whatever can happen to an account, with the clock running back at
+// times, and checks what has to hold after every step.
+func TestTransitions(t *testing.T) {
+	names := slices.Sorted(maps.Keys(transitions))
+	all := map[string]int{}
+	walk(t, 6, func(w *walker) {
+		l := &life{walker: w, keys: map[string]totp.Key{}, last: map[string]int64{}, burned: map[string]bool{}}
+		l.a = core.Account{ID: "user-42"}.Create(l.environment())
+		for range 600 {
+			switch l.IntN(4) {
+			case 0:
+				l.now = l.now.Add(time.Duration(l.IntN(90)) * time.Second)
+			case 1:
+				if l.IntN(10) == 0 {
+					l.now = l.now.Add(-time.Duration(l.IntN(900)) * time.Second)
+				}
+			}
+			name := names[l.IntN(len(names))]
+			if l.IntN(3) == 0 {
+				name = []string{"totp", "code", "begin", "confirm", "resume"}[l.IntN(5)]
+			}
+			env := l.environment()
+			before := snapshot(t, l.a)
+			next, ok := transitions[name](l, env)
+			require.Equal(t, before, snapshot(t, l.a), "%s changed the account it was called on", name)
+			if ok {
+				all[name]++
+			}
+			l.holds(name, next, env)
+			l.a = next
+		}
+	})
+	for _, name := range names {
+		require.NotZero(t, all[name], "%s has never succeeded: the walk is too narrow", name)
+	}
+}
+
+// snapshot is all of an account, events included.
+func snapshot(t *testing.T, a core.Account) string {
+	data, err := a.Encode()
+	require.NoError(t, err)
+	return fmt.Sprintf("%s %s %+v", a.ID, data, a.Events)
+}
+
+// holds checks what has to hold of an account after any step.
+func (l *life) holds(name string, next core.Account, env core.Env) {
+	t := l.t
+	data, err := next.Encode()
+	require.NoError(t, err)
+	again, err := core.Decode(next.ID, data)
+	require.NoError(t, err, "after %s", name)
+	next.Events = nil
+	same, err := again.Encode()
+	require.NoError(t, err)
+	require.Equal(t, string(data), string(same), "after %s", name)
+
+	require.LessOrEqual(t, len(next.Authenticators), core.MaxAuthenticators)
+	if next.Epoch != l.a.Epoch {
+		require.Equal(t, env.Fresh, next.Epoch)
+		require.Nil(t, next.Pending, "%s: a change of epoch ends what is pending", name)
+	}
+	if factors(l.a) != factors(next) {
+		require.NotEqual(t, l.a.Epoch, next.Epoch, "%s: a change of factors changes the epoch", name)
+	}
+	if len(next.Authenticators) == 0 {
+		require.Nil(t, next.Recovery, "%s: no factor, no codes", name)
+	}
+	if l.a.Protected() && !next.Protected() {
+		require.Equal(t, "disable", name, "nothing else turns it off")
+	}
+	if l.a.Suspension != nil && !slices.Contains([]string{"resume", "password", "reset", "suspend"}, name) {
+		require.Equal(t, l.a.Epoch, next.Epoch, "%s: of a suspended account only operators change anything", name)
+	}
+	for hash := range l.burned {
+		require.False(t, stands(next, hash), "%s brought a used code back", name)
+	}
+	for _, auth := range next.Authenticators {
+		require.GreaterOrEqual(t, auth.Last, l.last[auth.ID], "%s: steps only increase", name)
+	}
+	require.LessOrEqual(t, len(next.Activity), 20)
+}
+
+// factors names what somebody could get in with.
+func factors(a core.Account) string {
+	s := ""
+	for _, auth := range a.Authenticators {
+		s += auth.ID + " "
+	}
+	if a.Recovery != nil {
+		s += a.Recovery.ID
+	}
+	return s
+}

@@ -1,0 +1,267 @@
+package gatehouse_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// scene is an owner with two authenticators and an enrolment that is pending.
+type scene struct {
+	*owner
+	two     *owner
+	pending gatehouse.Enrolment
+	key     totp.Key // of pending
+}
+
+// newScene stages an enrolment beside the two, or in the place of the second.
+func newScene(t *testing.T, replacing bool) *scene {
+	o := newHouse(t).enrol("user-42")
+	s := &scene{owner: o, two: o.second()}
+	e := gatehouse.Enrol{Name: "Third"}
+	if replacing {
+		e.Replace = s.two.auth
+	}
+	s.pending, s.key = o.h.begin(o.stepUp(o.code()), e)
+	o.h.wait(totp.Period)
+	return s
+}
+
+// copy is the same scene on a store of its own.
+func (s *scene) copy(t *testing.T) *scene {
+	c := *s
+	c.owner = s.owner.copy(t)
+	return &c
+}
+
+// action is what a proof can be shown for.
+type action struct {
+	do func(s *scene, face gatehouse.Owner) error
+	// age is how old the proof may be.
+	age time.Duration
+	// replacing is set for what completes a replacement.
+	replacing bool
+	// recovery is set for what a recovery code's proof is enough for.
+	recovery bool
+}
+
+const (
+	factorAge = 5 * time.Minute
+	tokenAge  = 15 * time.Minute
+)
+
+var actions = func() map[string]action {
+	ctx := context.Background()
+	confirm := func(s *scene, f gatehouse.Owner) error {
+		_, err := f.ConfirmEnrolment(ctx, s.pending.ID, s.h.codeOf(s.key, 0))
+		return err
+	}
+	cancel := func(s *scene, f gatehouse.Owner) error { return f.CancelEnrolment(ctx, s.pending.ID) }
+	return map[string]action{
+		"begin": {func(s *scene, f gatehouse.Owner) error { return begun(f, gatehouse.Enrol{Label: "ada"}) }, factorAge, false, false},
+		"begin to replace": {func(s *scene, f gatehouse.Owner) error {
+			return begun(f, gatehouse.Enrol{Label: "ada", Replace: s.auth})
+		}, factorAge, false, true},
+		"confirm":               {confirm, tokenAge, false, false},
+		"confirm a replacement": {confirm, tokenAge, true, true},
+		"cancel":                {cancel, tokenAge, false, false},
+		"cancel a replacement":  {cancel, tokenAge, true, true},
+		"acknowledge": {func(s *scene, f gatehouse.Owner) error {
+			return f.AcknowledgeRecoveryCodes(ctx, s.h.account(s.id).Recovery.ID)
+		}, tokenAge, false, true},
+		"regenerate":      {func(s *scene, f gatehouse.Owner) error { _, err := f.RegenerateRecoveryCodes(ctx); return err }, factorAge, false, true},
+		"rename":          {func(s *scene, f gatehouse.Owner) error { return f.RenameAuthenticator(ctx, s.auth, "Mine") }, tokenAge, false, false},
+		"remove":          {func(s *scene, f gatehouse.Owner) error { _, err := f.RemoveAuthenticator(ctx, s.two.auth); return err }, factorAge, false, false},
+		"disable":         {func(s *scene, f gatehouse.Owner) error { _, err := f.DisableTwoFactor(ctx); return err }, factorAge, false, false},
+		"unlock recovery": {func(s *scene, f gatehouse.Owner) error { return f.Unlock(ctx, gatehouse.RecoveryCode) }, factorAge, false, false},
+		// By a recovery code alone: whoever has guessed a code must not go on guessing.
+		"unlock TOTP": {func(s *scene, f gatehouse.Owner) error { return f.Unlock(ctx, gatehouse.TOTP) }, factorAge, false, true},
+	}
+}()
+
+// TestEveryProofForEveryAction is the table of what each kind of proof is enough for, and for how long.
+func TestEveryProofForEveryAction(t *testing.T) {
+	t.Parallel()
+	for _, replacing := range []bool{false, true} {
+		template := newScene(t, replacing)
+		for name, act := range actions {
+			if act.replacing != replacing {
+				continue
+			}
+			kinds := map[string]struct {
+				make   func(s *scene) gatehouse.Proof
+				enough bool
+			}{
+				"none":              {func(s *scene) gatehouse.Proof { return gatehouse.Proof{} }, false},
+				"first factor":      {func(s *scene) gatehouse.Proof { return s.h.attest(s.id) }, false},
+				"step-up, TOTP":     {func(s *scene) gatehouse.Proof { return s.stepUp(s.code()) }, name != "unlock TOTP"},
+				"step-up, recovery": {func(s *scene) gatehouse.Proof { return s.stepUp(s.codes[0].Reveal()) }, act.recovery},
+				"sign-in, TOTP":     {func(s *scene) gatehouse.Proof { return must(s.signIn(s.code())).Proof }, name != "unlock TOTP"},
+				"sign-in, recovery": {func(s *scene) gatehouse.Proof { return must(s.signIn(s.codes[0].Reveal())).Proof }, act.recovery},
+			}
+			for kind, k := range kinds {
+				for _, age := range []time.Duration{-31 * time.Second, -30 * time.Second, 0, act.age, act.age + time.Second} {
+					s := template.copy(t)
+					issued := s.h.clock()
+					p := k.make(s)
+					s.h.set(issued.Add(age))
+					if age >= 10*time.Minute && (name == "confirm" || name == "cancel" || replacing) {
+						s.h.tamper(s.id, func(a *accountData) { a.Pending.Expires = issued.Add(time.Hour).Unix() })
+					}
+					before := s.h.dump()
+					err := act.do(s, s.h.Owner(p))
+					if k.enough && age >= -30*time.Second && age <= act.age {
+						require.NoError(t, err, "%s with %s, %v old", name, kind, age)
+						continue
+					}
+					require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "%s with %s, %v old", name, kind, age)
+					require.Equal(t, before, s.h.dump())
+				}
+			}
+		}
+	}
+}
+
+// TestSessionOfAProof has proofs of one session, of another and of none.
+func TestSessionOfAProof(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t)
+	in := func(session string) []gatehouse.Option { return []gatehouse.Option{gatehouse.InSession(session)} }
+	proof := h.attest("user-42", in("session-1")...)
+	wrong := [][]gatehouse.Option{nil, in(""), in("session-2"), in("session-1 "), in("Session-1"), in("session-1\x00"), append(in("session-1"), in("session-2")...)}
+	refused := func(p gatehouse.Proof) {
+		t.Helper()
+		h.unchanged(func() {
+			for _, opts := range wrong {
+				err := h.Owner(p, opts...).AcknowledgeRecoveryCodes(ctx, "none")
+				require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
+			}
+			err := h.Owner(p, in("session-1")...).AcknowledgeRecoveryCodes(ctx, "none")
+			require.ErrorIs(t, err, gatehouse.ErrState, "the session itself")
+		})
+	}
+	refused(proof)
+	face := h.Owner(proof, in("session-1")...)
+	enr, err := face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	require.NoError(t, err)
+	key := keyOf(enr, 6)
+	successor, err := face.ConfirmEnrolment(ctx, enr.ID, h.codeOf(key, 0))
+	require.NoError(t, err)
+	refused(successor)
+	h.wait(totp.Period)
+	v, err := h.StepUp(ctx, "user-42", h.codeOf(key, 0), in("session-1")...)
+	require.NoError(t, err)
+	refused(v.Proof)
+	challenge := must(h.Challenge(ctx, "user-42")).Token.Reveal()
+	v, err = h.Answer(ctx, challenge, enr.RecoveryCodes[0].Reveal(), in("session-1")...)
+	require.NoError(t, err)
+	refused(v.Proof)
+
+	// An empty session is one too, and a proof without a session is worth the same in each.
+	empty := h.attest("bare", in("")...)
+	require.ErrorIs(t, h.Owner(empty).AcknowledgeRecoveryCodes(ctx, "none"), gatehouse.ErrStepUpRequired)
+	require.ErrorIs(t, h.Owner(empty, in("")...).AcknowledgeRecoveryCodes(ctx, "none"), gatehouse.ErrState)
+	for _, opts := range append(wrong, in("session-1")) {
+		require.ErrorIs(t, h.Owner(h.attest("bare"), opts...).AcknowledgeRecoveryCodes(ctx, "none"), gatehouse.ErrState)
+	}
+}
+
+// TestSuccessor has the proof after a confirmation: the old one ends, the new one is as old as it was
+// and of what the owner has shown.
+func TestSuccessor(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t)
+	attested := h.attest("user-42")
+	h.wait(4 * time.Minute)
+	enr, key := h.begin(attested, gatehouse.Enrol{})
+	successor, err := h.Owner(attested).ConfirmEnrolment(ctx, enr.ID, h.codeOf(key, 0))
+	require.NoError(t, err)
+	for _, err := range takesProofs(h, attested, &owner{h: h, id: "user-42", key: key, auth: enr.ID}) {
+		require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "the first factor's ended with the change")
+	}
+	// Two factors were shown, but the first of them four minutes ago.
+	_, err = h.Owner(successor).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	require.NoError(t, err, "a proof of both factors")
+	h.set(begin.Add(5 * time.Minute))
+	_, err = h.Owner(successor).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	require.NoError(t, err)
+	h.set(begin.Add(5*time.Minute + time.Second))
+	_, err = h.Owner(successor).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "a successor does not live longer")
+	h.set(begin.Add(15 * time.Minute))
+	require.NoError(t, h.Owner(successor).AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID))
+	h.set(begin.Add(15*time.Minute + time.Second))
+	require.ErrorIs(t, h.Owner(successor).AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID), gatehouse.ErrStepUpRequired)
+
+	// What a recovery code has replaced gives a recovery code's proof.
+	v, err := h.StepUp(ctx, "user-42", enr.RecoveryCodes[0].Reveal())
+	require.NoError(t, err)
+	next, nextKey := h.begin(v.Proof, gatehouse.Enrol{Replace: enr.ID})
+	successor, err = h.Owner(v.Proof).ConfirmEnrolment(ctx, next.ID, h.codeOf(nextKey, 0))
+	require.NoError(t, err)
+	h.unchanged(func() {
+		_, err = h.Owner(successor).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+		require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
+		_, err = h.Owner(successor).DisableTwoFactor(ctx)
+		require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
+	})
+	require.NoError(t, h.Owner(successor).AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID), "the codes are those of before")
+}
+
+// TestAcknowledgeNamesTheSet has the active and the pending set, each under its ID alone.
+func TestAcknowledgeNamesTheSet(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t)
+	proof := h.attest("user-42")
+	old, _ := h.begin(proof, gatehouse.Enrol{})
+	enr, key := h.begin(proof, gatehouse.Enrol{})
+	face := h.Owner(proof)
+	require.ErrorIs(t, face.AcknowledgeRecoveryCodes(ctx, old.RecoverySetID), gatehouse.ErrState, "a page that still shows an older set")
+	require.True(t, must(h.Status(ctx, "user-42")).Pending.RecoveryCodes.Acknowledged.IsZero())
+	h.wait(time.Minute)
+	at := h.clock()
+	require.NoError(t, face.AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID))
+	h.wait(time.Minute)
+	h.unchanged(func() {
+		require.NoError(t, face.AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID), "again, with the first time kept")
+	})
+	p, err := face.ConfirmEnrolment(ctx, enr.ID, h.codeOf(key, 0))
+	require.NoError(t, err)
+	set := must(h.Status(ctx, "user-42")).RecoveryCodes
+	require.Equal(t, gatehouse.RecoverySet{ID: enr.RecoverySetID, Total: 10, Left: 10, Created: begin, Acknowledged: at}, set)
+	fresh, err := h.Owner(p).RegenerateRecoveryCodes(ctx)
+	require.NoError(t, err)
+	h.unchanged(func() {
+		require.ErrorIs(t, h.Owner(fresh.Proof).AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID), gatehouse.ErrState)
+	})
+	require.True(t, must(h.Status(ctx, "user-42")).RecoveryCodes.Acknowledged.IsZero(), "new codes are not saved yet")
+}
+
+// TestAttestOfAProtectedAccount has first factors that are nothing without the second.
+func TestAttestOfAProtectedAccount(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t)
+	before := h.attest("user-42") // while there was no second factor
+	o := h.enrol("user-42")
+	for _, p := range []gatehouse.Proof{before, h.attest(o.id)} {
+		h.unchanged(func() {
+			for i, err := range takesProofs(h, p, o) {
+				require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, i)
+			}
+		})
+	}
+	// A proof of two factors is not one of one: what was turned off is off for it as well.
+	off, err := h.Owner(o.stepUp(o.code())).DisableTwoFactor(ctx)
+	require.NoError(t, err)
+	h.unchanged(func() {
+		for i, err := range takesProofs(h, before, o) {
+			require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, i)
+		}
+		require.ErrorIs(t, h.Owner(off).RenameAuthenticator(ctx, o.auth, "A"), gatehouse.ErrState)
+	})
+}

@@ -1,0 +1,267 @@
+package gatehouse_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/recovery"
+)
+
+// shut shows that nobody gets in with any of the codes, and that nothing is saved.
+func (o *owner) shut(t *testing.T, what string, codes ...string) {
+	t.Helper()
+	ctx := context.Background()
+	o.h.unchanged(func() {
+		for _, code := range append(codes, o.code(), o.code(1)) {
+			v, err := o.h.StepUp(ctx, o.id, code)
+			require.Error(t, err, what)
+			require.Equal(t, gatehouse.Verification{}, v, what)
+			if ch, err := o.h.Challenge(ctx, o.id); err == nil && ch.Step == gatehouse.Needed {
+				v, err = o.h.Answer(ctx, ch.Token.Reveal(), code)
+				require.Error(t, err, what)
+				require.Equal(t, gatehouse.Verification{}, v, what)
+			} else {
+				require.Error(t, err, "%s: an account that cannot be read is not one without a second factor", what)
+			}
+		}
+	}, what)
+}
+
+// TestRecordThatCannotBeRead has data that is no account's, or a newer version's.
+func TestRecordThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	h := newHouse(t)
+	o := h.enrol("user-42")
+	whole := h.record(o.id).Data
+	fields := map[string]any{}
+	require.NoError(t, json.Unmarshal(whole, &fields))
+
+	data := map[string][]byte{
+		"empty": {}, "null": []byte("null"), "another type": []byte(`[1]`), "not UTF-8": {0xff, 0xfe},
+		"NUL": make([]byte, 100), "64 KiB": bytes.Repeat([]byte("1"), 1<<16), "more than 1 MiB": bytes.Repeat([]byte(" "), 1<<20+1),
+		"twice": slices.Concat(whole, whole), "something after": append(slices.Clone(whole), "0"...),
+		"deep": []byte(strings.Repeat("[", 1<<15)),
+	}
+	for cut := range len(whole) {
+		if cut%101 == 0 {
+			data[fmt.Sprint("cut at ", cut)] = whole[:cut]
+		}
+	}
+	edit := func(what string, f func(m map[string]any)) {
+		m := map[string]any{}
+		require.NoError(t, json.Unmarshal(whole, &m))
+		f(m)
+		b, err := json.Marshal(m)
+		require.NoError(t, err)
+		data[what] = b
+	}
+	auth := func(m map[string]any) map[string]any { return m["auth"].([]any)[0].(map[string]any) }
+	edit("a newer format", func(m map[string]any) { m["v"] = 2 })
+	edit("an older format", func(m map[string]any) { m["v"] = 0 })
+	edit("a negative format", func(m map[string]any) { m["v"] = -1 })
+	edit("no format", func(m map[string]any) { delete(m, "v") })
+	edit("an unknown field", func(m map[string]any) { m["passkeys"] = []int{} })
+	edit("an unknown field of an authenticator", func(m map[string]any) { auth(m)["disabled"] = true })
+	edit("a newer format with unknown fields", func(m map[string]any) { m["v"], m["passkeys"] = 2, 1 })
+	edit("no epoch", func(m map[string]any) { delete(m, "e") })
+	edit("no digits", func(m map[string]any) { delete(auth(m), "dig") })
+	edit("one digit", func(m map[string]any) { auth(m)["dig"] = 1 })
+	edit("seven digits", func(m map[string]any) { auth(m)["dig"] = 7 })
+	edit("an unknown algorithm", func(m map[string]any) { auth(m)["alg"] = 3 })
+	edit("a negative last step", func(m map[string]any) { auth(m)["last"] = -1 })
+	edit("no secret", func(m map[string]any) { auth(m)["sec"] = "" })
+	edit("a null secret", func(m map[string]any) { auth(m)["sec"] = nil })
+	edit("no ID", func(m map[string]any) { auth(m)["id"] = "" })
+	edit("the same authenticator twice", func(m map[string]any) { m["auth"] = []any{auth(m), auth(m)} })
+	edit("pending is what is active", func(m map[string]any) { m["pend"] = map[string]any{"auth": auth(m), "exp": 1 << 40} })
+	edit("pending in the place of nobody", func(m map[string]any) {
+		other := map[string]any{}
+		for k, v := range auth(m) {
+			other[k] = v
+		}
+		other["id"] = "OTHER"
+		m["pend"] = map[string]any{"auth": other, "exp": 1 << 40, "repl": "NOBODY"}
+	})
+	edit("six authenticators", func(m map[string]any) {
+		var all []any
+		for i := range 6 {
+			one := map[string]any{}
+			for k, v := range auth(m) {
+				one[k] = v
+			}
+			one["id"] = fmt.Sprint(i)
+			all = append(all, one)
+		}
+		m["auth"] = all
+	})
+	edit("negative failures", func(m map[string]any) { m["tt"] = map[string]any{"f": -1 << 40} })
+	edit("one selector twice", func(m map[string]any) {
+		slots := m["rec"].(map[string]any)["slots"].([]any)
+		slots[1].(map[string]any)["s"] = slots[0].(map[string]any)["s"]
+	})
+	edit("a used code with a hash", func(m map[string]any) {
+		m["rec"].(map[string]any)["slots"].([]any)[0].(map[string]any)["u"] = 1
+	})
+
+	for what, d := range data {
+		h.put(o.id, d)
+		o.shut(t, what, o.codes[0].Reveal())
+		h.unchanged(func() {
+			for i, err := range takesProofs(h, o.proof, o) {
+				require.Error(t, err, "%s, method %d", what, i)
+			}
+			st, err := h.Status(ctx, o.id)
+			require.Error(t, err, what)
+			require.False(t, isAnswer(err), "%s: a fault", what)
+			require.Equal(t, gatehouse.Status{}, st)
+			require.Less(t, len(err.Error()), 200, "what is stored does not go out")
+		})
+	}
+	h.put(o.id, whole)
+	_, err := o.signIn(o.code())
+	require.NoError(t, err)
+}
+
+// TestSecretMoved moves sealed secrets between accounts, authenticators and purposes.
+func TestSecretMoved(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	h := newHouse(t)
+	o, thief := h.enrol("user-42"), h.enrol("user-43")
+	two := o.second()
+	_, err := h.Owner(o.stepUp(o.code())).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	require.NoError(t, err)
+	h.wait(30e9)
+	h.attest("bare")
+	whole, theirs := h.account(o.id), h.account(thief.id)
+	require.Len(t, whole.Authenticators, 2)
+
+	for what, edit := range map[string]func(a *core.Account){
+		"swapped between two authenticators": func(a *core.Account) {
+			a.Authenticators[0].Sealed, a.Authenticators[1].Sealed = a.Authenticators[1].Sealed, a.Authenticators[0].Sealed
+		},
+		"copied from the first to the second": func(a *core.Account) { a.Authenticators[1].Sealed = a.Authenticators[0].Sealed },
+		"copied from the second to the first": func(a *core.Account) { a.Authenticators[0].Sealed = a.Authenticators[1].Sealed },
+		"under another ID":                    func(a *core.Account) { a.Authenticators[0].ID = "ANOTHER" },
+		"under the ID in another case":        func(a *core.Account) { a.Authenticators[0].ID = strings.ToLower(o.auth) },
+		"IDs swapped": func(a *core.Account) {
+			a.Authenticators[0].ID, a.Authenticators[1].ID = a.Authenticators[1].ID, a.Authenticators[0].ID
+		},
+		"from what is pending":            func(a *core.Account) { a.Authenticators[0].Sealed = a.Pending.Authenticator.Sealed },
+		"of another account":              func(a *core.Account) { a.Authenticators[0].Sealed = theirs.Authenticators[0].Sealed },
+		"an authenticator of another":     func(a *core.Account) { a.Authenticators = theirs.Authenticators },
+		"one more, of another account":    func(a *core.Account) { a.Authenticators = append(a.Authenticators, theirs.Authenticators...) },
+		"a challenge in its place":        func(a *core.Account) { a.Authenticators[0].Sealed = sealedText(t, o.challenge()) },
+		"a proof in its place":            func(a *core.Account) { a.Authenticators[0].Sealed = sealedText(t, o.proof.Reveal()) },
+		"cut":                             func(a *core.Account) { s := &a.Authenticators[0].Sealed; *s = (*s)[:len(*s)-1] },
+		"cut to its header":               func(a *core.Account) { s := &a.Authenticators[0].Sealed; *s = (*s)[:2+int((*s)[1])] },
+		"one bit flipped":                 func(a *core.Account) { s := &a.Authenticators[0].Sealed; (*s)[len(*s)/2] ^= 1 },
+		"another key's name":              func(a *core.Account) { a.Authenticators[0].Sealed[3] ^= 1 },
+		"in the clear":                    func(a *core.Account) { a.Authenticators[0].Sealed = []byte(o.key.Secret.Reveal()) },
+		"longer than any sealed value":    func(a *core.Account) { a.Authenticators[0].Sealed = bytes.Repeat([]byte{1}, 100<<10) },
+		"a base offset out of its bounds": func(a *core.Account) { a.Authenticators[0].Base = 21 },
+		"a drift out of its bounds":       func(a *core.Account) { a.Authenticators[0].Drift = -3 },
+	} {
+		h.tamper(o.id, func(a *core.Account) {
+			*a = clone(t, whole)
+			edit(a)
+		})
+		o.shut(t, what, two.code(), thief.code())
+	}
+	h.tamper(o.id, func(a *core.Account) { *a = whole })
+	_, err = o.signIn(two.code())
+	require.NoError(t, err)
+
+	// A whole record put in the place of another account's: its secrets are sealed for the owner.
+	h.put("bare", h.record(thief.id).Data)
+	h.unchanged(func() {
+		_, err := h.StepUp(ctx, "bare", thief.code())
+		require.ErrorIs(t, err, keyring.ErrOpen)
+	})
+}
+
+func clone(t *testing.T, a core.Account) core.Account {
+	t.Helper()
+	data, err := a.Encode()
+	require.NoError(t, err)
+	c, err := core.Decode(a.ID, data)
+	require.NoError(t, err)
+	return c
+}
+
+func sealedText(t *testing.T, text string) []byte {
+	t.Helper()
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	require.NoError(t, err)
+	return b
+}
+
+// TestSecretTooShort seals what is no secret as a secret, with the right keys for the right place.
+func TestSecretTooShort(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t)
+	o := h.enrol("user-42")
+	for _, plain := range []string{
+		"", " ", "AAAAAAAAAAAAAAAA", strings.Repeat("A", 24), "AAAAAAAAAAAAAAAAAAAAAAAAA1", "\x00\x00", strings.Repeat("\x00", 20),
+		strings.Repeat("A", 1000), "null",
+	} {
+		sealed, err := h.keys.Seal(ctx, []byte(plain), keyring.Binding{Purpose: "totp", Account: o.id, Item: o.auth})
+		require.NoError(t, err)
+		h.tamper(o.id, func(a *core.Account) { a.Authenticators[0].Sealed = sealed })
+		o.shut(t, plain, "328482", "000000", "812658") // codes of the empty secret are easily computed
+	}
+}
+
+// TestRecoveryHashTampered has hashes in the place of a code's that would cost much, or be easy to
+// meet.
+func TestRecoveryHashTampered(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t)
+	o, thief := h.enrol("user-42"), h.enrol("user-43")
+	good := h.account(o.id).Recovery.Slots[0].Hash
+	for what, hash := range map[string]string{
+		"the code itself":    o.codes[0].Reveal(),
+		"4 GiB":              strings.Replace(good, "m=8,", "m=4194304,", 1),
+		"2^32 passes":        strings.Replace(good, "t=1,", "t=4294967295,", 1),
+		"255 lanes":          strings.Replace(good, "p=1$", "p=255$", 1),
+		"argon2i":            strings.Replace(good, "argon2id", "argon2i", 1),
+		"another version":    strings.Replace(good, "v=19", "v=16", 1),
+		"no tag":             good[:strings.LastIndex(good, "$")+1],
+		"an empty salt":      "$argon2id$v=19$m=8,t=1,p=1$$" + good[strings.LastIndex(good, "$")+1:],
+		"bcrypt":             "$2a$04$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234",
+		"100 KiB":            strings.Repeat("$", 100<<10),
+		"a hash and a space": good + " ",
+	} {
+		h.tamper(o.id, func(a *core.Account) { a.Recovery.Slots[0].Hash = hash })
+		h.unchanged(func() {
+			_, err := h.StepUp(ctx, o.id, o.codes[0].Reveal())
+			require.ErrorIs(t, err, recovery.ErrHash, what)
+			require.Less(t, len(err.Error()), 200)
+		})
+	}
+	// The hash of another slot is of a code that begins with another symbol.
+	h.tamper(o.id, func(a *core.Account) {
+		a.Recovery.Slots[0].Hash = good
+		a.Recovery.Slots[1].Hash = good
+	})
+	_, err := h.StepUp(ctx, o.id, o.codes[1].Reveal())
+	require.ErrorIs(t, err, gatehouse.ErrDenied)
+	_, err = h.StepUp(ctx, o.id, thief.codes[0].Reveal())
+	require.ErrorIs(t, err, gatehouse.ErrDenied)
+	_, err = h.StepUp(ctx, o.id, o.codes[0].Reveal())
+	require.NoError(t, err)
+	_, err = h.StepUp(ctx, o.id, o.codes[0].Reveal())
+	require.ErrorIs(t, err, gatehouse.ErrDenied, "though its hash stands a second time")
+}
