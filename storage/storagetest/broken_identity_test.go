@@ -77,6 +77,22 @@ func brokenIdentity() []broken {
 			folding(strings.ToLower)(&lower)
 			h.touchTokens = lower.touchTokens
 		}},
+		{"deletes without regard to case", "account/IDs", func(h *hooks) {
+			h.saveAccount = func(ctx context.Context, r storage.Record, prev int64) error {
+				h.note(r.ID, true)
+				return h.Store.SaveAccount(ctx, r, prev)
+			}
+			h.deleteAccount = func(ctx context.Context, id string) error {
+				h.mu.Lock()
+				defer h.mu.Unlock()
+				for other := range h.notes {
+					if strings.EqualFold(other, id) {
+						_ = h.Store.DeleteAccount(ctx, other)
+					}
+				}
+				return h.Store.DeleteAccount(ctx, id)
+			}
+		}},
 		{"counts the characters of an ID", "invalid IDs", func(h *hooks) {
 			h.saveAccount = func(ctx context.Context, r storage.Record, prev int64) error {
 				if len(r.ID) > storage.MaxID && utf8.RuneCountInString(r.ID) <= storage.MaxID {

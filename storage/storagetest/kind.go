@@ -199,7 +199,7 @@ func (e *env) account(id string) storage.Record {
 func (e *env) saveAccount(r storage.Record, prev int64) storage.Record {
 	e.Helper()
 	e.must(e.try(func() error { return e.store.SaveAccount(e.ctx, r, prev) }),
-		fmt.Sprintf("SaveAccount of %s where the stored version is prev (%d)", quote(r.ID), prev))
+		fmt.Sprintf("SaveAccount of %s over prev %d, which is what is stored (0: nothing)", quote(r.ID), prev))
 	return r
 }
 
@@ -212,7 +212,7 @@ func (e *env) token(id, owner string) storage.TokenRecord {
 func (e *env) saveToken(t storage.TokenRecord, prev int64) storage.TokenRecord {
 	e.Helper()
 	e.must(e.try(func() error { return e.store.SaveToken(e.ctx, t, prev) }),
-		fmt.Sprintf("SaveToken of %s where the stored version is prev (%d)", quote(t.ID), prev))
+		fmt.Sprintf("SaveToken of %s over prev %d, which is what is stored (0: nothing)", quote(t.ID), prev))
 	return t
 }
 

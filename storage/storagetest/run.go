@@ -14,6 +14,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
 	"runtime"
 	"strings"
 	"sync"
@@ -128,7 +130,7 @@ func newEnv(t *testing.T, s storage.Store) *env {
 	t.Cleanup(cancel)
 	e := &env{T: t, ctx: ctx, store: s, prefix: "storagetest-" + strings.ToLower(rand.Text()[:16]) + "-"}
 	t.Cleanup(func() {
-		if n := e.again.Load(); n > 0 {
+		if n := e.again.Load(); n > 0 && !t.Failed() {
 			t.Logf("ErrConflict asked %d times to try again", n)
 		}
 	})
@@ -156,7 +158,7 @@ func (e *env) try(f func() error) error {
 		e.again.Add(1)
 		runtime.Gosched()
 	}
-	return err
+	return fmt.Errorf("%w, %d times in a row", err, maxTries)
 }
 
 // must fails the test unless err is nil.
@@ -175,11 +177,12 @@ func (e *env) want(err, target error, what string) {
 	}
 }
 
-// atOnce calls f n times at once and returns when all calls have.
+// atOnce calls f n times at once, with 0 to n-1, and returns when all calls have.
 func atOnce(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	start := make(chan struct{})
-	for i := range n {
+	// In any order: a scheduler has habits, and a fault could depend on who is the last.
+	for _, i := range mathrand.Perm(n) {
 		wg.Go(func() {
 			<-start
 			f(i)

@@ -1,0 +1,153 @@
+package benchmarks_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/argon2"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/recovery"
+)
+
+// redeems is a service with default Argon2id and accounts whose codes can be tried for ever: the
+// codes are wrong behind a right selector, which costs what a right one does, and time passes.
+type redeems struct {
+	*gatehousetest.Service
+	wrong []string // the codes, the same for every account
+}
+
+// newRedeems enrols one account and copies its record to the others: hashing codes for each would
+// take longer than what is measured, and a set is not bound to its account.
+func newRedeems(tb testing.TB, accounts int) redeems {
+	tb.Helper()
+	ctx := context.Background()
+	r := redeems{Service: gatehousetest.New(tb, func(c *gatehouse.Config) { c.Recovery = recovery.DefaultParams() })}
+	for _, code := range r.Enrol(tb, "0").RecoveryCodes {
+		text := []byte(code.Reveal())
+		if last := &text[len(text)-1]; *last == '0' {
+			*last = '1'
+		} else {
+			*last = '0'
+		}
+		r.wrong = append(r.wrong, string(text))
+	}
+	rec, err := r.Store.LoadAccount(ctx, "0")
+	require.NoError(tb, err)
+	for i := 1; i < accounts; i++ {
+		rec.ID = fmt.Sprint(i)
+		require.NoError(tb, r.Store.SaveAccount(ctx, rec, 0))
+	}
+	return r
+}
+
+func (r redeems) redeem(tb testing.TB, account, code int) {
+	_, err := r.StepUp(context.Background(), fmt.Sprint(account), r.wrong[code])
+	if !errors.Is(err, gatehouse.ErrDenied) {
+		tb.Error("not denied:", err)
+	}
+}
+
+// BenchmarkRedeem is one redeem through the service, beside the bare run it cannot do without.
+func BenchmarkRedeem(b *testing.B) {
+	r := newRedeems(b, 1)
+	for name, code := range map[string]int{"first": 0, "last": recovery.Count - 1} {
+		b.Run("gatehouse/"+name, func(b *testing.B) {
+			for b.Loop() {
+				r.Wait(time.Minute)
+				r.redeem(b, 0, code)
+			}
+		})
+	}
+	b.Run("argon2id", func(b *testing.B) {
+		for b.Loop() {
+			bare()
+		}
+	})
+}
+
+func bare() {
+	p := recovery.DefaultParams()
+	argon2.IDKey([]byte("0123456789ABCDEF"), make([]byte, 16), p.Time, p.Memory, p.Threads, 32)
+}
+
+const atOnce = 64
+
+// BenchmarkRedeemAtOnce is 64 redeems of 64 accounts at once, beside as many bare runs on all cores.
+func BenchmarkRedeemAtOnce(b *testing.B) {
+	r := newRedeems(b, atOnce)
+	b.Run("gatehouse", func(b *testing.B) {
+		for b.Loop() {
+			r.Wait(time.Minute)
+			r.allAtOnce(b)
+		}
+	})
+	b.Run("argon2id", func(b *testing.B) {
+		for b.Loop() {
+			var wg sync.WaitGroup
+			work := make(chan struct{}, atOnce)
+			for range atOnce {
+				work <- struct{}{}
+			}
+			close(work)
+			for range runtime.GOMAXPROCS(0) {
+				wg.Go(func() {
+					for range work {
+						bare()
+					}
+				})
+			}
+			wg.Wait()
+		}
+	})
+}
+
+func (r redeems) allAtOnce(tb testing.TB) {
+	var wg sync.WaitGroup
+	for account := range atOnce {
+		wg.Go(func() { r.redeem(tb, account, account%recovery.Count) })
+	}
+	wg.Wait()
+}
+
+// What 64 redeems at once take of memory, in a process that does nothing else.
+func TestRedeemAtOnceMemory(t *testing.T) {
+	const inside = "GATEHOUSE_REDEEM_AT_ONCE"
+	if os.Getenv(inside) != "" {
+		r := newRedeems(t, atOnce)
+		for range 3 {
+			r.Wait(time.Minute)
+			r.allAtOnce(t)
+		}
+		fmt.Println("peak", peakRSS(t))
+		return
+	}
+	if raceEnabled {
+		t.Skip("the race detector has memory of its own")
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestRedeemAtOnceMemory$", "-test.count=1")
+	cmd.Env = append(os.Environ(), inside+"=1", "GOMAXPROCS=2")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for line := range strings.Lines(string(out)) {
+		if text, ok := strings.CutPrefix(line, "peak "); ok {
+			peak, err := strconv.Atoi(strings.TrimSpace(text))
+			require.NoError(t, err)
+			t.Logf("%d MiB", peak>>20)
+			require.Less(t, peak, 120<<20)
+			return
+		}
+	}
+	t.Fatalf("no figure in %s", out)
+}

@@ -1,0 +1,290 @@
+package integration_test
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/argon2"
+	"pgregory.net/rapid"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/recovery"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// codesTold notes the codes that an owner was shown.
+func (m *machine) codesTold(account string, set *codes, id string, shown recovery.Codes) {
+	set.id = id
+	for i, c := range shown {
+		set.list[i].text, _ = canonical(c.Reveal())
+		m.codes = append(m.codes, held[string]{account, set.list[i].text})
+	}
+}
+
+// changing is a call with a proof that returns nothing but an error.
+func (m *machine) changing(t *rapid.T, p *process, id, name string, h held[proof], staging bool,
+	rule func(*account, int64) answer, run func(context.Context, *gatehouse.Service) error) {
+	m.owning(t, p, id, name, h, staging, rule, func(ctx context.Context, s *gatehouse.Service) (gatehouse.Proof, error) {
+		return gatehouse.Proof{}, run(ctx, s)
+	})
+}
+
+func (m *machine) Cancel(t *rapid.T) {
+	p, id := m.process(t), m.likely(t, isPending)
+	if m.model[id].pending == nil {
+		return
+	}
+	enrolment := m.model[id].pending.app.id
+	h, in := m.proof(t, p, id)
+	if oneIn(t, 6, "an old enrolment") {
+		enrolment = m.apps[0].what.id
+	}
+	m.changing(t, p, id, "CancelEnrolment", h, true, func(a *account, now int64) answer {
+		return a.cancel(h.what, in, enrolment, now)
+	}, func(ctx context.Context, s *gatehouse.Service) error {
+		return m.owner(s, h, in).CancelEnrolment(ctx, enrolment)
+	})
+}
+
+func (m *machine) Acknowledge(t *rapid.T) {
+	p, id := m.process(t), m.account(t)
+	h, in := m.proof(t, p, id)
+	set, a := "unknown", m.model[id]
+	if a.codes != nil {
+		set = a.codes.id
+	}
+	if a.pending != nil && a.pending.codes != nil {
+		set = a.pending.codes.id
+	}
+	m.changing(t, p, id, "AcknowledgeRecoveryCodes", h, false, func(a *account, now int64) answer {
+		return a.acknowledge(h.what, in, set, now)
+	}, func(ctx context.Context, s *gatehouse.Service) error {
+		return m.owner(s, h, in).AcknowledgeRecoveryCodes(ctx, set)
+	})
+}
+
+func (m *machine) Regenerate(t *rapid.T) {
+	p, id := m.process(t), m.likely(t, isProtected)
+	h, in := m.proof(t, p, id)
+	var got gatehouse.NewCodes
+	m.do(t, p, call{
+		name: "RegenerateRecoveryCodes", account: whose(h.what.account, id),
+		rule: func(a *account, now int64) answer {
+			if h.what.account == "" {
+				return stepUp
+			}
+			return a.regenerate(h.what, in, now)
+		},
+		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
+			got, err = m.owner(s, h, in).RegenerateRecoveryCodes(ctx)
+			return nothing(got, err)
+		},
+		told: func(a *account, ok answer) {
+			require.Len(t, got.Codes, 10)
+			m.codesTold(a.id, a.codes, got.SetID, got.Codes)
+			m.hold(got.Proof, ok)
+		},
+	})
+}
+
+// authenticator draws the ID of one of the account's, or of another.
+func (m *machine) authenticator(t *rapid.T, id string) string {
+	a, ok := recent(t, m.model[id].apps, "authenticator")
+	if ok && !oneIn(t, 8, "another's") {
+		return a.id
+	}
+	if h, ok := recent(t, m.apps, "authenticator"); ok {
+		return h.what.id
+	}
+	return "unknown"
+}
+
+func (m *machine) Rename(t *rapid.T) {
+	p, id := m.process(t), m.likely(t, isProtected)
+	h, in := m.proof(t, p, id)
+	auth, name := m.authenticator(t, id), rapid.SampledFrom([]string{"Phone", "Tablet", "Ключ"}).Draw(t, "name")
+	m.changing(t, p, id, "RenameAuthenticator", h, false, func(a *account, now int64) answer {
+		return a.rename(h.what, in, auth, name, now)
+	}, func(ctx context.Context, s *gatehouse.Service) error {
+		return m.owner(s, h, in).RenameAuthenticator(ctx, auth, name)
+	})
+}
+
+func (m *machine) Remove(t *rapid.T) {
+	p, id := m.process(t), m.likely(t, hasSeveral)
+	h, in := m.proof(t, p, id)
+	auth := m.authenticator(t, id)
+	m.owning(t, p, id, "RemoveAuthenticator", h, false, func(a *account, now int64) answer {
+		return a.remove(h.what, in, auth, now)
+	}, func(ctx context.Context, s *gatehouse.Service) (gatehouse.Proof, error) {
+		return m.owner(s, h, in).RemoveAuthenticator(ctx, auth)
+	})
+}
+
+func (m *machine) Disable(t *rapid.T) {
+	p, id := m.process(t), m.likely(t, isProtected)
+	h, in := m.proof(t, p, id)
+	m.owning(t, p, id, "DisableTwoFactor", h, false, func(a *account, now int64) answer {
+		return a.disable(h.what, in, now)
+	}, func(ctx context.Context, s *gatehouse.Service) (gatehouse.Proof, error) {
+		return m.owner(s, h, in).DisableTwoFactor(ctx)
+	})
+}
+
+func (m *machine) Unlock(t *rapid.T) {
+	p, method := m.process(t), m.method(t)
+	id := m.likely(t, func(a *account) bool { _, locked := a.lock(method, m.at(p)); return locked })
+	h, in := m.proof(t, p, id)
+	m.changing(t, p, id, "Unlock", h, false, func(a *account, now int64) answer {
+		return a.unlock(h.what, in, method, now)
+	}, func(ctx context.Context, s *gatehouse.Service) error { return m.owner(s, h, in).Unlock(ctx, method) })
+}
+
+func (m *machine) method(t *rapid.T) gatehouse.Method {
+	return rapid.SampledFrom([]gatehouse.Method{gatehouse.TOTP, gatehouse.RecoveryCode}).Draw(t, "method")
+}
+
+func operator(s *gatehouse.Service) gatehouse.Operator {
+	return s.Operator("op-7").Because("on the phone")
+}
+
+// Reset is an operator's.
+func (m *machine) Reset(t *rapid.T) {
+	p, id := m.process(t), m.likely(t, isProtected)
+	var got recovery.Code
+	m.do(t, p, call{
+		name: "Reset", account: id,
+		rule: func(a *account, now int64) answer { return a.operatorReset(now) },
+		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
+			got, err = operator(s).Reset(ctx, id)
+			return nothing(got, err)
+		},
+		told: func(a *account, _ answer) {
+			a.reset.code.text, _ = canonical(got.Reveal())
+			m.codes = append(m.codes, held[string]{id, a.reset.code.text})
+		},
+	})
+}
+
+// Operator does what an operator can do without an answer.
+func (m *machine) Operator(t *rapid.T) {
+	p, id := m.process(t), m.account(t)
+	method := m.method(t)
+	does := rapid.SampledFrom([]string{"unlock", "change password", "change password and revoke", "suspend", "resume"}).Draw(t, "does")
+	if m.model[id].suspended != 0 && rapid.Bool().Draw(t, "resume") {
+		does = "resume" // or little else would happen to the account
+	}
+	m.do(t, p, call{
+		name: "Operator: " + does, account: id,
+		rule: func(a *account, now int64) answer {
+			switch does {
+			case "unlock":
+				return a.unlockBy(method, now)
+			case "suspend":
+				return a.suspend(now)
+			case "resume":
+				return a.resume()
+			}
+			return a.passwordChanged(does == "change password and revoke")
+		},
+		run: func(ctx context.Context, s *gatehouse.Service) error {
+			o := operator(s)
+			switch does {
+			case "unlock":
+				return o.Unlock(ctx, id, method)
+			case "suspend":
+				return o.Suspend(ctx, id)
+			case "resume":
+				return o.Resume(ctx, id)
+			case "change password":
+				return o.PasswordChanged(ctx, id, gatehouse.KeepTokens)
+			}
+			return o.PasswordChanged(ctx, id, gatehouse.RevokeTokens)
+		},
+	})
+}
+
+func (m *machine) Delete(t *rapid.T) {
+	p, id := m.process(t), m.account(t)
+	if !oneIn(t, 4, "really") {
+		return
+	}
+	m.do(t, p, call{
+		name: "DeleteAccount", account: id,
+		rule: func(a *account, _ int64) answer { return a.delete() },
+		run:  func(ctx context.Context, s *gatehouse.Service) error { return operator(s).DeleteAccount(ctx, id) },
+	})
+}
+
+func (m *machine) Import(t *rapid.T) {
+	p, id := m.process(t), m.likely(t, isOff)
+	in := gatehouse.Import{Secret: totp.GenerateSecret(), Digits: 6, Name: "Old phone"}
+	last := m.at(p)/30 + side
+	if rapid.Bool().Draw(t, "last step") {
+		last = m.at(p)/30 + rapid.Int64Range(-5, 5).Draw(t, "step")
+		in.LastStep = last
+	}
+	next := app{name: in.Name, sealedBy: p.keys.Primary(), key: key{secret: in.Secret.Reveal(), digits: 6}, last: last}
+	var set *codes
+	if n := rapid.IntRange(0, 3).Draw(t, "codes"); n > 0 {
+		set = &codes{}
+		for range n {
+			text := fmt.Sprintf("foreign code %d", len(m.codes))
+			m.known.codes = append(m.known.codes, held[string]{id, text})
+			in.RecoveryHashes = append(in.RecoveryHashes, foreignHash(text))
+			set.list = append(set.list, code{text: text})
+		}
+	}
+	m.do(t, p, call{
+		name: "Import", account: id,
+		rule: func(a *account, now int64) answer { return a.importFrom(next, set.clone(), now) },
+		run:  func(ctx context.Context, s *gatehouse.Service) error { return operator(s).Import(ctx, id, in) },
+	})
+	if apps := m.model[id].apps; len(apps) == 1 && apps[0].last == last {
+		m.apps = append(m.apps, held[app]{id, apps[0]})
+	}
+}
+
+// foreignHash is another system's Argon2id, as cheap as it gets.
+func foreignHash(text string) string {
+	salt := []byte("salt of " + text)
+	unpadded := base64.RawStdEncoding
+	return fmt.Sprintf("$argon2id$v=19$m=8,t=1,p=1$%s$%s",
+		unpadded.EncodeToString(salt), unpadded.EncodeToString(argon2.IDKey([]byte(text), salt, 1, 8, 1, 32)))
+}
+
+// Reseal moves all secrets to a process's primary key, while another process goes on.
+func (m *machine) Reseal(t *rapid.T) {
+	p := m.process(t)
+	w := m.way(t, p)
+	alone := true // so far
+	if w.meanwhile != nil {
+		meanwhile := w.meanwhile
+		w.meanwhile = func() { meanwhile(); alone = false }
+	}
+	// An account is moved, unless there was a fault or another process has sealed under another key since
+	// the page was read.
+	moved := func(id string, must bool) {
+		a := m.stored(t, id, m.snapshot(t)[id])
+		after := m.model[id].clone()
+		after.reseal(p.keys.Primary())
+		if must || after.shape().equal(m.inModel(t, a).shape()) {
+			m.model[id] = after
+		}
+		m.checkModel(t, a)
+	}
+	err := w.run(p, func(ctx context.Context) error {
+		r, err := operator(p.Service).Reseal(ctx, "", func(r gatehouse.Resealed) { moved(r.Cursor, alone) })
+		require.Zero(t, r.Failed)
+		return err
+	})
+	t.Logf("%s: Reseal at %d: %v", p.name, m.at(p), err)
+	if err != nil {
+		require.True(t, w.explains(err), "a fault out of nowhere: %v", err)
+	}
+	for _, id := range ids {
+		moved(id, err == nil && alone)
+	}
+}

@@ -1,0 +1,355 @@
+package integration_test
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// commands are what the machine draws from.
+func (m *machine) commands() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"attest": m.Attest, "answer": m.Answer, "answer again": m.Answer, "step up": m.StepUp, "guess": m.Guess, "resync": m.Resync, "redeem": m.Redeem,
+		"pair": m.Pair, "begin": m.Begin, "confirm": m.Confirm, "cancel": m.Cancel, "acknowledge": m.Acknowledge,
+		"regenerate": m.Regenerate, "rename": m.Rename, "remove": m.Remove, "disable": m.Disable, "unlock": m.Unlock,
+		"reset": m.Reset, "operator": m.Operator, "delete": m.Delete, "import": m.Import, "reseal": m.Reseal,
+		"clock": m.Clock, "clock again": m.Clock, "damage": m.Damage,
+	}
+}
+
+// commandNames has, sorted, those that another process can make while one is in a call.
+func (m *machine) commandNames() []string {
+	return []string{
+		"acknowledge", "answer", "attest", "begin", "cancel", "confirm", "delete", "disable", "guess", "import", "operator",
+		"pair", "redeem", "regenerate", "remove", "rename", "reset", "resync", "step up", "unlock",
+	}
+}
+
+// Clock moves the clock: on as a rule, and back.
+func (m *machine) Clock(t *rapid.T) {
+	m.now += rapid.SampledFrom([]int64{
+		1, 6, 29, 30, 31, 90, 5 * minute, 10 * minute, 16 * minute, hour, day, 40 * day, -1, -30, -5 * minute, -day,
+	}).Draw(t, "seconds")
+}
+
+func (m *machine) Attest(t *rapid.T) {
+	p, id := m.process(t), m.account(t)
+	ago := rapid.SampledFrom([]int64{0, 0, 299, 300, 301, -30, -31, day}).Draw(t, "seconds ago")
+	m.attest(t, p, id, m.at(p)-ago, m.session(t))
+}
+
+func (m *machine) attest(t *rapid.T, p *process, id string, at int64, session string) {
+	var got gatehouse.Proof
+	m.do(t, p, call{
+		name: "Attest", account: id,
+		rule: func(a *account, now int64) answer { return a.attest(at, session, now) },
+		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
+			got, err = s.Attest(ctx, id, gatehouse.FirstFactor{Method: "pwd", At: time.Unix(at, 0)}, inSession(session)...)
+			return nothing(got, err)
+		},
+		told: func(_ *account, ok answer) { m.hold(got, ok) },
+	})
+}
+
+func (m *machine) hold(p gatehouse.Proof, ok answer) {
+	m.proofs = append(m.proofs, held[proof]{p.Reveal(), *ok.proof})
+}
+
+func (m *machine) challengeFor(t *rapid.T, p *process, id string) {
+	var got gatehouse.Challenge
+	m.do(t, p, call{
+		name: "Challenge", account: id,
+		rule: func(a *account, now int64) answer {
+			if a.suspended != 0 {
+				return answer{err: gatehouse.ErrDenied, disabled: true}
+			}
+			return answer{}
+		},
+		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
+			got, err = s.Challenge(ctx, id)
+			return nothing(got, err)
+		},
+		told: func(a *account, _ answer) {
+			if !a.protected() {
+				require.Equal(t, gatehouse.Challenge{Step: gatehouse.NotNeeded}, got)
+				return
+			}
+			m.challenges = append(m.challenges, held[challenge]{got.Token.Reveal(), challenge{id, a.epoch, a.signIns, m.at(p)}})
+			st := a.status(m.at(p))
+			got.Token = gatehouse.ChallengeToken{}
+			require.Equal(t, gatehouse.Challenge{
+				Step: gatehouse.Needed, Authenticators: st.Authenticators,
+				TOTP: st.TOTP, RecoveryCode: st.RecoveryCode, OperatorCode: st.OperatorCode,
+			}, got)
+		},
+	})
+}
+
+// whose returns the account that a challenge or proof names, or the one that garbage is tried for.
+func whose(named, id string) string {
+	if named == "" {
+		return id
+	}
+	return named
+}
+
+func (m *machine) Answer(t *rapid.T) {
+	p, id := m.process(t), m.likely(t, isProtected)
+	c := m.challenge(t, p, id)
+	typed, session := m.code(t, p, id), m.session(t)
+	m.verify(t, p, whose(c.what.account, id), &c, typed, session, func(ctx context.Context, s *gatehouse.Service) (gatehouse.Verification, error) {
+		return s.Answer(ctx, c.text, typed, inSession(session)...)
+	})
+}
+
+func (m *machine) StepUp(t *rapid.T) {
+	p, id := m.process(t), m.likely(t, isProtected)
+	m.stepUp(t, p, id, m.code(t, p, id), m.session(t))
+}
+
+func (m *machine) stepUp(t *rapid.T, p *process, id, typed, session string) {
+	m.verify(t, p, id, nil, typed, session, func(ctx context.Context, s *gatehouse.Service) (gatehouse.Verification, error) {
+		return s.StepUp(ctx, id, typed, inSession(session)...)
+	})
+}
+
+// verify is Answer, or StepUp where c is nil.
+func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], typed, session string,
+	run func(context.Context, *gatehouse.Service) (gatehouse.Verification, error)) {
+	method := gatehouse.RecoveryCode
+	if isTOTP(typed) {
+		method = gatehouse.TOTP
+	}
+	var got gatehouse.Verification
+	m.do(t, p, call{
+		name: "Answer or StepUp", account: id, guess: method,
+		rule: func(a *account, now int64) answer {
+			if c == nil {
+				return a.present(nil, typed, session, now)
+			}
+			if c.what.account == "" {
+				return denied
+			}
+			return a.present(&c.what, typed, session, now)
+		},
+		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
+			got, err = run(ctx, s)
+			return nothing(got, err)
+		},
+		happened: func(answer) {
+			if method == gatehouse.RecoveryCode {
+				m.redeem(t, typed)
+			}
+		},
+		told: func(_ *account, ok answer) {
+			m.hold(got.Proof, ok)
+			got.Proof = gatehouse.Proof{}
+			require.Equal(t, gatehouse.Verification{AccountID: id, Method: method, AuthenticatorID: ok.app, CodesLeft: ok.left}, got)
+		},
+	})
+}
+
+// Guess presents wrong codes one after the other, and waits out the locks, as somebody does who has
+// the password.
+func (m *machine) Guess(t *rapid.T) {
+	p, id := m.process(t), m.likely(t, isProtected)
+	method := rapid.SampledFrom([]gatehouse.Method{gatehouse.TOTP, gatehouse.RecoveryCode}).Draw(t, "method")
+	wait := rapid.Bool().Draw(t, "wait")
+	for range rapid.SampledFrom([]int{1, 2, 3, 6, 6, 12, 60}).Draw(t, "guesses") {
+		until, locked := m.model[id].lock(method, m.at(p))
+		if locked && (until == 0 || !wait || m.busy != nil || until-m.at(p) > hour) {
+			break
+		}
+		if locked {
+			m.now += until - m.at(p)
+		}
+		typed := "0000-0000-0000-0000"
+		if method == gatehouse.TOTP {
+			typed = "000000"
+		}
+		m.stepUp(t, p, id, typed, "")
+	}
+}
+
+func (m *machine) Resync(t *rapid.T) {
+	p, id := m.process(t), m.likely(t, isProtected)
+	c := m.challenge(t, p, id)
+	app, ok := recent(t, m.model[id].apps, "authenticator")
+	if !ok || oneIn(t, 8, "another's") {
+		h, any := recent(t, m.apps, "authenticator")
+		if !any {
+			return
+		}
+		app = h.what
+	}
+	step := m.at(p)/30 + rapid.Int64Range(-22, 22).Draw(t, "step")
+	first, second := app.code(step), app.code(step+1)
+	if oneIn(t, 5, "wrong") {
+		second = rapid.SampledFrom([]string{first, app.code(step + 2), "", "x", "000000"}).Draw(t, "second")
+	}
+	m.do(t, p, call{
+		name: "Resync", account: whose(c.what.account, id), guess: gatehouse.TOTP,
+		rule: func(a *account, now int64) answer {
+			if c.what.account == "" {
+				return denied
+			}
+			return a.resync(c.what, app.id, first, second, now)
+		},
+		run: func(ctx context.Context, s *gatehouse.Service) error {
+			return s.Resync(ctx, c.text, app.id, first, second)
+		},
+	})
+}
+
+func (m *machine) Redeem(t *rapid.T) {
+	p, id := m.process(t), m.likely(t, isReset)
+	c := m.challenge(t, p, id)
+	typed := m.recoveryCode(t, id)
+	if r := m.model[id].reset; r != nil && r.code.text != "" && !oneIn(t, 4, "another code") {
+		typed = r.code.text
+	}
+	m.redeemOperatorCode(t, p, c, typed, m.session(t))
+}
+
+func (m *machine) redeemOperatorCode(t *rapid.T, p *process, c held[challenge], typed, session string) {
+	var got gatehouse.Proof
+	m.do(t, p, call{
+		name: "RedeemOperatorCode", account: whose(c.what.account, ids[0]), guess: gatehouse.OperatorCode,
+		rule: func(a *account, now int64) answer {
+			if c.what.account == "" {
+				return denied
+			}
+			return a.presentCode(gatehouse.OperatorCode, &c.what, typed, session, now)
+		},
+		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
+			got, err = s.RedeemOperatorCode(ctx, c.text, typed, inSession(session)...)
+			return nothing(got, err)
+		},
+		happened: func(answer) { m.redeem(t, typed) },
+		told:     func(_ *account, ok answer) { m.hold(got, ok) },
+	})
+}
+
+// Pair enrols an authenticator from beginning to end.
+func (m *machine) Pair(t *rapid.T) { m.pair(t, m.process(t), m.account(t)) }
+
+func (m *machine) pair(t *rapid.T, p *process, id string) {
+	m.prove(t, p, id)
+	h, ok := last(m.ownProofs(id))
+	if !ok || !m.begin(t, p, id, h, h.what.session, "", totp.SHA1, 6) {
+		return
+	}
+	pending := m.model[id].pending
+	m.confirm(t, p, id, h, h.what.session, pending.app.id, pending.app.code(m.at(p)/30))
+}
+
+func (m *machine) Begin(t *rapid.T) {
+	p, id := m.process(t), m.account(t)
+	h, in := m.proof(t, p, id)
+	instead := ""
+	if apps := m.model[id].apps; len(apps) > 0 && rapid.Bool().Draw(t, "replace") {
+		instead = apps[rapid.IntRange(0, len(apps)-1).Draw(t, "authenticator")].id
+		if oneIn(t, 8, "unknown") {
+			instead = "unknown"
+		}
+	}
+	algorithm := rapid.SampledFrom([]totp.Algorithm{totp.SHA1, totp.SHA256, totp.SHA512}).Draw(t, "algorithm")
+	m.begin(t, p, id, h, in, instead, algorithm, rapid.SampledFrom([]int{6, 8}).Draw(t, "digits"))
+}
+
+func (m *machine) begin(t *rapid.T, p *process, id string, h held[proof], in, instead string, algorithm totp.Algorithm, digits int) bool {
+	next := app{name: "Phone", sealedBy: p.keys.Primary(), key: key{algorithm: algorithm, digits: digits}}
+	var got gatehouse.Enrolment
+	return m.do(t, p, call{
+		name: "BeginEnrolment", account: whose(h.what.account, id), staging: true,
+		rule: func(a *account, now int64) answer {
+			if h.what.account == "" {
+				return stepUp
+			}
+			return a.begin(h.what, in, next, instead, now)
+		},
+		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
+			got, err = m.owner(s, h, in).BeginEnrolment(ctx, gatehouse.Enrol{
+				Label: "o", Name: next.name, Replace: instead, Algorithm: algorithm, Digits: digits,
+			})
+			return nothing(got, err)
+		},
+		told: func(a *account, _ answer) {
+			staged := a.pending
+			staged.app.id, staged.app.key.secret = got.ID, got.Secret().Reveal()
+			require.Equal(t, staged.expires, got.Expires.Unix())
+			require.Equal(t, staged.codes != nil, got.RecoveryCodes != nil)
+			if staged.codes != nil {
+				m.codesTold(a.id, staged.codes, got.RecoverySetID, got.RecoveryCodes)
+			}
+			m.apps = append(m.apps, held[app]{a.id, staged.app})
+		},
+	})
+}
+
+func (m *machine) owner(s *gatehouse.Service, h held[proof], in string) gatehouse.Owner {
+	return s.Owner(gatehouse.ProofFromString(h.text), inSession(in)...)
+}
+
+func (m *machine) Confirm(t *rapid.T) {
+	p, id := m.process(t), m.likely(t, isPending)
+	if m.model[id].pending == nil {
+		return
+	}
+	h, in := m.proof(t, p, id)
+	staged := m.model[id].pending
+	if staged == nil {
+		return
+	}
+	enrolment := staged.app.id
+	if oneIn(t, 8, "an old enrolment") {
+		if old, ok := recent(t, m.apps, "enrolment"); ok {
+			enrolment = old.what.id
+		}
+	}
+	typed, n := staged.app.code(m.at(p)/30+rapid.Int64Range(-2, 2).Draw(t, "step")), 1
+	if oneIn(t, 4, "wrong") {
+		typed, n = rapid.SampledFrom(slices.Concat([]string{"000000", m.totp(t, p, id)}, malformed)).Draw(t, "code"), rapid.IntRange(1, 11).Draw(t, "times")
+	}
+	for range n {
+		m.confirm(t, p, id, h, in, enrolment, typed)
+	}
+}
+
+func (m *machine) confirm(t *rapid.T, p *process, id string, h held[proof], in, enrolment, typed string) {
+	m.owning(t, p, id, "ConfirmEnrolment", h, true, func(a *account, now int64) answer {
+		return a.confirm(h.what, in, enrolment, typed, now)
+	}, func(ctx context.Context, s *gatehouse.Service) (gatehouse.Proof, error) {
+		return m.owner(s, h, in).ConfirmEnrolment(ctx, enrolment, typed)
+	})
+}
+
+// owning is a call that ends the proof it takes and returns its successor.
+func (m *machine) owning(t *rapid.T, p *process, id, name string, h held[proof], staging bool,
+	rule func(*account, int64) answer, run func(context.Context, *gatehouse.Service) (gatehouse.Proof, error)) {
+	var got gatehouse.Proof
+	m.do(t, p, call{
+		name: name, account: whose(h.what.account, id), staging: staging,
+		rule: func(a *account, now int64) answer {
+			if h.what.account == "" {
+				return stepUp
+			}
+			return rule(a, now)
+		},
+		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
+			got, err = run(ctx, s)
+			return nothing(got, err)
+		},
+		told: func(_ *account, ok answer) {
+			if ok.proof != nil {
+				m.hold(got, ok)
+			}
+		},
+	})
+}

@@ -1,0 +1,13 @@
+//go:build !linux
+
+package dbtest
+
+import "syscall"
+
+// On other systems a server that is not stopped by Main is left to whoever started the tests.
+
+func attributes() *syscall.SysProcAttr { return nil }
+func give(string) error                { return nil }
+func roomy(string) bool                { return false }
+func children(int) []int               { return nil }
+func alive(int) bool                   { return false }

@@ -1,0 +1,260 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/storage/memory"
+)
+
+func TestMain(m *testing.M) {
+	// What some seconds are enough for; the command line and the environment have the last word.
+	for name, env := range map[string][2]string{"rapid.checks": {"RAPID_CHECKS", "70"}, "rapid.steps": {"RAPID_STEPS", "50"}} {
+		if os.Getenv(env[0]) == "" {
+			if err := flag.Set(name, env[1]); err != nil {
+				panic(err)
+			}
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// ids look alike to a store that folds case or trims spaces.
+var ids = []string{"ada", "Ada", "ada "}
+
+// machine is the service under test beside the model of it.
+type machine struct {
+	truth *memory.Store // what is stored
+	procs []*process
+	now   int64               // Unix seconds
+	model map[string]*account // by ID
+	known
+	history
+
+	busy *process // whose call is under way while another process makes one
+}
+
+// process is a Service in a process of its own: its turns, clock and calls to the store.
+type process struct {
+	*gatehouse.Service
+	name  string
+	store *gatehousetest.Store
+	skew  int64 // seconds that its clock is ahead
+	keys  *keyring.Ring
+}
+
+// known is what clients have been told.
+type known struct {
+	proofs     []held[proof]
+	challenges []held[challenge]
+	apps       []held[app]    // every authenticator there ever was; text is its account
+	codes      []held[string] // recovery and operator codes; text is their account
+}
+
+type held[T any] struct {
+	text string
+	what T
+}
+
+func newMachine(t *rapid.T) *machine {
+	m := &machine{truth: memory.New(), now: gatehousetest.Start.Unix(), model: map[string]*account{}, history: newHistory()}
+	// Before a key becomes the primary one, every process knows it.
+	one, two := keyring.Generate().Reveal(), keyring.Generate().Reveal()
+	for _, p := range []process{
+		{name: "first", keys: ring(t, one, two)},
+		{name: "second", keys: ring(t, one, two), skew: 12},
+		{name: "rotated", keys: ring(t, two, one), skew: -9},
+	} {
+		p.store = gatehousetest.NewStore(m.truth)
+		svc, err := gatehouse.New(p.store, gatehouse.Config{
+			Issuer: "A", Keys: p.keys, Recovery: gatehousetest.CheapRecovery(),
+			Now: func() time.Time { return time.Unix(m.at(&p), 999_999_999) },
+		})
+		require.NoError(t, err)
+		p.Service = svc
+		m.procs = append(m.procs, &p)
+	}
+	for _, id := range ids {
+		m.model[id] = &account{id: id}
+	}
+	return m
+}
+
+func ring(t *rapid.T, keys ...string) *keyring.Ring {
+	r, err := keyring.Parse(strings.Join(keys, "\n"))
+	require.NoError(t, err)
+	return r
+}
+
+// at is the time by a process's clock.
+func (m *machine) at(p *process) int64 { return m.now + p.skew }
+
+// The machine makes calls at random. After each, what is stored is what the model says, and nobody
+// else's record has moved.
+func TestMachine(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newMachine(t)
+		for _, id := range ids {
+			for range rapid.IntRange(0, 1).Draw(t, "authenticators to begin with") {
+				m.pair(t, m.procs[0], id)
+			}
+		}
+		t.Repeat(m.commands())
+	})
+}
+
+// call is one call of a service.
+type call struct {
+	name     string
+	account  string // the one that it is about
+	rule     func(a *account, now int64) answer
+	run      func(context.Context, *gatehouse.Service) error
+	happened func(ok answer)             // it has succeeded, whether or not the client knows
+	told     func(a *account, ok answer) // the client knows: a has what it was told
+	staging  bool                        // it is about a pending enrolment alone, unless it confirms it
+	guess    gatehouse.Method            // of the code that it presents
+}
+
+// do makes a call, with what may happen to it on the way, and holds all that is seen of it against
+// the model. It reports whether the answer was a success.
+func (m *machine) do(t *rapid.T, p *process, c call) bool {
+	way := m.way(t, p)
+	before := m.snapshot(t)
+	if way.meanwhile != nil {
+		meanwhile := way.meanwhile
+		way.meanwhile = func() { meanwhile(); before = m.snapshot(t) }
+	}
+	err := way.run(p, func(ctx context.Context) error { return c.run(ctx, p.Service) })
+
+	now := m.at(p)
+	t.Logf("%s: %s(%q) at %d: %v", p.name, c.name, c.account, now, err)
+	after := m.model[c.account].clone()
+	want := c.rule(after, now)
+	happened := !isFault(err)
+	if happened {
+		m.judge(t, want, err)
+		if want.err == nil && c.told != nil {
+			c.told(after, want)
+		}
+	} else {
+		require.True(t, way.explains(err), "a fault out of nowhere: %v", err)
+		adopted := after.clone()
+		adopted.adopt(m.read(t, c.account))
+		happened = adopted.shape().equal(m.read(t, c.account).shape())
+		if way.cancelled && errors.Is(want.err, gatehouse.ErrDenied) {
+			require.Fail(t, "who hangs up has not been told of a wrong code", "%v", err)
+		}
+	}
+	if happened {
+		after.adopt(m.read(t, c.account))
+		m.model[c.account] = after
+		if want.err == nil && c.happened != nil {
+			c.happened(want)
+		}
+	}
+	m.check(t, p, c, before, happened && want.err == nil, want)
+	return err == nil
+}
+
+// judge holds an answer against the rule's.
+func (m *machine) judge(t *rapid.T, want answer, err error) {
+	if want.err == nil {
+		require.NoError(t, err)
+		return
+	}
+	require.ErrorIs(t, err, want.err)
+	if want.err == gatehouse.ErrDenied {
+		var got *gatehouse.DeniedError
+		require.ErrorAs(t, err, &got)
+		require.Equal(t, gatehouse.DeniedError{RetryAt: moment(want.retryAt), Disabled: want.disabled}, *got)
+	}
+}
+
+func isFault(err error) bool {
+	for _, answer := range []error{nil, gatehouse.ErrDenied, gatehouse.ErrStepUpRequired, gatehouse.ErrState, gatehouse.ErrInvalid} {
+		if errors.Is(err, answer) {
+			return false
+		}
+	}
+	return true
+}
+
+// way is what happens between a call and its answer.
+type way struct {
+	faults    []gatehousetest.Fault // that the calls of the store meet, the first one first
+	hangUp    bool                  // the caller's context ends just before the first save
+	meanwhile func()                // another process's call, just before the first save
+
+	met       int // faults
+	cancelled bool
+}
+
+// way draws what happens: nothing, as a rule. While one process's call is under way nothing happens
+// to the other's.
+func (m *machine) way(t *rapid.T, p *process) *way {
+	w := &way{}
+	if m.busy != nil {
+		return w
+	}
+	switch rapid.SampledFrom([]int{0, 0, 0, 0, 0, 0, 7, 7, 8, 9}).Draw(t, "way") {
+	case 7: // the second call is, as a rule, the save
+		w.faults = make([]gatehousetest.Fault, rapid.SampledFrom([]int{1, 1, 1, 0, 2, 3}).Draw(t, "good calls"))
+		w.faults = append(w.faults, rapid.SliceOfN(rapid.SampledFrom([]gatehousetest.Fault{
+			gatehousetest.Fail, gatehousetest.Conflict, gatehousetest.LoseReply, gatehousetest.Repeat, gatehousetest.None,
+		}), 1, 3).Draw(t, "faults")...)
+	case 8:
+		w.hangUp = true
+	case 9:
+		w.meanwhile = func() {
+			m.busy = p
+			defer func() { m.busy = nil }()
+			t.Logf("meanwhile:")
+			names := m.commandNames()
+			m.commands()[rapid.SampledFrom(names).Draw(t, "meanwhile")](t)
+		}
+	}
+	return w
+}
+
+func (w *way) run(p *process, call func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	w.met, w.cancelled = 0, false
+	saves, calls := 0, 0
+	p.store.Inject(func(method string) gatehousetest.Fault {
+		if method == "SaveAccount" {
+			if saves++; saves == 1 && w.hangUp {
+				w.cancelled = true
+				cancel()
+			}
+			if saves == 1 && w.meanwhile != nil {
+				w.meanwhile()
+			}
+		}
+		if calls++; calls <= len(w.faults) && w.faults[calls-1] != gatehousetest.None {
+			w.met++
+			return w.faults[calls-1]
+		}
+		return gatehousetest.None
+	})
+	err := call(ctx)
+	p.store.Inject(nil) // not deferred: a failure meanwhile leaves the store in the midst of a call
+	return err
+}
+
+// explains reports whether a fault is one that was made.
+func (w *way) explains(err error) bool {
+	return w.met > 0 && errors.Is(err, gatehousetest.ErrFault) || w.cancelled && errors.Is(err, context.Canceled)
+}

@@ -1,0 +1,371 @@
+package integration_test
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse"
+)
+
+// --- what an owner changes, with a proof ---
+
+type action string
+
+const (
+	enrol             action = "enrol"
+	replace           action = "replace"
+	finishEnrolment   action = "finish an enrolment"
+	finishReplacement action = "finish a replacement"
+	acknowledge       action = "acknowledge"
+	regenerate        action = "regenerate"
+	rename            action = "rename"
+	remove            action = "remove"
+	unlockTOTP        action = "unlock TOTP"
+	unlockCodes       action = "unlock recovery codes"
+)
+
+// late has the actions for which a proof may be 15 minutes old instead of 5.
+var late = []action{finishEnrolment, finishReplacement, acknowledge, rename}
+
+// allowed says what each kind of proof is enough for, beside attested ones.
+var allowed = map[kind][]action{
+	secondFactor: {enrol, replace, finishEnrolment, finishReplacement, acknowledge, regenerate, rename, remove, unlockCodes},
+	recoveryCode: {replace, finishReplacement, acknowledge, regenerate, unlockTOTP},
+	operatorCode: {acknowledge},
+}
+
+// authorised answers whether a proof that is presented in a session is enough for an action.
+func (a *account) authorised(p proof, in string, act action, now int64) answer {
+	age := int64(5 * minute)
+	if slices.Contains(late, act) {
+		age = 15 * minute
+	}
+	enough := slices.Contains(allowed[p.kind], act)
+	switch {
+	case p.kind == attested:
+		enough = !a.protected()
+	case p.kind == operatorCode && (act == enrol || act == finishEnrolment):
+		enough = a.reset != nil
+	}
+	if !a.stored || p.account != a.id || p.epoch != a.epoch || p.session != "" && p.session != in ||
+		!fresh(p.at, now, age) || !enough {
+		return stepUp
+	}
+	if a.suspended != 0 {
+		return state
+	}
+	return answer{}
+}
+
+// successor is the proof that stands for p after a change of factors.
+func (a *account) successor(p proof) answer {
+	p.epoch = a.epoch
+	return answer{proof: &p}
+}
+
+func (a *account) attest(at int64, session string, now int64) answer {
+	switch {
+	case a.suspended != 0:
+		return state
+	case !fresh(at, now, 5*minute):
+		return stepUp
+	}
+	a.create()
+	return answer{proof: &proof{a.id, attested, at, session, a.epoch}}
+}
+
+// begin stages next, whose ID, key and codes are told afterwards.
+func (a *account) begin(p proof, in string, next app, instead string, now int64) answer {
+	act := enrol
+	if instead != "" {
+		act = replace
+	}
+	if no := a.authorised(p, in, act, now); no.err != nil {
+		return no
+	}
+	if instead != "" && a.find(instead) < 0 || instead == "" && len(a.apps) >= 5 {
+		return state
+	}
+	next.created = now
+	a.pending = &pending{app: next, replace: instead, expires: now + 10*minute}
+	if a.codes == nil {
+		a.pending.codes = &codes{list: make([]code, 10), created: now}
+	}
+	return answer{}
+}
+
+// finish answers whether the pending enrolment of an ID can be confirmed or cancelled.
+func (a *account) finish(p proof, in, id string, now int64) answer {
+	act := finishEnrolment
+	if a.pending != nil && a.pending.replace != "" {
+		act = finishReplacement
+	}
+	if no := a.authorised(p, in, act, now); no.err != nil {
+		return no
+	}
+	if pending := a.pendingNow(now); pending == nil || pending.app.id != id {
+		return state
+	}
+	return answer{}
+}
+
+func (a *account) confirm(p proof, in, id, typed string, now int64) answer {
+	if no := a.finish(p, in, id, now); no.err != nil {
+		return no
+	}
+	if !isTOTP(typed) {
+		return denied
+	}
+	next := a.pending.app
+	if !next.match(typed, now) {
+		if a.pending.tries++; a.pending.tries == 10 {
+			a.pending = nil
+		}
+		return denied
+	}
+	next.used = now
+	if i := a.find(a.pending.replace); i >= 0 {
+		a.apps[i] = next
+	} else {
+		a.apps = append(a.apps, next)
+	}
+	if a.pending.codes != nil {
+		a.codes = a.pending.codes
+	}
+	a.reset = nil
+	a.endEpoch()
+	if p.kind == attested {
+		p.kind = secondFactor
+	}
+	return a.successor(p)
+}
+
+func (a *account) cancel(p proof, in, id string, now int64) answer {
+	if no := a.finish(p, in, id, now); no.err != nil {
+		return no
+	}
+	a.pending = nil
+	return answer{}
+}
+
+func (a *account) acknowledge(p proof, in, set string, now int64) answer {
+	if no := a.authorised(p, in, acknowledge, now); no.err != nil {
+		return no
+	}
+	sets := []*codes{a.codes}
+	if pending := a.pendingNow(now); pending != nil {
+		sets = append(sets, pending.codes)
+	}
+	for _, s := range sets {
+		if s != nil && s.id == set {
+			if s.acknowledged == 0 {
+				s.acknowledged = now
+			}
+			return answer{}
+		}
+	}
+	return state
+}
+
+func (a *account) regenerate(p proof, in string, now int64) answer {
+	if no := a.authorised(p, in, regenerate, now); no.err != nil {
+		return no
+	}
+	if len(a.apps) == 0 {
+		return state
+	}
+	a.codes = &codes{list: make([]code, 10), created: now}
+	a.endEpoch()
+	return a.successor(p)
+}
+
+func (a *account) rename(p proof, in, id, name string, now int64) answer {
+	if name == "" {
+		return invalid
+	}
+	if no := a.authorised(p, in, rename, now); no.err != nil {
+		return no
+	}
+	i := a.find(id)
+	if i < 0 {
+		return state
+	}
+	a.apps[i].name = name
+	return answer{}
+}
+
+func (a *account) remove(p proof, in, id string, now int64) answer {
+	if no := a.authorised(p, in, remove, now); no.err != nil {
+		return no
+	}
+	i := a.find(id)
+	if i < 0 || len(a.apps) == 1 {
+		return state
+	}
+	a.apps = slices.Delete(a.apps, i, i+1)
+	a.endEpoch()
+	return a.successor(p)
+}
+
+func (a *account) disable(p proof, in string, now int64) answer {
+	if no := a.authorised(p, in, remove, now); no.err != nil {
+		return no
+	}
+	if len(a.apps) == 0 {
+		return state
+	}
+	a.dropFactors()
+	a.endEpoch()
+	return a.successor(p)
+}
+
+func (a *account) dropFactors() {
+	a.apps, a.codes = nil, nil
+	a.wrong, a.lockedUntil, a.bucketFull = 0, 0, 0
+}
+
+func (a *account) unlock(p proof, in string, m gatehouse.Method, now int64) answer {
+	act := unlockTOTP
+	if m == gatehouse.RecoveryCode {
+		act = unlockCodes
+	}
+	if no := a.authorised(p, in, act, now); no.err != nil {
+		return no
+	}
+	return a.unlockBy(m, now)
+}
+
+// --- what an operator does ---
+
+func (a *account) unlockBy(m gatehouse.Method, now int64) answer {
+	if _, locked := a.lock(m, now); locked && m == gatehouse.TOTP {
+		a.wrong, a.lockedUntil = 0, 0
+	} else if locked {
+		a.bucketFull = 0
+	}
+	return answer{}
+}
+
+func (a *account) operatorReset(now int64) answer {
+	if !a.protected() {
+		return state
+	}
+	a.dropFactors()
+	a.endEpoch()
+	a.tokenEpoch = a.epoch
+	a.reset = &reset{at: now, expires: now + day}
+	return answer{}
+}
+
+func (a *account) suspend(now int64) answer {
+	if a.suspended == 0 {
+		a.touch()
+		a.suspended = now
+	}
+	return answer{}
+}
+
+func (a *account) resume() answer {
+	if a.suspended != 0 {
+		a.suspended = 0
+		a.endEpoch()
+	}
+	return answer{}
+}
+
+func (a *account) passwordChanged(revoke bool) answer {
+	if a.stored {
+		a.endEpoch()
+		if revoke {
+			a.tokenEpoch = a.epoch
+		}
+	}
+	return answer{}
+}
+
+func (a *account) importFrom(next app, set *codes, now int64) answer {
+	if a.protected() || a.suspended != 0 {
+		return state
+	}
+	a.touch()
+	next.created = now
+	a.apps = []app{next}
+	if a.codes = set; set != nil {
+		set.created, set.imported = now, true
+	}
+	return answer{}
+}
+
+func (a *account) delete() answer {
+	*a = account{id: a.id, epoch: a.epoch}
+	return answer{}
+}
+
+func (a *account) reseal(key string) {
+	for i := range a.apps {
+		a.apps[i].sealedBy = key
+	}
+	if a.pending != nil {
+		a.pending.app.sealedBy = key
+	}
+}
+
+// --- what is shown ---
+
+func moment(at int64) time.Time {
+	if at == 0 {
+		return time.Time{}
+	}
+	return time.Unix(at, 0).UTC()
+}
+
+// method is the rule of a MethodState. have says whether there is a code of it at all.
+func (a *account) method(m gatehouse.Method, have bool, now int64) gatehouse.MethodState {
+	if !have {
+		return gatehouse.MethodState{}
+	}
+	until, locked := a.lock(m, now)
+	if !locked {
+		return gatehouse.MethodState{Available: true}
+	}
+	return gatehouse.MethodState{RetryAt: moment(until)}
+}
+
+// status is the rule of Status.
+func (a *account) status(now int64) gatehouse.Status {
+	operator := a.reset != nil && !a.reset.code.used && now < a.reset.expires
+	st := gatehouse.Status{
+		Protected:     a.protected(),
+		RecoveryCodes: a.codes.shown(),
+		TOTP:          a.method(gatehouse.TOTP, len(a.apps) > 0, now),
+		RecoveryCode:  a.method(gatehouse.RecoveryCode, a.codes.left() > 0, now),
+		OperatorCode:  a.method(gatehouse.OperatorCode, operator, now),
+		Suspended:     moment(a.suspended),
+	}
+	for _, app := range a.apps {
+		st.Authenticators = append(st.Authenticators, gatehouse.Authenticator{
+			ID: app.id, Name: app.name, Algorithm: app.key.algorithm, Digits: app.key.digits,
+			Created: moment(app.created), LastUsed: moment(app.used),
+		})
+	}
+	if r := a.reset; r != nil {
+		st.Reset = &gatehouse.Reset{At: moment(r.at), CodeExpires: moment(r.expires), CodeUsed: r.code.used}
+	}
+	if p := a.pendingNow(now); p != nil {
+		st.Pending = &gatehouse.Enrolling{
+			ID: p.app.id, Name: p.app.name, Replace: p.replace, Expires: moment(p.expires),
+			TriesLeft: 10 - p.tries, RecoveryCodes: p.codes.shown(),
+		}
+	}
+	return st
+}
+
+func (c *codes) shown() gatehouse.RecoverySet {
+	if c == nil {
+		return gatehouse.RecoverySet{}
+	}
+	return gatehouse.RecoverySet{
+		ID: c.id, Total: len(c.list), Left: c.left(), Imported: c.imported,
+		Created: moment(c.created), Acknowledged: moment(c.acknowledged),
+	}
+}

@@ -1,0 +1,390 @@
+package integration_test
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// account is the model: what a person would say that an account is. Each of its methods is the rule of
+// one call: it changes the account and says what the answer must be. Moments are Unix seconds, 0 for
+// never. The model knows secrets and codes in the clear, and neither keys, hashes nor versions.
+type account struct {
+	id        string
+	stored    bool // it has a record
+	apps      []app
+	pending   *pending
+	codes     *codes
+	reset     *reset // from an operator's reset to the next confirmed enrolment
+	suspended int64  // since when
+
+	wrong       int   // TOTP codes since the last right one
+	lockedUntil int64 // for TOTP
+	bucketFull  int64 // when ten wrong recovery codes are free again
+
+	signIns    int64
+	epoch      int // counts what ends challenges and proofs; goes on after a deletion
+	tokenEpoch int // the epoch that last ended all tokens
+}
+
+// app is an authenticator app.
+type app struct {
+	id, name      string
+	key           key
+	sealedBy      string // the name of the key that its secret is sealed under
+	last          int64  // accepted step
+	base, drift   int
+	created, used int64
+}
+
+// key is a totp.Key that can be compared.
+type key struct {
+	secret    string // in base32
+	algorithm totp.Algorithm
+	digits    int
+}
+
+type pending struct {
+	app     app
+	replace string
+	codes   *codes
+	expires int64
+	tries   int
+}
+
+// codes is a set of recovery codes. A text that nobody was told, as the reply was lost, is empty.
+type codes struct {
+	id                    string
+	list                  []code
+	imported              bool
+	created, acknowledged int64
+}
+
+type code struct {
+	text string
+	used bool
+}
+
+type reset struct {
+	code        code
+	at, expires int64
+}
+
+// challenge is what the text of a challenge stands for.
+type challenge struct {
+	account string
+	epoch   int
+	signIns int64
+	at      int64
+}
+
+// proof is what the text of a proof stands for.
+type proof struct {
+	account string
+	kind    kind
+	at      int64
+	session string // "": tied to none
+	epoch   int
+}
+
+type kind string
+
+const (
+	attested     kind = "attested"
+	secondFactor kind = "second factor"
+	recoveryCode kind = "recovery code"
+	operatorCode kind = "operator code"
+)
+
+// answer is what a call must answer. The zero answer is a success.
+type answer struct {
+	err      error
+	retryAt  int64 // of a denial
+	disabled bool
+
+	proof *proof // that comes with a success
+	app   string // whose code it was
+	left  int    // unused recovery codes
+}
+
+var (
+	denied  = answer{err: gatehouse.ErrDenied}
+	stepUp  = answer{err: gatehouse.ErrStepUpRequired}
+	state   = answer{err: gatehouse.ErrState}
+	invalid = answer{err: gatehouse.ErrInvalid}
+)
+
+const (
+	minute = 60
+	hour   = 60 * minute
+	day    = 24 * hour
+	side   = 1 // steps of the window on either side
+)
+
+func (a *account) protected() bool { return len(a.apps) > 0 || a.reset != nil }
+
+// fresh says whether a moment is at most age ago, and not ahead by more than clocks differ.
+func fresh(at, now, age int64) bool { return now-age <= at && at <= now+30 }
+
+func (a *account) create() {
+	if !a.stored {
+		a.stored = true
+		a.epoch++
+		a.tokenEpoch = a.epoch
+	}
+}
+
+func (a *account) endEpoch() {
+	a.epoch++
+	a.pending = nil
+}
+
+// touch ends the epoch of an account that is there, and makes the first of one that is not.
+func (a *account) touch() {
+	if a.stored {
+		a.endEpoch()
+	} else {
+		a.create()
+	}
+}
+
+// --- codes ---
+
+// lock says whether a method takes no codes now, and until when: 0 for good.
+func (a *account) lock(m gatehouse.Method, now int64) (until int64, locked bool) {
+	if m == gatehouse.TOTP {
+		_, most := a.limits()
+		if a.wrong >= most {
+			return 0, true
+		}
+		return a.lockedUntil, now < a.lockedUntil
+	}
+	until = a.bucket(now) - 9*6
+	return until, now < until
+}
+
+// limits says how many wrong TOTP codes are free and how many are the last: 5 and 50 for one
+// authenticator, and as many times fewer as there are authenticators.
+func (a *account) limits() (free, most int) {
+	n := max(len(a.apps), 1)
+	return max(5/n, 1), 50 / n
+}
+
+// bucket says when the bucket is full. One fuller of wrong codes than can be is of a clock that had
+// run ahead, and leaves one try.
+func (a *account) bucket(now int64) int64 {
+	if a.bucketFull > now+10*6+30 {
+		return now + 9*6
+	}
+	return max(a.bucketFull, now)
+}
+
+func (a *account) current(c challenge, now int64) bool {
+	return c.account == a.id && a.stored && c.epoch == a.epoch && c.signIns == a.signIns && fresh(c.at, now, 5*minute)
+}
+
+// refuses says what is denied without a look at the code. guess says whether it could be a code of
+// anything that the account has.
+func (a *account) refuses(m gatehouse.Method, c *challenge, guess bool, now int64) (answer, bool) {
+	if !a.protected() || a.suspended != 0 || c != nil && !a.current(*c, now) {
+		return denied, true
+	}
+	if until, locked := a.lock(m, now); locked {
+		return answer{err: gatehouse.ErrDenied, retryAt: until, disabled: until == 0}, true
+	}
+	return denied, !guess
+}
+
+// guessed counts a wrong code.
+func (a *account) guessed(m gatehouse.Method, now int64) answer {
+	if m == gatehouse.TOTP {
+		a.wrong++
+		if free, _ := a.limits(); a.wrong > free {
+			ladder := []int64{30, minute, 2 * minute, 5 * minute, 15 * minute, 30 * minute, hour}
+			a.lockedUntil = now + ladder[min(a.wrong-free, len(ladder))-1]
+		}
+	} else {
+		a.bucketFull = a.bucket(now) + 6
+	}
+	until, locked := a.lock(m, now)
+	if !locked {
+		return denied
+	}
+	return answer{err: gatehouse.ErrDenied, retryAt: until, disabled: until == 0}
+}
+
+// present is the rule of Answer, and of StepUp if there is no challenge.
+func (a *account) present(c *challenge, typed, session string, now int64) answer {
+	if isTOTP(typed) {
+		return a.presentTOTP(c, typed, session, now)
+	}
+	return a.presentCode(gatehouse.RecoveryCode, c, typed, session, now)
+}
+
+func (a *account) presentTOTP(c *challenge, typed, session string, now int64) answer {
+	if no, refused := a.refuses(gatehouse.TOTP, c, len(a.apps) > 0, now); refused {
+		return no
+	}
+	for i := range a.apps {
+		if app := &a.apps[i]; app.match(typed, now) {
+			app.used = now
+			a.wrong, a.lockedUntil = 0, 0
+			return a.accepted(c, secondFactor, session, app.id, now)
+		}
+	}
+	return a.guessed(gatehouse.TOTP, now)
+}
+
+// match accepts the code of a step in the window after the last accepted one, unless it is the code of
+// a used step as well, and moves the drift one step towards it.
+func (a *app) match(typed string, now int64) bool {
+	centre := now/30 + int64(a.base+a.drift)
+	accepted, used := int64(0), false
+	for step := centre - side; step <= centre+side; step++ {
+		switch {
+		case a.code(step) != typed:
+		case step <= a.last:
+			used = true
+		case accepted == 0:
+			accepted = step
+		}
+	}
+	if accepted == 0 || used {
+		return false
+	}
+	a.last = accepted
+	a.drift = min(max(a.drift+int(accepted-centre), -side), side)
+	return true
+}
+
+func (a *app) code(step int64) string {
+	secret, err := totp.ParseSecret(a.key.secret)
+	if err != nil {
+		panic(err)
+	}
+	code, err := totp.Key{Secret: secret, Algorithm: a.key.algorithm, Digits: a.key.digits}.Code(step)
+	if err != nil {
+		panic(err)
+	}
+	return code
+}
+
+// presentCode is the rule of recovery codes, and of RedeemOperatorCode.
+func (a *account) presentCode(m gatehouse.Method, c *challenge, typed, session string, now int64) answer {
+	if typed == "" || len(typed) > 72 {
+		return denied
+	}
+	text, ok := canonical(typed)
+	foreign := m == gatehouse.RecoveryCode && a.codes != nil && a.codes.imported
+	guess := ok && (m == gatehouse.RecoveryCode || a.reset != nil)
+	if no, refused := a.refuses(m, c, guess || foreign, now); refused {
+		return no
+	}
+	var slots []code
+	switch {
+	case m == gatehouse.OperatorCode && now < a.reset.expires:
+		slots = []code{a.reset.code}
+	case m == gatehouse.RecoveryCode && a.codes != nil:
+		slots = a.codes.list
+	}
+	i := slices.IndexFunc(slots, func(s code) bool {
+		if foreign {
+			return !s.used && s.text == typed
+		}
+		return !s.used && s.text != "" && s.text == text
+	})
+	if i < 0 {
+		return a.guessed(m, now)
+	}
+	a.bucketFull = 0
+	if m == gatehouse.OperatorCode {
+		a.reset.code.used = true
+		return a.accepted(c, operatorCode, session, "", now)
+	}
+	a.codes.list[i].used = true
+	return a.accepted(c, recoveryCode, session, "", now)
+}
+
+func (a *account) accepted(c *challenge, k kind, session, app string, now int64) answer {
+	if c != nil {
+		a.signIns++
+	}
+	return answer{app: app, left: a.codes.left(), proof: &proof{a.id, k, now, session, a.epoch}}
+}
+
+// resync is the rule of Resync.
+func (a *account) resync(c challenge, id, first, second string, now int64) answer {
+	if !isTOTP(first) || !isTOTP(second) {
+		return denied
+	}
+	if no, refused := a.refuses(gatehouse.TOTP, &c, len(a.apps) > 0, now); refused {
+		return no
+	}
+	i := a.find(id)
+	if i < 0 {
+		return denied
+	}
+	app, found, used := &a.apps[i], int64(0), false
+	for step := now/30 - 20; step < now/30+20; step++ {
+		switch {
+		case app.code(step) != first || app.code(step+1) != second:
+		case step <= app.last:
+			used = true
+		case found == 0:
+			found = step + 1
+		}
+	}
+	if found == 0 || used {
+		return a.guessed(gatehouse.TOTP, now)
+	}
+	app.last, app.base, app.drift = found, int(found-now/30), 0
+	return answer{}
+}
+
+var (
+	totpForm = regexp.MustCompile(`\A([0-9]{6}|[0-9]{8})\z`)
+	codeForm = regexp.MustCompile(`\A[0-9A-HJKMNP-TV-Z]{16}\z`)
+	unfold   = strings.NewReplacer("-", "", " ", "", "I", "1", "L", "1", "O", "0")
+)
+
+func isTOTP(typed string) bool { return totpForm.MatchString(typed) }
+
+// canonical reads a recovery code as people type it.
+func canonical(typed string) (text string, ok bool) {
+	if len(typed) > 64 {
+		return "", false
+	}
+	text = unfold.Replace(strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' {
+			return r - 'a' + 'A'
+		}
+		return r
+	}, typed))
+	return text, codeForm.MatchString(text)
+}
+
+func (c *codes) left() (n int) {
+	if c != nil {
+		for _, code := range c.list {
+			if !code.used {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func (a *account) find(id string) int {
+	return slices.IndexFunc(a.apps, func(app app) bool { return app.id == id })
+}
+
+// pendingNow returns the pending enrolment if it has not expired.
+func (a *account) pendingNow(now int64) *pending {
+	if a.pending == nil || now >= a.pending.expires {
+		return nil
+	}
+	return a.pending
+}

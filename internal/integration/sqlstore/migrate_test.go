@@ -1,0 +1,298 @@
+package sqlstore_test
+
+import (
+	"database/sql"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/internal/integration/dbtest"
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
+)
+
+// newest is the version of the tables; older ones are 1 to newest-1.
+const newest = 2
+
+func newStore(t testing.TB, db *sql.DB, d database) *sqlstore.Store {
+	t.Helper()
+	s, err := sqlstore.New(db, d.dialect, sqlstore.Options{})
+	require.NoError(t, err)
+	return s
+}
+
+// atVersion asserts that the tables have a version, and that Check and Validate say so.
+func atVersion(t testing.TB, s *sqlstore.Store, want int) {
+	t.Helper()
+	v, err := s.Version(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, want, v)
+	for _, err := range []error{s.Check(t.Context()), s.Validate(t.Context())} {
+		if want == newest {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorIs(t, err, sqlstore.ErrSetup)
+		if want < newest {
+			require.ErrorContains(t, err, "Store.Migrate")
+		}
+	}
+}
+
+func TestMigrate(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		s := newStore(t, d.open(t), d)
+		atVersion(t, s, 0)
+		for range 2 {
+			require.NoError(t, s.Migrate(t.Context()))
+			atVersion(t, s, newest)
+		}
+		for from := newest - 1; from >= 0; from-- {
+			require.NoError(t, s.Down(t.Context(), from))
+			atVersion(t, s, from)
+		}
+		require.NoError(t, s.Down(t.Context(), 0), "nothing to do")
+	})
+}
+
+// TestMigrateFrom migrates from each version, with data, by Migrate and by the printed SQL.
+func TestMigrateFrom(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		if d.dialect == sqlstore.MySQL {
+			d = d.with("multiStatements=true")
+		}
+		db := d.open(t)
+		s := newStore(t, db, d)
+		account := storage.Record{ID: "É ", Version: 1 << 62, Data: []byte("\x00data"), Index: storage.AccountIndex{
+			Authenticators: 1, CodesLeft: 9, LockedUntil: moment(5), Disabled: true, KeyName: "k", TokenEpoch: -5,
+		}}
+		for from := range newest {
+			printed, err := sqlstore.DDL(d.dialect, sqlstore.Options{}, from)
+			require.NoError(t, err)
+			for name, migrate := range map[string]func() error{
+				"Migrate": func() error { return s.Migrate(t.Context()) },
+				"DDL":     func() error { _, err := db.Exec(printed); return err },
+				"DDL, and once more": func() error {
+					_, err := db.Exec(printed + printed)
+					return err
+				},
+			} {
+				require.NoError(t, s.Down(t.Context(), 0))
+				require.NoError(t, s.Migrate(t.Context()))
+				require.NoError(t, s.Down(t.Context(), from))
+				if from >= 1 {
+					save(t, s, account, 0)
+				}
+				require.NoError(t, migrate(), "%s from version %d", name, from)
+				atVersion(t, s, newest)
+				if from >= 1 {
+					got, err := s.LoadAccount(t.Context(), account.ID)
+					require.NoError(t, err)
+					require.Equal(t, account, got)
+				}
+			}
+		}
+	})
+}
+
+// TestMigrateAtOnce has ten processes start at once, on no tables and on old ones.
+func TestMigrateAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		if d.dialect == sqlstore.PostgreSQL {
+			d = d.with("default_transaction_isolation=serializable")
+		}
+		for from := range newest {
+			s := newStore(t, d.open(t), d)
+			require.NoError(t, s.Migrate(t.Context()))
+			require.NoError(t, s.Down(t.Context(), from))
+			var errs [10]error
+			var wg sync.WaitGroup
+			for i := range errs {
+				own := newStore(t, d.open(t), d)
+				wg.Go(func() { errs[i] = own.Migrate(t.Context()) })
+			}
+			wg.Wait()
+			for _, err := range errs {
+				require.NoError(t, err)
+			}
+			atVersion(t, s, newest)
+		}
+	})
+}
+
+// TestMigrateKilled cuts a migration off before and after its first, second, … statement, and has
+// another process run it again.
+func TestMigrateKilled(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		s := newStore(t, d.open(t), d)
+		for from := range newest {
+			for _, late := range []bool{false, true} {
+				for k := 1; ; k++ {
+					require.NoError(t, s.Migrate(t.Context()))
+					require.NoError(t, s.Down(t.Context(), from))
+					sent := 0
+					die := func(at bool) func(string) error {
+						return func(statement string) error {
+							if at == late && !strings.HasPrefix(statement, "DO ") {
+								if sent++; sent >= k {
+									return errCut
+								}
+							}
+							return nil
+						}
+					}
+					err := newStore(t, d.watch(t, die(false), die(true)), d).Migrate(t.Context())
+					if sent < k {
+						require.NoError(t, err)
+						require.Greater(t, k, 3, "the statements were seen")
+						break
+					}
+					// The last one may be COMMIT, after which all is well.
+					if err == nil {
+						atVersion(t, s, newest)
+					}
+					require.NoError(t, s.Migrate(t.Context()), "after one that was cut off at statement %d", k)
+					atVersion(t, s, newest)
+				}
+			}
+		}
+	})
+}
+
+// TestNewerTables: what a newer program has made is left alone.
+func TestNewerTables(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		db := d.open(t)
+		s := d.store(t, db, sqlstore.Options{})
+		_, err := db.Exec(fmt.Sprintf("UPDATE gatehouse_migrations SET version = %d WHERE version = %d", newest+1, newest))
+		require.NoError(t, err)
+		for _, err := range []error{
+			s.Check(t.Context()), s.Validate(t.Context()), s.Migrate(t.Context()), s.Down(t.Context(), 0),
+		} {
+			require.ErrorIs(t, err, sqlstore.ErrSetup)
+			require.ErrorContains(t, err, "newer program")
+		}
+	})
+}
+
+// TestValidate breaks one thing at a time.
+func TestValidate(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		for _, statement := range strings.Split(d.pick(`
+DROP INDEX gatehouse_tokens_account_id
+DROP INDEX gatehouse_accounts_locked_until
+ALTER TABLE gatehouse_accounts ALTER id TYPE text COLLATE "en-x-icu"
+ALTER TABLE gatehouse_tokens ALTER account_id TYPE text COLLATE "default"
+ALTER TABLE gatehouse_accounts ALTER version TYPE integer
+ALTER TABLE gatehouse_accounts ALTER locked_until TYPE timestamp
+ALTER TABLE gatehouse_accounts ALTER data DROP NOT NULL
+ALTER TABLE gatehouse_accounts DROP CONSTRAINT gatehouse_accounts_pkey
+ALTER TABLE gatehouse_token_uses DROP CONSTRAINT gatehouse_token_uses_pkey, ADD PRIMARY KEY (token_id, account_id)
+ALTER TABLE gatehouse_token_uses RENAME last_used TO used
+DROP TABLE gatehouse_token_uses`, `
+DROP INDEX account_id ON gatehouse_tokens
+DROP INDEX locked_until ON gatehouse_accounts
+ALTER TABLE gatehouse_accounts MODIFY id VARCHAR(255) NOT NULL
+ALTER TABLE gatehouse_accounts MODIFY id VARBINARY(191) NOT NULL
+ALTER TABLE gatehouse_accounts MODIFY locked_until DATETIME NULL
+ALTER TABLE gatehouse_accounts MODIFY data BLOB NOT NULL
+ALTER TABLE gatehouse_accounts DROP PRIMARY KEY
+ALTER TABLE gatehouse_accounts DROP PRIMARY KEY, ADD PRIMARY KEY (id(200))
+ALTER TABLE gatehouse_token_uses DROP PRIMARY KEY, ADD PRIMARY KEY (token_id, account_id)
+ALTER TABLE gatehouse_tokens ENGINE = MyISAM
+DROP TABLE gatehouse_token_uses`, `
+DROP INDEX gatehouse_tokens_account_id
+DROP INDEX gatehouse_accounts_locked_until
+ALTER TABLE gatehouse_token_uses RENAME last_used TO used
+DROP TABLE gatehouse_token_uses
+ALTER TABLE gatehouse_tokens RENAME TO t; CREATE TABLE gatehouse_tokens (id TEXT COLLATE NOCASE NOT NULL PRIMARY KEY, account_id TEXT NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL, expires TEXT, revoked INTEGER NOT NULL) STRICT; CREATE INDEX i ON gatehouse_tokens (account_id, id)
+ALTER TABLE gatehouse_tokens RENAME TO t; CREATE TABLE gatehouse_tokens (id TEXT NOT NULL PRIMARY KEY, account_id TEXT NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL, expires TEXT, revoked INTEGER NOT NULL); CREATE INDEX i ON gatehouse_tokens (account_id, id)`)[1:], "\n") {
+			db := d.open(t)
+			s := d.store(t, db, sqlstore.Options{})
+			atVersion(t, s, newest)
+			_, err := db.Exec(statement)
+			require.NoError(t, err, statement)
+			require.ErrorIs(t, s.Validate(t.Context()), sqlstore.ErrSetup, statement)
+			require.NoError(t, s.Down(t.Context(), 0))
+			_, err = db.Exec("DROP TABLE IF EXISTS t")
+			require.NoError(t, err)
+		}
+
+		// More than the store needs is no error.
+		db := d.open(t)
+		s := d.store(t, db, sqlstore.Options{})
+		for _, statement := range []string{
+			"ALTER TABLE gatehouse_accounts ADD note " + d.pick("text", "TEXT", "TEXT"),
+			"CREATE INDEX own ON gatehouse_accounts (suspended)",
+		} {
+			_, err := db.Exec(statement)
+			require.NoError(t, err)
+		}
+		atVersion(t, s, newest)
+	})
+}
+
+// TestValidateSettings: a database that forgets what it has answered.
+func TestValidateSettings(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		begin := d.pick("SET synchronous_commit = off", "SET GLOBAL innodb_flush_log_at_trx_commit = 2", "PRAGMA synchronous = normal")
+		db := d.open(t, begin)
+		s := newStore(t, db, d)
+		require.NoError(t, s.Migrate(t.Context()))
+		err := s.Validate(t.Context())
+		if d.dialect == sqlstore.MySQL {
+			// No other test runs now.
+			_, err := db.Exec("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
+			require.NoError(t, err)
+		}
+		require.ErrorIs(t, err, sqlstore.ErrSetup)
+		require.ErrorContains(t, err, d.pick("synchronous_commit", "innodb_flush_log_at_trx_commit", "synchronous"))
+
+		if d.dialect == sqlstore.SQLite {
+			d.dsn = dbtest.SQLite(t)
+			s := newStore(t, d.open(t, "PRAGMA journal_mode = memory"), d)
+			require.NoError(t, s.Migrate(t.Context()))
+			require.ErrorContains(t, s.Validate(t.Context()), "setting journal")
+		}
+	})
+}
+
+// TestApart: stores with other prefixes or schemas have other tables.
+func TestApart(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		db := d.open(t)
+		options := []sqlstore.Options{{}, {Prefix: "g"}}
+		if d.dialect != sqlstore.SQLite {
+			// A key word, which has to be quoted.
+			other := "user"
+			if d.dialect == sqlstore.MySQL {
+				other = "g" + strings.ToLower(t.Name()[:4]) + "_schema"
+			}
+			_, err := db.Exec("CREATE SCHEMA " + d.pick(`"user"`, other))
+			require.NoError(t, err)
+			t.Cleanup(func() { db.Exec("DROP SCHEMA " + d.pick(`"user" CASCADE`, other)) })
+			options = append(options, sqlstore.Options{Schema: other}, sqlstore.Options{Schema: other, Prefix: "g"})
+		}
+		var stores []*sqlstore.Store
+		for i, o := range options {
+			s, err := sqlstore.New(db, d.dialect, o)
+			require.NoError(t, err)
+			atVersion(t, s, 0)
+			require.NoError(t, s.Migrate(t.Context()))
+			atVersion(t, s, newest)
+			save(t, s, storage.Record{ID: "a", Version: int64(i + 1)}, 0)
+			stores = append(stores, s)
+		}
+		for i, s := range stores {
+			r, err := s.LoadAccount(t.Context(), "a")
+			require.NoError(t, err)
+			require.EqualValues(t, i+1, r.Version)
+			require.NoError(t, s.TouchTokens(t.Context(), []storage.TokenUse{{ID: "t", At: moment(1)}}))
+			require.NoError(t, s.DeleteAccount(t.Context(), "a"))
+			require.NoError(t, s.Down(t.Context(), 0))
+		}
+	})
+}

@@ -1,0 +1,300 @@
+package integration_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// history is what the invariants remember, apart from the model.
+type history struct {
+	epochs   map[int64]epoch  // all there were
+	last     map[string]int   // by account, the number of the last one
+	steps    map[string]int64 // by authenticator, the last accepted one
+	redeemed map[string]bool  // recovery and operator codes that were accepted
+
+	decoded map[int64]core.Account // by version, as each is looked at many times
+}
+
+// epoch is what a stored epoch is in the model.
+type epoch struct {
+	account string
+	number  int
+}
+
+func newHistory() history {
+	return history{map[int64]epoch{}, map[string]int{}, map[string]int64{}, map[string]bool{}, map[int64]core.Account{}}
+}
+
+type snapshot map[string]storage.Record
+
+func (m *machine) snapshot(t *rapid.T) snapshot {
+	all := snapshot{}
+	for _, id := range ids {
+		if rec, err := m.truth.LoadAccount(context.Background(), id); err == nil {
+			all[id] = rec
+		} else {
+			require.ErrorIs(t, err, storage.ErrNotFound)
+		}
+	}
+	return all
+}
+
+// stored returns the account in a record. Nobody may change what it points to.
+func (m *machine) stored(t *rapid.T, id string, r storage.Record) core.Account {
+	if r.Version == 0 {
+		return core.Account{ID: id}
+	}
+	a, known := m.decoded[r.Version]
+	if !known {
+		var err error
+		a, err = core.Decode(id, r.Data)
+		require.NoError(t, err)
+		m.decoded[r.Version] = a
+	}
+	return a
+}
+
+// read returns what is stored of an account, in the terms of the model.
+func (m *machine) read(t *rapid.T, id string) *account {
+	return m.inModel(t, m.stored(t, id, m.snapshot(t)[id]))
+}
+
+func (m *machine) inModel(t *rapid.T, a core.Account) *account {
+	r := &account{
+		id: a.ID, stored: a.Epoch != 0, codes: codesOf(a.Recovery),
+		wrong: a.TOTPThrottle.Failures, lockedUntil: a.TOTPThrottle.Until, bucketFull: a.RecoveryThrottle.Full,
+		signIns: a.SignIns, epoch: m.number(a.ID, a.Epoch), tokenEpoch: m.number(a.ID, a.TokenEpoch),
+	}
+	for _, auth := range a.Authenticators {
+		r.apps = append(r.apps, m.appOf(t, a.ID, auth))
+	}
+	if p := a.Pending; p != nil {
+		r.pending = &pending{
+			app: m.appOf(t, a.ID, p.Authenticator), replace: p.Replace, codes: codesOf(p.Recovery), expires: p.Expires, tries: p.Tries,
+		}
+	}
+	if a.Reset != nil {
+		r.reset = &reset{code: code{used: a.Reset.Code.Hash == ""}, at: a.Reset.At, expires: a.Reset.Expires}
+	}
+	if a.Suspension != nil {
+		r.suspended = a.Suspension.At
+	}
+	return r
+}
+
+// number returns the model's number of an epoch: that of one which was there before, the next one if
+// it is new, and -1 for another account's.
+func (m *machine) number(id string, stored int64) int {
+	e, known := m.epochs[stored]
+	switch {
+	case stored == 0:
+		return 0
+	case !known:
+		return m.last[id] + 1
+	case e.account != id:
+		return -1
+	}
+	return e.number
+}
+
+func codesOf(s *core.RecoverySet) *codes {
+	if s == nil {
+		return nil
+	}
+	c := &codes{id: s.ID, imported: s.Imported, created: s.Created, acknowledged: s.Acknowledged}
+	for _, slot := range s.Slots {
+		c.list = append(c.list, code{used: slot.Hash == ""})
+	}
+	return c
+}
+
+// appOf opens a secret in its place, and fails where it opens in another.
+func (m *machine) appOf(t *rapid.T, id string, auth core.Authenticator) app {
+	ctx, keys := context.Background(), m.procs[0].keys
+	place := keyring.Binding{Purpose: "totp", Account: id, Item: auth.ID}
+	plain, err := keys.Open(ctx, auth.Sealed, place)
+	require.NoError(t, err)
+	for _, other := range []keyring.Binding{
+		{Purpose: "proof", Account: id, Item: auth.ID}, {Purpose: "totp", Account: id + "x", Item: auth.ID},
+		{Purpose: "totp", Account: id, Item: auth.ID + "x"},
+	} {
+		_, err := keys.Open(ctx, auth.Sealed, other)
+		require.ErrorIs(t, err, keyring.ErrOpen)
+	}
+	name, err := keys.KeyName(auth.Sealed)
+	require.NoError(t, err)
+	require.Equal(t, name, auth.Key)
+	return app{
+		id: auth.ID, name: auth.Name, key: key{string(plain), auth.Algorithm, auth.Digits},
+		sealedBy: auth.Key, last: auth.Last, base: auth.Base, drift: auth.Drift, created: auth.Created, used: auth.LastUsed,
+	}
+}
+
+// adopt fills in what the model cannot know and nobody was told: the IDs of things, and the secret of
+// an enrolment whose reply was lost.
+func (a *account) adopt(stored *account) {
+	for i := range min(len(a.apps), len(stored.apps)) {
+		if a.apps[i].id == "" {
+			a.apps[i].id = stored.apps[i].id
+		}
+	}
+	if a.pending != nil && stored.pending != nil && a.pending.app.id == "" {
+		a.pending.app.id, a.pending.app.key = stored.pending.app.id, stored.pending.app.key
+	}
+	a.codes.adopt(stored.codes)
+	if a.pending != nil && stored.pending != nil {
+		a.pending.codes.adopt(stored.pending.codes)
+	}
+}
+
+func (c *codes) adopt(stored *codes) {
+	if c != nil && stored != nil && c.id == "" {
+		c.id = stored.id
+	}
+}
+
+func (a *account) clone() *account {
+	c := *a
+	c.apps = slices.Clone(a.apps)
+	c.codes = a.codes.clone()
+	if a.pending != nil {
+		p := *a.pending
+		p.codes = p.codes.clone()
+		c.pending = &p
+	}
+	if a.reset != nil {
+		r := *a.reset
+		c.reset = &r
+	}
+	return &c
+}
+
+func (c *codes) clone() *codes {
+	if c == nil {
+		return nil
+	}
+	d := *c
+	d.list = slices.Clone(c.list)
+	return &d
+}
+
+// shape is what of an account can be seen in the store: not the texts of codes.
+func (a *account) shape() *account {
+	s := a.clone()
+	if !s.stored {
+		s.epoch = 0
+	}
+	if len(s.apps) == 0 {
+		s.apps = nil
+	}
+	sets := []*codes{s.codes}
+	if s.pending != nil {
+		sets = append(sets, s.pending.codes)
+	}
+	for _, c := range sets {
+		if c != nil {
+			for i := range c.list {
+				c.list[i].text = ""
+			}
+		}
+	}
+	if s.reset != nil {
+		s.reset.code.text = ""
+	}
+	return s
+}
+
+func (a *account) equal(b *account) bool { return reflect.DeepEqual(a, b) }
+
+// check holds everything that is stored after a call against the model and the invariants. before is
+// what was stored just before the call.
+func (m *machine) check(t *rapid.T, p *process, c call, before snapshot, ok bool, want answer) {
+	after := m.snapshot(t)
+	for _, id := range ids {
+		if id != c.account {
+			require.Equal(t, before[id], after[id], "the record of %q, whom the call was not about", id)
+		}
+	}
+	old, now := m.stored(t, c.account, before[c.account]), m.stored(t, c.account, after[c.account])
+	m.checkModel(t, now)
+
+	// Invariant 1: accepted steps only increase.
+	for _, auth := range now.Authenticators {
+		require.GreaterOrEqual(t, auth.Last, m.steps[auth.ID])
+		m.steps[auth.ID] = auth.Last
+	}
+	if ok && want.app != "" {
+		i := slices.IndexFunc(old.Authenticators, func(a core.Authenticator) bool { return a.ID == want.app })
+		require.Greater(t, m.steps[want.app], old.Authenticators[i].Last)
+	}
+	// Invariant 3: while a method is locked nothing changes, however the code was.
+	env := core.Env{Now: moment(m.at(p)), Window: totp.DefaultWindow()}
+	if c.guess == gatehouse.TOTP && len(old.Authenticators) > 0 && !old.TOTPState(env).Available ||
+		c.guess == gatehouse.RecoveryCode && old.Recovery.Left() > 0 && !old.RecoveryState(env).Available {
+		require.Equal(t, before[c.account], after[c.account], "locked")
+	}
+	// Invariant 5: what is pending changes nothing that is active.
+	if c.staging && !(ok && now.Pending == nil && old.Epoch != now.Epoch) {
+		a, b := old, now
+		a.Pending, a.Activity, b.Pending, b.Activity = nil, nil, nil, nil
+		require.Equal(t, a, b)
+	}
+	// Invariant 6: without two-factor there are no codes, and what was pending or proven has ended.
+	if len(now.Authenticators) == 0 {
+		require.Nil(t, now.Recovery)
+	}
+	if old.Protected() && !now.Protected() {
+		require.Nil(t, now.Pending)
+		require.NotEqual(t, old.Epoch, now.Epoch)
+	}
+	// A change that changes nothing is not saved, and each save has a version of its own.
+	if rec := after[c.account]; rec.Version != 0 {
+		require.Equal(t, before[c.account].Version == rec.Version, bytes.Equal(before[c.account].Data, rec.Data))
+		require.Equal(t, now.Index(totp.DefaultWindow()), rec.Index)
+		require.LessOrEqual(t, len(now.Activity), 20)
+	}
+
+	st, err := p.Status(context.Background(), c.account)
+	require.NoError(t, err)
+	require.Equal(t, m.model[c.account].status(m.at(p)), st)
+}
+
+// checkModel holds an account against the model, its epoch included.
+func (m *machine) checkModel(t *rapid.T, a core.Account) {
+	require.Equal(t, m.model[a.ID].shape(), m.inModel(t, a).shape())
+	if _, known := m.epochs[a.Epoch]; !known && a.Epoch != 0 {
+		m.last[a.ID]++
+		m.epochs[a.Epoch] = epoch{a.ID, m.last[a.ID]}
+	}
+}
+
+// redeem notes that a recovery or operator code was accepted. Invariant 2.
+func (m *machine) redeem(t *rapid.T, text string) {
+	if c, ok := canonical(text); ok {
+		text = c
+	}
+	require.False(t, m.redeemed[text], "a code was accepted twice")
+	m.redeemed[text] = true
+}
+
+var errNotNothing = errors.New("an error came with something")
+
+// nothing returns err, and another error where v came with it. Invariant 7.
+func nothing(v any, err error) error {
+	if err != nil && !reflect.ValueOf(v).IsZero() {
+		return errNotNothing
+	}
+	return err
+}

@@ -1,0 +1,123 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/gatehouse-go/gatehouse/storage"
+)
+
+// maxKeyName is the size of MySQL's column, which without its strict mode would cut off the rest.
+const maxKeyName = 1024
+
+// LoadAccount implements storage.Store.
+func (s *Store) LoadAccount(ctx context.Context, id string) (storage.Record, error) {
+	if err := check(ctx, id); err != nil {
+		return storage.Record{}, err
+	}
+	var r storage.Record
+	if err := s.row(ctx, &s.queries.loadAccount, []any{id}, accountDest(&r)); err != nil {
+		return storage.Record{}, err
+	}
+	return r, nil
+}
+
+// SaveAccount implements storage.Store.
+func (s *Store) SaveAccount(ctx context.Context, r storage.Record, prev int64) error {
+	if err := check(ctx, r.ID); err != nil {
+		return err
+	}
+	if err := checkVersion(r.Version); err != nil {
+		return err
+	}
+	i := r.Index
+	if len(i.KeyName) > maxKeyName {
+		return fmt.Errorf("%w: a KeyName of over %d bytes", storage.ErrInvalid, maxKeyName)
+	}
+	args := []any{
+		r.Version, notNil(r.Data), i.Authenticators, i.CodesLeft, s.dialect.moment(i.LockedUntil),
+		i.Disabled, i.Suspended, i.KeyName, i.TokenEpoch, r.ID,
+	}
+	if prev == 0 {
+		return s.save(ctx, &s.queries.insertAccount, args...)
+	}
+	return s.save(ctx, &s.queries.updateAccount, append(args, prev)...)
+}
+
+// DeleteAccount implements storage.Store. The use of a token that is being authenticated meanwhile
+// can be left behind, a row that nothing reads.
+func (s *Store) DeleteAccount(ctx context.Context, id string) error {
+	if err := check(ctx, id); err != nil {
+		return err
+	}
+	for i := range s.queries.deleteAccount {
+		if _, err := s.exec(ctx, &s.queries.deleteAccount[i], id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Accounts implements storage.Store.
+func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]storage.Record, error) {
+	if err := checkPage(ctx, after, limit); err != nil {
+		return nil, err
+	}
+	var page []storage.Record
+	err := s.rows(ctx, &s.queries.accounts, []any{after, limit}, func(rows *sql.Rows) error {
+		var r storage.Record
+		page = append(page, r)
+		return rows.Scan(accountDest(&page[len(page)-1])...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+func accountDest(r *storage.Record) []any {
+	return append([]any{&r.ID, &r.Version, &r.Data}, indexDest(&r.Index)...)
+}
+
+func indexDest(i *storage.AccountIndex) []any {
+	return []any{
+		&i.Authenticators, &i.CodesLeft, (*moment)(&i.LockedUntil),
+		&i.Disabled, &i.Suspended, &i.KeyName, &i.TokenEpoch,
+	}
+}
+
+func check(ctx context.Context, id string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return storage.CheckID(id)
+}
+
+func checkPage(ctx context.Context, after string, limit int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if limit < 1 {
+		return fmt.Errorf("%w: a limit below 1", storage.ErrInvalid)
+	}
+	if after == "" {
+		return nil
+	}
+	return storage.CheckID(after)
+}
+
+func checkVersion(v int64) error {
+	if v == 0 {
+		return fmt.Errorf("%w: version 0", storage.ErrInvalid)
+	}
+	return nil
+}
+
+// notNil keeps drivers from making NULL of no data.
+func notNil(data []byte) []byte {
+	if data == nil {
+		return []byte{}
+	}
+	return data
+}

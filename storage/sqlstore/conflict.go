@@ -1,0 +1,63 @@
+package sqlstore
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+)
+
+// stateConflict reads SQLSTATEs, which the errors of PostgreSQL's drivers have a method for:
+// serialization failure, deadlock, lock not available (lock_timeout), key taken. Not 40003, which
+// says that it is not known whether the statement was carried out.
+func stateConflict(err error) bool {
+	var e interface{ SQLState() string }
+	return errors.As(err, &e) && slices.Contains([]string{"40001", "40P01", "55P03", "23505"}, e.SQLState())
+}
+
+// mysqlConflict knows the numbers for a row that changed since it was read, a key that is taken,
+// a lock waited for too long, and a deadlock. Each undoes the statement it meets.
+func mysqlConflict(err error) bool {
+	n, ok := number(err)
+	return ok && slices.Contains([]int64{1020, 1062, 1205, 1213}, n)
+}
+
+// sqliteConflict knows SQLITE_BUSY and SQLITE_LOCKED, whatever the bits above say in detail.
+func sqliteConflict(err error) bool {
+	n, ok := number(err)
+	return ok && (n&0xff == 5 || n&0xff == 6)
+}
+
+// number returns the number of a database's error. The drivers have no interface for it in common,
+// and none that could be named without importing them, so it is looked for by name: a method Code
+// (SQLite's), or a field Number (MySQL's).
+func number(err error) (int64, bool) {
+	for ; err != nil; err = errors.Unwrap(err) {
+		v := reflect.ValueOf(err)
+		if v.Kind() == reflect.Pointer && v.IsNil() {
+			return 0, false
+		}
+		if m := v.MethodByName("Code"); m.IsValid() && m.Type().NumIn() == 0 && m.Type().NumOut() == 1 {
+			if n, ok := integer(m.Call(nil)[0]); ok {
+				return n, true
+			}
+		}
+		if v = reflect.Indirect(v); v.Kind() == reflect.Struct {
+			if n, ok := integer(v.FieldByName("Number")); ok {
+				return n, true
+			}
+		}
+	}
+	return 0, false
+}
+
+func integer(v reflect.Value) (int64, bool) {
+	switch {
+	case !v.IsValid():
+		return 0, false
+	case v.CanInt():
+		return v.Int(), true
+	case v.CanUint():
+		return int64(v.Uint()), true
+	}
+	return 0, false
+}

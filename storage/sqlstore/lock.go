@@ -1,0 +1,107 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"time"
+)
+
+// locked calls change while no other process is in locked for the same tables.
+func (s *Store) locked(ctx context.Context, change func(session) error) error {
+	run := map[Dialect]func(context.Context, func(session) error) error{
+		PostgreSQL: s.inTransaction, MySQL: s.underLock, SQLite: s.immediately,
+	}[s.dialect.name]
+	if err := run(ctx, change); err != nil {
+		return fmt.Errorf("sqlstore: migrate: %w", err)
+	}
+	return nil
+}
+
+// lockName fits MySQL's 64 bytes.
+func (s *Store) lockName() string { return "gatehouse " + s.names.schema + "." + s.names.prefix }
+
+// inTransaction locks within the transaction, so the lock cannot outlive it behind a pooler. Read
+// committed, as with any other isolation the transaction would see nothing of what was done while
+// it waited.
+func (s *Store) inTransaction(ctx context.Context, change func(session) error) error {
+	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // no more than a no-op after Commit
+	h := fnv.New64a()
+	h.Write([]byte(s.lockName()))
+	if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(h.Sum64())); err != nil {
+		return err
+	}
+	if err := change(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// underLock holds one of MySQL's named locks, which belong to a connection.
+func (s *Store) underLock(ctx context.Context, change func(session) error) error {
+	c, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for locked := (sql.NullInt64{}); locked.Int64 != 1; {
+		// In bits, as negative times, for ever, mean different things to different servers.
+		if err := c.QueryRowContext(ctx, "SELECT GET_LOCK(?, 10)", s.lockName()).Scan(&locked); err != nil {
+			return err
+		}
+		if !locked.Valid {
+			return errors.New("GET_LOCK failed")
+		}
+	}
+	err = change(c)
+	end(ctx, c, "DO RELEASE_LOCK('"+s.lockName()+"')")
+	return err
+}
+
+// immediately is SQLite's transaction that begins with the lock of the file.
+func (s *Store) immediately(ctx context.Context, change func(session) error) error {
+	c, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for {
+		_, err := c.ExecContext(ctx, "BEGIN IMMEDIATE")
+		if err == nil {
+			break
+		}
+		if !s.conflict(err) {
+			return err
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	err = change(c)
+	if err == nil {
+		_, err = c.ExecContext(ctx, "COMMIT")
+	}
+	if err != nil {
+		end(ctx, c, "ROLLBACK")
+	}
+	return err
+}
+
+// end runs the last statement of a session, and drops the connection if that fails, which ends
+// what the statement should have.
+func end(ctx context.Context, c *sql.Conn, statement string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if _, err := c.ExecContext(ctx, statement); err != nil {
+		c.Raw(func(any) error { return driver.ErrBadConn })
+	}
+}

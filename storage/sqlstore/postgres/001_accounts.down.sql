@@ -1,0 +1,2 @@
+DROP TABLE IF EXISTS {table}accounts;
+DROP TABLE IF EXISTS {table}migrations;

@@ -1,0 +1,140 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"sync/atomic"
+)
+
+// query is one statement of the store. Texts are complete when a Store is made, so that the values
+// of no call get into them.
+type query struct {
+	name    string // for errors
+	text    string
+	prepare bool
+	kept    atomic.Pointer[sql.Stmt]
+}
+
+// queries has all statements of a Store.
+type queries struct {
+	loadAccount, insertAccount, updateAccount, accounts query
+	loadToken, insertToken, updateToken, tokens         query
+	touchTokens                                         query
+	deleteAccount                                       [3]query // in this order
+}
+
+func newQueries(d dialect, n names) *queries {
+	read := func(column string) string { return fmt.Sprintf(d.read, column) }
+	index := "a.authenticators, a.codes_left, " + read("a.locked_until") +
+		", a.disabled, a.suspended, a.key_name, a.token_epoch"
+	token := "SELECT t.id, t.account_id, t.version, t.data, " + read("t.expires") + ", t.revoked, " + read("u.last_used")
+	uses := " LEFT JOIN {table}token_uses u ON u.account_id = t.account_id AND u.token_id = t.id"
+
+	q := new(queries)
+	for _, s := range []struct {
+		of         *query
+		name, text string
+	}{
+		{&q.loadAccount, "load account", "SELECT a.id, a.version, a.data, " + index + " FROM {table}accounts a WHERE a.id = ?"},
+		{&q.accounts, "list accounts", "SELECT a.id, a.version, a.data, " + index +
+			" FROM {table}accounts a WHERE a.id > ? ORDER BY a.id LIMIT ?"},
+		{&q.insertAccount, "save account", "INSERT INTO {table}accounts (version, data, authenticators, codes_left," +
+			" locked_until, disabled, suspended, key_name, token_epoch, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" + d.ignore},
+		// MySQL counts the rows that changed, or those that matched: the version differs from prev, so
+		// they are the same.
+		{&q.updateAccount, "save account", "UPDATE {table}accounts SET version = ?, data = ?, authenticators = ?," +
+			" codes_left = ?, locked_until = ?, disabled = ?, suspended = ?, key_name = ?, token_epoch = ?" +
+			" WHERE id = ? AND version = ?"},
+		{&q.loadToken, "load token", token + ", " + index +
+			" FROM {table}tokens t JOIN {table}accounts a ON a.id = t.account_id" + uses + " WHERE t.id = ?"},
+		{&q.tokens, "list tokens", token + " FROM {table}tokens t" + uses +
+			" WHERE t.account_id = ? AND t.id > ? ORDER BY t.id LIMIT ?"},
+		{&q.insertToken, "save token", "INSERT INTO {table}tokens (version, data, expires, revoked, id, account_id)" +
+			" VALUES (?, ?, ?, ?, ?, ?)" + d.ignore},
+		{&q.updateToken, "save token", "UPDATE {table}tokens SET version = ?, data = ?, expires = ?, revoked = ?" +
+			" WHERE id = ? AND account_id = ? AND version = ?"},
+		{&q.touchTokens, "touch tokens", touch[d.name]},
+		{&q.deleteAccount[0], "delete account", "DELETE FROM {table}accounts WHERE id = ?"},
+		{&q.deleteAccount[1], "delete tokens", "DELETE FROM {table}tokens WHERE account_id = ?"},
+		{&q.deleteAccount[2], "delete token uses", "DELETE FROM {table}token_uses WHERE account_id = ?"},
+	} {
+		s.of.name, s.of.text, s.of.prepare = s.name, d.text(n, s.text), d.prepare
+	}
+	return q
+}
+
+// touch has the statement of TouchTokens, whose parameter encodeUses makes. STRAIGHT_JOIN and CROSS
+// JOIN have MySQL and SQLite look up each token, and MySQL lock them in the order of the batch.
+var touch = map[Dialect]string{
+	PostgreSQL: strings.TrimSpace(`
+INSERT INTO {table}token_uses AS u (account_id, token_id, last_used)
+SELECT t.account_id, t.id, CAST(e->>1 AS timestamp) AT TIME ZONE 'UTC'
+FROM json_array_elements(CAST(CAST(? AS text) AS json)) e
+JOIN {table}tokens t ON t.id = convert_from(decode(e->>0, 'hex'), 'UTF8')
+ORDER BY t.id
+ON CONFLICT (account_id, token_id) DO UPDATE SET last_used = excluded.last_used
+WHERE excluded.last_used > u.last_used`),
+	MySQL: strings.TrimSpace(`
+INSERT INTO {table}token_uses (account_id, token_id, last_used)
+SELECT t.account_id, t.id, e.used
+FROM JSON_TABLE(?, '$[*]' COLUMNS (id VARCHAR(510) PATH '$[0]', used DATETIME(6) PATH '$[1]')) e
+STRAIGHT_JOIN {table}tokens t ON t.id = UNHEX(e.id)
+ON DUPLICATE KEY UPDATE last_used = GREATEST(last_used, VALUES(last_used))`),
+	SQLite: strings.TrimSpace(`
+INSERT INTO {table}token_uses (account_id, token_id, last_used)
+SELECT t.account_id, t.id, json_extract(e.value, '$[1]')
+FROM json_each(?) e
+CROSS JOIN {table}tokens t ON t.id = CAST(unhex(json_extract(e.value, '$[0]')) AS TEXT)
+WHERE true
+ON CONFLICT (account_id, token_id) DO UPDATE SET last_used = excluded.last_used
+WHERE excluded.last_used > last_used`),
+}
+
+// runner runs a query, prepared or not.
+type runner struct {
+	db   *sql.DB
+	stmt *sql.Stmt
+	text string
+}
+
+// on prepares the query at its first use, where that is done.
+func (q *query) on(ctx context.Context, db *sql.DB) (runner, error) {
+	if !q.prepare {
+		return runner{db: db, text: q.text}, nil
+	}
+	if stmt := q.kept.Load(); stmt != nil {
+		return runner{stmt: stmt}, nil
+	}
+	stmt, err := db.PrepareContext(ctx, q.text)
+	if err != nil {
+		return runner{}, err
+	}
+	if !q.kept.CompareAndSwap(nil, stmt) {
+		stmt.Close() // another call was faster
+		stmt = q.kept.Load()
+	}
+	return runner{stmt: stmt}, nil
+}
+
+func (r runner) row(ctx context.Context, args []any) *sql.Row {
+	if r.stmt != nil {
+		return r.stmt.QueryRowContext(ctx, args...)
+	}
+	return r.db.QueryRowContext(ctx, r.text, args...)
+}
+
+func (r runner) rows(ctx context.Context, args []any) (*sql.Rows, error) {
+	if r.stmt != nil {
+		return r.stmt.QueryContext(ctx, args...)
+	}
+	return r.db.QueryContext(ctx, r.text, args...)
+}
+
+func (r runner) exec(ctx context.Context, args []any) (sql.Result, error) {
+	if r.stmt != nil {
+		return r.stmt.ExecContext(ctx, args...)
+	}
+	return r.db.ExecContext(ctx, r.text, args...)
+}

@@ -1,0 +1,2 @@
+DROP TABLE IF EXISTS {table}token_uses;
+DROP TABLE IF EXISTS {table}tokens;

@@ -1,0 +1,168 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/storage"
+)
+
+// Options says where the tables are and how long a statement may take.
+type Options struct {
+	// Schema is the schema of the tables in PostgreSQL, or their database in MySQL; it must exist.
+	// SQLite has none. Defaults to where the connection is: its search_path, or its database.
+	Schema string
+	// Prefix is what the names of the tables begin with. Defaults to "gatehouse_".
+	Prefix string
+	// Timeout bounds each statement, the wait for a connection of the pool included. One that was
+	// cut off may have been carried out. Migrate, Validate and Down have none but that of their
+	// contexts. Defaults to 5 seconds.
+	Timeout time.Duration
+	// Conflict reports whether an error of the driver says that the database wrote nothing, because
+	// the key is taken or it wants the statement tried again. Defaults to what is known of pgx,
+	// go-sql-driver/mysql and ncruces/go-sqlite3, also where their errors are wrapped; set it for a
+	// driver whose errors are others. To answer true in other cases is to lose changes.
+	//
+	// For MySQL it would be, with go-sql-driver/mysql:
+	//
+	//	func(err error) bool {
+	//		var e *mysql.MySQLError
+	//		return errors.As(err, &e) && slices.Contains([]uint16{1020, 1062, 1205, 1213}, e.Number)
+	//	}
+	Conflict func(error) bool
+}
+
+// Store is a storage.Store over a database/sql handle; make it with New.
+type Store struct {
+	db       *sql.DB
+	dialect  dialect
+	names    names
+	timeout  time.Duration
+	conflict func(error) bool
+	turn     chan struct{} // held while SQLite writes; nil elsewhere
+	queries  *queries
+}
+
+var _ storage.Store = (*Store)(nil)
+
+// New returns a Store in db. It does not talk to the database; see [Store.Check].
+func New(db *sql.DB, d Dialect, o Options) (*Store, error) {
+	if db == nil {
+		return nil, errors.New("sqlstore: no *sql.DB")
+	}
+	dialect, names, err := settle(d, o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		db: db, dialect: dialect, names: names,
+		timeout: o.Timeout, conflict: o.Conflict, queries: newQueries(dialect, names),
+	}
+	if s.timeout == 0 {
+		s.timeout = 5 * time.Second
+	}
+	if s.timeout < 0 {
+		return nil, errors.New("sqlstore: a negative Timeout")
+	}
+	if s.conflict == nil {
+		s.conflict = dialect.conflict
+	}
+	if d == SQLite {
+		s.turn = make(chan struct{}, 1)
+	}
+	return s, nil
+}
+
+// row runs a query for one row; where there is none it returns storage.ErrNotFound.
+func (s *Store) row(ctx context.Context, q *query, args, dest []any) error {
+	callers := ctx
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	run, err := q.on(ctx, s.db)
+	if err == nil {
+		err = run.row(ctx, args).Scan(dest...)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return storage.ErrNotFound
+	}
+	return s.fault(callers, q, err)
+}
+
+// rows runs a query and calls scan for each row.
+func (s *Store) rows(ctx context.Context, q *query, args []any, scan func(*sql.Rows) error) error {
+	callers := ctx
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	return s.fault(callers, q, func() error {
+		run, err := q.on(ctx, s.db)
+		if err != nil {
+			return err
+		}
+		rows, err := run.rows(ctx, args)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			if err := scan(rows); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	}())
+}
+
+// exec runs a statement that writes and returns how many rows it changed.
+func (s *Store) exec(ctx context.Context, q *query, args ...any) (int64, error) {
+	callers := ctx
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	n, err := func() (int64, error) {
+		if s.turn != nil {
+			select {
+			case s.turn <- struct{}{}:
+				defer func() { <-s.turn }()
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			}
+		}
+		run, err := q.on(ctx, s.db)
+		if err != nil {
+			return 0, err
+		}
+		result, err := run.exec(ctx, args)
+		if err != nil {
+			return 0, err
+		}
+		return result.RowsAffected()
+	}()
+	return n, s.fault(callers, q, err)
+}
+
+// save runs a conditional write, which changes one row or, in a conflict, none.
+func (s *Store) save(ctx context.Context, q *query, args ...any) error {
+	n, err := s.exec(ctx, q, args...)
+	if err == nil && n != 1 {
+		return storage.ErrConflict
+	}
+	return err
+}
+
+// fault says what an error of the database is to the caller. A conflict is bare, as the error of a
+// key that is taken names the key.
+func (s *Store) fault(callers context.Context, q *query, err error) error {
+	if err == nil {
+		return nil
+	}
+	if s.conflict(err) {
+		return storage.ErrConflict
+	}
+	// Drivers do not all say that they gave up because the context had ended.
+	if cause := callers.Err(); cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("sqlstore: %s: %w: %w", q.name, cause, err)
+	}
+	return fmt.Errorf("sqlstore: %s: %w", q.name, err)
+}
