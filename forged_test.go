@@ -3,6 +3,8 @@ package gatehouse_test
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +54,17 @@ func (o *owner) refused(t *testing.T, text, what string) {
 	}, what)
 }
 
+// salt stands before what is sealed as text, in the place of an account.
+const salt = "0123456789abcdef"
+
+// sealAs seals text under the house's keys, whatever it says and for whatever purpose.
+func (h *house) sealAs(b keyring.Binding, plain string) string {
+	h.t.Helper()
+	sealed, err := h.keys.Seal(context.Background(), []byte(plain), b)
+	require.NoError(h.t, err)
+	return base64.RawURLEncoding.EncodeToString(append([]byte(salt), sealed...))
+}
+
 // TestForged edits proofs and challenges, and has them where they do not belong.
 func TestForged(t *testing.T) {
 	t.Parallel()
@@ -71,29 +84,36 @@ func TestForged(t *testing.T) {
 		})
 		sealed := h.account(o.id).Authenticators[0].Sealed
 		o.refused(t, base64.RawURLEncoding.EncodeToString(sealed), "a sealed secret")
-		claim := []byte(`{"a":"user-42","k":2,"m":"otp","t":1772366430,"e":1,"n":1}`)
-		o.refused(t, base64.RawURLEncoding.EncodeToString(claim), "what would be sealed")
+		claim := fmt.Sprintf(`{"a":"user-42","k":2,"m":"otp","t":%d,"e":%d,"n":0}`, h.clock().Unix(), h.account(o.id).Epoch)
+		o.refused(t, base64.RawURLEncoding.EncodeToString([]byte(claim)), "what would be sealed")
 		for _, b := range []keyring.Binding{
-			{}, {Purpose: "totp"}, {Purpose: "totp", Account: o.id, Item: o.auth}, {Purpose: "Proof"}, {Purpose: "proof "},
-			{Purpose: "proof", Account: o.id}, {Purpose: "challenge", Item: o.id}, {Account: "proof"}, {Item: "challenge"},
+			{}, {Purpose: "proof"}, {Purpose: "challenge"}, {Purpose: "proof", Account: salt, Item: o.id}, {Purpose: "challenge", Account: o.id},
+			{Purpose: "totp", Account: salt}, {Purpose: "totp", Account: o.id, Item: o.auth}, {Purpose: "Proof", Account: salt},
+			{Purpose: "proof ", Account: salt}, {Purpose: "", Account: "proof" + salt}, {Account: salt, Item: "challenge"},
 		} {
-			s, err := h.keys.Seal(ctx, claim, b)
-			require.NoError(t, err)
-			o.refused(t, base64.RawURLEncoding.EncodeToString(s), "the same keys for another purpose")
+			o.refused(t, h.sealAs(b, claim), "the same keys for another purpose")
 		}
+		// The same in its place is taken, so it is the purpose that it was refused for.
+		proof := gatehouse.ProofFromString(h.sealAs(keyring.Binding{Purpose: "proof", Account: salt}, claim))
+		require.ErrorIs(t, h.Owner(proof).AcknowledgeRecoveryCodes(ctx, ""), gatehouse.ErrState)
+		c := o.copy(t)
+		_, err := c.h.Answer(ctx, h.sealAs(keyring.Binding{Purpose: "challenge", Account: salt}, claim), c.code())
+		require.NoError(t, err)
 	})
 
 	// What is sealed for the purpose, but is not what was sealed there: only a bug or a leaked key
 	// makes it.
 	t.Run("odd content", func(t *testing.T) {
+		now := fmt.Sprintf(`"t":%d`, h.clock().Unix())
+		epoch := fmt.Sprintf(`"e":%d`, h.account(o.id).Epoch)
 		for _, plain := range []string{
-			"", "null", "{}", "[]", `"user-42"`, "{", `{"a":null}`, `{"a":{"$ne":1}}`, `{"a":"user-42"}`, `{"a":"user-42","k":"2"}`,
-			`{"a":"user-42","k":9,"t":1772366430,"e":0}`, `{"a":"nobody","k":2,"t":1772366430,"e":0}`, `{"a":"\u0000"}`, `{"a":"` + string(make([]byte, 300)) + `"}`,
+			"", "null", "{}", "[]", `"user-42"`, "{", `{"a":null}`, `{"a":{"$ne":1}}`, `{"a":"user-42"}`, `{"a":"user-42","k":"2",` + now + `,"e":0}`,
+			`{"a":"user-42","k":9,` + now + `,"e":0}`, `{"a":"user-42","k":2,"t":0,"e":0}`, `{"a":"nobody","k":2,` + now + `,"e":0}`,
+			`{"k":2,` + now + `,` + epoch + `}`, `{"a":"\u0000","k":2,` + now + `,"e":0}`, `{"a":"` + strings.Repeat("a", 256) + `","k":2,` + now + `,"e":0}`,
+			`{"a":"user-42","k":2,"t":1e99,` + epoch + `}`, `{"a":"user-42","k":2,"t":null,` + epoch + `}`,
 		} {
 			for _, purpose := range []string{"proof", "challenge"} {
-				s, err := h.keys.Seal(ctx, []byte(plain), keyring.Binding{Purpose: purpose})
-				require.NoError(t, err)
-				o.refused(t, base64.RawURLEncoding.EncodeToString(s), plain)
+				o.refused(t, h.sealAs(keyring.Binding{Purpose: purpose, Account: salt}, plain), plain)
 			}
 		}
 	})

@@ -108,10 +108,10 @@ func TestCallerHangsUp(t *testing.T) {
 	require.ErrorIs(t, stepUp(o.wrongRecovery(true)), gatehouse.ErrDenied)
 	require.Equal(t, h.clock().Unix()+6, h.account(o.id).RecoveryThrottle.Full)
 
-	// A right code is used up, whatever its caller hears of it.
+	// A right code is used up, and its proof made all the same.
 	h.wait(30 * time.Second)
 	for _, code := range []string{right, o.codes[0].Reveal()} {
-		_ = stepUp(code)
+		require.NoError(t, stepUp(code))
 		_, err := h.StepUp(context.Background(), o.id, code)
 		require.ErrorIs(t, err, gatehouse.ErrDenied)
 	}
@@ -276,6 +276,25 @@ func (h *house) ticking(ahead time.Duration) *gatehouse.Service {
 		c.Keys = h.keys
 		c.Now = func() time.Time { return h.clock().Add(ahead + time.Duration(looks.Add(1)-1)*time.Second) }
 	}).Service
+}
+
+// TestCodesReplacedMeanwhile has new codes made while an old one is tried: it is denied, and it counts.
+func TestCodesReplacedMeanwhile(t *testing.T) {
+	ctx := context.Background()
+	o, store := onFaulty(t)
+	proof := o.stepUp(o.code())
+	store.hook = func(_ int64, call string) (f fault) {
+		if call == "save" {
+			store.hook = nil
+			f.meanwhile = func() { must(o.h.twin().Owner(proof).RegenerateRecoveryCodes(ctx)) }
+		}
+		return f
+	}
+	_, err := o.h.StepUp(ctx, o.id, o.codes[0].Reveal())
+	require.ErrorIs(t, err, gatehouse.ErrDenied)
+	a := o.h.account(o.id)
+	require.Equal(t, 10, a.Recovery.Left())
+	require.Equal(t, o.h.clock().Unix()+6, a.RecoveryThrottle.Full)
 }
 
 // TestStoreThatFolds has a store that takes accounts of another case for the same.

@@ -5,32 +5,42 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// The README's quickstart is the body of Example, so that it compiles and does what it says.
-func TestReadmeQuickstartIsTheExample(t *testing.T) {
+// Each block of Go in the README is the body of an Example, so that it compiles and, where it can be
+// run, does what it says.
+func TestReadmeShowsExamples(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	_, rest, found := strings.Cut(string(readme), "\n```go\n")
-	require.True(t, found)
-	block, rest, found := strings.Cut(rest, "\n```\n")
-	require.True(t, found)
-	require.NotContains(t, rest, "```go", "each Go block needs an Example")
+	blocks := regexp.MustCompile("(?s)\n```go\n(.*?)\n```\n").FindAllSubmatch(readme, -1)
+	examples := []string{
+		example(t, "example_test.go", "Example"),
+		example(t, "examples/databases/example_test.go", "Example_postgres"),
+		example(t, "examples/databases/example_test.go", "Example_mysql"),
+		example(t, "examples/databases/example_test.go", "Example_sqlite"),
+	}
+	require.Len(t, blocks, len(examples))
+	for i, block := range blocks {
+		require.Equal(t, examples[i], string(block[1]))
+	}
+}
 
-	source, err := os.ReadFile("example_test.go")
+// example returns the body of a function, without what it has to print.
+func example(t *testing.T, path, name string) string {
+	t.Helper()
+	source, err := os.ReadFile(path)
 	require.NoError(t, err)
 	files := token.NewFileSet()
-	file, err := parser.ParseFile(files, "example_test.go", source, 0)
+	file, err := parser.ParseFile(files, path, source, 0)
 	require.NoError(t, err)
-	example, ok := file.Scope.Lookup("Example").Decl.(*ast.FuncDecl)
+	function, ok := file.Scope.Lookup(name).Decl.(*ast.FuncDecl)
 	require.True(t, ok)
-	body := string(source[files.Position(example.Body.Lbrace).Offset+1 : files.Position(example.Body.Rbrace).Offset])
-	body, _, found = strings.Cut(body, "\t// Output:")
-	require.True(t, found)
-
-	require.Equal(t, strings.TrimSpace(strings.ReplaceAll(body, "\n\t", "\n")), block)
+	body := string(source[files.Position(function.Body.Lbrace).Offset+1 : files.Position(function.Body.Rbrace).Offset])
+	body, _, _ = strings.Cut(body, "\t// Output:")
+	return strings.TrimSpace(strings.ReplaceAll(body, "\n\t", "\n"))
 }

@@ -192,6 +192,7 @@ func TestSecretMoved(t *testing.T) {
 	})
 }
 
+// clone is an account that shares nothing with a.
 func clone(t *testing.T, a core.Account) core.Account {
 	t.Helper()
 	data, err := a.Encode()
@@ -201,11 +202,12 @@ func clone(t *testing.T, a core.Account) core.Account {
 	return c
 }
 
+// sealedText returns what is sealed in a proof or challenge, without the salt before it.
 func sealedText(t *testing.T, text string) []byte {
 	t.Helper()
 	b, err := base64.RawURLEncoding.DecodeString(text)
 	require.NoError(t, err)
-	return b
+	return b[len(salt):]
 }
 
 // TestSecretTooShort seals what is no secret as a secret, with the right keys for the right place.

@@ -256,3 +256,29 @@ func TestBucketOfAnotherClock(t *testing.T) {
 		}
 	})
 }
+
+// TestMonthOfAClockThatRunsBack has a clock that goes to and fro over midnight: what is kept stays in
+// order and short, and can be read again.
+func TestMonthOfAClockThatRunsBack(t *testing.T) {
+	w := &walker{Rand: rand.New(rand.NewPCG(1, 7)), t: t, now: start}
+	a, keys := w.account(1)
+	for i := range 100 {
+		w.now = start.Add(time.Duration(i%2*2-1) * time.Hour)
+		env := w.env(totp.DefaultWindow())
+		next, out, err := a.UnlockBy(by, core.TOTP, env).Answer(core.Attempt{Method: core.TOTP, Code: "000000", Keys: keys}, env)
+		require.NoError(t, err)
+		require.NotEqual(t, core.LockedOut, out.Reason)
+		a = next
+		a.TOTPThrottle.Failures, a.TOTPThrottle.Until = 0, 0
+	}
+	require.LessOrEqual(t, len(a.TOTPThrottle.Days), 2)
+	data, err := a.Encode()
+	require.NoError(t, err)
+	_, err = core.Decode(a.ID, data)
+	require.NoError(t, err)
+	total := int64(0)
+	for _, d := range a.TOTPThrottle.Days {
+		total += d[1]
+	}
+	require.Equal(t, int64(100), total)
+}

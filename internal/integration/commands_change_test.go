@@ -171,6 +171,9 @@ func (m *machine) Reset(t *rapid.T) {
 // Operator does what an operator can do without an answer.
 func (m *machine) Operator(t *rapid.T) {
 	p, id := m.process(t), m.account(t)
+	if rapid.Bool().Draw(t, "amid an enrolment") {
+		id = m.likely(t, isPending)
+	}
 	method := m.method(t)
 	does := rapid.SampledFrom([]string{"unlock", "change password", "change password and revoke", "suspend", "resume"}).Draw(t, "does")
 	if m.model[id].suspended != 0 && rapid.Bool().Draw(t, "resume") {
@@ -218,8 +221,9 @@ func (m *machine) Delete(t *rapid.T) {
 	})
 }
 
-func (m *machine) Import(t *rapid.T) {
-	p, id := m.process(t), m.likely(t, isOff)
+func (m *machine) Import(t *rapid.T) { m.importTo(t, m.process(t), m.likely(t, isOff)) }
+
+func (m *machine) importTo(t *rapid.T, p *process, id string) {
 	in := gatehouse.Import{Secret: totp.GenerateSecret(), Digits: 6, Name: "Old phone"}
 	last := m.at(p)/30 + side
 	if rapid.Bool().Draw(t, "last step") {

@@ -158,7 +158,7 @@ func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], 
 // Guess presents wrong codes one after the other, and waits out the locks, as somebody does who has
 // the password.
 func (m *machine) Guess(t *rapid.T) {
-	p, id := m.process(t), m.likely(t, isProtected)
+	p, id := m.process(t), m.likely(t, hasSeveral)
 	method := rapid.SampledFrom([]gatehouse.Method{gatehouse.TOTP, gatehouse.RecoveryCode}).Draw(t, "method")
 	wait := rapid.Bool().Draw(t, "wait")
 	for range rapid.SampledFrom([]int{1, 2, 3, 6, 6, 12, 60}).Draw(t, "guesses") {
@@ -209,6 +209,7 @@ func (m *machine) Resync(t *rapid.T) {
 
 func (m *machine) Redeem(t *rapid.T) {
 	p, id := m.process(t), m.likely(t, isReset)
+	m.later(t)
 	c := m.challenge(t, p, id)
 	typed := m.recoveryCode(t, id)
 	if r := m.model[id].reset; r != nil && r.code.text != "" && !oneIn(t, 4, "another code") {

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"slices"
 	"strings"
 
 	"pgregory.net/rapid"
@@ -92,14 +93,18 @@ func inSession(session string) []gatehouse.Option {
 	return []gatehouse.Option{gatehouse.InSession(session)}
 }
 
-var garbage = []string{"", "x", "AAAA", strings.Repeat("A", 5000), "=\x00\xff"}
+// garbage is neither a challenge nor a proof.
+var garbage = slices.Clip([]string{"", "x", "AAAA", strings.Repeat("A", 5000), "=\x00\xff"})
 
-// proof draws a proof, as a rule one of the account made this moment, and the session it comes in.
+// proof draws a proof, as a rule one of the account that was made this moment or is the last one, and
+// the session it comes in.
 func (m *machine) proof(t *rapid.T, p *process, id string) (h held[proof], in string) {
 	ok := true
 	switch rapid.IntRange(0, 9).Draw(t, "which proof") {
 	default:
 		m.prove(t, p, id)
+		h, ok = last(m.ownProofs(id))
+	case 4, 5:
 		h, ok = last(m.ownProofs(id))
 	case 6, 7:
 		h, ok = recent(t, m.ownProofs(id), "proof")
@@ -108,8 +113,9 @@ func (m *machine) proof(t *rapid.T, p *process, id string) (h held[proof], in st
 	case 9:
 		ok = false
 	}
-	if !ok {
-		h = held[proof]{text: rapid.SampledFrom(garbage).Draw(t, "garbage")}
+	if !ok { // a challenge is no proof
+		c, _ := last(m.challenges)
+		h = held[proof]{text: rapid.SampledFrom(append(garbage, c.text)).Draw(t, "garbage")}
 	}
 	in = h.what.session
 	if oneIn(t, 10, "another session") {
@@ -132,8 +138,9 @@ func (m *machine) challenge(t *rapid.T, p *process, id string) held[challenge] {
 		h, ok = recent(t, m.challenges, "challenge")
 	case 9:
 	}
-	if !ok {
-		h.text = rapid.SampledFrom(garbage).Draw(t, "garbage")
+	if !ok { // a proof is no challenge
+		p, _ := last(m.ownProofs(id))
+		h = held[challenge]{text: rapid.SampledFrom(append(garbage, p.text)).Draw(t, "garbage")}
 	}
 	return h
 }
@@ -215,18 +222,26 @@ func (m *machine) prove(t *rapid.T, p *process, id string) {
 	a := m.model[id]
 	switch {
 	case !a.protected():
-		m.attest(t, p, id, m.at(p), "")
+		m.attest(t, p, id, m.at(p), m.session(t))
 	case len(a.apps) > 0 && !oneIn(t, 4, "by a recovery code"):
 		app := a.apps[rapid.IntRange(0, len(a.apps)-1).Draw(t, "authenticator")]
 		m.waitFor(p, app, a.lockedUntil)
-		m.stepUp(t, p, id, app.code(max(app.last+1, m.at(p)/30+int64(app.base))), "")
+		m.stepUp(t, p, id, app.code(max(app.last+1, m.at(p)/30+int64(app.base))), m.session(t))
 	case len(a.apps) > 0:
-		m.stepUp(t, p, id, m.recoveryCode(t, id), "")
+		m.stepUp(t, p, id, m.recoveryCode(t, id), m.session(t))
 	case a.reset.code.text != "":
+		m.later(t)
 		m.challengeFor(t, p, id)
 		if h, ok := last(m.ownChallenges(id)); ok {
-			m.redeemOperatorCode(t, p, h, a.reset.code.text, "")
+			m.redeemOperatorCode(t, p, h, a.reset.code.text, m.session(t))
 		}
+	}
+}
+
+// later lets a day pass now and then.
+func (m *machine) later(t *rapid.T) {
+	if m.busy == nil && oneIn(t, 5, "a day later") {
+		m.now += day
 	}
 }
 

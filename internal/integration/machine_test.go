@@ -107,7 +107,11 @@ func TestMachine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMachine(t)
 		for _, id := range ids {
-			for range rapid.IntRange(0, 1).Draw(t, "authenticators to begin with") {
+			n := rapid.IntRange(0, 2).Draw(t, "authenticators to begin with")
+			if n > 0 {
+				m.importTo(t, m.procs[0], id)
+			}
+			if n > 1 {
 				m.pair(t, m.procs[0], id)
 			}
 		}

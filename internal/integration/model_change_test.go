@@ -2,9 +2,11 @@ package integration_test
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/storage"
 )
 
 // --- what an owner changes, with a proof ---
@@ -317,6 +319,23 @@ func moment(at int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(at, 0).UTC()
+}
+
+// index is the rule of what a store keeps beside an account's data.
+func (a *account) index(tokenEpoch int64) storage.AccountIndex {
+	var keys []string
+	for _, app := range a.apps {
+		keys = append(keys, app.sealedBy)
+	}
+	if a.pending != nil {
+		keys = append(keys, a.pending.app.sealedBy)
+	}
+	slices.Sort(keys)
+	_, most := a.limits()
+	return storage.AccountIndex{
+		Authenticators: len(a.apps), CodesLeft: a.codes.left(), LockedUntil: moment(a.lockedUntil), Disabled: a.wrong >= most,
+		Suspended: a.suspended != 0, KeyName: strings.Join(slices.Compact(keys), ","), TokenEpoch: tokenEpoch,
+	}
 }
 
 // method is the rule of a MethodState. have says whether there is a code of it at all.

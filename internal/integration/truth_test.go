@@ -262,7 +262,7 @@ func (m *machine) check(t *rapid.T, p *process, c call, before snapshot, ok bool
 	// A change that changes nothing is not saved, and each save has a version of its own.
 	if rec := after[c.account]; rec.Version != 0 {
 		require.Equal(t, before[c.account].Version == rec.Version, bytes.Equal(before[c.account].Data, rec.Data))
-		require.Equal(t, now.Index(totp.DefaultWindow()), rec.Index)
+		require.Equal(t, m.model[c.account].index(now.TokenEpoch), rec.Index)
 		require.LessOrEqual(t, len(now.Activity), 20)
 	}
 

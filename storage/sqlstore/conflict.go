@@ -27,25 +27,35 @@ func sqliteConflict(err error) bool {
 	return ok && (n&0xff == 5 || n&0xff == 6)
 }
 
-// number returns the number of a database's error. The drivers have no interface for it in common,
-// and none that could be named without importing them, so it is looked for by name: a method Code
-// (SQLite's), or a field Number (MySQL's).
+// number returns the number of a database's error, somewhere in err. The drivers have no interface
+// for it in common, and none that could be named without importing them, so it is looked for by
+// name: a method Code (SQLite's), or a field Number (MySQL's).
 func number(err error) (int64, bool) {
-	for ; err != nil; err = errors.Unwrap(err) {
-		v := reflect.ValueOf(err)
-		if v.Kind() == reflect.Pointer && v.IsNil() {
-			return 0, false
-		}
-		if m := v.MethodByName("Code"); m.IsValid() && m.Type().NumIn() == 0 && m.Type().NumOut() == 1 {
-			if n, ok := integer(m.Call(nil)[0]); ok {
+	if n, ok := ownNumber(reflect.ValueOf(err)); ok {
+		return n, true
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return number(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, err := range e.Unwrap() {
+			if n, ok := number(err); ok {
 				return n, true
 			}
 		}
-		if v = reflect.Indirect(v); v.Kind() == reflect.Struct {
-			if n, ok := integer(v.FieldByName("Number")); ok {
-				return n, true
-			}
-		}
+	}
+	return 0, false
+}
+
+func ownNumber(v reflect.Value) (int64, bool) {
+	if !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+		return 0, false
+	}
+	if m := v.MethodByName("Code"); m.IsValid() && m.Type().NumIn() == 0 && m.Type().NumOut() == 1 {
+		return integer(m.Call(nil)[0])
+	}
+	if v = reflect.Indirect(v); v.Kind() == reflect.Struct {
+		return integer(v.FieldByName("Number"))
 	}
 	return 0, false
 }

@@ -65,15 +65,15 @@ func newQueries(d dialect, n names) *queries {
 	return q
 }
 
-// touch has the statement of TouchTokens, whose parameter encodeUses makes. STRAIGHT_JOIN and CROSS
-// JOIN have MySQL and SQLite look up each token, and MySQL lock them in the order of the batch.
+// touch has the statement of TouchTokens, whose parameter encodeUses makes. OFFSET 0, STRAIGHT_JOIN
+// and CROSS JOIN, each in its database, have the tokens looked up one by one in the order of the
+// batch, however small the table seems to be.
 var touch = map[Dialect]string{
 	PostgreSQL: strings.TrimSpace(`
 INSERT INTO {table}token_uses AS u (account_id, token_id, last_used)
 SELECT t.account_id, t.id, CAST(e->>1 AS timestamp) AT TIME ZONE 'UTC'
 FROM json_array_elements(CAST(CAST(? AS text) AS json)) e
-JOIN {table}tokens t ON t.id = convert_from(decode(e->>0, 'hex'), 'UTF8')
-ORDER BY t.id
+CROSS JOIN LATERAL (SELECT * FROM {table}tokens WHERE id = convert_from(decode(e->>0, 'hex'), 'UTF8') OFFSET 0) t
 ON CONFLICT (account_id, token_id) DO UPDATE SET last_used = excluded.last_used
 WHERE excluded.last_used > u.last_used`),
 	MySQL: strings.TrimSpace(`

@@ -167,13 +167,19 @@ func TestSuiteFailsBrokenStores(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^\s*--- FAIL: TestSuiteFailsBrokenStores/(\S+) \(`).FindAllStringSubmatch(out, -1) {
 		failed[m[1]] = true
 	}
-	names := make(map[string]bool)
+	names, needed := make(map[string]bool), make(map[string]bool)
 	for _, b := range all {
+		needed[b.fails] = true
 		name := strings.ReplaceAll(b.name, " ", "_")
 		require.False(t, names[name], "two broken stores with the name %q", b.name)
 		names[name] = true
 		if subtest := name + "/storagetest/" + strings.ReplaceAll(b.fails, " ", "_"); !failed[subtest] {
 			t.Errorf("a store that %s passed %q", b.name, b.fails)
+		}
+	}
+	for _, name := range storagetest.Names() {
+		if !needed[name] {
+			t.Errorf("no broken store needs %q", name)
 		}
 	}
 }

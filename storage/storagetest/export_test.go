@@ -16,3 +16,12 @@ func RunOne(t *testing.T, name string, open func(t *testing.T) storage.Store) {
 	}
 	run(t, open, one, func(t *testing.T, _ storage.Store) storage.Store { return open(t) })
 }
+
+// Names returns the names of all subtests.
+func Names() []string {
+	var names []string
+	for _, test := range sharedTests {
+		names = append(names, test.name)
+	}
+	return names
+}

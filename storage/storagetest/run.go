@@ -2,8 +2,8 @@
 // adapter runs it: [RunShared], or [Run] where two handles on the same data make no sense.
 //
 // The suite may run against a database that holds other rows, and many times at once, in one
-// process or several: all it writes has IDs of its own, and it never lists what it did not write.
-// It leaves most of its rows behind; nearly all of their IDs contain "storagetest-".
+// process or several: all it writes has IDs of its own, and it passes over other rows, which may
+// come and go meanwhile. It leaves most of its rows behind; their IDs contain "storagetest-".
 //
 // Any answer may be storage.ErrConflict because the database asked to try again. The suite then
 // tries again, a bounded number of times, and logs how often. It fails a save that conflicts for

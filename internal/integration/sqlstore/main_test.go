@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -17,8 +16,6 @@ import (
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
 )
-
-func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }
 
 // database is one that was made for a test.
 type database struct {
@@ -72,15 +69,19 @@ func (d database) with(params ...string) database {
 // open opens a handle, each of whose connections begins with the statements.
 func (d database) open(t testing.TB, begin ...string) *sql.DB {
 	t.Helper()
-	plain, err := sql.Open(d.driver, d.dsn)
+	db, err := openWith(d.driver, d.dsn, begin)
 	require.NoError(t, err)
-	t.Cleanup(func() { plain.Close() })
-	if len(begin) == 0 {
-		return plain
-	}
-	db := sql.OpenDB(&beginning{plain.Driver(), d.dsn, begin})
 	t.Cleanup(func() { db.Close() })
 	return db
+}
+
+func openWith(name, dsn string, begin []string) (*sql.DB, error) {
+	db, err := sql.Open(name, dsn)
+	if err != nil || len(begin) == 0 {
+		return db, err
+	}
+	defer db.Close()
+	return sql.OpenDB(&beginning{db.Driver(), dsn, begin}), nil
 }
 
 // beginning is a connector.

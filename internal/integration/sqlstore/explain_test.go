@@ -1,0 +1,184 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
+)
+
+// many fills the tables with ten thousand accounts that have nothing to show to an operator, and as
+// many tokens, half of which belong to one account.
+func many(t testing.TB, d database, db *sql.DB) {
+	t.Helper()
+	hundred := "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) "
+	no, bytes := d.pick("false", "0", "0"), d.pick("'x'::bytea", "'x'", "x'78'")
+	id := func(prefix string) string {
+		return fmt.Sprintf(d.pick("'%s' || (a.i * 1000 + b.i)", "CONCAT('%s', a.i * 1000 + b.i)", "'%s' || (a.i * 1000 + b.i)"), prefix)
+	}
+	insert := func(into, values string) {
+		t.Helper()
+		statement := hundred + "INSERT INTO " + into + " SELECT " + values + " FROM n a CROSS JOIN n b"
+		if d.dialect == sqlstore.MySQL {
+			statement = "INSERT INTO " + into + " " + hundred + "SELECT " + values + " FROM n a CROSS JOIN n b"
+		}
+		_, err := db.Exec(statement)
+		require.NoError(t, err)
+	}
+	insert("gatehouse_accounts (id, version, data, authenticators, codes_left, disabled, suspended, key_name, token_epoch)",
+		id("a")+", 1, "+bytes+", 1, 10, "+no+", "+no+", '2026-10', 0")
+	insert("gatehouse_tokens (id, account_id, version, data, revoked)",
+		id("t")+", CASE WHEN a.i <= 50 THEN 'a1001' ELSE "+id("a")+" END, 1, "+bytes+", "+no)
+	insert("gatehouse_token_uses (account_id, token_id, last_used)",
+		"CASE WHEN a.i <= 50 THEN 'a1001' ELSE "+id("a")+" END, "+id("t")+", '2026-01-01 00:00:00.000000'"+d.pick("::timestamptz", "", ""))
+	for _, table := range []string{"gatehouse_accounts", "gatehouse_tokens", "gatehouse_token_uses"} {
+		_, err := db.Exec(d.pick("VACUUM ANALYZE ", "ANALYZE TABLE ", "ANALYZE ") + table)
+		require.NoError(t, err)
+	}
+}
+
+// served asserts that no table is read from end to end for a statement.
+func served(t testing.TB, d database, db *sql.DB, statement string, args ...any) {
+	t.Helper()
+	rows, err := db.Query(d.pick("EXPLAIN ", "EXPLAIN ", "EXPLAIN QUERY PLAN ")+statement, args...)
+	require.NoError(t, err, statement)
+	defer rows.Close()
+	columns, err := rows.Columns()
+	require.NoError(t, err)
+	var plan []string
+	for rows.Next() {
+		fields, dest := make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range fields {
+			dest[i] = &fields[i]
+		}
+		require.NoError(t, rows.Scan(dest...))
+		line := make([]string, len(columns))
+		for i := range fields {
+			line[i] = columns[i] + "=" + fields[i].String
+		}
+		plan = append(plan, strings.Join(line, " "))
+	}
+	require.NoError(t, rows.Err())
+	require.NotEmpty(t, plan)
+	// In MySQL a join of the type ALL or index. There and in SQLite e is the JSON of a batch, no table.
+	whole := regexp.MustCompile(d.pick(`Seq Scan`, ` select_type=[^I]\S* table=[^e]\S* (.* )?type=(ALL|index) `, `SCAN [^e]`))
+	for _, line := range plan {
+		require.False(t, whole.MatchString(line), "%s\n%s", statement, strings.Join(plan, "\n"))
+	}
+}
+
+// taped is a connector that tapes all statements.
+type taped struct {
+	driver.Connector
+	mu         sync.Mutex
+	statements []statement
+}
+
+type statement struct {
+	text string
+	args []any
+}
+
+func (c *taped) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &tapedConn{conn, c}, nil
+}
+
+// tapedConn has nothing but Prepare, which database/sql makes do with.
+type tapedConn struct {
+	driver.Conn
+	tape *taped
+}
+
+func (c *tapedConn) Prepare(text string) (driver.Stmt, error) {
+	stmt, err := c.Conn.Prepare(text)
+	return &tapedStmt{stmt, text, c.tape}, err
+}
+
+type tapedStmt struct {
+	driver.Stmt
+	text string
+	tape *taped
+}
+
+func (s *tapedStmt) note(args []driver.NamedValue) {
+	s.tape.mu.Lock()
+	defer s.tape.mu.Unlock()
+	var values []any
+	for _, arg := range args {
+		values = append(values, arg.Value)
+	}
+	s.tape.statements = append(s.tape.statements, statement{s.text, values})
+}
+
+func (s *tapedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	s.note(args)
+	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
+}
+
+func (s *tapedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	s.note(args)
+	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
+}
+
+// TestStatements: each method is one statement, or one for each of the three tables it deletes from,
+// and an index serves each.
+func TestStatements(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		db := d.open(t)
+		d.store(t, db, sqlstore.Options{})
+		many(t, d, db)
+
+		tape := &taped{Connector: &beginning{driver: db.Driver(), dsn: d.dsn}}
+		watched := sql.OpenDB(tape)
+		defer watched.Close()
+		s := newStore(t, watched, d)
+		ctx := t.Context()
+		uses := make([]storage.TokenUse, 50)
+		for i := range uses {
+			uses[i] = storage.TokenUse{ID: fmt.Sprint("t", 1001+i), At: moment(i)}
+		}
+		for _, c := range []struct {
+			name       string
+			statements int
+			do         func() error
+		}{
+			{"LoadAccount", 1, func() error { _, err := s.LoadAccount(ctx, "a1001"); return err }},
+			{"SaveAccount", 1, func() error {
+				return s.SaveAccount(ctx, storage.Record{ID: "a1001", Version: 2}, 1)
+			}},
+			{"SaveAccount of a new one", 1, func() error {
+				return s.SaveAccount(ctx, storage.Record{ID: "new", Version: 2}, 0)
+			}},
+			{"Accounts", 1, func() error { _, err := s.Accounts(ctx, "a5", 100); return err }},
+			{"LoadToken", 1, func() error { _, _, err := s.LoadToken(ctx, "t1001"); return err }},
+			{"SaveToken", 1, func() error {
+				return s.SaveToken(ctx, storage.TokenRecord{ID: "t1001", AccountID: "a1001", Version: 2}, 1)
+			}},
+			{"Tokens", 1, func() error { _, err := s.Tokens(ctx, "a1001", "t2", 100); return err }},
+			{"TouchTokens", 1, func() error { return s.TouchTokens(ctx, uses) }},
+			{"DeleteAccount", 3, func() error { return s.DeleteAccount(ctx, "a90001") }},
+		} {
+			tape.statements = nil
+			require.NoError(t, c.do(), c.name)
+			require.Len(t, tape.statements, c.statements, c.name)
+			for _, statement := range tape.statements {
+				if !strings.Contains(statement.text, "VALUES (?") && !strings.Contains(statement.text, "VALUES ($1") {
+					served(t, d, db, statement.text, statement.args...)
+				}
+			}
+		}
+	})
+}

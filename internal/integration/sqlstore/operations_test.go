@@ -1,0 +1,96 @@
+package sqlstore_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
+)
+
+// operatorQueries returns the SQL of docs/operations.md for a dialect, by its heading.
+func operatorQueries(t testing.TB, d database) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("../../../docs/operations.md")
+	require.NoError(t, err)
+	queries := map[string]string{}
+	heading := ""
+	for block := range strings.SplitSeq(string(text), "\n\n") {
+		if title, ok := strings.CutPrefix(block, "### "); ok {
+			heading = title
+		}
+		sql, ok := strings.CutPrefix(block, "```sql\n-- ")
+		if !ok {
+			continue
+		}
+		names, query, _ := strings.Cut(strings.TrimSuffix(strings.TrimSpace(sql), "\n```"), "\n")
+		if strings.Contains(names, d.pick("PostgreSQL", "MySQL", "SQLite")) {
+			require.NotContains(t, queries, heading)
+			queries[heading] = query
+		}
+	}
+	return queries
+}
+
+// TestOperatorQueries runs the queries of docs/operations.md among accounts of each kind.
+func TestOperatorQueries(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		db := d.open(t)
+		s := d.store(t, db, sqlstore.Options{})
+		many(t, d, db)
+		hour := time.Hour
+		for id, index := range map[string]storage.AccountIndex{
+			"none":         {CodesLeft: 0},
+			"none, locked": {LockedUntil: time.Now().Add(hour)},
+			"low":          {Authenticators: 1, CodesLeft: 2, KeyName: "2026-10"},
+			"no codes":     {Authenticators: 2, CodesLeft: 0, KeyName: "2026-10"},
+			"enough":       {Authenticators: 1, CodesLeft: 3, KeyName: "2026-10"},
+			"locked":       {Authenticators: 1, CodesLeft: 10, KeyName: "2026-10", LockedUntil: time.Now().Add(hour)},
+			"was locked":   {Authenticators: 1, CodesLeft: 10, KeyName: "2026-10", LockedUntil: time.Now().Add(-hour)},
+			"disabled":     {Authenticators: 1, CodesLeft: 10, KeyName: "2026-10", Disabled: true},
+			"both":         {Authenticators: 1, CodesLeft: 10, KeyName: "2026-10", Disabled: true, LockedUntil: time.Now().Add(hour)},
+			"old key":      {Authenticators: 1, CodesLeft: 10, KeyName: "2025-10"},
+			"two keys":     {Authenticators: 2, CodesLeft: 10, KeyName: "2025-10,2026-10"},
+			"two keys too": {Authenticators: 2, CodesLeft: 10, KeyName: "2026-10,2025-10"},
+			"newer key":    {Authenticators: 1, CodesLeft: 10, KeyName: "z"},
+		} {
+			save(t, s, storage.Record{ID: id, Version: 1, Index: index}, 0)
+		}
+		_, err := db.Exec(d.pick("VACUUM ANALYZE ", "ANALYZE TABLE ", "ANALYZE ") + "gatehouse_accounts")
+		require.NoError(t, err)
+
+		queries := operatorQueries(t, d)
+		want := map[string][]string{
+			"Accounts without a second factor": {"none", "none, locked"},
+			"Recovery codes running low":       {"no codes", "low"},
+			"Locked now":                       {"both", "disabled", "locked", "none, locked"},
+			"Still under an old key":           {"newer key", "old key", "two keys", "two keys too"},
+		}
+		require.Len(t, queries, len(want))
+		for heading, ids := range want {
+			query := queries[heading]
+			rows, err := db.Query(query)
+			require.NoError(t, err, heading)
+			columns, err := rows.Columns()
+			require.NoError(t, err)
+			var got []string
+			for rows.Next() {
+				dest := make([]any, len(columns))
+				for i := range dest {
+					dest[i] = new(any)
+				}
+				var id string
+				dest[0] = &id
+				require.NoError(t, rows.Scan(dest...))
+				got = append(got, id)
+			}
+			require.NoError(t, rows.Err())
+			require.Equal(t, ids, got, heading)
+			served(t, d, db, query)
+		}
+	})
+}

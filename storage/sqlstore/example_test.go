@@ -1,0 +1,77 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log"
+	"strings"
+
+	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
+)
+
+// The import of a driver is missing here: for pgx it is _ "github.com/jackc/pgx/v5/stdlib".
+func ExampleNew() {
+	db, err := sql.Open("pgx", "postgres://app@localhost/app")
+	if err != nil {
+		log.Fatal(err)
+	}
+	store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := store.Migrate(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// A program that may not change tables asks at its start whether they are right.
+func ExampleStore_Check() {
+	var store *sqlstore.Store
+	start := func(ctx context.Context) error {
+		err := store.Check(ctx)
+		if errors.Is(err, sqlstore.ErrSetup) {
+			return fmt.Errorf("run the migrations first: %w", err)
+		}
+		return err
+	}
+	_ = start
+}
+
+// What a deployment can run after its migrations.
+func ExampleStore_Validate() {
+	var store *sqlstore.Store
+	deployed := func(ctx context.Context) {
+		version, err := store.Version(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := store.Validate(ctx); err != nil {
+			log.Fatalf("version %d: %v", version, err)
+		}
+	}
+	_ = deployed
+}
+
+// Between tests, for example.
+func ExampleStore_Down() {
+	var store *sqlstore.Store
+	empty := func(ctx context.Context) error {
+		return errors.Join(store.Down(ctx, 0), store.Migrate(ctx))
+	}
+	_ = empty
+}
+
+func ExampleDDL() {
+	text, err := sqlstore.DDL(sqlstore.MySQL, sqlstore.Options{Prefix: "auth_"}, 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(strings.Join(strings.SplitN(text, "\n", 5)[:4], "\n"))
+	// Output:
+	// -- 002_tokens
+	// CREATE TABLE IF NOT EXISTS auth_tokens (
+	// 	id         VARBINARY(255) NOT NULL PRIMARY KEY,
+	// 	account_id VARBINARY(255) NOT NULL,
+}

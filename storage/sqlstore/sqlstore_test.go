@@ -1,0 +1,269 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
+)
+
+var dialects = []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite}
+
+// The names come into the text of statements, so nothing else may come in with them.
+func TestOptions(t *testing.T) {
+	db := sql.OpenDB(new(stub))
+	defer db.Close()
+	for _, d := range dialects {
+		for _, name := range []string{
+			"a", "auth_", "a2", "abcdefghijklmnopqrstuvwx",
+		} {
+			_, err := sqlstore.New(db, d, sqlstore.Options{Prefix: name})
+			require.NoError(t, err, name)
+			_, err = sqlstore.New(db, d, sqlstore.Options{Schema: name})
+			require.Equal(t, d == sqlstore.SQLite, err != nil, "%s: a schema", d)
+		}
+		for _, name := range []string{
+			"_a", "1a", "A", "aB", "a b", "a.b", "a-b", "a;b", `a"b`, "a`b", "a'b", "a\x00", "a\n", "é", "a{table}", "a?", "a$1", " ", "\xff",
+			"abcdefghijklmnopqrstuvwxy", strings.Repeat("a", 1<<20),
+		} {
+			for _, o := range []sqlstore.Options{{Prefix: name}, {Schema: name}} {
+				_, err := sqlstore.New(db, d, o)
+				require.Error(t, err, "%q", name)
+				require.Less(t, len(err.Error()), 200)
+				_, err = sqlstore.DDL(d, o, 0)
+				require.Error(t, err, "%q", name)
+			}
+		}
+		_, err := sqlstore.New(nil, d, sqlstore.Options{})
+		require.Error(t, err)
+		_, err = sqlstore.New(db, d, sqlstore.Options{Timeout: -1})
+		require.Error(t, err)
+	}
+	for _, d := range []sqlstore.Dialect{"", "oracle", "../postgres"} {
+		_, err := sqlstore.New(db, d, sqlstore.Options{})
+		require.Error(t, err)
+		_, err = sqlstore.DDL(d, sqlstore.Options{}, 0)
+		require.Error(t, err)
+	}
+}
+
+func TestDDL(t *testing.T) {
+	for _, d := range dialects {
+		all, err := sqlstore.DDL(d, sqlstore.Options{Prefix: "x_"}, 0)
+		require.NoError(t, err)
+		for _, table := range []string{"accounts", "tokens", "token_uses", "migrations"} {
+			require.Contains(t, all, "CREATE TABLE IF NOT EXISTS x_"+table+" ")
+		}
+		require.NotContains(t, all, "{")
+		require.NotContains(t, all, "gatehouse_")
+
+		// Each version leads to the next, and together they are all there is.
+		rest := all
+		for from := 1; ; from++ {
+			next, err := sqlstore.DDL(d, sqlstore.Options{Prefix: "x_"}, from)
+			require.NoError(t, err)
+			require.True(t, strings.HasSuffix(rest, next))
+			require.Less(t, len(next), len(rest))
+			if rest = next; next == "" {
+				_, err = sqlstore.DDL(d, sqlstore.Options{}, from+1)
+				require.Error(t, err)
+				break
+			}
+		}
+		_, err = sqlstore.DDL(d, sqlstore.Options{}, -1)
+		require.Error(t, err)
+	}
+	text, err := sqlstore.DDL(sqlstore.PostgreSQL, sqlstore.Options{Schema: "user"}, 0)
+	require.NoError(t, err)
+	require.Contains(t, text, `CREATE TABLE IF NOT EXISTS "user".gatehouse_accounts (`)
+	require.Contains(t, text, `CREATE INDEX IF NOT EXISTS gatehouse_accounts_key_name ON "user".gatehouse_accounts (`)
+	text, err = sqlstore.DDL(sqlstore.MySQL, sqlstore.Options{Schema: "user"}, 0)
+	require.NoError(t, err)
+	require.Contains(t, text, "CREATE TABLE IF NOT EXISTS `user`.gatehouse_accounts (")
+}
+
+// Errors as drivers have them.
+type (
+	stateError  string // pgx
+	mysqlError  struct{ Number uint16 }
+	sqliteError struct{ code int32 }
+	codeError   struct{ Code string } // lib/pq
+)
+
+func (e stateError) Error() string    { return "state" }
+func (e stateError) SQLState() string { return string(e) }
+func (e *mysqlError) Error() string   { return "Duplicate entry 'user-42' for key 'PRIMARY'" }
+func (e *sqliteError) Error() string  { return "sqlite" }
+func (e *sqliteError) Code() int32    { return e.code }
+func (e codeError) Error() string     { return "code" }
+
+// writes has a call of each method that writes with one statement.
+var writes = map[string]func(ctx context.Context, s *sqlstore.Store) error{
+	"insert account": func(ctx context.Context, s *sqlstore.Store) error {
+		return s.SaveAccount(ctx, storage.Record{ID: "a", Version: 2}, 0)
+	},
+	"update account": func(ctx context.Context, s *sqlstore.Store) error {
+		return s.SaveAccount(ctx, storage.Record{ID: "a", Version: 2}, 1)
+	},
+	"insert token": func(ctx context.Context, s *sqlstore.Store) error {
+		return s.SaveToken(ctx, storage.TokenRecord{ID: "t", AccountID: "a", Version: 2}, 0)
+	},
+	"update token": func(ctx context.Context, s *sqlstore.Store) error {
+		return s.SaveToken(ctx, storage.TokenRecord{ID: "t", AccountID: "a", Version: 2}, 1)
+	},
+}
+
+// What an error of the database is to the caller of a method, whichever that is.
+func TestErrors(t *testing.T) {
+	for _, c := range []struct {
+		d        sqlstore.Dialect
+		err      error
+		conflict bool
+	}{
+		{sqlstore.PostgreSQL, stateError("40001"), true},
+		{sqlstore.PostgreSQL, stateError("40P01"), true},
+		{sqlstore.PostgreSQL, stateError("55P03"), true},
+		{sqlstore.PostgreSQL, stateError("23505"), true},
+		{sqlstore.PostgreSQL, fmt.Errorf("traced: %w", stateError("40001")), true},
+		{sqlstore.PostgreSQL, errors.Join(errors.New("x"), stateError("40001")), true},
+		{sqlstore.PostgreSQL, stateError("40003"), false}, // statement completion unknown
+		{sqlstore.PostgreSQL, stateError("57014"), false}, // query canceled
+		{sqlstore.PostgreSQL, stateError("57P01"), false}, // admin shutdown
+		{sqlstore.PostgreSQL, stateError("25006"), false}, // read-only
+		{sqlstore.PostgreSQL, stateError("08006"), false}, // connection failure
+		{sqlstore.PostgreSQL, stateError(""), false},
+		{sqlstore.PostgreSQL, &mysqlError{1213}, false},
+		{sqlstore.MySQL, &mysqlError{1020}, true},
+		{sqlstore.MySQL, &mysqlError{1062}, true},
+		{sqlstore.MySQL, &mysqlError{1205}, true},
+		{sqlstore.MySQL, &mysqlError{1213}, true},
+		{sqlstore.MySQL, fmt.Errorf("traced: %w", errors.Join(errors.New("x"), &mysqlError{1213})), true},
+		{sqlstore.MySQL, &mysqlError{1792}, false}, // read-only
+		{sqlstore.MySQL, &mysqlError{1180}, false}, // error during COMMIT
+		{sqlstore.MySQL, (*mysqlError)(nil), false},
+		{sqlstore.MySQL, errors.New("invalid connection"), false},
+		{sqlstore.SQLite, &sqliteError{5}, true},
+		{sqlstore.SQLite, &sqliteError{5 | 2<<8}, true}, // SQLITE_BUSY_SNAPSHOT
+		{sqlstore.SQLite, &sqliteError{6}, true},
+		{sqlstore.SQLite, errors.Join(fmt.Errorf("traced: %w", &sqliteError{5})), true},
+		{sqlstore.SQLite, &sqliteError{8}, false},  // SQLITE_READONLY
+		{sqlstore.SQLite, &sqliteError{9}, false},  // SQLITE_INTERRUPT
+		{sqlstore.SQLite, &sqliteError{10}, false}, // SQLITE_IOERR
+		{sqlstore.SQLite, &sqliteError{13}, false}, // SQLITE_FULL
+		{sqlstore.SQLite, codeError{"5"}, false},
+	} {
+		name := fmt.Sprintf("%s: %T %+v", c.d, c.err, c.err)
+		stub := &stub{err: c.err, affected: 1}
+		s := stub.open(t, c.d, sqlstore.Options{})
+		for call, write := range writes {
+			err := write(t.Context(), s)
+			require.Error(t, err, "%s: %s", name, call)
+			require.Equal(t, c.conflict, errors.Is(err, storage.ErrConflict), "%s: %s", name, call)
+			require.Equal(t, !c.conflict, errors.Is(err, c.err), "%s: %s", name, call)
+		}
+		_, err := s.LoadAccount(t.Context(), "a")
+		require.Equal(t, c.conflict, errors.Is(err, storage.ErrConflict), name)
+		require.NotErrorIs(t, err, storage.ErrNotFound)
+		_, err = s.Accounts(t.Context(), "", 1)
+		require.Equal(t, c.conflict, errors.Is(err, storage.ErrConflict), name)
+
+		stub.texts = nil
+		err = s.DeleteAccount(t.Context(), "a")
+		require.Equal(t, c.conflict, errors.Is(err, storage.ErrConflict), name)
+		require.Len(t, stub.texts, 1, "nothing is deleted after the account was not")
+	}
+}
+
+// A conflict is told without what the database said: that has the account's ID in it.
+func TestConflictIsBare(t *testing.T) {
+	s := (&stub{err: &mysqlError{1062}}).open(t, sqlstore.MySQL, sqlstore.Options{})
+	require.Equal(t, storage.ErrConflict, writes["insert account"](t.Context(), s))
+}
+
+func TestConflictOption(t *testing.T) {
+	own := errors.New("try again")
+	for _, d := range dialects {
+		o := sqlstore.Options{Conflict: func(err error) bool { return errors.Is(err, own) }}
+		for err, conflict := range map[error]bool{own: true, stateError("40001"): false, &mysqlError{1213}: false, &sqliteError{5}: false} {
+			for name, write := range writes {
+				got := write(t.Context(), (&stub{err: err}).open(t, d, o))
+				require.Equal(t, conflict, errors.Is(got, storage.ErrConflict), "%s: %s: %v", d, name, got)
+			}
+		}
+	}
+}
+
+// Only a statement that says it has changed one row has saved anything.
+func TestAffected(t *testing.T) {
+	for _, d := range dialects {
+		for name, write := range writes {
+			require.NoError(t, write(t.Context(), (&stub{affected: 1}).open(t, d, sqlstore.Options{})), name)
+			require.ErrorIs(t, write(t.Context(), (&stub{affected: 0}).open(t, d, sqlstore.Options{})), storage.ErrConflict, name)
+			lost := errors.New("no count")
+			require.ErrorIs(t, write(t.Context(), (&stub{affected: 1, lost: lost}).open(t, d, sqlstore.Options{})), lost, name)
+		}
+	}
+}
+
+// A connection that broke before the statement was sent may be tried again; no more than that.
+func TestBadConnection(t *testing.T) {
+	for _, d := range dialects {
+		for name, write := range writes {
+			s := (&stub{err: driver.ErrBadConn, affected: 1}).open(t, d, sqlstore.Options{})
+			require.ErrorIs(t, write(t.Context(), s), driver.ErrBadConn, name)
+		}
+	}
+}
+
+// The texts of statements are prepared once where that is done, and never have the values in them.
+func TestTexts(t *testing.T) {
+	for _, d := range dialects {
+		stub := &stub{affected: 1}
+		s := stub.open(t, d, sqlstore.Options{})
+		secret := "'zz'--"
+		for range 3 {
+			r := storage.Record{ID: secret, Version: 2, Data: []byte(secret), Index: storage.AccountIndex{KeyName: secret}}
+			require.NoError(t, s.SaveAccount(t.Context(), r, 0))
+			require.NoError(t, s.SaveAccount(t.Context(), r, 1))
+			require.NoError(t, s.DeleteAccount(t.Context(), secret))
+			require.NoError(t, s.TouchTokens(t.Context(), []storage.TokenUse{{ID: secret, At: time.Unix(1, 0)}}))
+			_, err := s.Tokens(t.Context(), secret, secret, 5)
+			require.NoError(t, err)
+			_, err = s.LoadAccount(t.Context(), secret)
+			require.ErrorIs(t, err, storage.ErrNotFound)
+		}
+		distinct := map[string]bool{}
+		for _, text := range stub.texts {
+			distinct[text] = true
+			require.NotContains(t, text, "zz")
+			require.NotContains(t, text, "{")
+			require.Equal(t, d == sqlstore.PostgreSQL, strings.Contains(text, "$1"), text)
+			require.Equal(t, d != sqlstore.PostgreSQL, strings.Contains(text, "?"), text)
+		}
+		require.Len(t, distinct, 8)
+		want := len(distinct)
+		if d == sqlstore.PostgreSQL {
+			want = 0
+		}
+		require.Equal(t, want, stub.prepare, d)
+	}
+}
+
+func TestKeyNameTooLong(t *testing.T) {
+	for _, d := range dialects {
+		stub := &stub{affected: 1}
+		s := stub.open(t, d, sqlstore.Options{})
+		r := storage.Record{ID: "a", Version: 1, Index: storage.AccountIndex{KeyName: strings.Repeat("k", 1025)}}
+		require.ErrorIs(t, s.SaveAccount(t.Context(), r, 0), storage.ErrInvalid)
+		require.Empty(t, stub.texts)
+	}
+}
