@@ -2,12 +2,14 @@
 //
 // It prints a QR code to scan, the same as a URI and as text, and the recovery codes. Then it reads
 // codes, one a line: the first right one confirms the pairing, each after that is a sign-in. Every
-// line is answered by one that begins with "ok" or "denied". Everything is forgotten at the end.
+// line is answered by one that begins with "ok" or "denied". Everything is forgotten at the end, unless
+// -db names a file to keep it in: the next run then goes on with sign-ins.
 package main
 
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -32,6 +35,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	issuer := flags.String("issuer", "Acme", "the service's name, shown by the authenticator app")
 	digits := flags.Int("digits", 6, "digits of a code: 6 or 8")
 	algorithm := flags.String("algorithm", "SHA1", "SHA1, SHA256 or SHA512")
+	file := flags.String("db", "", "a SQLite file to keep accounts in; their keys go into the same with .keys")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -49,19 +53,30 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	}
 
 	ctx := context.Background()
-	svc, err := gatehouse.New(memory.New(), gatehouse.Config{Issuer: *issuer, Keys: keyring.Generate()})
+	var store storage.Store = memory.New()
+	keys := keyring.Generate()
+	if *file != "" {
+		var db *sql.DB
+		db, store, keys, err = open(ctx, *file)
+		if err != nil {
+			fmt.Fprintln(errs, "quickstart:", err)
+			return 1
+		}
+		defer db.Close()
+	}
+	svc, err := gatehouse.New(store, gatehouse.Config{Issuer: *issuer, Keys: keys})
 	if err != nil {
 		return usage(flags, err)
 	}
 	err = demo(ctx, svc, *account, gatehouse.Enrol{Label: *account, Algorithm: hash, Digits: *digits}, in, out)
 	switch {
+	case err == io.EOF: // of the codes
+		return 0
 	case errors.Is(err, gatehouse.ErrInvalid):
 		return usage(flags, err)
-	case err != nil:
-		fmt.Fprintln(errs, "quickstart:", err)
-		return 1
 	}
-	return 0
+	fmt.Fprintln(errs, "quickstart:", err)
+	return 1
 }
 
 func usage(flags *flag.FlagSet, err error) int {
@@ -71,6 +86,31 @@ func usage(flags *flag.FlagSet, err error) int {
 }
 
 func demo(ctx context.Context, svc *gatehouse.Service, account string, enrol gatehouse.Enrol, in io.Reader, out io.Writer) error {
+	lines := bufio.NewReader(in)
+	ch, err := svc.Challenge(ctx, account)
+	if err != nil {
+		return err
+	}
+	if ch.Step == gatehouse.NotNeeded {
+		if err := pair(ctx, svc, account, enrol, lines, out); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(out, "%s has an authenticator: type its codes to sign in:\n", account)
+	}
+	for {
+		code, err := readLine(lines)
+		if err == nil {
+			err = signIn(ctx, svc, account, code, out)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// pair returns once a code has confirmed the pairing.
+func pair(ctx context.Context, svc *gatehouse.Service, account string, enrol gatehouse.Enrol, lines *bufio.Reader, out io.Writer) error {
 	// A real service attests only what it has just checked, here a password.
 	proof, err := svc.Attest(ctx, account, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
 	if err != nil {
@@ -88,27 +128,18 @@ func demo(ctx context.Context, svc *gatehouse.Service, account string, enrol gat
 		fmt.Fprintln(out, code.Reveal())
 	}
 	fmt.Fprintln(out, "\nType the app's code to confirm, then codes to sign in:")
-
-	lines := bufio.NewReader(in)
-	for confirmed := false; ; {
+	for confirmed := false; !confirmed; {
 		code, err := readLine(lines)
-		if err == io.EOF {
-			return nil
-		}
 		if err != nil {
 			return err
 		}
-		if !confirmed {
-			_, err = owner.ConfirmEnrolment(ctx, enr.ID, code)
-			confirmed = err == nil
-			err = answer(out, "ok confirmed, from now on a code is needed to sign in", err)
-		} else {
-			err = signIn(ctx, svc, account, code, out)
-		}
-		if err != nil {
+		_, err = owner.ConfirmEnrolment(ctx, enr.ID, code)
+		confirmed = err == nil
+		if err := answer(out, "ok confirmed, from now on a code is needed to sign in", err); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 // signIn is what a service does once the password was right.

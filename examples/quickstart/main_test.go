@@ -307,3 +307,31 @@ func TestAnswer(t *testing.T) {
 	require.ErrorIs(t, answer(&out, "ok", io.ErrUnexpectedEOF), io.ErrUnexpectedEOF, "a fault")
 	require.Empty(t, out.String())
 }
+
+func TestDB(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "odd ?#%name.db")
+	k := asProcess(t, "-db", file)
+	require.Regexp(t, "^ok confirmed", k.say(k.code(0)))
+	k.endsWell()
+	info, err := os.Stat(file + ".keys")
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+
+	var out, errs strings.Builder
+	codes := strings.Join([]string{k.code(0), k.code(1), k.codes[0], k.codes[0]}, "\n")
+	require.Zero(t, run([]string{"-db", file}, strings.NewReader(codes), &out, &errs), errs.String())
+	require.Equal(t, "ada@acme.test has an authenticator: type its codes to sign in:\n"+
+		"denied\nok totp, 10 recovery codes left\nok recovery code, 9 recovery codes left\ndenied\n", out.String())
+
+	// Without its keys, nobody gets in.
+	require.NoError(t, os.Remove(file+".keys"))
+	out.Reset()
+	require.Equal(t, 1, run([]string{"-db", file}, strings.NewReader(k.code(1)), &out, &errs))
+	require.NotContains(t, out.String(), "ok")
+
+	for _, file := range []string{t.TempDir(), filepath.Join(t.TempDir(), "no/such/folder.db")} {
+		errs.Reset()
+		require.Equal(t, 1, run([]string{"-db", file}, strings.NewReader(""), io.Discard, &errs))
+		require.Contains(t, errs.String(), "quickstart: ")
+	}
+}

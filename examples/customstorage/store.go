@@ -1,0 +1,175 @@
+// Package customstorage is a storage.Store of one's own: on bbolt, a file of sorted keys that one
+// process at a time has open. docs/storage.md walks through it.
+package customstorage
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/gatehouse-go/gatehouse/storage"
+)
+
+var (
+	accounts = []byte("gatehouse.accounts") // by ID: a storage.Record as JSON
+	tokens   = []byte("gatehouse.tokens")   // by ID: a storage.TokenRecord as JSON
+	owned    = []byte("gatehouse.owned")    // keys alone: account, NUL (which no ID has), token
+)
+
+// Store is made by New.
+type Store struct{ db *bbolt.DB }
+
+// New returns a Store in buckets of db, which the caller closes after the last call.
+func New(db *bbolt.DB) (*Store, error) {
+	if db.NoSync {
+		return nil, errors.New("customstorage: with NoSync a save is answered before it is on the disk")
+	}
+	return &Store{db}, db.Update(func(tx *bbolt.Tx) (err error) {
+		for _, bucket := range [][]byte{accounts, tokens, owned} {
+			_, failed := tx.CreateBucketIfNotExists(bucket)
+			err = errors.Join(err, failed)
+		}
+		return err
+	})
+}
+
+func (s *Store) LoadAccount(ctx context.Context, id string) (r storage.Record, err error) {
+	err = do(ctx, s.db.View, func(tx *bbolt.Tx) error { return load(tx, accounts, id, &r) }, id)
+	return r, err
+}
+
+func (s *Store) SaveAccount(ctx context.Context, r storage.Record, prev int64) error {
+	return do(ctx, s.db.Update, func(tx *bbolt.Tx) error {
+		var old storage.Record // of version 0 where there is none, which is what prev 0 asks for
+		if err := load(tx, accounts, r.ID, &old); err != nil && err != storage.ErrNotFound {
+			return err
+		}
+		r.Index.LockedUntil = cut(r.Index.LockedUntil)
+		return save(tx, accounts, r.ID, r, r.Version, old.Version == prev)
+	}, r.ID)
+}
+
+func (s *Store) DeleteAccount(ctx context.Context, id string) error {
+	return do(ctx, s.db.Update, func(tx *bbolt.Tx) error {
+		err := tx.Bucket(accounts).Delete([]byte(id))
+		c, prefix := tx.Bucket(owned).Cursor(), []byte(id+"\x00")
+		for key, _ := c.Seek(prefix); err == nil && bytes.HasPrefix(key, prefix); key, _ = c.Seek(prefix) {
+			err = errors.Join(tx.Bucket(tokens).Delete(key[len(prefix):]), tx.Bucket(owned).Delete(key))
+		}
+		return err
+	}, id)
+}
+
+func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]storage.Record, error) {
+	return list[storage.Record](ctx, s.db, accounts, "", after, limit, accounts)
+}
+
+// LoadToken reads both records in one transaction, and so as of one moment.
+func (s *Store) LoadToken(ctx context.Context, id string) (t storage.TokenRecord, _ storage.AccountIndex, err error) {
+	var owner storage.Record
+	err = do(ctx, s.db.View, func(tx *bbolt.Tx) error {
+		if err := load(tx, tokens, id, &t); err != nil {
+			return err
+		}
+		return load(tx, accounts, t.AccountID, &owner)
+	}, id)
+	return t, owner.Index, err
+}
+
+func (s *Store) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64) error {
+	return do(ctx, s.db.Update, func(tx *bbolt.Tx) error {
+		old := storage.TokenRecord{AccountID: t.AccountID}
+		if err := load(tx, tokens, t.ID, &old); err != nil && err != storage.ErrNotFound {
+			return err
+		}
+		t.Index.Expires, t.LastUsed = cut(t.Index.Expires), old.LastUsed
+		err := save(tx, tokens, t.ID, t, t.Version, old.Version == prev && old.AccountID == t.AccountID)
+		return errors.Join(err, tx.Bucket(owned).Put([]byte(t.AccountID+"\x00"+t.ID), nil))
+	}, t.ID, t.AccountID)
+}
+
+func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
+	if err := storage.CheckID(accountID); err != nil {
+		return nil, err
+	}
+	return list[storage.TokenRecord](ctx, s.db, owned, accountID+"\x00", after, limit, tokens)
+}
+
+func (s *Store) TouchTokens(ctx context.Context, uses []storage.TokenUse) error {
+	return do(ctx, s.db.Update, func(tx *bbolt.Tx) error {
+		for _, use := range uses {
+			if err := storage.CheckID(use.ID); err != nil {
+				return err
+			}
+			var t storage.TokenRecord
+			err := load(tx, tokens, use.ID, &t)
+			if at := cut(use.At); err == nil && at.After(t.LastUsed) {
+				t.LastUsed = at
+				err = save(tx, tokens, t.ID, t, t.Version, true)
+			}
+			if err != nil && err != storage.ErrNotFound {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// do runs a transaction, unless ctx has ended or an ID is none. When an update returns nil it is on the
+// disk; where f returns an error, all that it wrote is taken back.
+func do(ctx context.Context, run func(func(*bbolt.Tx) error) error, f func(*bbolt.Tx) error, ids ...string) error {
+	err := ctx.Err()
+	for _, id := range ids {
+		err = errors.Join(err, storage.CheckID(id))
+	}
+	if err != nil {
+		return err
+	}
+	return run(f)
+}
+
+func load(tx *bbolt.Tx, bucket []byte, id string, record any) error {
+	data := tx.Bucket(bucket).Get([]byte(id))
+	if data == nil {
+		return storage.ErrNotFound
+	}
+	return json.Unmarshal(data, record)
+}
+
+func save(tx *bbolt.Tx, bucket []byte, id string, record any, version int64, expected bool) error {
+	if version == 0 {
+		return storage.ErrInvalid
+	}
+	if !expected {
+		return storage.ErrConflict
+	}
+	data, err := json.Marshal(record)
+	return errors.Join(err, tx.Bucket(bucket).Put([]byte(id), data))
+}
+
+// list loads the records whose IDs stand behind prefix in the keys of a bucket.
+func list[T any](ctx context.Context, db *bbolt.DB, bucket []byte, prefix, after string, limit int, records []byte) (page []T, err error) {
+	if limit < 1 || after != "" && storage.CheckID(after) != nil {
+		return nil, storage.ErrInvalid
+	}
+	err = do(ctx, db.View, func(tx *bbolt.Tx) error {
+		c := tx.Bucket(bucket).Cursor()
+		key, _ := c.Seek([]byte(prefix + after + "\x00")) // the least that can follow after
+		for ; key != nil && bytes.HasPrefix(key, []byte(prefix)) && len(page) < limit; key, _ = c.Next() {
+			var record T
+			if err := load(tx, records, string(key[len(prefix):]), &record); err != nil {
+				return err
+			}
+			page = append(page, record)
+		}
+		return nil
+	})
+	return page, err
+}
+
+// cut makes a time what every store makes of it.
+func cut(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
