@@ -84,7 +84,7 @@ func (m *machine) Regenerate(t *rapid.T) {
 		told: func(a *account, ok answer) {
 			require.Len(t, got.Codes, 10)
 			m.codesTold(a.id, a.codes, got.SetID, got.Codes)
-			m.hold(got.Proof, ok)
+			m.hold(t, p, a, got.Proof, ok)
 		},
 	})
 }

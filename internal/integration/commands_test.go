@@ -2,7 +2,6 @@ package integration_test
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -53,12 +52,26 @@ func (m *machine) attest(t *rapid.T, p *process, id string, at int64, session st
 			got, err = s.Attest(ctx, id, gatehouse.FirstFactor{Method: "pwd", At: time.Unix(at, 0)}, inSession(session)...)
 			return nothing(got, err)
 		},
-		told: func(_ *account, ok answer) { m.hold(got, ok) },
+		told: func(a *account, ok answer) { m.hold(t, p, a, got, ok) },
 	})
 }
 
-func (m *machine) hold(p gatehouse.Proof, ok answer) {
-	m.proofs = append(m.proofs, held[proof]{p.Reveal(), *ok.proof})
+// hold notes a proof that a call has left an account with, and looks at what it is enough for in the
+// last second of its life and in the next one. Neither what is acknowledged nor what is renamed is
+// there, which is told only to who has a proof that is enough.
+func (m *machine) hold(t *rapid.T, p *process, a *account, text gatehouse.Proof, ok answer) {
+	h := held[proof]{text.Reveal(), *ok.proof}
+	m.proofs = append(m.proofs, h)
+	now := m.now
+	defer func() { m.now = now }()
+	ctx, owner, session := context.Background(), m.owner(p.Service, h, h.what.session), h.what.session
+	for _, age := range []int64{15 * minute, 15*minute + 1} {
+		m.now = h.what.at + age - p.skew
+		want := a.acknowledge(h.what, session, "none", m.at(p))
+		require.ErrorIs(t, owner.AcknowledgeRecoveryCodes(ctx, "none"), want.err, "%d seconds old", age)
+		want = a.rename(h.what, session, "none", "Phone", m.at(p))
+		require.ErrorIs(t, owner.RenameAuthenticator(ctx, "none", "Phone"), want.err, "%d seconds old", age)
+	}
 }
 
 func (m *machine) challengeFor(t *rapid.T, p *process, id string) {
@@ -147,8 +160,8 @@ func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], 
 				m.redeem(t, typed)
 			}
 		},
-		told: func(_ *account, ok answer) {
-			m.hold(got.Proof, ok)
+		told: func(a *account, ok answer) {
+			m.hold(t, p, a, got.Proof, ok)
 			got.Proof = gatehouse.Proof{}
 			require.Equal(t, gatehouse.Verification{AccountID: id, Method: method, AuthenticatorID: ok.app, CodesLeft: ok.left}, got)
 		},
@@ -188,7 +201,15 @@ func (m *machine) Resync(t *rapid.T) {
 		}
 		app = h.what
 	}
-	step := m.at(p)/30 + rapid.Int64Range(-22, 22).Draw(t, "step")
+	step := m.at(p) / 30
+	switch rapid.IntRange(0, 5).Draw(t, "which step") {
+	default:
+		step += rapid.Int64Range(-22, 22).Draw(t, "step")
+	case 4: // around the last accepted one
+		step = max(app.last+rapid.Int64Range(-1, 1).Draw(t, "step"), 1)
+	case 5: // where it is too far
+		step += rapid.SampledFrom([]int64{-21, -20, 19, 20}).Draw(t, "step")
+	}
 	first, second := app.code(step), app.code(step+1)
 	if oneIn(t, 5, "wrong") {
 		second = rapid.SampledFrom([]string{first, app.code(step + 2), "", "x", "000000"}).Draw(t, "second")
@@ -233,7 +254,7 @@ func (m *machine) redeemOperatorCode(t *rapid.T, p *process, c held[challenge], 
 			return nothing(got, err)
 		},
 		happened: func(answer) { m.redeem(t, typed) },
-		told:     func(_ *account, ok answer) { m.hold(got, ok) },
+		told:     func(a *account, ok answer) { m.hold(t, p, a, got, ok) },
 	})
 }
 
@@ -315,8 +336,13 @@ func (m *machine) Confirm(t *rapid.T) {
 		}
 	}
 	typed, n := staged.app.code(m.at(p)/30+rapid.Int64Range(-2, 2).Draw(t, "step")), 1
-	if oneIn(t, 4, "wrong") {
-		typed, n = rapid.SampledFrom(slices.Concat([]string{"000000", m.totp(t, p, id)}, malformed)).Draw(t, "code"), rapid.IntRange(1, 11).Draw(t, "times")
+	switch rapid.IntRange(0, 7).Draw(t, "right or wrong") {
+	case 4:
+		typed = m.totp(t, p, id)
+	case 5:
+		typed = rapid.SampledFrom(malformed).Draw(t, "malformed")
+	case 6, 7: // to the tenth try and beyond, though a fault comes between
+		typed, n = "000000", rapid.SampledFrom([]int{1, 9, 14}).Draw(t, "times")
 	}
 	for range n {
 		m.confirm(t, p, id, h, in, enrolment, typed)
@@ -347,9 +373,9 @@ func (m *machine) owning(t *rapid.T, p *process, id, name string, h held[proof],
 			got, err = run(ctx, s)
 			return nothing(got, err)
 		},
-		told: func(_ *account, ok answer) {
+		told: func(a *account, ok answer) {
 			if ok.proof != nil {
-				m.hold(got, ok)
+				m.hold(t, p, a, got, ok)
 			}
 		},
 	})

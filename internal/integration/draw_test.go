@@ -117,6 +117,7 @@ func (m *machine) proof(t *rapid.T, p *process, id string) (h held[proof], in st
 		c, _ := last(m.challenges)
 		h = held[proof]{text: rapid.SampledFrom(append(garbage, c.text)).Draw(t, "garbage")}
 	}
+	m.toEdge(t, p, h.what.at, []int64{5 * minute, 15 * minute})
 	in = h.what.session
 	if oneIn(t, 10, "another session") {
 		in = m.session(t)
@@ -142,18 +143,24 @@ func (m *machine) challenge(t *rapid.T, p *process, id string) held[challenge] {
 		p, _ := last(m.ownProofs(id))
 		h = held[challenge]{text: rapid.SampledFrom(append(garbage, p.text)).Draw(t, "garbage")}
 	}
+	m.toEdge(t, p, h.what.at, []int64{5 * minute})
 	return h
 }
 
 // totp draws a TOTP code: of the account's authenticators one that is unused, for which the clock may
-// have to move on, or one around the step expected now; or that of any authenticator there ever was.
+// have to move on, one around the step expected now, or one at the edge of the window; or that of any
+// authenticator there ever was.
 func (m *machine) totp(t *rapid.T, p *process, id string) string {
 	if a := m.model[id]; len(a.apps) > 0 && !oneIn(t, 8, "another's") {
 		app := a.apps[rapid.IntRange(0, len(a.apps)-1).Draw(t, "authenticator")]
-		if rapid.Bool().Draw(t, "around now") {
+		which := rapid.IntRange(0, 5).Draw(t, "which step")
+		if which == 3 || which == 4 { // around now
 			return app.code(m.at(p)/30 + int64(app.base) + rapid.Int64Range(-3, 3).Draw(t, "step"))
 		}
 		m.waitFor(p, app, 0)
+		if which == 5 { // of an authenticator whose clock runs fast or slow
+			return app.code(m.at(p)/30 + int64(app.base+app.drift) + rapid.SampledFrom([]int64{side, -side}).Draw(t, "step"))
+		}
 		return app.code(max(app.last+1, m.at(p)/30+int64(app.base)))
 	}
 	if h, ok := recent(t, m.apps, "authenticator"); ok {
@@ -195,7 +202,13 @@ func typed(t *rapid.T, text string) string {
 	if err != nil {
 		return text // another system's, which is taken as it is
 	}
-	switch rapid.IntRange(0, 5).Draw(t, "spelling") {
+	switch rapid.IntRange(0, 6).Draw(t, "spelling") {
+	case 3: // another code, of the same selector
+		end := "0"
+		if strings.HasSuffix(text, end) {
+			end = "1"
+		}
+		return text[:len(text)-1] + end
 	case 4:
 		return strings.ToLower(text)
 	case 5:
@@ -242,6 +255,18 @@ func (m *machine) prove(t *rapid.T, p *process, id string) {
 func (m *machine) later(t *rapid.T) {
 	if m.busy == nil && oneIn(t, 5, "a day later") {
 		m.now += day
+	}
+}
+
+// toEdge moves the clock on, now and then, to the last moment at which something is young enough, or
+// to the first at which it is not, if that is an hour ahead at most.
+func (m *machine) toEdge(t *rapid.T, p *process, at int64, ages []int64) {
+	if m.busy != nil || !oneIn(t, 6, "at the edge of its age") {
+		return
+	}
+	edge := at + rapid.SampledFrom(ages).Draw(t, "age") + rapid.Int64Range(0, 1).Draw(t, "too old")
+	if wait := edge - m.at(p); wait > 0 && wait <= hour {
+		m.now += wait
 	}
 }
 

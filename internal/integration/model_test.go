@@ -21,9 +21,10 @@ type account struct {
 	reset     *reset // from an operator's reset to the next confirmed enrolment
 	suspended int64  // since when
 
-	wrong       int   // TOTP codes since the last right one
-	lockedUntil int64 // for TOTP
-	bucketFull  int64 // when ten wrong recovery codes are free again
+	wrong       int     // TOTP codes since the last right one
+	lockedUntil int64   // for TOTP
+	bucketFull  int64   // when ten wrong recovery codes are free again
+	failed      []int64 // the day of each wrong TOTP code of the last thirty days, whatever was right since
 
 	signIns    int64
 	epoch      int // counts what ends challenges and proofs; goes on after a deletion
@@ -202,6 +203,7 @@ func (a *account) refuses(m gatehouse.Method, c *challenge, guess bool, now int6
 func (a *account) guessed(m gatehouse.Method, now int64) answer {
 	if m == gatehouse.TOTP {
 		a.wrong++
+		a.failedOn(now / day)
 		if free, _ := a.limits(); a.wrong > free {
 			ladder := []int64{30, minute, 2 * minute, 5 * minute, 15 * minute, 30 * minute, hour}
 			a.lockedUntil = now + ladder[min(a.wrong-free, len(ladder))-1]
@@ -214,6 +216,15 @@ func (a *account) guessed(m gatehouse.Method, now int64) answer {
 		return denied
 	}
 	return answer{err: gatehouse.ErrDenied, retryAt: until, disabled: until == 0}
+}
+
+// failedOn remembers a wrong TOTP code. One of a clock that has run back is of the newest day there is.
+func (a *account) failedOn(today int64) {
+	a.failed = slices.DeleteFunc(a.failed, func(d int64) bool { return d <= today-30 })
+	if newest, ok := last(a.failed); ok {
+		today = max(today, newest)
+	}
+	a.failed = append(a.failed, today)
 }
 
 // present is the rule of Answer, and of StepUp if there is no challenge.

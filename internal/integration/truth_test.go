@@ -88,6 +88,9 @@ func (m *machine) inModel(t *rapid.T, a core.Account) *account {
 	if a.Reset != nil {
 		r.reset = &reset{code: code{used: a.Reset.Code.Hash == ""}, at: a.Reset.At, expires: a.Reset.Expires}
 	}
+	for _, d := range a.TOTPThrottle.Days {
+		r.failed = append(r.failed, slices.Repeat([]int64{d[0]}, int(d[1]))...)
+	}
 	if a.Suspension != nil {
 		r.suspended = a.Suspension.At
 	}
@@ -167,7 +170,7 @@ func (c *codes) adopt(stored *codes) {
 
 func (a *account) clone() *account {
 	c := *a
-	c.apps = slices.Clone(a.apps)
+	c.apps, c.failed = slices.Clone(a.apps), slices.Clone(a.failed)
 	c.codes = a.codes.clone()
 	if a.pending != nil {
 		p := *a.pending
