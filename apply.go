@@ -107,3 +107,14 @@ func backoff(ctx context.Context, try int) error {
 		return ctx.Err()
 	}
 }
+
+// retry repeats a read while the database wants it tried again.
+func retry[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	v, err := read()
+	for try := 0; errors.Is(err, storage.ErrConflict) && try < maxTries; try++ {
+		if err = backoff(ctx, try); err == nil {
+			v, err = read()
+		}
+	}
+	return v, err
+}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
+	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -105,6 +106,7 @@ type cage struct {
 	v      gatehouse.Verification
 	fresh  gatehouse.NewCodes
 	ch     gatehouse.Challenge
+	minted gatehouse.MintedToken
 	events *bytes.Buffer // as LogEvents writes them
 }
 
@@ -112,7 +114,7 @@ func newCage(t *testing.T) *cage {
 	t.Helper()
 	log := new(bytes.Buffer)
 	ctx := context.Background()
-	h := newHouse(t, observed(gatehouse.LogEvents(slog.New(slog.NewJSONHandler(log, nil)))))
+	h := newHouse(t, withTokens(t), observed(gatehouse.LogEvents(slog.New(slog.NewJSONHandler(log, nil)))))
 	proof := h.attest("user-42")
 	enr, key := h.begin(proof, gatehouse.Enrol{Digits: 8})
 	o := &owner{h: h, id: "user-42", key: key, auth: enr.ID, codes: enr.RecoveryCodes}
@@ -131,6 +133,8 @@ func newCage(t *testing.T) *cage {
 	o.codes, o.proof = fresh.Codes, fresh.Proof
 	v := must(o.signIn(o.codes[0].Reveal()))
 	raw["sign-in's proof"] = v.Proof.Reveal()
+	minted := must(h.Owner(o.proof).MintToken(ctx, tokens.Request{Name: "ci", Scopes: scopesOf(t, "logs:read")}))
+	raw["token"] = minted.Token.Reveal()[23:]
 	c := canaries{}
 	for what, secret := range raw {
 		c.add(what, secret)
@@ -141,7 +145,7 @@ func newCage(t *testing.T) *cage {
 	require.NoError(t, err)
 	c.add("key", keyText)
 	c.add("key", string(keyBytes))
-	return &cage{o, c, raw, enr, v, fresh, ch, log}
+	return &cage{o, c, raw, enr, v, fresh, ch, minted, log}
 }
 
 // TestCanary prints every exported type in every way.
@@ -199,8 +203,14 @@ func TestCanary(t *testing.T) {
 		"Step":           nest(ch.Step),
 		"TokenChoice":    nest(gatehouse.KeepTokens),
 		"Verification":   nest(v),
+		"Grant":          nest(must(h.AuthenticateToken(ctx, o.minted.Token.Reveal()))),
+		"MintedToken":    nest(o.minted),
+		"Rotation":       nest(gatehouse.Rotation{}),
+		"TokenInfo":      nest(o.minted.Info),
+		"TokenState":     nest(gatehouse.TokenActive),
+		"TokenSweep":     nest(gatehouse.TokenSweep{Seen: 1}),
 		// What the exported types hold.
-		"totp.Secret": nest(enr.Secret()), "totp.QR": nest(enr.QR()), "totp.Key": nest(o.key), "recovery.Codes": nest(o.codes),
+		"totp.Secret": nest(enr.Secret()), "totp.QR": nest(enr.QR()), "totp.Key": nest(o.key), "tokens.Token": nest(o.minted.Token), "recovery.Codes": nest(o.codes),
 		"recovery.Code": nest(o.codes[0]), "*keyring.Ring": nest(h.keys), "storage.Store": nest(h.store),
 	}
 	for name, nested := range values {
@@ -217,7 +227,7 @@ func TestCanary(t *testing.T) {
 	// An encoder that is handed a secret says so.
 	for name, value := range map[string]any{
 		"Proof": o.proof, "ChallengeToken": ch.Token, "Challenge": ch, "Verification": v, "NewCodes": fresh, "Enrolment": enr, "Config.Keys": h.keys,
-		"Import": imported,
+		"Import": imported, "MintedToken": o.minted,
 	} {
 		_, err := json.Marshal(value)
 		require.Error(t, err, name)
@@ -245,7 +255,7 @@ func TestCanaryInErrors(t *testing.T) {
 	t.Parallel()
 	o := newCage(t)
 	texts := []string{
-		o.raw["secret"], o.raw["proof"], o.raw["challenge"], o.raw["keys"], o.raw["old recovery code"],
+		o.minted.Token.Reveal(), o.minted.Token.Reveal() + "x", o.raw["secret"], o.raw["proof"], o.raw["challenge"], o.raw["keys"], o.raw["old recovery code"],
 		o.raw["new recovery code"] + "X", o.raw["code"] + " ", o.raw["URI"],
 	}
 	errs := 0
@@ -290,6 +300,10 @@ func TestCanaryInTheStore(t *testing.T) {
 			require.NotEmpty(t, r.Data)
 			require.Empty(t, o.found(string(r.Data)))
 			require.Empty(t, o.found(fmt.Sprintf("%q %+v %v", r.ID, r.Index, r.Data)))
+		}
+		for _, r := range o.h.tokenRecords() {
+			require.Empty(t, o.found(string(r.Data)))
+			require.Empty(t, o.found(fmt.Sprintf("%+v", r)))
 		}
 	}
 	check()

@@ -72,6 +72,9 @@ func (o *owner) copy(t testing.TB) *owner {
 	for _, r := range o.h.records() {
 		require.NoError(t, store.SaveAccount(context.Background(), r, 0))
 	}
+	for _, token := range o.h.tokenRecords() {
+		require.NoError(t, store.SaveToken(context.Background(), token, 0))
+	}
 	c := *o
 	c.h = houseOn(t, store, append([]func(*gatehouse.Config){func(c *gatehouse.Config) { c.Keys = o.h.keys }}, o.h.edits...)...)
 	c.h.keys, c.h.now = o.h.keys, o.h.clock()
@@ -134,12 +137,23 @@ func (h *house) records() []storage.Record {
 	return all
 }
 
-// dump is all that is stored, as text, with the versions.
+// tokenRecords are all tokens that are stored.
+func (h *house) tokenRecords() []storage.TokenRecord {
+	h.t.Helper()
+	all, err := h.store.AllTokens(context.Background(), "", 1<<20)
+	require.NoError(h.t, err)
+	return all
+}
+
+// dump is all that is stored, as text, with the versions, but for the usage of tokens.
 func (h *house) dump() string {
 	h.t.Helper()
 	var b strings.Builder
 	for _, r := range h.records() {
 		fmt.Fprintf(&b, "%q %d %s %+v\n", r.ID, r.Version, r.Data, r.Index)
+	}
+	for _, t := range h.tokenRecords() {
+		fmt.Fprintf(&b, "%q of %q %d %s %+v\n", t.ID, t.AccountID, t.Version, t.Data, t.Index)
 	}
 	return b.String()
 }

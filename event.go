@@ -39,6 +39,18 @@ const (
 	KeyMoved                  = EventKind(core.KeyMoved)
 	AccountImported           = EventKind(core.WasImported)
 	AccountDeleted            = EventKind(core.WasDeleted)
+
+	TokenMinted     = EventKind(core.TokenMinted)
+	TokenFirstUsed  = EventKind(core.TokenFirstUsed)  // each process may tell it once
+	TokenNewAddress = EventKind(core.TokenNewAddress) // Address is none of the last five; each process may tell it once
+	TokenRotated    = EventKind(core.TokenRotated)
+	TokenRenewed    = EventKind(core.TokenRenewed)
+	TokenReused     = EventKind(core.TokenReused)    // a rotated copy was presented after its grace: somebody has an old one
+	TokenExpiring   = EventKind(core.TokenExpiring)  // RetryAt is when it expires
+	TokenSuspended  = EventKind(core.TokenSuspended) // its owner's second factor was turned off, which it needs
+	TokenRevoked    = EventKind(core.TokenRevoked)
+	TokensRevoked   = EventKind(core.TokensRevoked) // all of the account's
+	TokenPurged     = EventKind(core.TokenPurged)
 )
 
 // String returns the kind in words, such as "recovery code used".
@@ -53,6 +65,9 @@ type Event struct {
 	Method            Method
 	AuthenticatorID   string
 	AuthenticatorName string
+	TokenID           string
+	TokenName         string
+	Address           string // of TokenNewAddress; not in Activity
 	OperatorID        string
 	Reason            string    // an operator's
 	Why               string    // why a code was denied; not in Activity
@@ -74,6 +89,9 @@ func (e Event) LogValue() slog.Value {
 	}
 	add("authenticator", e.AuthenticatorID)
 	add("name", e.AuthenticatorName)
+	add("token", e.TokenID)
+	add("name", e.TokenName)
+	add("address", e.Address)
 	add("operator", e.OperatorID)
 	add("reason", e.Reason)
 	add("why", e.Why)
@@ -90,11 +108,17 @@ func (e Event) LogValue() slog.Value {
 }
 
 func eventOf(account string, e core.Event) Event {
-	return Event{
+	event := Event{
 		Kind: EventKind(e.Kind), AccountID: account, At: time.Unix(e.At, 0).UTC(), Method: Method(e.Method),
-		AuthenticatorID: e.Auth, AuthenticatorName: e.Name, OperatorID: e.Operator, Reason: e.Detail,
+		AuthenticatorID: e.Auth, TokenID: e.Token, Address: e.Address, OperatorID: e.Operator, Reason: e.Detail,
 		Why: e.Why.String(), CodesLeft: e.Left, RetryAt: core.Time(e.RetryAt), Count: max(e.Count, 1),
 	}
+	if e.Token != "" {
+		event.TokenName = e.Name
+	} else {
+		event.AuthenticatorName = e.Name
+	}
+	return event
 }
 
 // Activity returns what has recently happened to an account, newest first: at most 20 entries, of

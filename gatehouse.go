@@ -20,12 +20,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -52,6 +54,10 @@ type Config struct {
 	// Anything cheaper is for tests. Defaults to recovery.DefaultParams.
 	Recovery recovery.Params
 
+	// Tokens has the rules of access tokens. Defaults to none: then every method for tokens answers
+	// ErrState.
+	Tokens *tokens.Policy
+
 	// Observer is told what happens. Defaults to none; but an owner who is not told of a new
 	// authenticator or of a recovery code that was used cannot object.
 	Observer Observer
@@ -61,8 +67,9 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Service is safe for concurrent use. It keeps no state of its own but the turns of attempts: any
-// number of processes may have one on the same store and with the same keys.
+// Service is safe for concurrent use. It keeps no state of its own but the turns of attempts and the
+// last minute's uses of tokens, which Close stores: any number of processes may have one on the same
+// store and with the same keys.
 type Service struct {
 	store    storage.Store
 	issuer   string
@@ -72,6 +79,8 @@ type Service struct {
 	recovery recovery.Params
 	now      func() time.Time
 	turns    *turns
+	policy   *tokens.Policy // settled; nil: no tokens
+	usage    *usage
 
 	observers *observers
 }
@@ -107,13 +116,24 @@ func New(store storage.Store, c Config) (*Service, error) {
 	if err := errors.Join(s.window.Check(), s.recovery.Check()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	if c.Tokens != nil {
+		policy, err := c.Tokens.Settle()
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		s.policy = &policy
+	}
+	s.usage = newUsage(store)
 	return s, nil
 }
 
 // Option is a detail of one call.
 type Option func(*options)
 
-type options struct{ session []byte }
+type options struct {
+	session []byte
+	from    netip.Addr
+}
 
 // InSession ties proofs to a session of the host, by any value that the session keeps and no other
 // has (its ID, or a random value in it). A proof made with one is refused without it and under any
@@ -123,13 +143,21 @@ func InSession(session string) Option {
 	return func(o *options) { o.session = digest(session) }
 }
 
-func sessionOf(opts []Option) []byte {
-	var o options
+// From says from which address a token came, for AuthenticateToken and RotateToken. It is for the host
+// to know its own proxies: no header is read here. Defaults to unknown, from where a token that is
+// restricted to networks is denied.
+func From(address netip.Addr) Option {
+	return func(o *options) { o.from = address.Unmap().WithZone("") }
+}
+
+func optionsOf(opts []Option) (o options) {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	return o.session
+	return o
 }
+
+func sessionOf(opts []Option) []byte { return optionsOf(opts).session }
 
 func (s *Service) env() core.Env {
 	return core.Env{Now: time.Unix(s.now().Unix(), 0).UTC(), Fresh: fresh(), Window: s.window}
@@ -158,12 +186,7 @@ func (s *Service) load(ctx context.Context, id string) (core.Account, storage.Re
 	if err := checkID(id); err != nil {
 		return core.Account{}, storage.Record{}, err
 	}
-	rec, err := s.store.LoadAccount(ctx, id)
-	for try := 0; errors.Is(err, storage.ErrConflict) && try < maxTries; try++ { // the database's wish to try again
-		if err = backoff(ctx, try); err == nil {
-			rec, err = s.store.LoadAccount(ctx, id)
-		}
-	}
+	rec, err := retry(ctx, func() (storage.Record, error) { return s.store.LoadAccount(ctx, id) })
 	if errors.Is(err, storage.ErrNotFound) {
 		return core.Account{ID: id}, storage.Record{}, nil
 	}

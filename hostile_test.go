@@ -237,8 +237,10 @@ var places = func() map[string]place {
 // nothing is changed then.
 func TestHostileText(t *testing.T) {
 	t.Parallel()
-	template := newHouse(t).enrol("user-42")
+	template := newHouse(t, withTokens(t)).enrol("user-42")
 	template.h.attest("tied")
+	template.mint("logs:read")
+	template.proof = template.fresh()
 	require.NoError(t, begun(template.h.Owner(template.proof), gatehouse.Enrol{Label: "ada"}))
 	for name, p := range places {
 		t.Run(name, func(t *testing.T) {
@@ -272,6 +274,7 @@ func TestHostileTextGoesEverywhere(t *testing.T) {
 		"LogEvents":            "takes a logger",
 		"ObserverFunc.Observe": "calls what the host wrote",
 		"Operator.Reseal":      "its cursor is compared by the store: TestResealCursor",
+		"Service.Close":        "takes nothing",
 	}
 	covered := map[string]bool{}
 	for name := range places {

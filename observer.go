@@ -34,7 +34,7 @@ func LogEvents(l *slog.Logger) Observer {
 		level := slog.LevelInfo
 		switch e.Kind {
 		case CodeDenied, MethodLocked, ThrottledBurst, ManyFailures, RecoveryCodeUsed, RecoveryCodesLow,
-			TwoFactorOff, AccountReset, AccountSuspended:
+			TwoFactorOff, AccountReset, AccountSuspended, TokenReused, TokenNewAddress, TokenSuspended:
 			level = slog.LevelWarn
 		}
 		l.LogAttrs(ctx, level, e.Kind.String(), slog.Any("event", e))
@@ -94,7 +94,7 @@ func (o *observers) add(ctx context.Context, account string, events []core.Event
 			}
 			q.burst = b
 		}
-		if e.Kind == core.Denied && len(q.waiting) >= maxWaiting {
+		if (e.Kind == core.Denied || e.Kind == core.TokenReused) && len(q.waiting) >= maxWaiting {
 			continue
 		}
 		q.waiting = append(q.waiting, queued{context.WithoutCancel(ctx), eventOf(account, e)})

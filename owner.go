@@ -96,12 +96,20 @@ func (o Owner) RemoveAuthenticator(ctx context.Context, id string) (Proof, error
 }
 
 // DisableTwoFactor removes all authenticators, the recovery codes and a pending enrolment, and returns
-// the proof that succeeds the Owner's. From then on the first factor alone signs in. It needs a proof
-// of the last 5 minutes, by a code of an authenticator.
+// the proof that succeeds the Owner's. From then on the first factor alone signs in, and tokens that need
+// a second one are denied until there is one again. It needs a proof of the last 5 minutes, by a code of
+// an authenticator.
 func (o Owner) DisableTwoFactor(ctx context.Context) (Proof, error) {
-	return o.succeed(ctx, func(a core.Account, p core.Presented, env core.Env) (core.Account, core.Proof, error) {
-		return a.Disable(p, env)
+	var account core.Account
+	proof, err := o.succeed(ctx, func(a core.Account, p core.Presented, env core.Env) (core.Account, core.Proof, error) {
+		next, successor, err := a.Disable(p, env)
+		account = next
+		return next, successor, err
 	})
+	if err == nil {
+		o.s.tellSuspended(ctx, account)
+	}
+	return proof, err
 }
 
 // succeed applies a step that ends the owner's proof, and returns the one that succeeds it.

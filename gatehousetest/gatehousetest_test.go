@@ -74,7 +74,9 @@ func TestFaults(t *testing.T) {
 		"SaveToken": func() error {
 			return store.SaveToken(ctx, storage.TokenRecord{ID: "t", AccountID: "a", Version: 1}, 0)
 		},
+		"DeleteToken": func() error { return store.DeleteToken(ctx, "t", 1) },
 		"Tokens":      func() error { _, err := store.Tokens(ctx, "a", "", 1); return err },
+		"AllTokens":   func() error { _, err := store.AllTokens(ctx, "", 1); return err },
 		"TouchTokens": func() error { return store.TouchTokens(ctx, nil) },
 	}
 	for method, call := range calls {
@@ -82,7 +84,7 @@ func TestFaults(t *testing.T) {
 		require.ErrorIs(t, call(), gatehousetest.ErrFault, method)
 		store.Inject(gatehousetest.On(method, gatehousetest.Conflict))
 		want := gatehousetest.ErrFault
-		if strings.HasPrefix(method, "Save") {
+		if strings.HasPrefix(method, "Save") || method == "DeleteToken" {
 			want = storage.ErrConflict
 		}
 		require.ErrorIs(t, call(), want, method)

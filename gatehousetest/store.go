@@ -122,9 +122,20 @@ func (s *Store) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64
 	return s.do(ctx, "SaveToken", true, func() error { return s.under.SaveToken(ctx, t, prev) })
 }
 
+// DeleteToken implements storage.Store.
+func (s *Store) DeleteToken(ctx context.Context, id string, prev int64) error {
+	return s.do(ctx, "DeleteToken", true, func() error { return s.under.DeleteToken(ctx, id, prev) })
+}
+
 // Tokens implements storage.Store.
 func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) (page []storage.TokenRecord, err error) {
 	err = s.do(ctx, "Tokens", false, func() (err error) { page, err = s.under.Tokens(ctx, accountID, after, limit); return err })
+	return orNothing(page, err), err
+}
+
+// AllTokens implements storage.Store.
+func (s *Store) AllTokens(ctx context.Context, after string, limit int) (page []storage.TokenRecord, err error) {
+	err = s.do(ctx, "AllTokens", false, func() (err error) { page, err = s.under.AllTokens(ctx, after, limit); return err })
 	return orNothing(page, err), err
 }
 

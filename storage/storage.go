@@ -50,26 +50,36 @@ type AccountIndex struct {
 	TokenEpoch int64 // tokens minted under another value are revoked
 }
 
-// TokenRecord is one access token. SaveToken writes everything but LastUsed.
+// TokenRecord is one access token. SaveToken writes everything but Usage.
 type TokenRecord struct {
 	ID        string
 	AccountID string
 	Version   int64
 	Data      []byte
 	Index     TokenIndex
-	LastUsed  time.Time // written by TouchTokens alone; zero: never used
+	Usage     TokenUsage // written by TouchTokens alone
 }
 
 // TokenIndex is what a store keeps of a token beside its data, for operators' queries.
 type TokenIndex struct {
 	Expires time.Time
 	Revoked bool
+	// Scopes has the token's scopes, in order and with a space between: up to 4096 bytes of UTF-8
+	// without NUL, kept byte for byte.
+	Scopes string
 }
 
-// TokenUse says that a token was used, and when.
+// TokenUsage is what is known of how a token was used. The zero value: never.
+type TokenUsage struct {
+	LastUsed  time.Time
+	Scopes    int64  // which of its scopes, as a set of bits; never negative
+	Addresses string // opaque: up to 1024 bytes of UTF-8 without NUL, kept byte for byte
+}
+
+// TokenUse says how a token was used.
 type TokenUse struct {
 	ID string
-	At time.Time
+	TokenUsage
 }
 
 // Store is what an adapter implements. All of it may be called from many goroutines at once.
@@ -114,18 +124,30 @@ type Store interface {
 	LoadToken(ctx context.Context, id string) (TokenRecord, AccountIndex, error)
 
 	// SaveToken writes t as SaveAccount does an account. It does not ask whether the owner exists,
-	// and neither writes nor disturbs LastUsed. A token's owner never changes: a save under
+	// and neither writes nor disturbs Usage. A token's owner never changes: a save under
 	// another AccountID than the stored one is ErrConflict.
 	SaveToken(ctx context.Context, t TokenRecord, prev int64) error
+
+	// DeleteToken removes a token and its usage if the stored version is prev, else returns
+	// ErrConflict, also where there is no such token; prev 0 is ErrInvalid. The comparison and the
+	// removal of the token are one atomic step.
+	DeleteToken(ctx context.Context, id string, prev int64) error
 
 	// Tokens returns up to limit tokens of an account with an ID greater than after, as Accounts
 	// does. The owner need not exist.
 	Tokens(ctx context.Context, accountID, after string, limit int) ([]TokenRecord, error)
 
-	// TouchTokens moves LastUsed forward to the given times, in one statement or batch. It never
-	// moves one back, passes over tokens that do not exist, and never touches a record or its
-	// version, so it cannot make a save conflict. The same token may be named more than once; no
-	// uses at all are no error. An ID that is ErrInvalid refuses the whole batch.
+	// AllTokens returns up to limit tokens of all accounts, whether those exist or not, with an ID
+	// greater than after, as Accounts does.
+	AllTokens(ctx context.Context, after string, limit int) ([]TokenRecord, error)
+
+	// TouchTokens adds uses to what is stored, in one statement or batch. LastUsed moves forward to
+	// the given time and never back. Scopes are added to those that are there. Addresses take the
+	// place of those that are there, unless LastUsed lies before the stored one. It passes over
+	// uses at the zero time and tokens that do not exist, and never touches a record or its version,
+	// so it cannot make a save conflict. The same token may be named more than once, which is as if each had come in a batch
+	// of its own, in any order; no uses at all are no error. An ID that is ErrInvalid refuses the
+	// whole batch.
 	TouchTokens(ctx context.Context, uses []TokenUse) error
 }
 

@@ -28,28 +28,25 @@ func New(db *bbolt.DB) (*Store, error) {
 	if db.NoSync {
 		return nil, errors.New("customstorage: with NoSync a save is answered before it is on the disk")
 	}
-	return &Store{db}, db.Update(func(tx *bbolt.Tx) (err error) {
-		for _, bucket := range [][]byte{accounts, tokens, owned} {
-			_, failed := tx.CreateBucketIfNotExists(bucket)
-			err = errors.Join(err, failed)
-		}
-		return err
+	return &Store{db}, db.Update(func(tx *bbolt.Tx) error {
+		_, a := tx.CreateBucketIfNotExists(accounts)
+		_, t := tx.CreateBucketIfNotExists(tokens)
+		_, o := tx.CreateBucketIfNotExists(owned)
+		return errors.Join(a, t, o)
 	})
 }
 
 func (s *Store) LoadAccount(ctx context.Context, id string) (r storage.Record, err error) {
 	err = do(ctx, s.db.View, func(tx *bbolt.Tx) error { return load(tx, accounts, id, &r) }, id)
-	return r, err
+	return r, found(r.Version, err)
 }
 
 func (s *Store) SaveAccount(ctx context.Context, r storage.Record, prev int64) error {
 	return do(ctx, s.db.Update, func(tx *bbolt.Tx) error {
-		var old storage.Record // of version 0 where there is none, which is what prev 0 asks for
-		if err := load(tx, accounts, r.ID, &old); err != nil && err != storage.ErrNotFound {
-			return err
-		}
+		var old storage.Record
+		err := load(tx, accounts, r.ID, &old)
 		r.Index.LockedUntil = cut(r.Index.LockedUntil)
-		return save(tx, accounts, r.ID, r, r.Version, old.Version == prev)
+		return errors.Join(err, save(tx, accounts, r.ID, r, r.Version, old.Version == prev))
 	}, r.ID)
 }
 
@@ -72,50 +69,54 @@ func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]storag
 func (s *Store) LoadToken(ctx context.Context, id string) (t storage.TokenRecord, _ storage.AccountIndex, err error) {
 	var owner storage.Record
 	err = do(ctx, s.db.View, func(tx *bbolt.Tx) error {
-		if err := load(tx, tokens, id, &t); err != nil {
-			return err
-		}
-		return load(tx, accounts, t.AccountID, &owner)
+		err := load(tx, tokens, id, &t)
+		return errors.Join(err, load(tx, accounts, t.AccountID, &owner))
 	}, id)
-	return t, owner.Index, err
+	return t, owner.Index, found(owner.Version, err)
 }
 
 func (s *Store) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64) error {
 	return do(ctx, s.db.Update, func(tx *bbolt.Tx) error {
 		old := storage.TokenRecord{AccountID: t.AccountID}
-		if err := load(tx, tokens, t.ID, &old); err != nil && err != storage.ErrNotFound {
-			return err
-		}
-		t.Index.Expires, t.LastUsed = cut(t.Index.Expires), old.LastUsed
-		err := save(tx, tokens, t.ID, t, t.Version, old.Version == prev && old.AccountID == t.AccountID)
+		err := load(tx, tokens, t.ID, &old)
+		t.Index.Expires, t.Usage = cut(t.Index.Expires), old.Usage
+		err = errors.Join(err, save(tx, tokens, t.ID, t, t.Version, old.Version == prev && old.AccountID == t.AccountID))
 		return errors.Join(err, tx.Bucket(owned).Put([]byte(t.AccountID+"\x00"+t.ID), nil))
 	}, t.ID, t.AccountID)
 }
 
+// DeleteToken saves the token as it is, for the comparison, before it removes it.
+func (s *Store) DeleteToken(ctx context.Context, id string, prev int64) error {
+	return do(ctx, s.db.Update, func(tx *bbolt.Tx) error {
+		var old storage.TokenRecord
+		err := load(tx, tokens, id, &old)
+		err = errors.Join(err, save(tx, tokens, id, old, prev, old.Version == prev), tx.Bucket(tokens).Delete([]byte(id)))
+		return errors.Join(err, tx.Bucket(owned).Delete([]byte(old.AccountID+"\x00"+id)))
+	}, id)
+}
+
 func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
-	if err := storage.CheckID(accountID); err != nil {
-		return nil, err
-	}
-	return list[storage.TokenRecord](ctx, s.db, owned, accountID+"\x00", after, limit, tokens)
+	return list[storage.TokenRecord](ctx, s.db, owned, accountID+"\x00", after, limit, tokens, accountID)
+}
+
+func (s *Store) AllTokens(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+	return list[storage.TokenRecord](ctx, s.db, tokens, "", after, limit, tokens)
 }
 
 func (s *Store) TouchTokens(ctx context.Context, uses []storage.TokenUse) error {
-	return do(ctx, s.db.Update, func(tx *bbolt.Tx) error {
+	return do(ctx, s.db.Update, func(tx *bbolt.Tx) (err error) {
 		for _, use := range uses {
-			if err := storage.CheckID(use.ID); err != nil {
-				return err
-			}
 			var t storage.TokenRecord
-			err := load(tx, tokens, use.ID, &t)
-			if at := cut(use.At); err == nil && at.After(t.LastUsed) {
-				t.LastUsed = at
-				err = save(tx, tokens, t.ID, t, t.Version, true)
-			}
-			if err != nil && err != storage.ErrNotFound {
-				return err
+			err = errors.Join(err, storage.CheckID(use.ID), load(tx, tokens, use.ID, &t))
+			if at := cut(use.LastUsed); t.Version != 0 && !at.IsZero() {
+				t.Usage.Scopes |= use.Scopes
+				if !at.Before(t.Usage.LastUsed) {
+					t.Usage.LastUsed, t.Usage.Addresses = at, use.Addresses
+				}
+				err = errors.Join(err, save(tx, tokens, t.ID, t, t.Version, true))
 			}
 		}
-		return nil
+		return err
 	})
 }
 
@@ -132,12 +133,20 @@ func do(ctx context.Context, run func(func(*bbolt.Tx) error) error, f func(*bbol
 	return run(f)
 }
 
+// load leaves a record as it is where none is stored: of version 0, which is what prev 0 asks for.
 func load(tx *bbolt.Tx, bucket []byte, id string, record any) error {
 	data := tx.Bucket(bucket).Get([]byte(id))
 	if data == nil {
-		return storage.ErrNotFound
+		return nil
 	}
 	return json.Unmarshal(data, record)
+}
+
+func found(version int64, err error) error {
+	if err == nil && version == 0 {
+		return storage.ErrNotFound
+	}
+	return err
 }
 
 func save(tx *bbolt.Tx, bucket []byte, id string, record any, version int64, expected bool) error {
@@ -152,22 +161,19 @@ func save(tx *bbolt.Tx, bucket []byte, id string, record any, version int64, exp
 }
 
 // list loads the records whose IDs stand behind prefix in the keys of a bucket.
-func list[T any](ctx context.Context, db *bbolt.DB, bucket []byte, prefix, after string, limit int, records []byte) (page []T, err error) {
+func list[T any](ctx context.Context, db *bbolt.DB, bucket []byte, prefix, after string, limit int, records []byte, ids ...string) (page []T, err error) {
 	if limit < 1 || after != "" && storage.CheckID(after) != nil {
 		return nil, storage.ErrInvalid
 	}
-	err = do(ctx, db.View, func(tx *bbolt.Tx) error {
+	err = do(ctx, db.View, func(tx *bbolt.Tx) (err error) {
 		c := tx.Bucket(bucket).Cursor()
 		key, _ := c.Seek([]byte(prefix + after + "\x00")) // the least that can follow after
-		for ; key != nil && bytes.HasPrefix(key, []byte(prefix)) && len(page) < limit; key, _ = c.Next() {
-			var record T
-			if err := load(tx, records, string(key[len(prefix):]), &record); err != nil {
-				return err
-			}
-			page = append(page, record)
+		for ; err == nil && key != nil && bytes.HasPrefix(key, []byte(prefix)) && len(page) < limit; key, _ = c.Next() {
+			page = append(page, *new(T))
+			err = load(tx, records, string(key[len(prefix):]), &page[len(page)-1])
 		}
-		return nil
-	})
+		return err
+	}, ids...)
 	return page, err
 }
 

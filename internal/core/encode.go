@@ -14,8 +14,8 @@ import (
 // overlook (a new kind of factor, a new reason to deny) raises it.
 const format = 1
 
-// ErrFormat says that stored data is not an account, or is one that a newer version has written.
-var ErrFormat = errors.New("gatehouse: stored account cannot be read")
+// ErrFormat says that stored data is no account or token, or is one that a newer version has written.
+var ErrFormat = errors.New("gatehouse: stored record cannot be read")
 
 const (
 	maxData     = 1 << 20 // bytes; a real account has a few thousand
@@ -41,32 +41,40 @@ func (a Account) Encode() ([]byte, error) {
 // Decode reads the data of an account. What it does not know it refuses: an unknown field could be a
 // reason to deny that an older program would drop at its next save.
 func Decode(id string, data []byte) (Account, error) {
-	if len(data) > maxData {
-		return Account{}, fmt.Errorf("%w: %d bytes", ErrFormat, len(data))
-	}
 	var s stored
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&s); err != nil {
-		var v struct {
-			Format int `json:"v"`
-		}
-		if json.Unmarshal(data, &v) == nil && v.Format > format {
-			return Account{}, fmt.Errorf("%w: format %d, known is %d", ErrFormat, v.Format, format)
-		}
-		return Account{}, fmt.Errorf("%w: not well-formed", ErrFormat) // not err: its text may hold data
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return Account{}, fmt.Errorf("%w: something follows it", ErrFormat)
-	}
-	if s.Format != format {
-		return Account{}, fmt.Errorf("%w: format %d, known is %d", ErrFormat, s.Format, format)
+	if err := unmarshal(data, &s, &s.Format); err != nil {
+		return Account{}, err
 	}
 	if what := s.Account.broken(); what != "" {
 		return Account{}, fmt.Errorf("%w: %s", ErrFormat, what)
 	}
 	s.Account.ID = id
 	return s.Account, nil
+}
+
+// unmarshal reads what has been stored under a format, whose place is in v.
+func unmarshal(data []byte, v any, found *int) error {
+	if len(data) > maxData {
+		return fmt.Errorf("%w: %d bytes", ErrFormat, len(data))
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		var only struct {
+			Format int `json:"v"`
+		}
+		if json.Unmarshal(data, &only) == nil && only.Format > format {
+			return fmt.Errorf("%w: format %d, known is %d", ErrFormat, only.Format, format)
+		}
+		return fmt.Errorf("%w: not well-formed", ErrFormat) // not err: its text may hold data
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return fmt.Errorf("%w: something follows it", ErrFormat)
+	}
+	if *found != format {
+		return fmt.Errorf("%w: format %d, known is %d", ErrFormat, *found, format)
+	}
+	return nil
 }
 
 // broken names what cannot be in an account, "" for nothing.

@@ -34,6 +34,17 @@ const (
 	KeyMoved
 	WasImported
 	WasDeleted
+	TokenMinted
+	TokenFirstUsed
+	TokenNewAddress
+	TokenRotated
+	TokenRenewed
+	TokenReused
+	TokenExpiring
+	TokenSuspended
+	TokenRevoked
+	TokensRevoked
+	TokenPurged
 )
 
 var eventNames = [...]string{
@@ -42,6 +53,9 @@ var eventNames = [...]string{
 	"recovery codes acknowledged", "operator code made", "operator code used", "authenticator added",
 	"authenticator renamed", "authenticator removed", "authenticator resynced", "two-factor off", "password changed",
 	"reset", "suspended", "resumed", "key moved", "imported", "deleted",
+	"token minted", "token first used", "token used from a new address", "token rotated", "token renewed",
+	"token reused after rotation", "token expiring", "token suspended", "token revoked", "all tokens revoked",
+	"token purged",
 }
 
 // String returns the name, in lower case with spaces.
@@ -68,8 +82,9 @@ type Event struct {
 	Kind     EventKind `json:"k"`
 	At       int64     `json:"t"`
 	Method   Method    `json:"m,omitempty"`
-	Auth     string    `json:"a,omitempty"` // the ID of an authenticator
-	Name     string    `json:"n,omitempty"` // its name at that time
+	Auth     string    `json:"a,omitempty"`  // the ID of an authenticator
+	Token    string    `json:"tk,omitempty"` // the ID of an access token
+	Name     string    `json:"n,omitempty"`  // the name of either at that time
 	Operator string    `json:"o,omitempty"`
 	Detail   string    `json:"d,omitempty"` // an operator's reason
 	Count    int       `json:"c,omitempty"` // how many denials a run has, where it is more than one
@@ -77,6 +92,7 @@ type Event struct {
 	Why     Reason `json:"-"` // why a code was denied
 	Left    int    `json:"-"` // recovery codes
 	RetryAt int64  `json:"-"`
+	Address string `json:"-"` // from which a token was used
 }
 
 const (
@@ -99,6 +115,11 @@ func (k EventKind) factors() bool {
 func (a *Account) note(env Env, e Event) {
 	e.At = env.unix()
 	a.Events = append(a.Events, e)
+	a.keep(e)
+}
+
+// keep puts an event into the activity alone.
+func (a *Account) keep(e Event) {
 	if e.Kind == KeyMoved || e.Kind == EnrolmentConfirmed || e.Kind == Verified && e.Method != TOTP {
 		return // of no interest to the owner, or followed by an entry that says more
 	}

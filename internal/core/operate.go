@@ -36,6 +36,9 @@ func (b By) Check() error {
 	return nil
 }
 
+// Event returns an event that names the operator and the reason, yet of no kind.
+func (b By) Event() Event { return b.event(0) }
+
 func (b By) event(k EventKind) Event {
 	return Event{Kind: k, Operator: b.Operator, Detail: b.Reason}
 }

@@ -47,12 +47,14 @@ const (
 	remove // an authenticator, or all of two-factor
 	unlockTOTP
 	unlockRecovery
+	mintToken // or rotate or renew one
+	revokeToken
 )
 
 // age returns how old the proof for an action may be.
 func (act action) age() time.Duration {
 	switch act {
-	case finishEnrolment, finishReplacement, acknowledge, rename:
+	case finishEnrolment, finishReplacement, acknowledge, rename, mintToken, revokeToken:
 		return tokenAge
 	}
 	return factorAge
@@ -67,7 +69,7 @@ func (a Account) allowed(k Kind, act action) bool {
 		return !a.Protected()
 	case RecoveryCode:
 		switch act {
-		case replace, finishReplacement, acknowledge, regenerate, unlockTOTP:
+		case replace, finishReplacement, acknowledge, regenerate, unlockTOTP, revokeToken:
 			return true
 		}
 	case OperatorCode:

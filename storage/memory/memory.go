@@ -20,13 +20,14 @@ import (
 // A load or a save of what is there costs the same however much is stored, and a page costs its
 // own rows. A new account moves part of a sorted list of all account IDs, 16 bytes for each: next
 // to nothing at a thousand accounts, up to a millisecond at a million. The same holds for a new
-// token and the tokens of its account.
+// token and a list of all tokens, and for what is deleted.
 type Store struct {
-	mu       sync.RWMutex
-	accounts map[string]storage.Record
-	tokens   map[string]storage.TokenRecord
-	ids      []string            // of accounts, sorted
-	owned    map[string][]string // sorted token IDs by account, which need not exist
+	mu         sync.RWMutex
+	accounts   map[string]storage.Record
+	tokens     map[string]storage.TokenRecord
+	accountIDs []string            // sorted, as the IDs below
+	tokenIDs   []string            // of all accounts
+	owned      map[string][]string // token IDs by account, which need not exist
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -71,7 +72,7 @@ func (s *Store) SaveAccount(ctx context.Context, r storage.Record, prev int64) e
 		return storage.ErrConflict
 	}
 	if !ok {
-		s.ids = insert(s.ids, r.ID)
+		s.accountIDs = insert(s.accountIDs, r.ID)
 	}
 	s.accounts[r.ID] = r
 	return nil
@@ -84,11 +85,10 @@ func (s *Store) DeleteAccount(ctx context.Context, id string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i, ok := slices.BinarySearch(s.ids, id); ok {
-		s.ids = slices.Delete(s.ids, i, i+1)
-	}
+	s.accountIDs = remove(s.accountIDs, id)
 	delete(s.accounts, id)
 	for _, token := range s.owned[id] {
+		s.tokenIDs = remove(s.tokenIDs, token)
 		delete(s.tokens, token)
 	}
 	delete(s.owned, id)
@@ -103,7 +103,7 @@ func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]storag
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var page []storage.Record
-	for _, id := range greater(s.ids, after, limit) {
+	for _, id := range greater(s.accountIDs, after, limit) {
 		page = append(page, copyRecord(s.accounts[id]))
 	}
 	return page, nil
@@ -146,10 +146,34 @@ func (s *Store) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64
 		return storage.ErrConflict
 	}
 	if !ok {
+		s.tokenIDs = insert(s.tokenIDs, t.ID)
 		s.owned[t.AccountID] = insert(s.owned[t.AccountID], t.ID)
 	}
-	t.LastUsed = stored.LastUsed
+	t.Usage = stored.Usage
 	s.tokens[t.ID] = t
+	return nil
+}
+
+// DeleteToken implements storage.Store.
+func (s *Store) DeleteToken(ctx context.Context, id string, prev int64) error {
+	if err := check(ctx, id); err != nil {
+		return err
+	}
+	if err := checkVersion(prev); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored := s.tokens[id] // of version 0, which prev is not, where there is none
+	if stored.Version != prev {
+		return storage.ErrConflict
+	}
+	delete(s.tokens, id)
+	s.tokenIDs = remove(s.tokenIDs, id)
+	s.owned[stored.AccountID] = remove(s.owned[stored.AccountID], id)
+	if len(s.owned[stored.AccountID]) == 0 {
+		delete(s.owned, stored.AccountID)
+	}
 	return nil
 }
 
@@ -163,11 +187,25 @@ func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) 
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	return s.page(greater(s.owned[accountID], after, limit)), nil
+}
+
+// AllTokens implements storage.Store.
+func (s *Store) AllTokens(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+	if err := checkPage(ctx, after, limit); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.page(greater(s.tokenIDs, after, limit)), nil
+}
+
+func (s *Store) page(ids []string) []storage.TokenRecord {
 	var page []storage.TokenRecord
-	for _, id := range greater(s.owned[accountID], after, limit) {
+	for _, id := range ids {
 		page = append(page, copyToken(s.tokens[id]))
 	}
-	return page, nil
+	return page
 }
 
 // TouchTokens implements storage.Store.
@@ -184,10 +222,15 @@ func (s *Store) TouchTokens(ctx context.Context, uses []storage.TokenUse) error 
 	defer s.mu.Unlock()
 	for _, use := range uses {
 		t, ok := s.tokens[use.ID]
-		if at := cut(use.At); ok && at.After(t.LastUsed) {
-			t.LastUsed = at
-			s.tokens[use.ID] = t
+		at := cut(use.LastUsed)
+		if !ok || at.IsZero() {
+			continue
 		}
+		t.Usage.Scopes |= use.Scopes
+		if !at.Before(t.Usage.LastUsed) {
+			t.Usage.LastUsed, t.Usage.Addresses = at, use.Addresses
+		}
+		s.tokens[use.ID] = t
 	}
 	return nil
 }
@@ -238,6 +281,15 @@ func cut(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 func insert(ids []string, id string) []string {
 	i, _ := slices.BinarySearch(ids, id)
 	return slices.Insert(ids, i, id)
+}
+
+// remove takes an ID out of a sorted list, if it is there.
+func remove(ids []string, id string) []string {
+	i, ok := slices.BinarySearch(ids, id)
+	if !ok {
+		return ids
+	}
+	return slices.Delete(ids, i, i+1)
 }
 
 // greater returns the first IDs of a sorted list that are greater than after, limit at most.

@@ -42,10 +42,11 @@ func TestOrder(t *testing.T) {
 	s := memory.New()
 	ctx := context.Background()
 	accounts := make(map[string]int64)
-	tokens := make(map[string]string) // owners
+	tokens := make(map[string]string)  // owners
+	versions := make(map[string]int64) // of tokens
 	for step := range 3000 {
 		id, version := fmt.Sprint(rand.IntN(60)), int64(step+1)
-		switch rand.IntN(4) {
+		switch rand.IntN(5) {
 		case 0:
 			require.NoError(t, s.DeleteAccount(ctx, id))
 			delete(accounts, id)
@@ -58,7 +59,13 @@ func TestOrder(t *testing.T) {
 			token := fmt.Sprint(rand.IntN(200))
 			if _, taken := tokens[token]; !taken {
 				require.NoError(t, s.SaveToken(ctx, storage.TokenRecord{ID: token, AccountID: id, Version: version}, 0))
-				tokens[token] = id
+				tokens[token], versions[token] = id, version
+			}
+		case 2:
+			token := fmt.Sprint(rand.IntN(200))
+			if _, there := tokens[token]; there {
+				require.NoError(t, s.DeleteToken(ctx, token, versions[token]))
+				delete(tokens, token)
 			}
 		default:
 			require.NoError(t, s.SaveAccount(ctx, storage.Record{ID: id, Version: version}, accounts[id]))
@@ -89,5 +96,14 @@ func TestOrder(t *testing.T) {
 			}
 		}
 		require.Equal(t, len(tokens), seen)
+		all, err := s.AllTokens(ctx, "", 1000)
+		require.NoError(t, err)
+		require.Len(t, all, len(tokens))
+		for i, token := range all {
+			require.Equal(t, tokens[token.ID], token.AccountID)
+			if i > 0 {
+				require.Greater(t, token.ID, all[i-1].ID)
+			}
+		}
 	}
 }

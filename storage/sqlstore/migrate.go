@@ -64,8 +64,8 @@ func (d dialect) record(n names, version int) string {
 }
 
 // DDL returns the SQL that takes the tables from a version (0: there are none) to the one this
-// program needs, for migration tools of one's own. It notes the versions as Migrate does. In MySQL
-// each statement takes effect by itself; all can be run again.
+// program needs, for migration tools of one's own. It notes the versions as Migrate does. Run it in
+// one transaction; in MySQL, where each statement takes effect by itself, all can be run again.
 func DDL(d Dialect, o Options, from int) (string, error) {
 	dialect, names, err := settle(d, o)
 	if err != nil {

@@ -20,8 +20,9 @@ type query struct {
 // queries has all statements of a Store.
 type queries struct {
 	loadAccount, insertAccount, updateAccount, accounts query
-	loadToken, insertToken, updateToken, tokens         query
-	touchTokens                                         query
+	loadToken, insertToken, updateToken                 query
+	tokenOwner, deleteToken, deleteTokenUse             query
+	tokens, allTokens, touchTokens                      query
 	deleteAccount                                       [3]query // in this order
 }
 
@@ -29,7 +30,8 @@ func newQueries(d dialect, n names) *queries {
 	read := func(column string) string { return fmt.Sprintf(d.read, column) }
 	index := "a.authenticators, a.codes_left, " + read("a.locked_until") +
 		", a.disabled, a.suspended, a.key_name, a.token_epoch"
-	token := "SELECT t.id, t.account_id, t.version, t.data, " + read("t.expires") + ", t.revoked, " + read("u.last_used")
+	token := "SELECT t.id, t.account_id, t.version, t.data, " + read("t.expires") + ", t.revoked, t.scopes, " +
+		read("u.last_used") + ", COALESCE(u.scopes, 0), COALESCE(u.addresses, '')"
 	uses := " LEFT JOIN {table}token_uses u ON u.account_id = t.account_id AND u.token_id = t.id"
 
 	q := new(queries)
@@ -51,10 +53,14 @@ func newQueries(d dialect, n names) *queries {
 			" FROM {table}tokens t JOIN {table}accounts a ON a.id = t.account_id" + uses + " WHERE t.id = ?"},
 		{&q.tokens, "list tokens", token + " FROM {table}tokens t" + uses +
 			" WHERE t.account_id = ? AND t.id > ? ORDER BY t.id LIMIT ?"},
-		{&q.insertToken, "save token", "INSERT INTO {table}tokens (version, data, expires, revoked, id, account_id)" +
-			" VALUES (?, ?, ?, ?, ?, ?)" + d.ignore},
-		{&q.updateToken, "save token", "UPDATE {table}tokens SET version = ?, data = ?, expires = ?, revoked = ?" +
+		{&q.allTokens, "list all tokens", token + " FROM {table}tokens t" + uses + " WHERE t.id > ? ORDER BY t.id LIMIT ?"},
+		{&q.insertToken, "save token", "INSERT INTO {table}tokens (version, data, expires, revoked, scopes, id, account_id)" +
+			" VALUES (?, ?, ?, ?, ?, ?, ?)" + d.ignore},
+		{&q.updateToken, "save token", "UPDATE {table}tokens SET version = ?, data = ?, expires = ?, revoked = ?, scopes = ?" +
 			" WHERE id = ? AND account_id = ? AND version = ?"},
+		{&q.tokenOwner, "delete token", "SELECT account_id FROM {table}tokens WHERE id = ? AND version = ?"},
+		{&q.deleteToken, "delete token", "DELETE FROM {table}tokens WHERE id = ? AND version = ?"},
+		{&q.deleteTokenUse, "delete token use", "DELETE FROM {table}token_uses WHERE account_id = ? AND token_id = ?"},
 		{&q.touchTokens, "touch tokens", touch[d.name]},
 		{&q.deleteAccount[0], "delete account", "DELETE FROM {table}accounts WHERE id = ?"},
 		{&q.deleteAccount[1], "delete tokens", "DELETE FROM {table}tokens WHERE account_id = ?"},
@@ -65,31 +71,44 @@ func newQueries(d dialect, n names) *queries {
 	return q
 }
 
-// touch has the statement of TouchTokens, whose parameter encodeUses makes. OFFSET 0, STRAIGHT_JOIN
+// touch has the statement of TouchTokens, whose parameter encodeUsage makes. OFFSET 0, STRAIGHT_JOIN
 // and CROSS JOIN, each in its database, have the tokens looked up one by one in the order of the
-// batch, however small the table seems to be.
+// batch, however small the table seems to be. MySQL assigns from left to right, so last_used, which
+// the addresses depend on, comes last.
 var touch = map[Dialect]string{
 	PostgreSQL: strings.TrimSpace(`
-INSERT INTO {table}token_uses AS u (account_id, token_id, last_used)
-SELECT t.account_id, t.id, CAST(e->>1 AS timestamp) AT TIME ZONE 'UTC'
+INSERT INTO {table}token_uses AS u (account_id, token_id, last_used, scopes, addresses)
+SELECT t.account_id, t.id, CAST(e->>1 AS timestamp) AT TIME ZONE 'UTC', CAST(e->>2 AS bigint),
+	convert_from(decode(e->>3, 'hex'), 'UTF8')
 FROM json_array_elements(CAST(CAST(? AS text) AS json)) e
 CROSS JOIN LATERAL (SELECT * FROM {table}tokens WHERE id = convert_from(decode(e->>0, 'hex'), 'UTF8') OFFSET 0) t
-ON CONFLICT (account_id, token_id) DO UPDATE SET last_used = excluded.last_used
-WHERE excluded.last_used > u.last_used`),
+ON CONFLICT (account_id, token_id) DO UPDATE SET
+	last_used = GREATEST(u.last_used, excluded.last_used),
+	scopes = u.scopes | excluded.scopes,
+	addresses = CASE WHEN excluded.last_used < u.last_used THEN u.addresses ELSE excluded.addresses END
+WHERE excluded.last_used >= u.last_used OR u.scopes | excluded.scopes <> u.scopes`),
 	MySQL: strings.TrimSpace(`
-INSERT INTO {table}token_uses (account_id, token_id, last_used)
-SELECT t.account_id, t.id, e.used
-FROM JSON_TABLE(?, '$[*]' COLUMNS (id VARCHAR(510) PATH '$[0]', used DATETIME(6) PATH '$[1]')) e
+INSERT INTO {table}token_uses (account_id, token_id, last_used, scopes, addresses)
+SELECT t.account_id, t.id, e.used, e.scopes, UNHEX(e.addresses)
+FROM JSON_TABLE(?, '$[*]' COLUMNS (id VARCHAR(510) PATH '$[0]', used DATETIME(6) PATH '$[1]',
+	scopes BIGINT PATH '$[2]', addresses VARCHAR(2048) PATH '$[3]')) e
 STRAIGHT_JOIN {table}tokens t ON t.id = UNHEX(e.id)
-ON DUPLICATE KEY UPDATE last_used = GREATEST(last_used, VALUES(last_used))`),
+ON DUPLICATE KEY UPDATE
+	addresses = IF(VALUES(last_used) < last_used, {table}token_uses.addresses, VALUES(addresses)),
+	scopes = {table}token_uses.scopes | VALUES(scopes),
+	last_used = GREATEST(last_used, VALUES(last_used))`),
 	SQLite: strings.TrimSpace(`
-INSERT INTO {table}token_uses (account_id, token_id, last_used)
-SELECT t.account_id, t.id, json_extract(e.value, '$[1]')
+INSERT INTO {table}token_uses AS u (account_id, token_id, last_used, scopes, addresses)
+SELECT t.account_id, t.id, json_extract(e.value, '$[1]'), json_extract(e.value, '$[2]'),
+	CAST(unhex(json_extract(e.value, '$[3]')) AS TEXT)
 FROM json_each(?) e
 CROSS JOIN {table}tokens t ON t.id = CAST(unhex(json_extract(e.value, '$[0]')) AS TEXT)
 WHERE true
-ON CONFLICT (account_id, token_id) DO UPDATE SET last_used = excluded.last_used
-WHERE excluded.last_used > last_used`),
+ON CONFLICT (account_id, token_id) DO UPDATE SET
+	last_used = max(u.last_used, excluded.last_used),
+	scopes = u.scopes | excluded.scopes,
+	addresses = CASE WHEN excluded.last_used < u.last_used THEN u.addresses ELSE excluded.addresses END
+WHERE excluded.last_used >= u.last_used OR u.scopes | excluded.scopes <> u.scopes`),
 }
 
 // runner runs a query, prepared or not.

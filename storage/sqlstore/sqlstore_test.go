@@ -175,6 +175,7 @@ func TestErrors(t *testing.T) {
 		require.NotErrorIs(t, err, storage.ErrNotFound)
 		_, err = s.Accounts(t.Context(), "", 1)
 		require.Equal(t, c.conflict, errors.Is(err, storage.ErrConflict), name)
+		require.Equal(t, c.conflict, errors.Is(s.DeleteToken(t.Context(), "t", 1), storage.ErrConflict), name)
 
 		stub.texts = nil
 		err = s.DeleteAccount(t.Context(), "a")
@@ -235,8 +236,16 @@ func TestTexts(t *testing.T) {
 			require.NoError(t, s.SaveAccount(t.Context(), r, 0))
 			require.NoError(t, s.SaveAccount(t.Context(), r, 1))
 			require.NoError(t, s.DeleteAccount(t.Context(), secret))
-			require.NoError(t, s.TouchTokens(t.Context(), []storage.TokenUse{{ID: secret, At: time.Unix(1, 0)}}))
-			_, err := s.Tokens(t.Context(), secret, secret, 5)
+			require.NoError(t, s.TouchTokens(t.Context(), []storage.TokenUse{{
+				ID: secret, TokenUsage: storage.TokenUsage{LastUsed: time.Unix(1, 0), Addresses: secret},
+			}}))
+			token := storage.TokenRecord{ID: secret, AccountID: secret, Version: 2, Index: storage.TokenIndex{Scopes: secret}}
+			require.NoError(t, s.SaveToken(t.Context(), token, 0))
+			require.NoError(t, s.SaveToken(t.Context(), token, 1))
+			require.ErrorIs(t, s.DeleteToken(t.Context(), secret, 1), storage.ErrConflict, "there is none")
+			_, err := s.AllTokens(t.Context(), secret, 5)
+			require.NoError(t, err)
+			_, err = s.Tokens(t.Context(), secret, secret, 5)
 			require.NoError(t, err)
 			_, err = s.LoadAccount(t.Context(), secret)
 			require.ErrorIs(t, err, storage.ErrNotFound)
@@ -249,7 +258,7 @@ func TestTexts(t *testing.T) {
 			require.Equal(t, d == sqlstore.PostgreSQL, strings.Contains(text, "$1"), text)
 			require.Equal(t, d != sqlstore.PostgreSQL, strings.Contains(text, "?"), text)
 		}
-		require.Len(t, distinct, 8)
+		require.Len(t, distinct, 12)
 		want := len(distinct)
 		if d == sqlstore.PostgreSQL {
 			want = 0
@@ -258,12 +267,25 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-func TestKeyNameTooLong(t *testing.T) {
+// TestTooLong: MySQL without its strict mode would cut these off, or write another number.
+func TestTooLong(t *testing.T) {
 	for _, d := range dialects {
 		stub := &stub{affected: 1}
 		s := stub.open(t, d, sqlstore.Options{})
-		r := storage.Record{ID: "a", Version: 1, Index: storage.AccountIndex{KeyName: strings.Repeat("k", 1025)}}
-		require.ErrorIs(t, s.SaveAccount(t.Context(), r, 0), storage.ErrInvalid)
+		account := storage.Record{ID: "a", Version: 1, Index: storage.AccountIndex{KeyName: strings.Repeat("k", 1025)}}
+		token := storage.TokenRecord{ID: "t", AccountID: "a", Version: 1, Index: storage.TokenIndex{Scopes: strings.Repeat("s", 4097)}}
+		touch := func(usage storage.TokenUsage) error {
+			usage.LastUsed = time.Unix(1, 0)
+			return s.TouchTokens(t.Context(), []storage.TokenUse{{ID: "t", TokenUsage: usage}})
+		}
+		for _, err := range []error{
+			s.SaveAccount(t.Context(), account, 0),
+			s.SaveToken(t.Context(), token, 0),
+			touch(storage.TokenUsage{Addresses: strings.Repeat("a", 1025)}),
+			touch(storage.TokenUsage{Scopes: -1}),
+		} {
+			require.ErrorIs(t, err, storage.ErrInvalid)
+		}
 		require.Empty(t, stub.texts)
 	}
 }

@@ -3,13 +3,19 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gatehouse-go/gatehouse/storage"
+)
+
+// The sizes of MySQL's columns, as maxKeyName.
+const (
+	maxScopes    = 4096
+	maxAddresses = 1024
 )
 
 // LoadToken implements storage.Store.
@@ -37,11 +43,44 @@ func (s *Store) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64
 	if err := checkVersion(t.Version); err != nil {
 		return err
 	}
-	args := []any{t.Version, notNil(t.Data), s.dialect.moment(t.Index.Expires), t.Index.Revoked, t.ID, t.AccountID}
+	if len(t.Index.Scopes) > maxScopes {
+		return fmt.Errorf("%w: Scopes of over %d bytes", storage.ErrInvalid, maxScopes)
+	}
+	args := []any{
+		t.Version, notNil(t.Data), s.dialect.moment(t.Index.Expires), t.Index.Revoked, t.Index.Scopes, t.ID, t.AccountID,
+	}
 	if prev == 0 {
 		return s.save(ctx, &s.queries.insertToken, args...)
 	}
 	return s.save(ctx, &s.queries.updateToken, append(args, prev)...)
+}
+
+// DeleteToken implements storage.Store. The owner, by which the token's usage is found, is asked for
+// first: a token of that version has no other. As with DeleteAccount, usage can be left behind.
+func (s *Store) DeleteToken(ctx context.Context, id string, prev int64) error {
+	if err := check(ctx, id); err != nil {
+		return err
+	}
+	if err := checkVersion(prev); err != nil {
+		return err
+	}
+	var owner string
+	err := s.row(ctx, &s.queries.tokenOwner, []any{id, prev}, []any{&owner})
+	if errors.Is(err, storage.ErrNotFound) {
+		return storage.ErrConflict
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.save(ctx, &s.queries.deleteToken, id, prev); err != nil {
+		return err
+	}
+	_, err = s.exec(ctx, &s.queries.deleteTokenUse, owner, id)
+	if errors.Is(err, storage.ErrConflict) {
+		// As the token is gone, this is no conflict to the caller.
+		return errors.New("sqlstore: delete token use: the database asks to try again")
+	}
+	return err
 }
 
 // Tokens implements storage.Store.
@@ -52,8 +91,20 @@ func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) 
 	if err := storage.CheckID(accountID); err != nil {
 		return nil, err
 	}
+	return s.tokenPage(ctx, &s.queries.tokens, accountID, after, limit)
+}
+
+// AllTokens implements storage.Store.
+func (s *Store) AllTokens(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+	if err := checkPage(ctx, after, limit); err != nil {
+		return nil, err
+	}
+	return s.tokenPage(ctx, &s.queries.allTokens, after, limit)
+}
+
+func (s *Store) tokenPage(ctx context.Context, q *query, args ...any) ([]storage.TokenRecord, error) {
 	var page []storage.TokenRecord
-	err := s.rows(ctx, &s.queries.tokens, []any{accountID, after, limit}, func(rows *sql.Rows) error {
+	err := s.rows(ctx, q, args, func(rows *sql.Rows) error {
 		var t storage.TokenRecord
 		page = append(page, t)
 		return rows.Scan(tokenDest(&page[len(page)-1])...)
@@ -69,32 +120,50 @@ func (s *Store) TouchTokens(ctx context.Context, uses []storage.TokenUse) error 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	last := make(map[string]time.Time, len(uses))
+	usage := make(map[string]storage.TokenUsage, len(uses))
 	for _, use := range uses {
-		if err := storage.CheckID(use.ID); err != nil {
+		if err := checkUse(use); err != nil {
 			return err
 		}
-		if use.At.After(last[use.ID]) {
-			last[use.ID] = use.At
+		if use.LastUsed.IsZero() {
+			continue
 		}
+		u := usage[use.ID]
+		u.Scopes |= use.Scopes
+		if !use.LastUsed.Before(u.LastUsed) {
+			u.LastUsed, u.Addresses = use.LastUsed, use.Addresses
+		}
+		usage[use.ID] = u
 	}
-	if len(last) == 0 {
+	if len(usage) == 0 {
 		return nil
 	}
-	_, err := s.exec(ctx, &s.queries.touchTokens, encodeUses(last))
+	_, err := s.exec(ctx, &s.queries.touchTokens, encodeUsage(usage))
 	return err
 }
 
-// encodeUses makes JSON of the uses of tokens, [["hex of the ID","time"],…]: one statement takes
-// any number of them, and its text is always the same. Hex comes through any character set of a
-// connection. In the order of the IDs, so that all batches take their locks in one order.
-func encodeUses(last map[string]time.Time) string {
+func checkUse(use storage.TokenUse) error {
+	if use.Scopes < 0 {
+		return fmt.Errorf("%w: negative Scopes", storage.ErrInvalid)
+	}
+	if len(use.Addresses) > maxAddresses {
+		return fmt.Errorf("%w: Addresses of over %d bytes", storage.ErrInvalid, maxAddresses)
+	}
+	return storage.CheckID(use.ID)
+}
+
+// encodeUsage makes JSON of the usage of tokens, [["hex of the ID","time",scopes,"hex of the
+// addresses"],…]: one statement takes any number of them, and its text is always the same. Hex comes
+// through any character set of a connection. In the order of the IDs, so that all batches take their
+// locks in one order.
+func encodeUsage(usage map[string]storage.TokenUsage) string {
 	var b strings.Builder
-	for i, id := range slices.Sorted(maps.Keys(last)) {
+	for i, id := range slices.Sorted(maps.Keys(usage)) {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, `["%x","%s"]`, id, formatMoment(last[id]))
+		u := usage[id]
+		fmt.Fprintf(&b, `["%x","%s",%d,"%x"]`, id, formatMoment(u.LastUsed), u.Scopes, u.Addresses)
 	}
 	return "[" + b.String() + "]"
 }
@@ -102,6 +171,7 @@ func encodeUses(last map[string]time.Time) string {
 func tokenDest(t *storage.TokenRecord) []any {
 	return []any{
 		&t.ID, &t.AccountID, &t.Version, &t.Data,
-		(*moment)(&t.Index.Expires), &t.Index.Revoked, (*moment)(&t.LastUsed),
+		(*moment)(&t.Index.Expires), &t.Index.Revoked, &t.Index.Scopes,
+		(*moment)(&t.Usage.LastUsed), &t.Usage.Scopes, &t.Usage.Addresses,
 	}
 }

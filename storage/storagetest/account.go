@@ -15,7 +15,7 @@ func testDelete(e *env) {
 		e.token(e.id(fmt.Sprintf("token %d", i)), id)
 	}
 	kept := e.token(e.id("kept"), near)
-	e.touch(storage.TokenUse{ID: e.id("token 0"), At: second(1)})
+	e.touch(storage.TokenUse{ID: e.id("token 0"), TokenUsage: storage.TokenUsage{LastUsed: second(1), Scopes: 1, Addresses: "a"}})
 
 	e.delete(id)
 	e.gone(id, "after DeleteAccount")
@@ -25,6 +25,9 @@ func testDelete(e *env) {
 	got, _, err := e.loadToken(e.store, kept.ID)
 	e.must(err, "LoadToken of a token of another account, after DeleteAccount")
 	e.same(got, kept, "LoadToken of a token of another account, after DeleteAccount")
+	if all := e.allTokens(e.store); len(all) != 1 || all[0].ID != kept.ID {
+		e.Fatalf("AllTokens after DeleteAccount: got %d, want the one token of another account", len(all))
+	}
 
 	e.delete(id) // absent, and no error
 
@@ -104,11 +107,11 @@ func testTwoHandles(e *env) {
 		e.same(owner, r.Index, "LoadToken: index of the owner that the other handle has saved just now")
 
 		at := second(i)
-		e.must(e.try(func() error { return writer.TouchTokens(e.ctx, []storage.TokenUse{{ID: tokenID, At: at}}) }), "TouchTokens")
+		e.must(e.try(func() error { return writer.TouchTokens(e.ctx, []storage.TokenUse{usedAt(tokenID, at)}) }), "TouchTokens")
 		t, _, err := e.loadToken(reader, tokenID)
 		e.must(err, "LoadToken of what the other handle has touched")
-		if !t.LastUsed.Equal(at) {
-			e.Fatalf("LoadToken after TouchTokens through the other handle: got LastUsed %s, want %s", instant(t.LastUsed), instant(at))
+		if !t.Usage.LastUsed.Equal(at) {
+			e.Fatalf("LoadToken after TouchTokens through the other handle: got LastUsed %s, want %s", instant(t.Usage.LastUsed), instant(at))
 		}
 		t.Version, t.Index.Revoked = version(), !t.Index.Revoked
 		stored, _, err := e.loadToken(writer, tokenID)
@@ -117,9 +120,18 @@ func testTwoHandles(e *env) {
 		got2, _, err := e.loadToken(reader, tokenID)
 		e.must(err, "LoadToken of what the other handle has saved")
 		e.same(got2, t, "LoadToken of what the other handle has saved just now")
+		listed := e.allTokens(reader)
+		if len(listed) != 1 {
+			e.Fatalf("AllTokens: got %d of this test, which has one", len(listed))
+		}
+		e.same(listed[0], t, "AllTokens of what the other handle has saved just now")
 	}
+	last := e.token(e.id("token 2"), id)
+	e.must(e.try(func() error { return e.other.DeleteToken(e.ctx, last.ID, last.Version) }), "DeleteToken of what the other handle has saved")
+	_, _, err := e.loadToken(e.store, last.ID)
+	e.want(err, storage.ErrNotFound, "LoadToken of a token that the other handle has deleted")
 	e.delete(id)
-	_, err := e.loadAccount(e.other, id)
+	_, err = e.loadAccount(e.other, id)
 	e.want(err, storage.ErrNotFound, "LoadAccount of what the other handle has deleted")
 	_, _, err = e.loadToken(e.other, tokenID)
 	e.want(err, storage.ErrNotFound, "LoadToken of what the other handle has deleted")

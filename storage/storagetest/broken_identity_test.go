@@ -31,6 +31,9 @@ func folding(fold func(string) string) func(h *hooks) {
 			t.ID, t.AccountID = fold(t.ID), fold(t.AccountID)
 			return h.Store.SaveToken(ctx, t, prev)
 		}
+		h.deleteToken = func(ctx context.Context, id string, prev int64) error {
+			return h.Store.DeleteToken(ctx, fold(id), prev)
+		}
 		h.tokens = func(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
 			return h.Store.Tokens(ctx, fold(accountID), after, limit)
 		}
@@ -91,6 +94,22 @@ func brokenIdentity() []broken {
 					}
 				}
 				return h.Store.DeleteAccount(ctx, id)
+			}
+		}},
+		{"deletes tokens without regard to case", "token/IDs", func(h *hooks) {
+			h.saveToken = func(ctx context.Context, t storage.TokenRecord, prev int64) error {
+				h.note(t.ID, t.Version)
+				return h.Store.SaveToken(ctx, t, prev)
+			}
+			h.deleteToken = func(ctx context.Context, id string, prev int64) error {
+				h.mu.Lock()
+				defer h.mu.Unlock()
+				for other, version := range h.notes {
+					if strings.EqualFold(other, id) && other != id {
+						_ = h.Store.DeleteToken(ctx, other, version.(int64))
+					}
+				}
+				return h.Store.DeleteToken(ctx, id, prev)
 			}
 		}},
 		{"counts the characters of an ID", "invalid IDs", func(h *hooks) {
@@ -240,6 +259,22 @@ func takingAnyID() []broken {
 				return h.Store.Tokens(ctx, accountID, after, limit)
 			}
 		},
+		"DeleteToken": func(h *hooks) {
+			h.deleteToken = func(ctx context.Context, id string, prev int64) error {
+				if bad(id) {
+					return storage.ErrConflict
+				}
+				return h.Store.DeleteToken(ctx, id, prev)
+			}
+		},
+		"AllTokens after one": func(h *hooks) {
+			h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+				if bad(after) {
+					after = ""
+				}
+				return h.Store.AllTokens(ctx, after, limit)
+			}
+		},
 		"TouchTokens": func(h *hooks) {
 			h.touchTokens = func(ctx context.Context, uses []storage.TokenUse) error {
 				uses = slices.DeleteFunc(slices.Clone(uses), func(u storage.TokenUse) bool { return bad(u.ID) })
@@ -291,6 +326,16 @@ func ignoringContext() []broken {
 				return h.Store.Tokens(context.WithoutCancel(ctx), accountID, after, limit)
 			}
 		},
+		"DeleteToken": func(h *hooks) {
+			h.deleteToken = func(ctx context.Context, id string, prev int64) error {
+				return h.Store.DeleteToken(context.WithoutCancel(ctx), id, prev)
+			}
+		},
+		"AllTokens": func(h *hooks) {
+			h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+				return h.Store.AllTokens(context.WithoutCancel(ctx), after, limit)
+			}
+		},
 		"TouchTokens": func(h *hooks) {
 			h.touchTokens = func(ctx context.Context, uses []storage.TokenUse) error {
 				return h.Store.TouchTokens(context.WithoutCancel(ctx), uses)
@@ -321,6 +366,15 @@ func ignoringContext() []broken {
 		broken{"looks at the context after a delete", "ended context", func(h *hooks) {
 			h.deleteAccount = func(ctx context.Context, id string) error {
 				err := h.Store.DeleteAccount(context.WithoutCancel(ctx), id)
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				return err
+			}
+		}},
+		broken{"looks at the context after a token is deleted", "ended context", func(h *hooks) {
+			h.deleteToken = func(ctx context.Context, id string, prev int64) error {
+				err := h.Store.DeleteToken(context.WithoutCancel(ctx), id, prev)
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}

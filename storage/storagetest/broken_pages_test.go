@@ -32,6 +32,15 @@ func ordering(compare func(a, b string) int) func(h *hooks) {
 			slices.SortFunc(all, func(a, b storage.TokenRecord) int { return compare(a.ID, b.ID) })
 			return all[:min(limit, len(all))], err
 		}
+		h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+			if _, err := h.Store.AllTokens(ctx, after, limit); err != nil {
+				return nil, err
+			}
+			all, err := h.Store.AllTokens(ctx, "", math.MaxInt)
+			all = slices.DeleteFunc(all, func(t storage.TokenRecord) bool { return after != "" && compare(t.ID, after) <= 0 })
+			slices.SortFunc(all, func(a, b storage.TokenRecord) int { return compare(a.ID, b.ID) })
+			return all[:min(limit, len(all))], err
+		}
 	}
 }
 
@@ -46,6 +55,11 @@ func listing(ask func(after string, limit int) (string, int), give func(n int) i
 		h.tokens = func(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
 			after, limit = ask(after, limit)
 			page, err := h.Store.Tokens(ctx, accountID, after, limit)
+			return page[:give(len(page))], err
+		}
+		h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+			after, limit = ask(after, limit)
+			page, err := h.Store.AllTokens(ctx, after, limit)
 			return page[:give(len(page))], err
 		}
 	}
@@ -63,30 +77,30 @@ func brokenPages() []broken {
 	}
 	inUTF16 := func(a, b string) int { return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b))) }
 	return slices.Concat(
-		bothKinds("lists backwards", "pages", ordering(func(a, b string) int { return strings.Compare(b, a) })),
-		bothKinds("lists in the order of a dictionary", "pages", ordering(folded)),
-		bothKinds("lists in the order of UTF-16", "pages", ordering(inUTF16)),
-		bothKinds("lists as if padded with spaces", "pages", ordering(padded)),
-		bothKinds("lists shorter IDs first", "pages", ordering(func(a, b string) int {
+		listings("lists backwards", "pages", ordering(func(a, b string) int { return strings.Compare(b, a) })),
+		listings("lists in the order of a dictionary", "pages", ordering(folded)),
+		listings("lists in the order of UTF-16", "pages", ordering(inUTF16)),
+		listings("lists as if padded with spaces", "pages", ordering(padded)),
+		listings("lists shorter IDs first", "pages", ordering(func(a, b string) int {
 			return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 		})),
-		bothKinds("gives one more than the limit", "pages", listing(func(after string, limit int) (string, int) {
+		listings("gives one more than the limit", "pages", listing(func(after string, limit int) (string, int) {
 			return after, max(limit, min(limit, 1<<20)+1)
 		}, whole)),
-		bothKinds("takes any limit", "after and limit", listing(func(after string, limit int) (string, int) {
+		listings("takes any limit", "after and limit", listing(func(after string, limit int) (string, int) {
 			return after, max(limit, 1)
 		}, whole)),
-		bothKinds("cannot take a great limit", "after and limit", listing(func(after string, limit int) (string, int) {
+		listings("cannot take a great limit", "after and limit", listing(func(after string, limit int) (string, int) {
 			if limit > 1<<30 {
 				return after, -1
 			}
 			return after, limit
 		}, whole)),
-		bothKinds("begins every page at the first record", "pages", listing(func(_ string, limit int) (string, int) {
+		listings("begins every page at the first record", "pages", listing(func(_ string, limit int) (string, int) {
 			return "", limit
 		}, whole)),
-		bothKinds("leaves the last of a page out", "pages", listing(same, func(n int) int { return max(n-1, 0) })),
-		bothKinds("has no first record", "after and limit", func(h *hooks) {
+		listings("leaves the last of a page out", "pages", listing(same, func(n int) int { return max(n-1, 0) })),
+		listings("has no first record", "after and limit", func(h *hooks) {
 			h.accounts = func(ctx context.Context, after string, limit int) ([]storage.Record, error) {
 				page, err := h.Store.Accounts(ctx, after, limit)
 				if after == "" {
@@ -101,8 +115,15 @@ func brokenPages() []broken {
 				}
 				return page, err
 			}
+			h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+				page, err := h.Store.AllTokens(ctx, after, limit)
+				if after == "" {
+					return nil, err
+				}
+				return page, err
+			}
 		}),
-		bothKinds("lists the one it should begin after", "pages", func(h *hooks) {
+		listings("lists the one it should begin after", "pages", func(h *hooks) {
 			h.accounts = func(ctx context.Context, after string, limit int) ([]storage.Record, error) {
 				page, err := h.Store.Accounts(ctx, after, limit)
 				if r, e := h.Store.LoadAccount(ctx, after); e == nil && err == nil {
@@ -117,8 +138,15 @@ func brokenPages() []broken {
 				}
 				return page, err
 			}
+			h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+				page, err := h.Store.AllTokens(ctx, after, limit)
+				if t, _, e := h.Store.LoadToken(ctx, after); e == nil && err == nil {
+					page = append([]storage.TokenRecord{t}, page...)[:min(limit, len(page)+1)]
+				}
+				return page, err
+			}
 		}),
-		bothKinds("lists nothing after an ID that is not stored", "pages", func(h *hooks) {
+		listings("lists nothing after an ID that is not stored", "pages", func(h *hooks) {
 			h.accounts = func(ctx context.Context, after string, limit int) ([]storage.Record, error) {
 				page, err := h.Store.Accounts(ctx, after, limit)
 				if _, e := h.Store.LoadAccount(ctx, after); after != "" && e != nil {
@@ -132,6 +160,13 @@ func brokenPages() []broken {
 					if _, _, e := h.Store.LoadToken(ctx, after); e != nil {
 						return nil, err
 					}
+				}
+				return page, err
+			}
+			h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+				page, err := h.Store.AllTokens(ctx, after, limit)
+				if _, _, e := h.Store.LoadToken(ctx, after); after != "" && e != nil {
+					return nil, err
 				}
 				return page, err
 			}
@@ -153,6 +188,60 @@ func brokenPages() []broken {
 						return nil, storage.ErrNotFound
 					}
 					return page, err
+				}
+			}},
+			{"leaves tokens without an owner out of all", "all tokens/pages", func(h *hooks) {
+				h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+					page, err := h.Store.AllTokens(ctx, after, limit)
+					return slices.DeleteFunc(page, func(t storage.TokenRecord) bool {
+						_, e := h.Store.LoadAccount(ctx, t.AccountID)
+						return e != nil
+					}), err
+				}
+			}},
+			{"leaves tokens with an owner out of all", "all tokens/pages", func(h *hooks) {
+				h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+					page, err := h.Store.AllTokens(ctx, after, limit)
+					return slices.DeleteFunc(page, func(t storage.TokenRecord) bool {
+						_, e := h.Store.LoadAccount(ctx, t.AccountID)
+						return e == nil
+					}), err
+				}
+			}},
+			{"lists all tokens by owner", "all tokens/pages", func(h *hooks) {
+				h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+					page, err := h.Store.AllTokens(ctx, after, limit)
+					slices.SortStableFunc(page, func(a, b storage.TokenRecord) int { return strings.Compare(a.AccountID, b.AccountID) })
+					return page, err
+				}
+			}},
+			{"lists accounts among all tokens", "all tokens/pages", func(h *hooks) {
+				h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+					page, err := h.Store.AllTokens(ctx, after, limit)
+					more, _ := h.Store.Accounts(ctx, after, max(limit, 1))
+					for _, r := range more {
+						page = append(page, storage.TokenRecord{ID: r.ID, AccountID: r.ID, Version: r.Version, Data: r.Data})
+					}
+					slices.SortFunc(page, func(a, b storage.TokenRecord) int { return strings.Compare(a.ID, b.ID) })
+					return page[:min(max(limit, 0), len(page))], err
+				}
+			}},
+			{"lists the tokens of deleted accounts among all", "account/delete", func(h *hooks) {
+				h.saveToken = func(ctx context.Context, t storage.TokenRecord, prev int64) error {
+					h.note(t.ID, t)
+					return h.Store.SaveToken(ctx, t, prev)
+				}
+				h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+					h.mu.Lock()
+					defer h.mu.Unlock()
+					var page []storage.TokenRecord
+					for _, note := range h.notes {
+						if t := note.(storage.TokenRecord); t.ID > after {
+							page = append(page, t)
+						}
+					}
+					slices.SortFunc(page, func(a, b storage.TokenRecord) int { return strings.Compare(a.ID, b.ID) })
+					return page[:min(limit, len(page))], nil
 				}
 			}},
 			{"lists deleted accounts", "account/pages", func(h *hooks) {

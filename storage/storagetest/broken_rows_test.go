@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gatehouse-go/gatehouse/storage"
 )
@@ -53,6 +54,24 @@ func changePages(h *hooks, accounts func([]storage.Record), tokens func([]storag
 		tokens(page)
 		return page, err
 	}
+	h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+		page, err := h.Store.AllTokens(ctx, after, limit)
+		tokens(page)
+		return page, err
+	}
+}
+
+// listsAllTokens changes what AllTokens alone gives.
+func listsAllTokens(change func(*storage.TokenRecord)) func(h *hooks) {
+	return func(h *hooks) {
+		h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+			page, err := h.Store.AllTokens(ctx, after, limit)
+			for i := range page {
+				change(&page[i])
+			}
+			return page, err
+		}
+	}
 }
 
 // changeSaves changes what goes into the store.
@@ -70,6 +89,12 @@ func changeSaves(h *hooks, account func(*storage.Record), token func(*storage.To
 func accountIndex(f func(*storage.AccountIndex)) func(h *hooks) {
 	return func(h *hooks) {
 		changeRows(h, func(r *storage.Record) { f(&r.Index) }, func(*storage.TokenRecord) {})
+	}
+}
+
+func tokenScopes(f func(string) string) func(h *hooks) {
+	return func(h *hooks) {
+		changeSaves(h, func(*storage.Record) {}, func(t *storage.TokenRecord) { t.Index.Scopes = f(t.Index.Scopes) })
 	}
 }
 
@@ -191,10 +216,21 @@ func brokenFields() []broken {
 		broken{"lists tokens without LastUsed", "touch/forward only", func(h *hooks) {
 			changePages(h, func([]storage.Record) {}, func(page []storage.TokenRecord) {
 				for i := range page {
-					page[i].LastUsed = time.Time{}
+					page[i].Usage.LastUsed = time.Time{}
 				}
 			})
 		}},
+		broken{"folds Scopes of tokens", "token/index", tokenScopes(strings.ToLower)},
+		broken{"trims Scopes of tokens", "token/index", tokenScopes(strings.TrimSpace)},
+		broken{"has one space for two in Scopes of tokens", "token/index", tokenScopes(replacing("  ", " "))},
+		broken{"cuts Scopes of tokens", "token/index", tokenScopes(cutAt(4095))},
+		broken{"counts the characters of Scopes of tokens", "token/index", tokenScopes(func(s string) string {
+			return string([]rune(s)[:min(utf8.RuneCountInString(s), 1024)])
+		})},
+		broken{"lists all tokens without their index", "token/index", listsAllTokens(func(t *storage.TokenRecord) { t.Index = storage.TokenIndex{} })},
+		broken{"lists all tokens without their usage", "touch/scopes", listsAllTokens(func(t *storage.TokenRecord) { t.Usage = storage.TokenUsage{} })},
+		broken{"lists all tokens without their owner", "token/index", listsAllTokens(func(t *storage.TokenRecord) { t.AccountID = "" })},
+		broken{"lists all tokens without their data", "all tokens/pages", listsAllTokens(func(t *storage.TokenRecord) { t.Data = nil })},
 		broken{"lists tokens without their owner", "token/owner", func(h *hooks) {
 			changePages(h, func([]storage.Record) {}, func(page []storage.TokenRecord) {
 				for i := range page {
@@ -275,7 +311,7 @@ func brokenTimes() []broken {
 				changeRows(h, func(*storage.Record) {}, func(t *storage.TokenRecord) { t.Index.Expires = f.change(t.Index.Expires) })
 			}},
 			broken{f.name + " LastUsed", "touch/times", func(h *hooks) {
-				changeRows(h, func(*storage.Record) {}, func(t *storage.TokenRecord) { t.LastUsed = f.change(t.LastUsed) })
+				changeRows(h, func(*storage.Record) {}, func(t *storage.TokenRecord) { t.Usage.LastUsed = f.change(t.Usage.LastUsed) })
 			}},
 		)
 	}
@@ -299,7 +335,7 @@ func brokenTimes() []broken {
 				h.touchTokens = func(ctx context.Context, uses []storage.TokenUse) error {
 					uses = slices.Clone(uses)
 					for i := range uses {
-						uses[i].At = f.change(uses[i].At)
+						uses[i].LastUsed = f.change(uses[i].LastUsed)
 					}
 					return h.Store.TouchTokens(ctx, uses)
 				}

@@ -109,6 +109,11 @@ func bothKinds(name, fails string, wreck func(h *hooks)) []broken {
 	}
 }
 
+// listings is bothKinds for what the listing of all tokens must find too.
+func listings(name, fails string, wreck func(h *hooks)) []broken {
+	return append(bothKinds(name, fails, wreck), broken{name + " (all tokens)", "all tokens/" + fails, wreck})
+}
+
 func brokenSaves() []broken {
 	return slices.Concat(
 		bothKinds("does not compare versions", "conflict", func(h *hooks) {
@@ -385,6 +390,32 @@ func brokenDeletes() []broken {
 				return h.Store.SaveAccount(ctx, r, prev)
 			}
 		}},
+		{"reads all tokens from a cache of the handle", "two handles", func(h *hooks) {
+			cache := &common{notes: make(map[string]any)}
+			h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+				if page, ok := cache.noted(after).([]storage.TokenRecord); ok {
+					return page, nil
+				}
+				page, err := h.Store.AllTokens(ctx, after, limit)
+				if err == nil {
+					cache.note(after, page)
+				}
+				return page, err
+			}
+		}},
+		{"deletes tokens in a cache of the handle", "two handles", func(h *hooks) {
+			gone := &common{notes: make(map[string]any)}
+			h.deleteToken = func(_ context.Context, id string, _ int64) error {
+				gone.note(id, true)
+				return nil
+			}
+			h.loadToken = func(ctx context.Context, id string) (storage.TokenRecord, storage.AccountIndex, error) {
+				if gone.noted(id) != nil {
+					return storage.TokenRecord{}, storage.AccountIndex{}, storage.ErrNotFound
+				}
+				return h.Store.LoadToken(ctx, id)
+			}
+		}},
 	}
 }
 
@@ -418,7 +449,7 @@ func brokenCopies() []broken {
 			changeRows(h, func(r *storage.Record) { r.Data = h.kept(r.ID, r.Version, r.Data) },
 				func(t *storage.TokenRecord) { t.Data = h.kept(t.ID, t.Version, t.Data) })
 		}),
-		bothKinds("returns pages of slices it keeps", "aliasing", func(h *hooks) {
+		listings("returns pages of slices it keeps", "aliasing", func(h *hooks) {
 			changePages(h, func(page []storage.Record) {
 				for i, r := range page {
 					page[i].Data = h.kept(r.ID, r.Version, r.Data)
@@ -429,7 +460,7 @@ func brokenCopies() []broken {
 				}
 			})
 		}),
-		bothKinds("has one buffer for the rows of a page", "aliasing", func(h *hooks) {
+		listings("has one buffer for the rows of a page", "aliasing", func(h *hooks) {
 			changePages(h, func(page []storage.Record) {
 				var all []byte
 				for _, r := range page {

@@ -29,7 +29,9 @@ type hooks struct {
 	accounts      func(ctx context.Context, after string, limit int) ([]storage.Record, error)
 	loadToken     func(ctx context.Context, id string) (storage.TokenRecord, storage.AccountIndex, error)
 	saveToken     func(ctx context.Context, t storage.TokenRecord, prev int64) error
+	deleteToken   func(ctx context.Context, id string, prev int64) error
 	tokens        func(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error)
+	allTokens     func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error)
 	touchTokens   func(ctx context.Context, uses []storage.TokenUse) error
 }
 
@@ -75,11 +77,25 @@ func (h *hooks) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64
 	return h.Store.SaveToken(ctx, t, prev)
 }
 
+func (h *hooks) DeleteToken(ctx context.Context, id string, prev int64) error {
+	if h.deleteToken != nil {
+		return h.deleteToken(ctx, id, prev)
+	}
+	return h.Store.DeleteToken(ctx, id, prev)
+}
+
 func (h *hooks) Tokens(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
 	if h.tokens != nil {
 		return h.tokens(ctx, accountID, after, limit)
 	}
 	return h.Store.Tokens(ctx, accountID, after, limit)
+}
+
+func (h *hooks) AllTokens(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+	if h.allTokens != nil {
+		return h.allTokens(ctx, after, limit)
+	}
+	return h.Store.AllTokens(ctx, after, limit)
 }
 
 func (h *hooks) TouchTokens(ctx context.Context, uses []storage.TokenUse) error {
@@ -141,7 +157,7 @@ const runBroken = "STORAGETEST_RUN_BROKEN"
 // TestSuiteFailsBrokenStores runs itself in a process of its own, where each broken store must make
 // the subtest fail that is there to find it, and reads there which did.
 func TestSuiteFailsBrokenStores(t *testing.T) {
-	all := slices.Concat(brokenSaves(), brokenIdentity(), brokenRows(), brokenPages(), brokenTokens())
+	all := slices.Concat(brokenSaves(), brokenIdentity(), brokenRows(), brokenPages(), brokenTokens(), brokenTokenDeletes(), brokenTouches())
 	if os.Getenv(runBroken) != "" {
 		for _, b := range all {
 			t.Run(b.name, func(t *testing.T) { storagetest.RunOne(t, b.fails, sharing(b.wreck)) })
@@ -262,6 +278,18 @@ func asksToTryAgain(h *hooks) {
 		}
 		return h.Store.Tokens(ctx, accountID, after, limit)
 	}
+	h.deleteToken = func(ctx context.Context, id string, prev int64) error {
+		if prev != 0 && again(ctx, id) {
+			return storage.ErrConflict
+		}
+		return h.Store.DeleteToken(ctx, id, prev)
+	}
+	h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+		if limit > 0 && again(ctx, "-"+after) {
+			return nil, storage.ErrConflict
+		}
+		return h.Store.AllTokens(ctx, after, limit)
+	}
 	h.touchTokens = func(ctx context.Context, uses []storage.TokenUse) error {
 		var ids []string
 		for _, use := range uses {
@@ -281,5 +309,8 @@ func shortPages(h *hooks) {
 	}
 	h.tokens = func(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
 		return h.Store.Tokens(ctx, accountID, after, min(limit, 2))
+	}
+	h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+		return h.Store.AllTokens(ctx, after, min(limit, 2))
 	}
 }

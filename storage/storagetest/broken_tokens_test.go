@@ -9,7 +9,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/storage"
 )
 
-// using keeps LastUsed beside the store; next says what it becomes by a batch.
+// using keeps LastUsed beside the store; batch says what it becomes by a batch.
 func using(h *hooks, batch func(ctx context.Context, uses []storage.TokenUse)) {
 	h.touchTokens = func(ctx context.Context, uses []storage.TokenUse) error {
 		// The store underneath checks, and knows what it knows.
@@ -19,7 +19,7 @@ func using(h *hooks, batch func(ctx context.Context, uses []storage.TokenUse)) {
 		batch(ctx, uses)
 		return nil
 	}
-	changeRows(h, func(*storage.Record) {}, func(t *storage.TokenRecord) { t.LastUsed = h.used(t.ID) })
+	changeRows(h, func(*storage.Record) {}, func(t *storage.TokenRecord) { t.Usage.LastUsed = h.used(t.ID) })
 }
 
 func (h *hooks) used(id string) time.Time {
@@ -71,7 +71,7 @@ func brokenTokens() []broken {
 		{"lets LastUsed go back", "touch/forward only", func(h *hooks) {
 			each(h, func(ctx context.Context, u storage.TokenUse) {
 				if h.exists(ctx, u.ID) {
-					h.use(u.ID, u.At)
+					h.use(u.ID, u.LastUsed)
 				}
 			})
 		}},
@@ -79,7 +79,7 @@ func brokenTokens() []broken {
 			using(h, func(ctx context.Context, uses []storage.TokenUse) {
 				last := make(map[string]time.Time)
 				for _, u := range uses {
-					last[u.ID] = u.At
+					last[u.ID] = u.LastUsed
 				}
 				for id, at := range last {
 					if h.exists(ctx, id) && at.After(h.used(id)) {
@@ -92,8 +92,8 @@ func brokenTokens() []broken {
 			using(h, func(ctx context.Context, uses []storage.TokenUse) {
 				seen := make(map[string]bool)
 				for _, u := range uses {
-					if h.exists(ctx, u.ID) && !seen[u.ID] && u.At.After(h.used(u.ID)) {
-						h.use(u.ID, u.At)
+					if h.exists(ctx, u.ID) && !seen[u.ID] && u.LastUsed.After(h.used(u.ID)) {
+						h.use(u.ID, u.LastUsed)
 					}
 					seen[u.ID] = true
 				}
@@ -101,38 +101,38 @@ func brokenTokens() []broken {
 		}},
 		{"takes the zero time for a use", "touch/times", func(h *hooks) {
 			each(h, func(_ context.Context, u storage.TokenUse) {
-				if u.At.IsZero() || u.At.After(h.used(u.ID)) {
-					h.use(u.ID, u.At)
+				if u.LastUsed.IsZero() || u.LastUsed.After(h.used(u.ID)) {
+					h.use(u.ID, u.LastUsed)
 				}
 			})
 		}},
 		{"remembers uses of unknown tokens", "touch/unknown tokens", func(h *hooks) {
 			each(h, func(_ context.Context, u storage.TokenUse) {
-				if u.At.After(h.used(u.ID)) {
-					h.use(u.ID, u.At)
+				if u.LastUsed.After(h.used(u.ID)) {
+					h.use(u.ID, u.LastUsed)
 				}
 			})
 		}},
 		{"remembers uses of deleted tokens", "account/delete", func(h *hooks) {
 			each(h, func(ctx context.Context, u storage.TokenUse) {
-				if h.exists(ctx, u.ID) && u.At.After(h.used(u.ID)) {
-					h.use(u.ID, u.At)
+				if h.exists(ctx, u.ID) && u.LastUsed.After(h.used(u.ID)) {
+					h.use(u.ID, u.LastUsed)
 				}
 			})
 		}},
 		{"passes over tokens without an owner", "touch/unknown tokens", func(h *hooks) {
 			each(h, func(ctx context.Context, u storage.TokenUse) {
-				if h.exists(ctx, u.ID) && u.At.After(h.used(u.ID)) {
-					h.use(u.ID, u.At)
+				if h.exists(ctx, u.ID) && u.LastUsed.After(h.used(u.ID)) {
+					h.use(u.ID, u.LastUsed)
 				}
 			})
 		}},
 		{"touches in two steps", "touch/at once", func(h *hooks) {
 			using(h, func(_ context.Context, uses []storage.TokenUse) {
-				later := slices.DeleteFunc(slices.Clone(uses), func(u storage.TokenUse) bool { return !u.At.After(h.used(u.ID)) })
+				later := slices.DeleteFunc(slices.Clone(uses), func(u storage.TokenUse) bool { return !u.LastUsed.After(h.used(u.ID)) })
 				h.meet()
 				for _, u := range later {
-					h.use(u.ID, u.At)
+					h.use(u.ID, u.LastUsed)
 				}
 			})
 		}},
@@ -161,7 +161,7 @@ func brokenTokens() []broken {
 			return touch(uses)
 		})},
 		{"sorts the batch it is given", "touch/batch", touching(func(_ *hooks, _ context.Context, uses []storage.TokenUse, touch touchFunc) error {
-			slices.SortFunc(uses, func(a, b storage.TokenUse) int { return a.At.Compare(b.At) })
+			slices.SortFunc(uses, func(a, b storage.TokenUse) int { return a.LastUsed.Compare(b.LastUsed) })
 			return touch(uses)
 		})},
 		{"touches what comes before an invalid ID", "touch/invalid batch", touching(func(_ *hooks, _ context.Context, uses []storage.TokenUse, touch touchFunc) error {
@@ -194,8 +194,8 @@ func brokenTokens() []broken {
 func brokenUsage() []broken {
 	forward := func(h *hooks) {
 		each(h, func(_ context.Context, u storage.TokenUse) {
-			if u.At.After(h.used(u.ID)) {
-				h.use(u.ID, u.At)
+			if u.LastUsed.After(h.used(u.ID)) {
+				h.use(u.ID, u.LastUsed)
 			}
 		})
 	}
@@ -213,15 +213,15 @@ func brokenUsage() []broken {
 		}
 	}
 	return []broken{
-		{"saves LastUsed with the token", "token/last used", after(func(h *hooks, t storage.TokenRecord, _ time.Time) {
-			h.use(t.ID, t.LastUsed)
+		{"saves LastUsed with the token", "token/usage", after(func(h *hooks, t storage.TokenRecord, _ time.Time) {
+			h.use(t.ID, t.Usage.LastUsed)
 		})},
-		{"saves a later LastUsed with the token", "token/last used", after(func(h *hooks, t storage.TokenRecord, was time.Time) {
-			if t.LastUsed.After(was) {
-				h.use(t.ID, t.LastUsed)
+		{"saves a later LastUsed with the token", "token/usage", after(func(h *hooks, t storage.TokenRecord, was time.Time) {
+			if t.Usage.LastUsed.After(was) {
+				h.use(t.ID, t.Usage.LastUsed)
 			}
 		})},
-		{"forgets LastUsed with a save", "token/last used", after(func(h *hooks, t storage.TokenRecord, _ time.Time) {
+		{"forgets LastUsed with a save", "token/usage", after(func(h *hooks, t storage.TokenRecord, _ time.Time) {
 			h.use(t.ID, time.Time{})
 		})},
 		{"writes back the LastUsed it had read", "touch/racing save", func(h *hooks) {
@@ -230,7 +230,7 @@ func brokenUsage() []broken {
 				h.use(t.ID, was)
 			})(h)
 		}},
-		{"forgets LastUsed in a conflict", "token/last used", func(h *hooks) {
+		{"forgets LastUsed in a conflict", "token/usage", func(h *hooks) {
 			forward(h)
 			h.saveToken = func(ctx context.Context, t storage.TokenRecord, prev int64) error {
 				err := h.Store.SaveToken(ctx, t, prev)

@@ -99,10 +99,15 @@ func testTokenIDs(e *env) {
 		}
 	}
 	for i, id := range ids {
-		e.touch(storage.TokenUse{ID: id, At: second(i)})
+		e.touch(usedAt(id, second(i)))
 	}
 	for i, id := range ids {
 		e.lastUsed(id, second(i), "after a use of it and of IDs that look like it")
+	}
+	for _, id := range ids {
+		t, _, err := e.loadToken(e.store, id)
+		e.must(err, "LoadToken of "+quote(id)+", after IDs that look like it were deleted")
+		e.deleteToken(id, t.Version)
 	}
 	e.delete(owner)
 }
@@ -151,6 +156,9 @@ func (e *env) calls() []call {
 		{"SaveToken (AccountID)", func(ctx context.Context, s storage.Store, id string) error {
 			return s.SaveToken(ctx, storage.TokenRecord{ID: e.id("new"), AccountID: id, Version: version()}, 0)
 		}},
+		{"DeleteToken", func(ctx context.Context, s storage.Store, id string) error {
+			return s.DeleteToken(ctx, id, version())
+		}},
 		{"Tokens", func(ctx context.Context, s storage.Store, id string) error {
 			_, err := s.Tokens(ctx, id, "", 1)
 			return err
@@ -159,8 +167,12 @@ func (e *env) calls() []call {
 			_, err := s.Tokens(ctx, e.id("a"), id, 1)
 			return err
 		}},
+		{"AllTokens (after)", func(ctx context.Context, s storage.Store, id string) error {
+			_, err := s.AllTokens(ctx, id, 1)
+			return err
+		}},
 		{"TouchTokens", func(ctx context.Context, s storage.Store, id string) error {
-			return s.TouchTokens(ctx, []storage.TokenUse{{ID: id, At: second(1)}})
+			return s.TouchTokens(ctx, []storage.TokenUse{usedAt(id, second(1))})
 		}},
 	}
 }
@@ -196,6 +208,9 @@ func testEndedContext(e *env) {
 			}},
 			{"SaveToken over a version", func(ctx context.Context, s storage.Store, _ string) error {
 				return s.SaveToken(ctx, storage.TokenRecord{ID: id, AccountID: id, Version: version()}, token.Version)
+			}},
+			{"DeleteToken of a version", func(ctx context.Context, s storage.Store, _ string) error {
+				return s.DeleteToken(ctx, id, token.Version)
 			}},
 			{"LoadAccount of what is not there", func(ctx context.Context, s storage.Store, _ string) error {
 				_, err := s.LoadAccount(ctx, e.id("b"))

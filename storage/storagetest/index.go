@@ -78,10 +78,13 @@ func testAccountIndex(e *env) {
 }
 
 func testTokenIndex(e *env) {
-	full := storage.TokenIndex{Expires: second(1), Revoked: true}
+	full := storage.TokenIndex{Expires: second(1), Revoked: true, Scopes: "projects:read projects:write"}
 	indexes := append(oneByOne(e, full), full, storage.TokenIndex{})
 	for _, t := range times() {
 		indexes = append(indexes, storage.TokenIndex{Expires: t})
+	}
+	for _, s := range []string{" A  a ", "\u00e9\U0001f363'\"\\%\r\n", strings.Repeat("s", 4096), strings.Repeat("\u00e9", 2048)} {
+		indexes = append(indexes, storage.TokenIndex{Scopes: s})
 	}
 
 	id := e.id("a")
@@ -92,14 +95,7 @@ func testTokenIndex(e *env) {
 		prev = t.Version
 		t.Index.Expires = cut(t.Index.Expires)
 
-		got, _, err := e.loadToken(e.store, id)
-		e.must(err, "LoadToken")
-		e.same(got, t, "LoadToken")
-		page := e.tokensOf(e.store, id)
-		if len(page) != 1 {
-			e.Fatalf("Tokens of an account that has one: got %d", len(page))
-		}
-		e.same(page[0], t, "Tokens")
+		e.sameToken(t, "after a save")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/gatehouse-go/gatehouse/storage"
 )
@@ -17,7 +18,7 @@ type record struct {
 	data    []byte
 }
 
-// kind is one of the two kinds of record. The owner of tokens is an account of the subtest's own,
+// kind is one of the kinds of record, or of their listings. The owner of tokens is an account of the subtest's own,
 // which exists.
 type kind struct {
 	name             string
@@ -57,19 +58,33 @@ var tokens = kind{
 	},
 	listFrom: func(ctx context.Context, s storage.Store, owner, after string, limit int) ([]record, error) {
 		page, err := s.Tokens(ctx, owner, after, limit)
-		var records []record
-		for _, t := range page {
-			records = append(records, record{t.ID, t.Version, t.Data})
-		}
-		return records, err
+		return tokenRecords(page), err
 	},
+}
+
+// allTokens are tokens in the listing of all accounts' ones.
+var allTokens = kind{
+	name: "all tokens", load: tokens.load, save: tokens.save, list: "AllTokens",
+	loadFrom: tokens.loadFrom, saveTo: tokens.saveTo,
+	listFrom: func(ctx context.Context, s storage.Store, _, after string, limit int) ([]record, error) {
+		page, err := s.AllTokens(ctx, after, limit)
+		return tokenRecords(page), err
+	},
+}
+
+func tokenRecords(page []storage.TokenRecord) []record {
+	var records []record
+	for _, t := range page {
+		records = append(records, record{t.ID, t.Version, t.Data})
+	}
+	return records
 }
 
 // kindEnv is the env of a test of one kind of record.
 type kindEnv struct {
 	*env
 	kind
-	owner string // of the tokens, where the kind is tokens
+	owner string // of the tokens, where the kind is not accounts
 }
 
 type kindTest struct {
@@ -78,12 +93,13 @@ type kindTest struct {
 }
 
 // both makes of each test one for accounts and one for tokens.
-func both(of ...kindTest) []test {
+func both(of ...kindTest) []test { return slices.Concat(each(accounts, of...), each(tokens, of...)) }
+
+// each makes of each test one for a kind.
+func each(k kind, of ...kindTest) []test {
 	var all []test
-	for _, k := range []kind{accounts, tokens} {
-		for _, t := range of {
-			all = append(all, test{k.name + "/" + t.name, func(e *env) { t.run(e.of(k)) }})
-		}
+	for _, t := range of {
+		all = append(all, test{k.name + "/" + t.name, func(e *env) { t.run(e.of(k)) }})
 	}
 	return all
 }
@@ -91,7 +107,7 @@ func both(of ...kindTest) []test {
 func (e *env) of(k kind) *kindEnv {
 	// Apart from the IDs of the tests, which begin with e.prefix.
 	owner := "of-" + e.prefix
-	if k.name == tokens.name {
+	if k.name != accounts.name {
 		e.account(owner)
 	}
 	return &kindEnv{e, k, owner}
@@ -221,6 +237,13 @@ func (e *env) delete(id string) {
 	e.must(e.try(func() error { return e.store.DeleteAccount(e.ctx, id) }), "DeleteAccount of "+quote(id))
 }
 
+// deleteToken deletes a token of that version, which must succeed.
+func (e *env) deleteToken(id string, version int64) {
+	e.Helper()
+	e.must(e.try(func() error { return e.store.DeleteToken(e.ctx, id, version) }),
+		"DeleteToken of "+quote(id)+", whose version is prev")
+}
+
 func (e *env) loadAccount(s storage.Store, id string) (r storage.Record, err error) {
 	err = e.try(func() (err error) { r, err = s.LoadAccount(e.ctx, id); return })
 	return r, err
@@ -244,6 +267,28 @@ func (e *env) tokensOf(s storage.Store, accountID string) []storage.TokenRecord 
 		}
 		if last := page[len(page)-1].ID; last <= after {
 			e.Fatalf("Tokens after %s: the page ends with %s, which is not greater", quote(after), quote(last))
+		}
+		all = append(all, page...)
+	}
+}
+
+// allTokens returns those of all tokens that are the subtest's.
+func (e *env) allTokens(s storage.Store) []storage.TokenRecord {
+	e.Helper()
+	var all []storage.TokenRecord
+	for after := e.prefix; ; after = all[len(all)-1].ID {
+		var page []storage.TokenRecord
+		e.must(e.try(func() (err error) { page, err = s.AllTokens(e.ctx, after, 200); return }), "AllTokens")
+		for i, t := range page {
+			if !e.mine(t.ID) {
+				return append(all, page[:i]...)
+			}
+		}
+		if len(page) == 0 {
+			return all
+		}
+		if last := page[len(page)-1].ID; last <= after {
+			e.Fatalf("AllTokens after %s: the page ends with %s, which is not greater", quote(after), quote(last))
 		}
 		all = append(all, page...)
 	}

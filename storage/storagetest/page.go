@@ -22,15 +22,23 @@ func testPages(k *kindEnv) {
 	for i, suffix := range suffixes {
 		sorted[i] = k.fresh(k.id(suffix))
 	}
-	for _, i := range rand.Perm(len(sorted)) {
-		k.write(sorted[i], 0)
+	others := []string{strings.ToUpper(k.owner), k.owner + " ", k.owner + "%"} // none of which exists
+	of := func(int) *kindEnv { return k }
+	if k.name == allTokens.name {
+		of = func(i int) *kindEnv { return &kindEnv{k.env, k.kind, append(others, k.owner)[i%4]} }
 	}
-	if k.name == accounts.name {
+	for _, i := range rand.Perm(len(sorted)) {
+		of(i).write(sorted[i], 0)
+	}
+	switch k.name {
+	case accounts.name:
 		k.token(k.id("aaa"), k.id("a")) // a token is no account
-	} else {
-		for i, other := range []string{strings.ToUpper(k.owner), k.owner + " ", k.owner + "%"} {
+	case tokens.name:
+		for i, other := range others {
 			k.token(k.id(fmt.Sprintf("aa-%d", i)), other)
 		}
+	case allTokens.name:
+		k.account(k.id("aaa")) // an account is no token
 	}
 
 	for _, limit := range []int{1, 2, 3, len(sorted), len(sorted) + 1} {
@@ -43,13 +51,15 @@ func testPages(k *kindEnv) {
 		k.sameList(k.walk(between, 4), sorted[i+1:], k.list+" after "+quote(between))
 	}
 
-	changed := k.write(k.fresh(sorted[3].id), sorted[3].version)
+	changed := of(3).write(k.fresh(sorted[3].id), sorted[3].version)
 	sorted[3] = changed
 	k.sameList(k.walk(k.prefix, 5), sorted, k.list+" after a save")
 	if k.name == accounts.name {
 		k.delete(changed.id)
-		k.sameList(k.walk(k.prefix, 5), slices.Delete(sorted, 3, 4), k.list+" after a delete")
+	} else {
+		k.deleteToken(changed.id, changed.version)
 	}
+	k.sameList(k.walk(k.prefix, 5), slices.Delete(sorted, 3, 4), k.list+" after a delete")
 }
 
 func (k *kindEnv) sameList(got, want []record, what string) {

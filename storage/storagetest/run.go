@@ -17,6 +17,7 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -51,7 +52,7 @@ type test struct {
 }
 
 // tests is the suite. What holds for both kinds of record is tested for both.
-var tests = append(append(both(
+var tests = slices.Concat(both(
 	kindTest{"absent", testAbsent},
 	kindTest{"conflict", testConflict},
 	kindTest{"version 0", testVersionZero},
@@ -63,6 +64,10 @@ var tests = append(append(both(
 	kindTest{"racing saves", testRacingSaves},
 	kindTest{"save racing delete", testSaveRacingDelete},
 	kindTest{"data", testData},
+	kindTest{"aliasing", testAliasing},
+	kindTest{"pages", testPages},
+	kindTest{"after and limit", testAfterAndLimit},
+), each(allTokens,
 	kindTest{"aliasing", testAliasing},
 	kindTest{"pages", testPages},
 	kindTest{"after and limit", testAfterAndLimit},
@@ -78,16 +83,23 @@ var tests = append(append(both(
 	{"token/owner", testOwner},
 	{"token/another owner", testAnotherOwner},
 	{"token/one moment", testOneMoment},
-	{"token/last used", testLastUsed},
-}...), []test{
+	{"token/usage", testUsage},
+}, []test{
+	{"delete token/conflict", testDeleteTokenConflict},
+	{"delete token/all of it", testDeleteTokenAll},
+	{"delete token/racing saves", testDeleteTokenRacing},
+	{"delete token/context ends midway", testDeleteTokenMidway},
+}, []test{
 	{"touch/forward only", testTouchForward},
+	{"touch/scopes", testTouchScopes},
+	{"touch/addresses", testTouchAddresses},
 	{"touch/times", testTouchTimes},
 	{"touch/unknown tokens", testTouchUnknown},
 	{"touch/batch", testTouchBatch},
 	{"touch/invalid batch", testTouchInvalid},
 	{"touch/at once", testTouchAtOnce},
 	{"touch/racing save", testTouchRacingSave},
-}...)
+})
 
 // sharedTests is the suite for two handles.
 var sharedTests = append([]test{{"two handles", testTwoHandles}}, tests...)

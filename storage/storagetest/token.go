@@ -98,21 +98,27 @@ func testOneMoment(e *env) {
 	e.must(errors.Join(errs[:]...), "LoadToken while the token and its owner change in turn")
 }
 
-// testLastUsed has saves that bring a LastUsed of their own.
-func testLastUsed(e *env) {
+// testUsage has saves that bring a Usage of their own.
+func testUsage(e *env) {
 	id := e.id("a")
 	e.account(id)
-	token := e.saveToken(storage.TokenRecord{ID: id, AccountID: id, Version: version(), LastUsed: second(5)}, 0)
-	e.lastUsed(id, time.Time{}, "after a first SaveToken that brought a LastUsed: only TouchTokens writes it")
+	brought := storage.TokenUsage{LastUsed: second(5), Scopes: 4, Addresses: "brought"}
+	token := e.saveToken(storage.TokenRecord{ID: id, AccountID: id, Version: version(), Usage: brought}, 0)
+	e.usage(id, storage.TokenUsage{}, "after a first SaveToken that brought one: only TouchTokens writes it")
 
-	e.touch(storage.TokenUse{ID: id, At: second(1)})
+	used := storage.TokenUsage{LastUsed: second(1), Scopes: 1, Addresses: "used"}
+	e.touch(storage.TokenUse{ID: id, TokenUsage: used})
 	for _, at := range []time.Time{{}, second(0), second(9)} {
 		prev := token.Version
-		token.Version, token.LastUsed = version(), at
+		token.Version, token.Usage.LastUsed = version(), at
 		e.saveToken(token, prev)
-		e.lastUsed(id, second(1), "after a SaveToken that brought another LastUsed: only TouchTokens writes it")
+		e.usage(id, used, "after a SaveToken that brought another: only TouchTokens writes it")
 	}
+	prev := token.Version
+	token.Version, token.Usage = version(), storage.TokenUsage{}
+	e.saveToken(token, prev)
+	e.usage(id, used, "after a SaveToken that brought none: only TouchTokens writes it")
 	token.Version = version()
 	e.want(e.store.SaveToken(e.ctx, token, version()), storage.ErrConflict, "SaveToken with a prev that was never stored")
-	e.lastUsed(id, second(1), "after a save that conflicted")
+	e.usage(id, used, "after a save that conflicted")
 }

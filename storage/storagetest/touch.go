@@ -20,13 +20,23 @@ func (e *env) touch(uses ...storage.TokenUse) {
 	}
 }
 
-// lastUsed asserts the LastUsed of a token whose owner is there.
-func (e *env) lastUsed(id string, want time.Time, when string) {
+// usedAt returns a use at a time, of no scope and from no address.
+func usedAt(id string, at time.Time) storage.TokenUse {
+	return storage.TokenUse{ID: id, TokenUsage: storage.TokenUsage{LastUsed: at}}
+}
+
+// usage asserts the Usage of a token whose owner is there.
+func (e *env) usage(id string, want storage.TokenUsage, when string) {
 	e.Helper()
 	t, _, err := e.loadToken(e.store, id)
 	e.must(err, "LoadToken of "+quote(id))
-	type used struct{ LastUsed time.Time }
-	e.same(used{t.LastUsed}, used{want}, "LoadToken "+when)
+	e.same(t.Usage, want, "LoadToken: Usage "+when)
+}
+
+// lastUsed asserts that of a token without scopes and addresses.
+func (e *env) lastUsed(id string, want time.Time, when string) {
+	e.Helper()
+	e.usage(id, storage.TokenUsage{LastUsed: want}, when)
 }
 
 func testTouchForward(e *env) {
@@ -49,16 +59,16 @@ func testTouchForward(e *env) {
 	} {
 		var uses []storage.TokenUse
 		for _, i := range step.uses {
-			uses = append(uses, storage.TokenUse{ID: id, At: second(i)})
+			uses = append(uses, usedAt(id, second(i)))
 		}
 		e.touch(uses...)
 		e.lastUsed(id, second(step.want), step.when)
 	}
-	token.LastUsed = second(12)
+	token.Usage.LastUsed = second(12)
 	e.sameToken(token, "after its uses: TouchTokens changes neither the record nor its Version")
 }
 
-// sameToken asserts what LoadToken and Tokens give of a token that is its owner's only one.
+// sameToken asserts what LoadToken and the listings give of a token that is its owner's only one.
 func (e *env) sameToken(want storage.TokenRecord, when string) {
 	e.Helper()
 	got, _, err := e.loadToken(e.store, want.ID)
@@ -69,22 +79,29 @@ func (e *env) sameToken(want storage.TokenRecord, when string) {
 		e.Fatalf("Tokens of an account that has one: got %d", len(page))
 	}
 	e.same(page[0], want, "Tokens "+when)
+	for _, t := range e.allTokens(e.store) {
+		if t.ID == want.ID {
+			e.same(t, want, "AllTokens "+when)
+			return
+		}
+	}
+	e.Fatalf("AllTokens %s: %s is missing", when, quote(want.ID))
 }
 
 func testTouchTimes(e *env) {
 	id := e.id("a")
 	e.account(id)
 	token := e.token(id, id)
-	e.touch(storage.TokenUse{ID: id})
-	e.sameToken(token, "after a use at the zero time, which moves nothing forward")
+	e.touch(storage.TokenUse{ID: id, TokenUsage: storage.TokenUsage{Scopes: 1, Addresses: "a"}})
+	e.sameToken(token, "after a use at the zero time, which is passed over")
 
 	sorted := times()
 	slices.SortFunc(sorted, time.Time.Compare)
 	for _, at := range sorted {
-		e.touch(storage.TokenUse{ID: id, At: at}, storage.TokenUse{ID: id})
-		token.LastUsed = cut(at)
+		e.touch(usedAt(id, at), storage.TokenUse{ID: id})
+		token.Usage.LastUsed = cut(at)
 		e.sameToken(token, "after a use at "+instant(at))
-		e.touch(storage.TokenUse{ID: id, At: token.LastUsed.Add(-time.Microsecond)})
+		e.touch(usedAt(id, token.Usage.LastUsed.Add(-time.Microsecond)))
 		e.sameToken(token, "after a use 1 µs before the last")
 	}
 }
@@ -94,16 +111,16 @@ func testTouchUnknown(e *env) {
 	e.account(id)
 	token := e.token(id, id)
 	e.token(unowned, e.id("nobody"))
-	e.touch(storage.TokenUse{ID: unknown, At: second(1)})
+	e.touch(usedAt(unknown, second(1)))
 	e.touch(
-		storage.TokenUse{ID: unknown, At: second(2)},
-		storage.TokenUse{ID: id, At: second(2)},
-		storage.TokenUse{ID: unowned, At: second(2)},
+		usedAt(unknown, second(2)),
+		usedAt(id, second(2)),
+		usedAt(unowned, second(2)),
 	)
-	token.LastUsed = second(2)
+	token.Usage.LastUsed = second(2)
 	e.sameToken(token, "after its use in one batch with a token that does not exist")
 
-	if got := e.tokensOf(e.store, e.id("nobody")); len(got) != 1 || !got[0].LastUsed.Equal(second(2)) {
+	if got := e.tokensOf(e.store, e.id("nobody")); len(got) != 1 || !got[0].Usage.LastUsed.Equal(second(2)) {
 		e.Fatalf("Tokens of an owner that does not exist, after a use: want LastUsed %s; got %+v", instant(second(2)), got)
 	}
 	e.account(e.id("b"))
@@ -121,11 +138,13 @@ func testTouchBatch(e *env) {
 		t := e.saveToken(storage.TokenRecord{
 			ID: e.id(fmt.Sprint(i)), AccountID: owner, Version: version(), Data: fmt.Append(nil, i),
 		}, 0)
-		for _, at := range []int{i, i + 1, i + n, i + 2} {
-			uses = append(uses, storage.TokenUse{ID: t.ID, At: second(at)})
+		for j, at := range []int{i, i + 1, i + n, i + 2} {
+			use := usedAt(t.ID, second(at))
+			use.Scopes, use.Addresses = 1<<(j+i%60), fmt.Sprint(at)
+			uses = append(uses, use)
 		}
-		uses = append(uses, storage.TokenUse{ID: e.id(fmt.Sprintf("unknown %d", i)), At: second(i)})
-		t.LastUsed = second(i + n)
+		uses = append(uses, usedAt(e.id(fmt.Sprintf("unknown %d", i)), second(i)))
+		t.Usage = storage.TokenUsage{LastUsed: second(i + n), Scopes: 15 << (i % 60), Addresses: fmt.Sprint(i + n)}
 		want[t.ID] = t
 	}
 	rand.Shuffle(len(uses), func(i, j int) { uses[i], uses[j] = uses[j], uses[i] })
@@ -145,8 +164,8 @@ func testTouchInvalid(e *env) {
 	token := e.token(id, id)
 	for _, invalid := range invalidIDs() {
 		for _, uses := range [][]storage.TokenUse{
-			{{ID: id, At: second(1)}, {ID: invalid, At: second(1)}},
-			{{ID: invalid, At: second(1)}, {ID: id, At: second(1)}},
+			{usedAt(id, second(1)), usedAt(invalid, second(1))},
+			{usedAt(invalid, second(1)), usedAt(id, second(1))},
 		} {
 			e.want(e.store.TouchTokens(e.ctx, uses), storage.ErrInvalid, "TouchTokens with "+quote(invalid)+" in the batch")
 		}
@@ -155,7 +174,7 @@ func testTouchInvalid(e *env) {
 
 	cancelled, cancel := context.WithCancel(e.ctx)
 	cancel()
-	e.want(e.store.TouchTokens(cancelled, []storage.TokenUse{{ID: id, At: second(1)}}), context.Canceled,
+	e.want(e.store.TouchTokens(cancelled, []storage.TokenUse{usedAt(id, second(1))}), context.Canceled,
 		"TouchTokens with a context that has ended")
 	e.sameToken(token, "after TouchTokens with a context that had ended: nothing is written")
 }
@@ -171,19 +190,29 @@ func testTouchAtOnce(e *env) {
 		ids[i] = e.id(fmt.Sprint(i))
 		e.token(ids[i], owner)
 	}
+	var want storage.TokenUsage
 	for round := range rounds {
+		usage := func(i int) storage.TokenUsage {
+			n := round*touchers + i
+			return storage.TokenUsage{LastUsed: second(n), Scopes: 1 << (n % 63), Addresses: fmt.Sprint(n)}
+		}
 		var errs [touchers]error
 		atOnce(touchers, func(i int) {
 			var uses []storage.TokenUse
 			for _, j := range rand.Perm(len(ids)) {
-				uses = append(uses, storage.TokenUse{ID: ids[j], At: second(round*touchers + i)})
+				uses = append(uses, storage.TokenUse{ID: ids[j], TokenUsage: usage(i)})
 			}
 			s := e.handle(i)
 			errs[i] = e.try(func() error { return s.TouchTokens(e.ctx, uses) })
 		})
 		e.must(errors.Join(errs[:]...), fmt.Sprintf("%d callers of TouchTokens at once", touchers))
+		for i := range touchers {
+			scopes := want.Scopes
+			want = usage(i)
+			want.Scopes |= scopes
+		}
 		for _, id := range ids {
-			e.lastUsed(id, second(round*touchers+touchers-1), "after uses at once: the last of them")
+			e.usage(id, want, "after uses at once: the last of them, and the scopes of all")
 		}
 	}
 }
@@ -197,8 +226,8 @@ func testTouchRacingSave(e *env) {
 	own.owner = id
 	token := own.write(own.fresh(id), 0)
 
-	touched, saved := make(chan time.Time), make(chan struct{})
-	var last [3]time.Time
+	touched, saved := make(chan storage.TokenUsage), make(chan struct{})
+	var last [3]storage.TokenUsage // what is known to be stored of the uses, by goroutine
 	var errs [3]error
 	atOnce(len(errs), func(i int) {
 		s := e.handle(i)
@@ -206,9 +235,7 @@ func testTouchRacingSave(e *env) {
 			defer close(saved)
 			for range changes {
 				// A use between any two saves, and more at the same time.
-				if at := <-touched; at.After(last[i]) {
-					last[i] = at
-				}
+				last[i] = later(last[i], <-touched)
 				next := own.fresh(id)
 				won, err := own.contend(s, next, token.version)
 				if err == nil && !won {
@@ -216,8 +243,8 @@ func testTouchRacingSave(e *env) {
 				}
 				token = next
 				t, _, loadErr := e.loadToken(s, id)
-				if loadErr == nil && t.LastUsed.Before(last[i]) {
-					loadErr = fmt.Errorf("LastUsed is %s, though TouchTokens with %s had returned", instant(t.LastUsed), instant(last[i]))
+				if loadErr == nil && (t.Usage.LastUsed.Before(last[i].LastUsed) || t.Usage.Scopes&last[i].Scopes != last[i].Scopes) {
+					loadErr = fmt.Errorf("Usage is %+v, though TouchTokens with %+v had returned", t.Usage, last[i])
 				}
 				if errs[i] = errors.Join(err, loadErr); errs[i] != nil {
 					return
@@ -226,11 +253,13 @@ func testTouchRacingSave(e *env) {
 			return
 		}
 		for n := 0; ; n++ {
-			last[i] = second(n*2 + i)
-			use := storage.TokenUse{ID: id, At: last[i]}
-			errs[i] = errors.Join(errs[i], e.try(func() error { return s.TouchTokens(e.ctx, []storage.TokenUse{use}) }))
+			use := storage.TokenUsage{LastUsed: second(n*2 + i), Scopes: 1 << ((n*2 + i) % 63), Addresses: fmt.Sprint(n*2 + i)}
+			last[i] = later(last[i], use)
+			errs[i] = errors.Join(errs[i], e.try(func() error {
+				return s.TouchTokens(e.ctx, []storage.TokenUse{{ID: id, TokenUsage: use}})
+			}))
 			select {
-			case touched <- last[i]:
+			case touched <- use:
 			case <-saved:
 				return
 			}
@@ -238,5 +267,14 @@ func testTouchRacingSave(e *env) {
 	})
 	e.must(errors.Join(errs[:]...), "SaveToken racing TouchTokens")
 	own.stored(token, "after saves that raced uses")
-	e.lastUsed(id, slices.MaxFunc(last[:], time.Time.Compare), "after uses that raced saves")
+	e.usage(id, later(last[1], last[2]), "after uses that raced saves")
+}
+
+// later returns what two uses come to.
+func later(a, b storage.TokenUsage) storage.TokenUsage {
+	if b.LastUsed.Before(a.LastUsed) {
+		a, b = b, a
+	}
+	b.Scopes |= a.Scopes
+	return b
 }

@@ -132,5 +132,10 @@ func save(t testing.TB, s storage.Store, r storage.Record, prev int64) {
 	require.NoError(t, s.SaveAccount(t.Context(), r, prev))
 }
 
+// usedAt returns a use of a token.
+func usedAt(id string, at time.Time) storage.TokenUse {
+	return storage.TokenUse{ID: id, TokenUsage: storage.TokenUsage{LastUsed: at}}
+}
+
 // moment returns one of many times.
 func moment(i int) time.Time { return time.Date(2026, 3, 29, 0, 59, i, 123456000, time.UTC) }

@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,7 +16,7 @@ import (
 )
 
 // newest is the version of the tables; older ones are 1 to newest-1.
-const newest = 2
+const newest = 3
 
 func newStore(t testing.TB, db *sql.DB, d database) *sqlstore.Store {
 	t.Helper()
@@ -69,6 +70,13 @@ func TestMigrateFrom(t *testing.T) {
 		account := storage.Record{ID: "É ", Version: 1 << 62, Data: []byte("\x00data"), Index: storage.AccountIndex{
 			Authenticators: 1, CodesLeft: 9, LockedUntil: moment(5), Disabled: true, KeyName: "k", TokenEpoch: -5,
 		}}
+		// As a program of version 2 has written them.
+		token := storage.TokenRecord{ID: "t", AccountID: account.ID, Version: 7, Data: []byte("x"),
+			Index: storage.TokenIndex{Expires: moment(6), Revoked: true}, Usage: storage.TokenUsage{LastUsed: moment(7)}}
+		tokens := "INSERT INTO gatehouse_tokens (id, account_id, version, data, expires, revoked)" +
+			" VALUES ('t', 'É ', 7, " + d.pick("'x'", "'x'", "x'78'") + ", '2026-03-29 00:59:06.123456" + d.pick("Z', true)", "', 1)", "', 1)")
+		uses := "INSERT INTO gatehouse_token_uses (account_id, token_id, last_used)" +
+			" VALUES ('É ', 't', '2026-03-29 00:59:07.123456" + d.pick("Z')", "')", "')")
 		for from := range newest {
 			printed, err := sqlstore.DDL(d.dialect, sqlstore.Options{}, from)
 			require.NoError(t, err)
@@ -76,6 +84,11 @@ func TestMigrateFrom(t *testing.T) {
 				"Migrate": func() error { return s.Migrate(t.Context()) },
 				"DDL":     func() error { _, err := db.Exec(printed); return err },
 				"DDL, and once more": func() error {
+					if d.dialect == sqlstore.SQLite {
+						// No ADD COLUMN IF NOT EXISTS, and so in a transaction.
+						_, err := db.Exec("BEGIN;\n" + printed + "ROLLBACK;\nBEGIN;\n" + printed + "COMMIT;\n")
+						return err
+					}
 					_, err := db.Exec(printed + printed)
 					return err
 				},
@@ -86,12 +99,31 @@ func TestMigrateFrom(t *testing.T) {
 				if from >= 1 {
 					save(t, s, account, 0)
 				}
+				if from >= 2 {
+					_, err := db.Exec(tokens)
+					require.NoError(t, err)
+					_, err = db.Exec(uses)
+					require.NoError(t, err)
+				}
 				require.NoError(t, migrate(), "%s from version %d", name, from)
 				atVersion(t, s, newest)
 				if from >= 1 {
 					got, err := s.LoadAccount(t.Context(), account.ID)
 					require.NoError(t, err)
 					require.Equal(t, account, got)
+				}
+				if from >= 2 {
+					got, _, err := s.LoadToken(t.Context(), token.ID)
+					require.NoError(t, err)
+					require.Equal(t, token, got)
+					use := storage.TokenUsage{LastUsed: moment(8), Scopes: 1 << 62, Addresses: "É "}
+					require.NoError(t, s.TouchTokens(t.Context(), []storage.TokenUse{{ID: token.ID, TokenUsage: use}}))
+					next := token
+					next.Version, next.Index.Scopes, next.Usage = 8, "a:b É", use
+					require.NoError(t, s.SaveToken(t.Context(), next, token.Version))
+					all, err := s.AllTokens(t.Context(), "", 10)
+					require.NoError(t, err)
+					require.Equal(t, []storage.TokenRecord{next}, all)
 				}
 			}
 		}
@@ -184,6 +216,11 @@ func TestValidate(t *testing.T) {
 		for _, statement := range strings.Split(d.pick(`
 DROP INDEX gatehouse_tokens_account_id
 DROP INDEX gatehouse_accounts_locked_until
+DROP INDEX gatehouse_tokens_expires
+ALTER TABLE gatehouse_tokens ALTER scopes TYPE text COLLATE "default"
+ALTER TABLE gatehouse_tokens ALTER scopes DROP NOT NULL
+ALTER TABLE gatehouse_token_uses ALTER scopes TYPE integer
+ALTER TABLE gatehouse_token_uses DROP addresses
 ALTER TABLE gatehouse_accounts ALTER id TYPE text COLLATE "en-x-icu"
 ALTER TABLE gatehouse_tokens ALTER account_id TYPE text COLLATE "default"
 ALTER TABLE gatehouse_accounts ALTER version TYPE integer
@@ -195,6 +232,11 @@ ALTER TABLE gatehouse_token_uses RENAME last_used TO used
 DROP TABLE gatehouse_token_uses`, `
 DROP INDEX account_id ON gatehouse_tokens
 DROP INDEX locked_until ON gatehouse_accounts
+DROP INDEX expires ON gatehouse_tokens
+ALTER TABLE gatehouse_tokens MODIFY scopes VARCHAR(4096) CHARACTER SET utf8mb4 NOT NULL
+ALTER TABLE gatehouse_tokens MODIFY scopes VARBINARY(1024) NOT NULL
+ALTER TABLE gatehouse_token_uses MODIFY scopes INT NOT NULL
+ALTER TABLE gatehouse_token_uses MODIFY addresses VARBINARY(255) NOT NULL
 ALTER TABLE gatehouse_accounts MODIFY id VARCHAR(255) NOT NULL
 ALTER TABLE gatehouse_accounts MODIFY id VARBINARY(191) NOT NULL
 ALTER TABLE gatehouse_accounts MODIFY locked_until DATETIME NULL
@@ -206,19 +248,23 @@ ALTER TABLE gatehouse_tokens ENGINE = MyISAM
 DROP TABLE gatehouse_token_uses`, `
 DROP INDEX gatehouse_tokens_account_id
 DROP INDEX gatehouse_accounts_locked_until
+DROP INDEX gatehouse_tokens_expires
+ALTER TABLE gatehouse_tokens RENAME scopes TO scope
+ALTER TABLE gatehouse_token_uses DROP addresses
 ALTER TABLE gatehouse_token_uses RENAME last_used TO used
 DROP TABLE gatehouse_token_uses
-ALTER TABLE gatehouse_tokens RENAME TO t; CREATE TABLE gatehouse_tokens (id TEXT COLLATE NOCASE NOT NULL PRIMARY KEY, account_id TEXT NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL, expires TEXT, revoked INTEGER NOT NULL) STRICT; CREATE INDEX i ON gatehouse_tokens (account_id, id)
-ALTER TABLE gatehouse_tokens RENAME TO t; CREATE TABLE gatehouse_tokens (id TEXT NOT NULL PRIMARY KEY, account_id TEXT NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL, expires TEXT, revoked INTEGER NOT NULL); CREATE INDEX i ON gatehouse_tokens (account_id, id)`)[1:], "\n") {
+ALTER TABLE gatehouse_tokens RENAME TO t; CREATE TABLE gatehouse_tokens (id TEXT COLLATE NOCASE NOT NULL PRIMARY KEY, account_id TEXT NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL, expires TEXT, revoked INTEGER NOT NULL, scopes TEXT NOT NULL) STRICT; CREATE INDEX i ON gatehouse_tokens (account_id, id); CREATE INDEX j ON gatehouse_tokens (expires)
+ALTER TABLE gatehouse_tokens RENAME TO t; CREATE TABLE gatehouse_tokens (id TEXT NOT NULL PRIMARY KEY, account_id TEXT NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL, expires TEXT, revoked INTEGER NOT NULL, scopes TEXT NOT NULL); CREATE INDEX i ON gatehouse_tokens (account_id, id); CREATE INDEX j ON gatehouse_tokens (expires)`)[1:], "\n") {
 			db := d.open(t)
 			s := d.store(t, db, sqlstore.Options{})
 			atVersion(t, s, newest)
 			_, err := db.Exec(statement)
 			require.NoError(t, err, statement)
 			require.ErrorIs(t, s.Validate(t.Context()), sqlstore.ErrSetup, statement)
-			require.NoError(t, s.Down(t.Context(), 0))
-			_, err = db.Exec("DROP TABLE IF EXISTS t")
-			require.NoError(t, err)
+			for _, table := range []string{"t", "gatehouse_token_uses", "gatehouse_tokens", "gatehouse_accounts", "gatehouse_migrations"} {
+				_, err = db.Exec("DROP TABLE IF EXISTS " + table)
+				require.NoError(t, err)
+			}
 		}
 
 		// More than the store needs is no error.
@@ -286,13 +332,16 @@ func TestApart(t *testing.T) {
 			save(t, s, storage.Record{ID: "a", Version: int64(i + 1)}, 0)
 			stores = append(stores, s)
 		}
-		for i, s := range stores {
+		for i, s := range slices.Backward(stores) {
 			r, err := s.LoadAccount(t.Context(), "a")
 			require.NoError(t, err)
 			require.EqualValues(t, i+1, r.Version)
-			require.NoError(t, s.TouchTokens(t.Context(), []storage.TokenUse{{ID: "t", At: moment(1)}}))
+			require.NoError(t, s.TouchTokens(t.Context(), []storage.TokenUse{usedAt("t", moment(1))}))
 			require.NoError(t, s.DeleteAccount(t.Context(), "a"))
 			require.NoError(t, s.Down(t.Context(), 0))
+			for _, other := range stores[:i] {
+				atVersion(t, other, newest)
+			}
 		}
 	})
 }

@@ -12,16 +12,20 @@ import (
 	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
 )
 
-// operatorQueries returns the SQL of docs/operations.md for a dialect, by its heading.
-func operatorQueries(t testing.TB, d database) map[string]string {
+// operatorQueries returns the SQL of docs/operations.md for a dialect, by its heading, and whether the text
+// says that no index serves it.
+func operatorQueries(t testing.TB, d database) (queries map[string]string, unserved map[string]bool) {
 	t.Helper()
 	text, err := os.ReadFile("../../../docs/operations.md")
 	require.NoError(t, err)
-	queries := map[string]string{}
+	queries, unserved = map[string]string{}, map[string]bool{}
 	heading := ""
 	for block := range strings.SplitSeq(string(text), "\n\n") {
 		if title, ok := strings.CutPrefix(block, "### "); ok {
 			heading = title
+		}
+		if strings.Contains(strings.Join(strings.Fields(block), " "), "No index serves this query") {
+			unserved[heading] = true
 		}
 		sql, ok := strings.CutPrefix(block, "```sql\n-- ")
 		if !ok {
@@ -33,10 +37,10 @@ func operatorQueries(t testing.TB, d database) map[string]string {
 			queries[heading] = query
 		}
 	}
-	return queries
+	return queries, unserved
 }
 
-// TestOperatorQueries runs the queries of docs/operations.md among accounts of each kind.
+// TestOperatorQueries runs the queries of docs/operations.md among accounts and tokens of each kind.
 func TestOperatorQueries(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		db := d.open(t)
@@ -60,15 +64,39 @@ func TestOperatorQueries(t *testing.T) {
 		} {
 			save(t, s, storage.Record{ID: id, Version: 1, Index: index}, 0)
 		}
-		_, err := db.Exec(d.pick("VACUUM ANALYZE ", "ANALYZE TABLE ", "ANALYZE ") + "gatehouse_accounts")
-		require.NoError(t, err)
+		day := 24 * hour
+		for id, token := range map[string]struct {
+			in              time.Duration
+			scopes          string
+			revoked, unused bool
+		}{
+			"soon":    {in: 10 * day, scopes: "projects:read projects:write"},
+			"sooner":  {in: 5 * day, scopes: "projects:write", unused: true},
+			"later":   {in: 31 * day, scopes: "a:b projects:write z:y"},
+			"revoked": {in: 10 * day, scopes: "projects:write", revoked: true, unused: true},
+			"expired": {in: -hour, scopes: "projects:writ", unused: true},
+			"alike":   {in: 40 * day, scopes: "Projects:write projects:write.x projects_write xprojects:write", unused: true},
+		} {
+			index := storage.TokenIndex{Expires: time.Now().Add(token.in), Revoked: token.revoked, Scopes: token.scopes}
+			require.NoError(t, s.SaveToken(t.Context(), storage.TokenRecord{ID: id, AccountID: "low", Version: 1, Index: index}, 0))
+			if !token.unused {
+				require.NoError(t, s.TouchTokens(t.Context(), []storage.TokenUse{usedAt(id, time.Now())}))
+			}
+		}
+		for _, table := range []string{"gatehouse_accounts", "gatehouse_tokens", "gatehouse_token_uses"} {
+			_, err := db.Exec(d.pick("VACUUM ANALYZE ", "ANALYZE TABLE ", "ANALYZE ") + table)
+			require.NoError(t, err)
+		}
 
-		queries := operatorQueries(t, d)
+		queries, unserved := operatorQueries(t, d)
 		want := map[string][]string{
 			"Accounts without a second factor": {"none", "none, locked"},
 			"Recovery codes running low":       {"no codes", "low"},
 			"Locked now":                       {"both", "disabled", "locked", "none, locked"},
 			"Still under an old key":           {"newer key", "old key", "two keys", "two keys too"},
+			"Tokens that end within 30 days":   {"sooner", "soon"},
+			"Tokens that hold a scope":         {"later", "soon", "sooner"},
+			"Tokens that were never used":      {"alike", "expired", "sooner"},
 		}
 		require.Len(t, queries, len(want))
 		for heading, ids := range want {
@@ -90,7 +118,8 @@ func TestOperatorQueries(t *testing.T) {
 			}
 			require.NoError(t, rows.Err())
 			require.Equal(t, ids, got, heading)
-			served(t, d, db, query)
+			plan, whole := explain(t, d, db, query)
+			require.Equal(t, unserved[heading], whole, "%s: what the text says of the index\n%s", query, plan)
 		}
 	})
 }

@@ -1,0 +1,205 @@
+package core
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+// Token is everything that is kept of one access token but its usage. Moments are Unix seconds, 0
+// for never.
+type Token struct {
+	ID      string `json:"-"` // columns of their own
+	Account string `json:"-"`
+
+	Kind      tokens.Kind   `json:"k"`
+	Name      string        `json:"n"`
+	Scopes    tokens.Scopes `json:"s"`
+	Resources *[]string     `json:"r,omitempty"` // nil: not restricted; empty: none
+	Networks  *[]string     `json:"c,omitempty"`
+
+	Digest     []byte      `json:"h"`           // of the present generation
+	Generation int         `json:"g,omitempty"` // how often it was rotated
+	Old        []OldDigest `json:"o,omitempty"` // of those before it, the latest first
+
+	Created   int64  `json:"at"`
+	NotBefore int64  `json:"nb,omitempty"`
+	Expires   int64  `json:"exp"`
+	Revoked   int64  `json:"rev,omitempty"`
+	Lifetime  int64  `json:"life"`          // seconds, from the last minting, rotation or renewal to its end
+	Warned    int    `json:"w,omitempty"`   // days before its end for which it was told that it ends
+	Epoch     int64  `json:"te"`            // the account's token epoch at the minting
+	How       Kind   `json:"how"`           // what proof its owner had
+	AMR       string `json:"amr,omitempty"` // by what method
+	ProofAt   int64  `json:"pt"`            // when
+
+	NeedsFactor   bool `json:"2f,omitempty"` // it works only while its owner has a second factor
+	RotatesItself bool `json:"self,omitempty"`
+}
+
+// OldDigest is that of a rotated generation, which works until its grace ends.
+type OldDigest struct {
+	Digest []byte `json:"h"`
+	Until  int64  `json:"u"`
+}
+
+const maxOld = 8 // rotated generations whose reuse is noticed
+
+// Standing says whether a token is good, or what keeps it from that.
+type Standing uint8
+
+const (
+	Unproven     Standing = iota // the zero value: the secret is another
+	Good                         // works
+	InGrace                      // works, and was rotated
+	WasRevoked                   // itself or with all tokens of the account
+	OwnerBlocked                 // the account is suspended
+	LacksFactor                  // its owner's second factor is off
+	NotYet                       // before its time
+	HasExpired
+	ElsewhereUsed // from an address that it is not for
+	ReusedOld     // rotated, and its grace is over
+)
+
+// Stands returns the standing of a token by itself, whoever presents it from wherever.
+func (t Token) Stands(owner storage.AccountIndex, env Env) Standing {
+	switch now := env.unix(); {
+	case t.Revoked != 0 || t.Epoch != owner.TokenEpoch:
+		return WasRevoked
+	case owner.Suspended:
+		return OwnerBlocked
+	case now >= t.Expires:
+		return HasExpired
+	case t.NeedsFactor && owner.Authenticators == 0:
+		return LacksFactor
+	case now < t.NotBefore:
+		return NotYet
+	}
+	return Good
+}
+
+// Presented returns the standing of a token as it was presented from an address, the zero Addr being
+// an unknown one.
+func (t Token) Presented(p tokens.Parsed, from netip.Addr, owner storage.AccountIndex, env Env) Standing {
+	until, genuine := t.Genuine(p)
+	if !genuine {
+		return Unproven
+	}
+	if s := t.Stands(owner, env); s != Good {
+		return s
+	}
+	switch {
+	case !t.NetworkLimit().Has(from):
+		return ElsewhereUsed
+	case until == 0:
+		return Good
+	case env.unix() < until:
+		return InGrace
+	}
+	return ReusedOld
+}
+
+// Genuine reports whether what was presented is the token, in whatever generation, and until when an old
+// one works; 0 is the present one.
+func (t Token) Genuine(p tokens.Parsed) (until int64, genuine bool) {
+	if p.ID != t.ID || p.Kind != t.Kind {
+		return 0, false
+	}
+	if p.Digest.Equal(t.Digest) {
+		return 0, true
+	}
+	for _, old := range t.Old {
+		if p.Digest.Equal(old.Digest) {
+			return old.Until, true
+		}
+	}
+	return 0, false
+}
+
+// ResourceLimit returns the restriction to resources. What cannot be read restricts to none.
+func (t Token) ResourceLimit() tokens.Resources {
+	if t.Resources == nil {
+		return tokens.Resources{}
+	}
+	r, err := tokens.OnlyResources(*t.Resources...)
+	if err != nil {
+		r, _ = tokens.OnlyResources()
+	}
+	return r
+}
+
+// NetworkLimit returns the restriction to networks. What cannot be read restricts to none.
+func (t Token) NetworkLimit() tokens.Networks {
+	if t.Networks == nil {
+		return tokens.Networks{}
+	}
+	n, err := tokens.OnlyNetworks(*t.Networks...)
+	if err != nil {
+		n, _ = tokens.OnlyNetworks()
+	}
+	return n
+}
+
+// Index returns what the store keeps beside the data.
+func (t Token) Index() storage.TokenIndex {
+	return storage.TokenIndex{Expires: Time(t.Expires), Revoked: t.Revoked != 0, Scopes: t.Scopes.String()}
+}
+
+type storedToken struct {
+	Format int `json:"v"`
+	Token
+}
+
+// Encode returns what the store keeps.
+func (t Token) Encode() ([]byte, error) { return json.Marshal(storedToken{format, t}) }
+
+// DecodeToken reads a token. Like an account, it is refused for what this program does not know.
+func DecodeToken(id, account string, data []byte) (Token, error) {
+	var s storedToken
+	if err := unmarshal(data, &s, &s.Format); err != nil {
+		return Token{}, err
+	}
+	s.Token.ID, s.Token.Account = id, account
+	if what := s.Token.broken(); what != "" {
+		return Token{}, fmt.Errorf("%w: token's %s", ErrFormat, what)
+	}
+	return s.Token, nil
+}
+
+// broken names what cannot be in a token, "" for nothing.
+func (t Token) broken() string {
+	switch {
+	case t.Kind.Check() != nil || CheckName(t.Name) != nil:
+		return "kind or name"
+	case len(t.Digest) != sha256.Size || len(t.Old) > maxOld || t.Generation < 0:
+		return "digests"
+	case t.Epoch == 0 || t.Created == 0 || t.Expires == 0 || t.Lifetime <= 0 ||
+		t.Lifetime > int64(tokens.MaxLifetime/time.Second):
+		return "times"
+	}
+	if n, err := tokens.NewScopes(t.Scopes...); err != nil || !slices.Equal(n, t.Scopes) {
+		return "scopes"
+	}
+	for _, old := range t.Old {
+		if len(old.Digest) != sha256.Size || old.Until == 0 {
+			return "old digests"
+		}
+	}
+	if t.Resources != nil {
+		if _, err := tokens.OnlyResources(*t.Resources...); err != nil {
+			return "resources"
+		}
+	}
+	if t.Networks != nil {
+		if _, err := tokens.OnlyNetworks(*t.Networks...); err != nil {
+			return "networks"
+		}
+	}
+	return ""
+}

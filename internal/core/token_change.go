@@ -1,0 +1,177 @@
+package core
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+// TokenChange is what an account has to say to something done to one of its tokens.
+type TokenChange struct {
+	Kind   EventKind // TokenMinted, TokenRotated, TokenRenewed or TokenRevoked
+	Token  string
+	Name   string
+	StepUp bool // only a proof of the second factor is enough
+}
+
+// ChangeToken notes in the account what the owner does to a token, if the proof is enough. The token
+// is saved after the account, so the proof was good in a save that came before the token's. What is
+// to be told of it is told once the token is saved.
+func (a Account) ChangeToken(p Presented, c TokenChange, env Env) (Account, Event, error) {
+	act := mintToken
+	if c.Kind == TokenRevoked {
+		act = revokeToken
+	}
+	if err := a.authorise(p, act, env); err != nil {
+		return a, Event{}, err
+	}
+	if c.StepUp && p.Kind != SecondFactor {
+		return a, Event{}, fmt.Errorf("%w: a scope asks for the second factor", ErrStepUpRequired)
+	}
+	a = a.clone()
+	e := Event{Kind: c.Kind, At: env.unix(), Token: c.Token, Name: c.Name}
+	a.keep(e)
+	return a, e, nil
+}
+
+// RevokeTokens ends all tokens of the account.
+func (a Account) RevokeTokens(p Presented, env Env) (Account, error) {
+	if err := a.authorise(p, revokeToken, env); err != nil {
+		return a, err
+	}
+	return a.revokeTokens(Event{}, env), nil
+}
+
+// RevokeTokensBy is RevokeTokens by an operator.
+func (a Account) RevokeTokensBy(by By, env Env) Account {
+	return a.Create(env).revokeTokens(by.event(TokensRevoked), env)
+}
+
+func (a Account) revokeTokens(e Event, env Env) Account {
+	a = a.clone()
+	a.TokenEpoch = env.Fresh
+	e.Kind = TokensRevoked
+	a.note(env, e)
+	return a
+}
+
+// Mint returns a new token of an account whose save the proof has passed.
+func (a Account) Mint(p Presented, id string, r tokens.Request, d tokens.Digest, env Env) (Token, error) {
+	t := Token{
+		ID: id, Account: a.ID, Kind: r.Kind, Name: r.Name, Scopes: r.Scopes, Digest: d[:],
+		Created: env.unix(), Epoch: a.TokenEpoch,
+		How: p.Kind, AMR: p.Method, ProofAt: p.At, NeedsFactor: p.Kind == SecondFactor, RotatesItself: r.RotatesItself,
+	}
+	t.live(r.Lifetime, env)
+	if ids, restricted := r.Resources.Only(); restricted {
+		t.Resources = ptr(ids)
+	}
+	if cidrs, restricted := r.Networks.Only(); restricted {
+		t.Networks = ptr(cidrs)
+	}
+	if !r.NotBefore.IsZero() {
+		t.NotBefore = r.NotBefore.Unix()
+	}
+	if t.NotBefore >= t.Expires || t.NotBefore < 0 {
+		return Token{}, fmt.Errorf("%w: a token that begins after its end", ErrInvalid)
+	}
+	return t, nil
+}
+
+// ptr returns a restriction as it is kept; an empty one is [], not null.
+func ptr(list []string) *[]string {
+	if list == nil {
+		list = []string{}
+	}
+	return &list
+}
+
+// CanRotate returns nil if the token can have a successor: it stands, or will.
+func (t Token) CanRotate(owner storage.AccountIndex, env Env) error {
+	switch t.Stands(owner, env) {
+	case Good, NotYet, LacksFactor:
+		return nil
+	case HasExpired:
+		return fmt.Errorf("%w: the token has expired; it can be renewed", ErrState)
+	}
+	return fmt.Errorf("%w: the token is revoked, or its account suspended", ErrState)
+}
+
+// Rotate puts another secret in the place of the present one, which goes on working for a grace, yet
+// never longer than it would have. No older one outlives it.
+func (t Token) Rotate(d tokens.Digest, life, grace time.Duration, owner storage.AccountIndex, env Env) (Token, error) {
+	if err := t.CanRotate(owner, env); err != nil {
+		return t, err
+	}
+	now := env.unix()
+	until := min(now+int64(grace/time.Second), t.Expires)
+	old := []OldDigest{{Digest: t.Digest, Until: until}}
+	for _, older := range t.Old[:min(len(t.Old), maxOld-1)] {
+		old = append(old, OldDigest{older.Digest, min(older.Until, until)})
+	}
+	t.Old, t.Digest = old, d[:]
+	t.Generation++
+	t.live(life, env)
+	if t.NotBefore >= t.Expires {
+		return t, fmt.Errorf("%w: a token that begins after its end", ErrInvalid)
+	}
+	return t, nil
+}
+
+func (t *Token) live(life time.Duration, env Env) {
+	t.Lifetime = int64(life / time.Second)
+	t.Expires, t.Warned = env.unix()+t.Lifetime, 0
+}
+
+// Renew has an expired token work again, with the secret that it had. Rotated ones stay ended.
+func (t Token) Renew(life time.Duration, owner storage.AccountIndex, env Env) (Token, error) {
+	switch t.Stands(owner, env) {
+	case HasExpired:
+	case WasRevoked, OwnerBlocked:
+		return t, fmt.Errorf("%w: the token is revoked, or its account suspended", ErrState)
+	default:
+		return t, fmt.Errorf("%w: the token has not expired", ErrState)
+	}
+	t.live(life, env)
+	return t, nil
+}
+
+// Revoke ends the token for good.
+func (t Token) Revoke(env Env) Token {
+	if t.Revoked == 0 {
+		t.Revoked = env.unix()
+	}
+	return t
+}
+
+// Warn returns the token with the days for which it is to be told now that it ends, 0 for none: at 14,
+// 7 and 1 days before its end, each once, and none that is as long as its life.
+func (t Token) Warn(owner storage.AccountIndex, env Env) (next Token, days int) {
+	if s := t.Stands(owner, env); s != Good && s != NotYet && s != LacksFactor {
+		return t, 0
+	}
+	const day = 24 * 60 * 60
+	for _, d := range []int{1, 7, 14} {
+		if at := int64(d) * day; t.Expires-env.unix() <= at && t.Lifetime > at {
+			if t.Warned != 0 && t.Warned <= d {
+				return t, 0
+			}
+			t.Warned = d
+			return t, d
+		}
+	}
+	return t, 0
+}
+
+// MayWarn reports whether the token is so near its end that Warn may have to tell it.
+func (t Token) MayWarn(env Env) bool {
+	left := t.Expires - env.unix()
+	return t.Revoked == 0 && left > 0 && left <= 14*24*60*60
+}
+
+// Done reports whether the token is of no more use since before a moment: revoked or expired.
+func (t Token) Done(before int64) bool {
+	return t.Revoked != 0 && t.Revoked < before || t.Expires < before
+}

@@ -1,0 +1,3 @@
+ALTER TABLE {table}token_uses DROP COLUMN IF EXISTS addresses, DROP COLUMN IF EXISTS scopes;
+DROP INDEX IF EXISTS {table}tokens_expires;
+ALTER TABLE {table}tokens DROP COLUMN IF EXISTS scopes;

@@ -1,0 +1,4 @@
+ALTER TABLE {table}tokens ADD COLUMN IF NOT EXISTS scopes text COLLATE "C" NOT NULL DEFAULT '';
+CREATE INDEX IF NOT EXISTS {index}tokens_expires ON {table}tokens (expires);
+ALTER TABLE {table}token_uses ADD COLUMN IF NOT EXISTS scopes bigint NOT NULL DEFAULT 0;
+ALTER TABLE {table}token_uses ADD COLUMN IF NOT EXISTS addresses text COLLATE "C" NOT NULL DEFAULT '';

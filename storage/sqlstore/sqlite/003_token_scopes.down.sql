@@ -1,0 +1,4 @@
+ALTER TABLE {table}token_uses DROP COLUMN addresses;
+ALTER TABLE {table}token_uses DROP COLUMN scopes;
+DROP INDEX {index}tokens_expires;
+ALTER TABLE {table}tokens DROP COLUMN scopes;

@@ -1,0 +1,238 @@
+package gatehouse
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+// TokenState says whether a token works now, or what keeps it from that.
+type TokenState uint8
+
+const (
+	_                TokenState = iota
+	TokenActive                 // works
+	TokenNotYetValid            // before its time
+	TokenExpired                // RenewToken has it work again
+	TokenEnded                  // revoked, by itself or with all tokens of its account
+	TokenWaiting                // works again once its owner has a second factor
+	TokenBlocked                // its account is suspended
+)
+
+// String returns the state in lower case: "active", "not yet valid", "expired", "revoked", "waiting for the
+// second factor", "account suspended", or "unknown".
+func (s TokenState) String() string {
+	switch s {
+	case TokenActive:
+		return "active"
+	case TokenNotYetValid:
+		return "not yet valid"
+	case TokenExpired:
+		return "expired"
+	case TokenEnded:
+		return "revoked"
+	case TokenWaiting:
+		return "waiting for the second factor"
+	case TokenBlocked:
+		return "account suspended"
+	}
+	return "unknown"
+}
+
+var tokenStates = map[core.Standing]TokenState{
+	core.Good: TokenActive, core.NotYet: TokenNotYetValid, core.HasExpired: TokenExpired, core.WasRevoked: TokenEnded,
+	core.LacksFactor: TokenWaiting, core.OwnerBlocked: TokenBlocked,
+}
+
+// TokenInfo is what an owner's page shows of a token. It holds no secret.
+type TokenInfo struct {
+	ID        string
+	AccountID string
+	Kind      tokens.Kind
+	Name      string
+	Scopes    tokens.Scopes
+	Resources tokens.Resources
+	Networks  tokens.Networks
+	State     TokenState
+	Created   time.Time
+	NotBefore time.Time // zero: at once
+	Expires   time.Time
+	Revoked   time.Time // zero: not by itself
+	Rotations int       // how often its secret was replaced
+
+	// LastUsed is to the minute, and up to two minutes behind; zero: never.
+	LastUsed time.Time
+	// Unused are the scopes that no check has asked for yet.
+	Unused tokens.Scopes
+	// Addresses are the last five that it came from, the latest first, if the policy keeps them.
+	Addresses []string
+
+	NeedsSecondFactor bool // it works only while its owner has one
+	RotatesItself     bool
+}
+
+func tokenInfo(t core.Token, use storage.TokenUsage, owner storage.AccountIndex, env core.Env) TokenInfo {
+	return TokenInfo{
+		ID: t.ID, AccountID: t.Account, Kind: t.Kind, Name: t.Name, Scopes: t.Scopes,
+		Resources: t.ResourceLimit(), Networks: t.NetworkLimit(), State: tokenStates[t.Stands(owner, env)],
+		Created: core.Time(t.Created), NotBefore: core.Time(t.NotBefore), Expires: core.Time(t.Expires),
+		Revoked: core.Time(t.Revoked), Rotations: t.Generation,
+		LastUsed: use.LastUsed, Unused: t.Scopes.Unused(use.Scopes), Addresses: strings.Fields(use.Addresses),
+		NeedsSecondFactor: t.NeedsFactor, RotatesItself: t.RotatesItself,
+	}
+}
+
+// Tokens returns up to limit (1 to 1000) of an account's tokens whose IDs are greater than after, "" for
+// the first page, in the order of the IDs; an empty page ends them. Expired and revoked ones are among
+// them until they are purged. Show it to the account's owner.
+func (s *Service) Tokens(ctx context.Context, account, after string, limit int) ([]TokenInfo, error) {
+	if err := s.hasTokens(); err != nil {
+		return nil, err
+	}
+	if limit < 1 || limit > 1000 || after != "" && storage.CheckID(after) != nil {
+		return nil, fmt.Errorf("%w: a page has 1 to 1000 tokens, after an ID", ErrInvalid)
+	}
+	a, _, err := s.load(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	page, err := retry(ctx, func() ([]storage.TokenRecord, error) { return s.store.Tokens(ctx, account, after, limit) })
+	if err != nil {
+		return nil, fmt.Errorf("gatehouse: list tokens: %w", err)
+	}
+	env, index := s.env(), a.Index(s.window)
+	list := make([]TokenInfo, 0, len(page))
+	for _, rec := range page {
+		t, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, tokenInfo(t, rec.Usage, index, env))
+	}
+	return list, nil
+}
+
+func (s *Service) hasTokens() error {
+	if s.policy == nil {
+		return fmt.Errorf("%w: Config.Tokens is not set", ErrState)
+	}
+	return nil
+}
+
+// held is a token as it is stored, with its owner.
+type held struct {
+	core.Token
+	rec   storage.TokenRecord
+	owner storage.AccountIndex
+}
+
+// loadToken returns storage.ErrNotFound, bare, where there is no such token or no owner.
+func (s *Service) loadToken(ctx context.Context, id string) (held, error) {
+	h, err := retry(ctx, func() (h held, err error) {
+		h.rec, h.owner, err = s.store.LoadToken(ctx, id)
+		return h, err
+	})
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return held{}, storage.ErrNotFound
+	case err != nil:
+		return held{}, fmt.Errorf("gatehouse: load token: %w", err)
+	case h.rec.ID != id: // a store that folds case
+		return held{}, storage.ErrNotFound
+	}
+	h.Token, err = core.DecodeToken(id, h.rec.AccountID, h.rec.Data)
+	return h, err
+}
+
+var errNoToken = fmt.Errorf("%w: no such token", ErrState)
+
+// applyToken changes a token as apply does an account: load, decide, save if nothing has changed in
+// between, else again. A token has no turns, as nothing of it can be guessed at.
+func (s *Service) applyToken(ctx context.Context, id string, step func(h held, env core.Env) (core.Token, error)) error {
+	var attempted int64
+	for try := range maxTries {
+		h, err := s.loadToken(ctx, id)
+		if errors.Is(err, storage.ErrNotFound) {
+			return errNoToken
+		}
+		if err != nil {
+			return err
+		}
+		if attempted != 0 && h.rec.Version == attempted {
+			return nil
+		}
+		next, err := step(h, s.env())
+		if err != nil {
+			return err
+		}
+		data, err := next.Encode()
+		if err != nil || bytes.Equal(data, h.rec.Data) {
+			return err
+		}
+		if attempted == 0 {
+			detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+			defer cancel()
+			ctx = detached
+		}
+		attempted = fresh()
+		err = s.store.SaveToken(ctx, tokenRecord(next, data, attempted), h.rec.Version)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, storage.ErrConflict) {
+			return fmt.Errorf("gatehouse: save token: %w", err)
+		}
+		if err := backoff(ctx, try); err != nil {
+			return err
+		}
+	}
+	return errors.New("gatehouse: the token changes too often, nothing was changed")
+}
+
+// insertToken saves a token that is new.
+func (s *Service) insertToken(ctx context.Context, t core.Token) error {
+	data, err := t.Encode()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	rec := tokenRecord(t, data, fresh())
+	for try := range maxTries {
+		err = s.store.SaveToken(ctx, rec, 0)
+		if !errors.Is(err, storage.ErrConflict) {
+			break
+		}
+		// The ID is new and random, so what is there is this one, of which the reply was lost.
+		if h, failed := s.loadToken(ctx, t.ID); failed == nil && h.rec.Version == rec.Version {
+			return nil
+		}
+		if err := backoff(ctx, try); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("gatehouse: save token: %w", err)
+	}
+	return nil
+}
+
+func tokenRecord(t core.Token, data []byte, version int64) storage.TokenRecord {
+	return storage.TokenRecord{ID: t.ID, AccountID: t.Account, Version: version, Data: data, Index: t.Index()}
+}
+
+// tellToken tells events of a token, which was saved.
+func (s *Service) tellToken(ctx context.Context, account string, events ...core.Event) {
+	s.observers.add(ctx, account, events)()
+}
+
+func tokenEvent(k core.EventKind, t core.Token, env core.Env) core.Event {
+	return core.Event{Kind: k, At: env.Now.Unix(), Token: t.ID, Name: t.Name}
+}

@@ -1,0 +1,284 @@
+package gatehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+// MintedToken is a token with its secret, which is shown once.
+type MintedToken struct {
+	Token tokens.Token
+	Info  TokenInfo
+}
+
+// MintToken makes an access token for the owner's account. It needs a proof of the last 15 minutes, by
+// a code of an authenticator; without a second factor one by Attest is enough, unless a scope asks for
+// more. One that was minted with the second factor works only while its owner has one.
+//
+// ErrInvalid and tokens.ErrInvalid or ErrUnknownScope say what of the request the policy refuses, and
+// ErrState that the account has as many active tokens as it may.
+func (o Owner) MintToken(ctx context.Context, r tokens.Request) (MintedToken, error) {
+	if err := o.s.hasTokens(); err != nil {
+		return MintedToken{}, err
+	}
+	r, err := o.s.policy.Request(r)
+	if err != nil {
+		return MintedToken{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	minted := tokens.Generate(o.s.policy.Brand, r.Kind)
+	p, err := tokens.Parse(o.s.policy.Brand, minted.Reveal())
+	if err != nil {
+		return MintedToken{}, err
+	}
+	var made core.Token
+	event, account, env, err := o.changeToken(ctx, core.TokenChange{
+		Kind: core.TokenMinted, Token: p.ID, Name: r.Name, StepUp: o.s.policy.Scopes.StepUp(r.Scopes),
+	}, func(a core.Account, proof core.Presented, env core.Env) (err error) {
+		made, err = a.Mint(proof, p.ID, r, p.Digest, env)
+		return err
+	})
+	if err != nil {
+		return MintedToken{}, err
+	}
+	if err := o.s.insertToken(ctx, made); err != nil {
+		return MintedToken{}, err
+	}
+	o.s.tellToken(ctx, account.ID, event)
+	return MintedToken{minted, tokenInfo(made, storage.TokenUsage{}, account.Index(o.s.window), env)}, nil
+}
+
+// changeToken saves the account with what is done to a token, if the proof is enough for it. The
+// account it returns is the saved one. check is asked before that and may refuse.
+func (o Owner) changeToken(ctx context.Context, c core.TokenChange, check func(core.Account, core.Presented, core.Env) error) (
+	event core.Event, account core.Account, env core.Env, err error) {
+	err = o.change(ctx,
+		func(ctx context.Context, a core.Account, p core.Presented, env core.Env) error {
+			if c.Kind != core.TokenMinted && c.Kind != core.TokenRenewed {
+				return nil
+			}
+			if _, _, err := a.ChangeToken(p, c, env); err != nil {
+				return err
+			}
+			return o.s.room(ctx, a, env)
+		},
+		func(a core.Account, p core.Presented, e core.Env) (next core.Account, err error) {
+			if next, event, err = a.ChangeToken(p, c, e); err != nil {
+				return a, err
+			}
+			if err := check(a, p, e); err != nil {
+				return a, err
+			}
+			account, env = next, e
+			return next, nil
+		})
+	return event, account, env, err
+}
+
+// room returns ErrState if an account has as many active tokens as it may.
+func (s *Service) room(ctx context.Context, a core.Account, env core.Env) error {
+	active := 0
+	return s.eachToken(ctx, a, env, func(_ core.Token, st core.Standing) error {
+		if st != core.WasRevoked && st != core.HasExpired {
+			active++
+		}
+		if active >= s.policy.MaxActive {
+			return fmt.Errorf("%w: there are %d active tokens, as many as there may be", ErrState, active)
+		}
+		return nil
+	})
+}
+
+// tellSuspended tells of each token that has stopped working with its owner's second factor. It is told
+// at most once, as every event, and so not at all where the store fails.
+func (s *Service) tellSuspended(ctx context.Context, a core.Account) {
+	if s.policy == nil {
+		return
+	}
+	env := s.env()
+	_ = s.eachToken(ctx, a, env, func(t core.Token, st core.Standing) error {
+		if st == core.LacksFactor {
+			s.tellToken(ctx, a.ID, tokenEvent(core.TokenSuspended, t, env))
+		}
+		return nil
+	})
+}
+
+// eachToken calls f for each token of an account, until it returns an error.
+func (s *Service) eachToken(ctx context.Context, a core.Account, env core.Env, f func(core.Token, core.Standing) error) error {
+	index := a.Index(s.window)
+	for after := ""; ; {
+		page, err := retry(ctx, func() ([]storage.TokenRecord, error) { return s.store.Tokens(ctx, a.ID, after, tokenPage) })
+		if err != nil {
+			return fmt.Errorf("gatehouse: list tokens: %w", err)
+		}
+		if len(page) == 0 {
+			return nil
+		}
+		for _, rec := range page {
+			after = rec.ID
+			t, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
+			if err == nil {
+				err = f(t, t.Stands(index, env))
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+const tokenPage = 200 // tokens read at once
+
+// Rotation says how a token is rotated.
+type Rotation struct {
+	// Lifetime is that of the successor, from now on. Defaults to the token's own, or to the longest of
+	// the policy where that is less.
+	Lifetime time.Duration
+	// Grace is how long the present secret goes on working beside the new one, at most 30 days and never
+	// longer than it would have. Defaults to none, which is right after a leak.
+	Grace time.Duration
+}
+
+func (r Rotation) check() error {
+	if r.Grace < 0 || r.Grace > tokens.MaxGrace {
+		return fmt.Errorf("%w: a grace is 0 to %v", ErrInvalid, tokens.MaxGrace)
+	}
+	if r.Lifetime < 0 {
+		return fmt.Errorf("%w: a negative lifetime", ErrInvalid)
+	}
+	return nil
+}
+
+// life returns the lifetime of a successor, of which at most is the longest where it is not 0.
+func (s *Service) life(asked time.Duration, t core.Token) (time.Duration, error) {
+	if asked == 0 {
+		asked = min(time.Duration(t.Lifetime)*time.Second, s.policy.Longest)
+	}
+	life, err := s.policy.Life(asked)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return life, nil
+}
+
+// RotateToken gives a token another secret under the same ID, with the same scopes and restrictions. The
+// proof is as for MintToken. A secret that was rotated and is presented after its grace revokes the
+// token, unless the policy says otherwise. ErrState says that the account has no such token, or that
+// it is revoked, has expired or was rotated by somebody else in this moment.
+func (o Owner) RotateToken(ctx context.Context, id string, r Rotation) (MintedToken, error) {
+	if err := r.check(); err != nil {
+		return MintedToken{}, err
+	}
+	var minted tokens.Token
+	var info TokenInfo
+	err := o.onToken(ctx, core.TokenRotated, id, func(first, h held, env core.Env) (core.Token, error) {
+		if h.Generation != first.Generation {
+			return h.Token, fmt.Errorf("%w: the token was rotated meanwhile", ErrState)
+		}
+		next, m, err := o.s.rotate(h, r, env)
+		minted, info = m, tokenInfo(next, h.rec.Usage, h.owner, env)
+		return next, err
+	})
+	if err != nil {
+		return MintedToken{}, err
+	}
+	return MintedToken{minted, info}, nil
+}
+
+func (s *Service) rotate(h held, r Rotation, env core.Env) (core.Token, tokens.Token, error) {
+	life, err := s.life(r.Lifetime, h.Token)
+	if err != nil {
+		return core.Token{}, tokens.Token{}, err
+	}
+	successor := tokens.Parsed{Kind: h.Kind, ID: h.ID}.Successor(s.policy.Brand)
+	p, err := tokens.Parse(s.policy.Brand, successor.Reveal())
+	if err != nil {
+		return core.Token{}, tokens.Token{}, err
+	}
+	next, err := h.Rotate(p.Digest, life, r.Grace, h.owner, env)
+	return next, successor, err
+}
+
+// onToken does something to a token of the owner's account: first to the account, with the proof, then
+// to the token. What the token itself refuses is refused before either.
+func (o Owner) onToken(ctx context.Context, kind core.EventKind, id string,
+	step func(first, h held, env core.Env) (core.Token, error)) error {
+	if err := o.s.hasTokens(); err != nil {
+		return err
+	}
+	p, err := o.s.present(ctx, o.proof, o.session)
+	if err != nil {
+		return err
+	}
+	if storage.CheckID(id) != nil {
+		return errNoToken
+	}
+	first, err := o.s.loadToken(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && first.Account != p.Account {
+		return errNoToken
+	}
+	if err != nil {
+		return err
+	}
+	event, _, _, err := o.changeToken(ctx, core.TokenChange{
+		Kind: kind, Token: id, Name: first.Name,
+		StepUp: kind != core.TokenRevoked && o.s.policy.Scopes.StepUp(first.Scopes),
+	}, func(_ core.Account, _ core.Presented, env core.Env) error {
+		_, err := step(first, first, env)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = o.s.applyToken(ctx, id, func(h held, env core.Env) (core.Token, error) { return step(first, h, env) })
+	if err != nil {
+		return err
+	}
+	o.s.tellToken(ctx, p.Account, event)
+	return nil
+}
+
+// RenewToken has an expired token work again, with the secret it had, for a lifetime; 0 is its own. The
+// proof is as for MintToken. ErrState says that the account has no such token, that it is revoked or has
+// not expired, or that there are as many active tokens as there may be.
+func (o Owner) RenewToken(ctx context.Context, id string, lifetime time.Duration) (TokenInfo, error) {
+	if lifetime < 0 {
+		return TokenInfo{}, fmt.Errorf("%w: a negative lifetime", ErrInvalid)
+	}
+	var info TokenInfo
+	err := o.onToken(ctx, core.TokenRenewed, id, func(_, h held, env core.Env) (core.Token, error) {
+		life, err := o.s.life(lifetime, h.Token)
+		if err != nil {
+			return h.Token, err
+		}
+		next, err := h.Renew(life, h.owner, env)
+		info = tokenInfo(next, h.rec.Usage, h.owner, env)
+		return next, err
+	})
+	if err != nil {
+		return TokenInfo{}, err
+	}
+	return info, nil
+}
+
+// RevokeToken ends a token for good; the next check denies it. It needs a proof of the last 15 minutes,
+// which may be by a recovery code. A token that was revoked before is no error; ErrState says that the
+// account has no such token.
+func (o Owner) RevokeToken(ctx context.Context, id string) error {
+	return o.onToken(ctx, core.TokenRevoked, id, func(_, h held, env core.Env) (core.Token, error) {
+		return h.Revoke(env), nil
+	})
+}
+
+// RevokeAllTokens ends every token of the account in one write. The proof is as for RevokeToken.
+func (o Owner) RevokeAllTokens(ctx context.Context) error {
+	return o.change(ctx, nil, func(a core.Account, p core.Presented, env core.Env) (core.Account, error) {
+		return a.RevokeTokens(p, env)
+	})
+}

@@ -1,0 +1,455 @@
+package gatehouse_test
+
+import (
+	"context"
+	"encoding/json"
+	"hash/crc32"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+// TestRelabelled: a token has one spelling.
+func TestRelabelled(t *testing.T) {
+	p, err := tokens.Parse("acme", relabelled(tokens.Generate("acme", tokens.Personal).Reveal()))
+	require.NoError(t, err, "its checksum is right")
+	require.Equal(t, tokens.CommandLine, p.Kind)
+}
+
+func TestMintAndCheck(t *testing.T) {
+	ctx := context.Background()
+	o := newHouse(t, withTokens(t)).enrol("user-42")
+	text, info := o.mint("projects:write logs:read")
+	require.Regexp(t, "^"+tokens.Pattern("acme")+"$", text)
+	require.Equal(t, gatehouse.TokenInfo{
+		ID: text[9:23], AccountID: "user-42", Kind: tokens.Personal, Name: "ci", Scopes: scopesOf(t, "logs:read projects:write"),
+		State: gatehouse.TokenActive, Created: o.h.clock(), Expires: o.h.clock().Add(30 * day),
+		Unused: scopesOf(t, "logs:read projects:write"), Addresses: []string{}, NeedsSecondFactor: true,
+	}, info)
+	require.Equal(t, info, o.h.tokenInfo(o.id, info.ID))
+
+	g := o.h.good(text)
+	require.Equal(t, []any{info.ID, "user-42", tokens.Personal, "ci", info.Scopes, info.Expires, time.Time{}},
+		[]any{g.TokenID, g.AccountID, g.Kind, g.Name, g.Scopes, g.Expires, g.Rotated})
+	require.Equal(t, []any{"otp", true}, []any{g.AuthMethod, g.SecondFactor})
+	for scope, want := range map[tokens.Scope]bool{
+		"projects:write": true, "projects:read": true, "logs:read": true, "logs:write": false, "projects:delete": false,
+		"projects:*": false, "deploys:production": false, "": false, "projects": false,
+	} {
+		require.Equal(t, want, g.Allows(scope, "project/7"), scope)
+	}
+	activity := must(o.h.Activity(ctx, o.id))
+	require.Equal(t, gatehouse.TokenMinted, activity[0].Kind)
+	require.Equal(t, []string{info.ID, "ci", ""}, []string{activity[0].TokenID, activity[0].TokenName, activity[0].AuthenticatorName})
+}
+
+// TestTokensNeedAPolicy: a service that was not told of tokens has none.
+func TestTokensNeedAPolicy(t *testing.T) {
+	ctx := context.Background()
+	with := newHouse(t, withTokens(t)).enrol("user-42")
+	text, _ := with.mint("logs:read")
+	o := newHouse(t).enrol("user-42")
+	_, err := o.h.AuthenticateToken(ctx, text)
+	require.ErrorIs(t, err, gatehouse.ErrState)
+	_, err = o.h.Owner(o.proof).MintToken(ctx, tokens.Request{Name: "ci", Scopes: scopesOf(t, "logs:read")})
+	require.ErrorIs(t, err, gatehouse.ErrState)
+	require.ErrorIs(t, o.h.RevokePresented(ctx, text), gatehouse.ErrState)
+	_, err = o.h.Tokens(ctx, o.id, "", 10)
+	require.ErrorIs(t, err, gatehouse.ErrState)
+
+	_, err = gatehouse.New(o.h.store, gatehouse.Config{Issuer: "Acme", Keys: o.h.keys, Tokens: &tokens.Policy{Brand: "acme"}})
+	require.ErrorIs(t, err, gatehouse.ErrInvalid)
+	require.ErrorIs(t, err, tokens.ErrInvalid)
+}
+
+// TestMintProof says which proof mints what.
+func TestMintProof(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t, withTokens(t))
+	low := tokens.Request{Name: "low", Scopes: scopesOf(t, "projects:write")}
+	high := tokens.Request{Name: "high", Scopes: scopesOf(t, "deploys:production")}
+	mint := func(p gatehouse.Proof, r tokens.Request, opts ...gatehouse.Option) error {
+		_, err := h.Owner(p, opts...).MintToken(ctx, r)
+		return err
+	}
+	plain := h.attest("plain")
+	require.NoError(t, mint(plain, low))
+	require.ErrorIs(t, mint(plain, high), gatehouse.ErrStepUpRequired, "a scope asks for more")
+	h.wait(15*time.Minute + time.Second)
+	require.ErrorIs(t, mint(plain, low), gatehouse.ErrStepUpRequired, "15 minutes")
+
+	early := h.attest("user-42")
+	o := h.enrol("user-42")
+	require.ErrorIs(t, mint(early, low), gatehouse.ErrStepUpRequired, "ended by the enrolment")
+	require.ErrorIs(t, mint(h.attest("user-42"), low), gatehouse.ErrStepUpRequired, "the first factor alone")
+	require.NoError(t, mint(o.fresh(), high))
+	v, err := h.StepUp(ctx, o.id, o.codes[0].Reveal())
+	require.NoError(t, err)
+	require.ErrorIs(t, mint(v.Proof, low), gatehouse.ErrStepUpRequired, "a recovery code")
+	require.ErrorIs(t, mint(gatehouse.Proof{}, low), gatehouse.ErrStepUpRequired)
+	h.wait(time.Minute)
+	tied, err := h.StepUp(ctx, o.id, o.code(), gatehouse.InSession("one"))
+	require.NoError(t, err)
+	require.ErrorIs(t, mint(tied.Proof, low), gatehouse.ErrStepUpRequired)
+	require.ErrorIs(t, mint(tied.Proof, low, gatehouse.InSession("two")), gatehouse.ErrStepUpRequired)
+	require.NoError(t, mint(tied.Proof, low, gatehouse.InSession("one")))
+
+	proof := o.fresh()
+	require.NoError(t, h.Operator("op").Suspend(ctx, o.id))
+	require.Error(t, mint(proof, low))
+}
+
+func TestMintRefusals(t *testing.T) {
+	ctx := context.Background()
+	o := newHouse(t, withTokens(t, func(p *tokens.Policy) { p.MaxActive = 3 })).enrol("user-42")
+	face := o.h.Owner(o.fresh())
+	good := tokens.Request{Name: "ci", Scopes: scopesOf(t, "logs:read")}
+	for what, edit := range map[string]func(*tokens.Request){
+		"no name":          func(r *tokens.Request) { r.Name = "" },
+		"control":          func(r *tokens.Request) { r.Name = "a\x1b[31m" },
+		"no scopes":        func(r *tokens.Request) { r.Scopes = nil },
+		"10 000 scopes":    func(r *tokens.Request) { r.Scopes = make(tokens.Scopes, 10_000) },
+		"unknown scope":    func(r *tokens.Request) { r.Scopes = tokens.Scopes{"logs:write"} },
+		"kind":             func(r *tokens.Request) { r.Kind = "zzz" },
+		"negative":         func(r *tokens.Request) { r.Lifetime = -time.Hour },
+		"too long":         func(r *tokens.Request) { r.Lifetime = 366 * day },
+		"begins too late":  func(r *tokens.Request) { r.NotBefore = o.h.clock().Add(30 * day) },
+		"begins long past": func(r *tokens.Request) { r.NotBefore = time.Unix(-5, 0) },
+	} {
+		r := good
+		edit(&r)
+		o.h.unchanged(func() {
+			_, err := face.MintToken(ctx, r)
+			require.ErrorIs(t, err, gatehouse.ErrInvalid, what)
+		}, what)
+	}
+	for range 3 {
+		_, err := face.MintToken(ctx, good)
+		require.NoError(t, err)
+	}
+	o.h.unchanged(func() {
+		_, err := face.MintToken(ctx, good)
+		require.ErrorIs(t, err, gatehouse.ErrState, "as many as there may be")
+	})
+	list := must(o.h.Tokens(ctx, o.id, "", 10))
+	require.NoError(t, face.RevokeToken(ctx, list[0].ID))
+	_, err := face.MintToken(ctx, good)
+	require.NoError(t, err, "a revoked one makes room")
+	_, err = face.MintToken(ctx, good)
+	require.ErrorIs(t, err, gatehouse.ErrState)
+	require.NoError(t, face.RevokeAllTokens(ctx))
+	_, err = face.MintToken(ctx, good)
+	require.NoError(t, err)
+}
+
+// TestStandings has everything that keeps a token from working, and what the owner is told of it; the
+// bearer is told nothing.
+func TestStandings(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t, withTokens(t))
+	o := h.enrol("user-42")
+	text, info := o.mint("logs:read", func(r *tokens.Request) {
+		r.NotBefore, r.Lifetime = h.clock().Add(time.Hour), 10*day
+	})
+	stands := func(want gatehouse.TokenState) {
+		t.Helper()
+		require.Equal(t, want, h.tokenInfo(o.id, info.ID).State, h.tokenInfo(o.id, info.ID).State)
+		if want == gatehouse.TokenActive {
+			h.good(text)
+		} else {
+			h.bad(text, want.String())
+		}
+	}
+	stands(gatehouse.TokenNotYetValid)
+	h.wait(time.Hour)
+	stands(gatehouse.TokenActive)
+	for _, other := range []string{
+		tokens.Generate("acme", tokens.Personal).Reveal(),           // unknown
+		must(tokens.Parse("acme", text)).Successor("acme").Reveal(), // another secret
+		relabelled(text), strings.Replace(text, "acme_pat", "acme_cli", 1), text[:len(text)-1], text + "x", "", "x", // malformed
+	} {
+		h.bad(other, "not it")
+	}
+
+	require.NoError(t, h.Operator("op").Suspend(ctx, o.id))
+	stands(gatehouse.TokenBlocked)
+	require.NoError(t, h.Operator("op").Resume(ctx, o.id))
+	stands(gatehouse.TokenActive)
+
+	_, err := h.Owner(o.fresh()).DisableTwoFactor(ctx)
+	require.NoError(t, err)
+	stands(gatehouse.TokenWaiting)
+	plain, _ := o.mint("logs:read")
+	h.good(plain)
+	*o = *h.enrol(o.id)
+	stands(gatehouse.TokenActive)
+	h.good(plain)
+
+	h.set(info.Expires.Add(-time.Second))
+	stands(gatehouse.TokenActive)
+	h.wait(time.Second)
+	stands(gatehouse.TokenExpired)
+	renewed, err := h.Owner(o.fresh()).RenewToken(ctx, info.ID, 0)
+	require.NoError(t, err)
+	require.Equal(t, h.clock().Add(10*day), renewed.Expires)
+	stands(gatehouse.TokenActive)
+	_, err = h.Owner(o.fresh()).RenewToken(ctx, info.ID, 0)
+	require.ErrorIs(t, err, gatehouse.ErrState, "it has not expired")
+
+	require.NoError(t, h.Operator("op").PasswordChanged(ctx, o.id, gatehouse.KeepTokens))
+	stands(gatehouse.TokenActive)
+	require.NoError(t, h.Owner(o.fresh()).RevokeToken(ctx, info.ID))
+	stands(gatehouse.TokenEnded)
+	require.NoError(t, h.Owner(o.fresh()).RevokeToken(ctx, info.ID), "again")
+	h.wait(20 * day)
+	_, err = h.Owner(o.fresh()).RenewToken(ctx, info.ID, 0)
+	require.ErrorIs(t, err, gatehouse.ErrState)
+	_, err = h.Owner(o.fresh()).RotateToken(ctx, info.ID, gatehouse.Rotation{})
+	require.ErrorIs(t, err, gatehouse.ErrState)
+	h.bad(text, "for good")
+}
+
+// relabelled is a token with another kind in its text, and a checksum that is right.
+func relabelled(text string) string {
+	body := strings.Replace(text[:len(text)-6], "_pat_", "_cli_", 1)
+	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	sum, check := crc32.ChecksumIEEE([]byte(body)), make([]byte, 6)
+	for i := range check {
+		check[5-i] = alphabet[sum%62]
+		sum /= 62
+	}
+	return body + string(check)
+}
+
+// TestAllTokensEnd has each way in which all tokens of an account end at once.
+func TestAllTokensEnd(t *testing.T) {
+	ctx := context.Background()
+	for what, end := range map[string]func(o *owner) error{
+		"by the owner":      func(o *owner) error { return o.h.Owner(o.fresh()).RevokeAllTokens(ctx) },
+		"by an operator":    func(o *owner) error { return o.h.Operator("op").RevokeAllTokens(ctx, o.id) },
+		"with the password": func(o *owner) error { return o.h.Operator("op").PasswordChanged(ctx, o.id, gatehouse.RevokeTokens) },
+		"by a reset":        func(o *owner) error { _, err := o.h.Operator("op").Reset(ctx, o.id); return err },
+		"with the account":  func(o *owner) error { return o.h.Operator("op").DeleteAccount(ctx, o.id) },
+		"and it is made again": func(o *owner) error {
+			if err := o.h.Operator("op").DeleteAccount(ctx, o.id); err != nil {
+				return err
+			}
+			o.h.enrol(o.id)
+			return nil
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			h := newHouse(t, withTokens(t))
+			o, other := h.enrol("user-42"), h.enrol("user-43")
+			one, _ := o.mint("logs:read")
+			two, _ := o.mint("projects:*")
+			theirs, _ := other.mint("logs:read")
+			h.good(one)
+			h.good(two)
+			require.NoError(t, end(o))
+			h.bad(one, what)
+			h.bad(two, what)
+			h.good(theirs)
+		})
+	}
+}
+
+func TestRestrictions(t *testing.T) {
+	o := newHouse(t, withTokens(t)).enrol("user-42")
+	resources, err := tokens.OnlyResources("project/7", "team/a/*")
+	require.NoError(t, err)
+	networks, err := tokens.OnlyNetworks("203.0.113.0/24")
+	require.NoError(t, err)
+	nothing, err := tokens.OnlyResources()
+	require.NoError(t, err)
+	nowhere, err := tokens.OnlyNetworks()
+	require.NoError(t, err)
+
+	text, info := o.mint("projects:read", func(r *tokens.Request) { r.Resources = resources })
+	require.Equal(t, resources, info.Resources)
+	require.Equal(t, resources, o.h.tokenInfo(o.id, info.ID).Resources)
+	g := o.h.good(text)
+	for resource, want := range map[string]bool{"project/7": true, "project/70": false, "": false, "team/a/x": true, "team/ab": false} {
+		require.Equal(t, want, g.Allows("projects:read", resource), resource)
+		require.False(t, g.Allows("projects:write", resource))
+	}
+	text, _ = o.mint("projects:read", func(r *tokens.Request) { r.Resources = nothing })
+	require.False(t, o.h.good(text).Allows("projects:read", "project/7"))
+	require.False(t, o.h.good(text).Allows("projects:read", ""))
+
+	from := func(a string) gatehouse.Option { return gatehouse.From(netip.MustParseAddr(a)) }
+	text, info = o.mint("projects:read", func(r *tokens.Request) { r.Networks = networks })
+	require.Equal(t, networks, o.h.tokenInfo(o.id, info.ID).Networks)
+	o.h.good(text, from("203.0.113.9"))
+	o.h.good(text, from("::ffff:203.0.113.9"))
+	o.h.bad(text, "another network", from("198.51.100.9"))
+	o.h.bad(text, "no address")
+	o.h.bad(text, "no address", gatehouse.From(netip.Addr{}))
+	text, _ = o.mint("projects:read", func(r *tokens.Request) { r.Networks = nowhere })
+	o.h.bad(text, "nowhere", from("203.0.113.9"))
+}
+
+// TestNoStoreForMalformedTokens: what is no token costs nobody a read.
+func TestNoStoreForMalformedTokens(t *testing.T) {
+	ctx := context.Background()
+	store := newCounted()
+	o := houseOn(t, store, withTokens(t)).enrol("user-42")
+	text, _ := o.mint("logs:read")
+	store.loads.Store(0)
+	for _, bad := range []string{
+		"", text[1:], text[:len(text)-1], text + "0", " " + text, strings.ToUpper(text), strings.Replace(text, "acme", "acne", 1),
+		text[:len(text)-1] + "!", strings.Repeat("a", 1<<20), strings.Repeat("é", 36), "acme_pat_" + strings.Repeat("0", 63),
+		tokens.Generate("other", tokens.Personal).Reveal(), "Bearer " + text,
+	} {
+		o.h.bad(bad, bad[:min(len(bad), 80)])
+		_, err := o.h.RotateToken(ctx, bad, gatehouse.Rotation{})
+		require.Equal(t, &gatehouse.DeniedError{}, err)
+		require.NoError(t, o.h.RevokePresented(ctx, bad))
+	}
+	require.Zero(t, store.loads.Load())
+	o.h.good(text)
+	require.EqualValues(t, 1, store.loads.Load(), "one read")
+	o.h.bad(tokens.Generate("acme", tokens.Personal).Reveal(), "unknown")
+	require.EqualValues(t, 2, store.loads.Load())
+}
+
+// TestNotTheOwnersToken: an ID of somebody else's token is none.
+func TestNotTheOwnersToken(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t, withTokens(t))
+	o, other := h.enrol("user-42"), h.enrol("user-43")
+	text, info := other.mint("logs:read")
+	face := h.Owner(o.fresh())
+	for _, id := range []string{info.ID, strings.ToLower(info.ID), "nothing", "", strings.Repeat("a", 1<<20), "\x00"} {
+		h.unchanged(func() {
+			_, err := face.RotateToken(ctx, id, gatehouse.Rotation{})
+			require.ErrorIs(t, err, gatehouse.ErrState)
+			_, err = face.RenewToken(ctx, id, 0)
+			require.ErrorIs(t, err, gatehouse.ErrState)
+			require.ErrorIs(t, face.RevokeToken(ctx, id), gatehouse.ErrState)
+		})
+	}
+	require.NotContains(t, must(h.Tokens(ctx, o.id, "", 10)), info)
+	h.good(text)
+}
+
+func TestTokenPages(t *testing.T) {
+	ctx := context.Background()
+	o := newHouse(t, withTokens(t)).enrol("user-42")
+	face := o.h.Owner(o.fresh())
+	for range 25 {
+		_, err := face.MintToken(ctx, tokens.Request{Name: "ci", Scopes: scopesOf(t, "logs:read")})
+		require.NoError(t, err)
+	}
+	var ids []string
+	for after := ""; ; {
+		page := must(o.h.Tokens(ctx, o.id, after, 7))
+		if len(page) == 0 {
+			break
+		}
+		for _, info := range page {
+			require.Greater(t, info.ID, after)
+			after = info.ID
+			ids = append(ids, info.ID)
+		}
+	}
+	require.Len(t, ids, 25)
+	for _, limit := range []int{0, -1, 1001} {
+		_, err := o.h.Tokens(ctx, o.id, "", limit)
+		require.ErrorIs(t, err, gatehouse.ErrInvalid)
+	}
+	require.Empty(t, must(o.h.Tokens(ctx, "nobody", "", 10)))
+}
+
+// TestDumpCannotAuthenticate has the whole store in the hands of a thief.
+func TestDumpCannotAuthenticate(t *testing.T) {
+	ctx := context.Background()
+	o := newHouse(t, withTokens(t)).enrol("user-42")
+	text, info := o.mint("logs:read")
+	_, err := o.h.Owner(o.fresh()).RotateToken(ctx, info.ID, gatehouse.Rotation{Grace: time.Hour})
+	require.NoError(t, err)
+	all, err := o.h.store.AllTokens(ctx, "", 10)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	var fields map[string]any
+	require.NoError(t, json.Unmarshal(all[0].Data, &fields))
+	require.Contains(t, fields, "h")
+	require.NotContains(t, string(all[0].Data), text[23:66])
+	var found []string
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case string:
+			found = append(found, v)
+		case []any:
+			for _, x := range v {
+				walk(x)
+			}
+		case map[string]any:
+			for _, x := range v {
+				walk(x)
+			}
+		}
+	}
+	walk(fields)
+	require.Greater(t, len(found), 4)
+	for _, s := range found { // a digest in the place of a secret is none
+		o.h.bad(s, "what is stored")
+		if len(s) >= 43 {
+			o.h.bad("acme_pat_"+info.ID+s[:43]+"000000", "what is stored")
+		}
+	}
+}
+
+// TestTokenDataTampered: what cannot be read is a fault, and lets nobody in.
+func TestTokenDataTampered(t *testing.T) {
+	ctx := context.Background()
+	o := newHouse(t, withTokens(t)).enrol("user-42")
+	text, info := o.mint("logs:read")
+	rec, _, err := o.h.store.LoadToken(ctx, info.ID)
+	require.NoError(t, err)
+	token, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
+	require.NoError(t, err)
+	put := func(data []byte) {
+		r, _, err := o.h.store.LoadToken(ctx, info.ID)
+		require.NoError(t, err)
+		require.NoError(t, o.h.store.SaveToken(ctx, storage.TokenRecord{ID: r.ID, AccountID: r.AccountID, Version: r.Version + 1, Data: data, Index: r.Index}, r.Version))
+	}
+	edits := map[string]func(*core.Token){
+		"no digest":        func(t *core.Token) { t.Digest = nil },
+		"short digest":     func(t *core.Token) { t.Digest = t.Digest[:31] },
+		"no scopes":        func(t *core.Token) { t.Scopes = nil },
+		"scopes unsorted":  func(t *core.Token) { t.Scopes = tokens.Scopes{"b:c", "a:b"} },
+		"no end":           func(t *core.Token) { t.Expires = 0 },
+		"life":             func(t *core.Token) { t.Lifetime = 1 << 40 },
+		"no epoch":         func(t *core.Token) { t.Epoch = 0 },
+		"bad network":      func(t *core.Token) { t.Networks = &[]string{"x"} },
+		"bad resource":     func(t *core.Token) { t.Resources = &[]string{"*"} },
+		"short old digest": func(t *core.Token) { t.Old = []core.OldDigest{{Digest: []byte("x"), Until: 1 << 40}} },
+	}
+	for what, edit := range edits {
+		broken := token
+		edit(&broken)
+		data, err := broken.Encode()
+		require.NoError(t, err)
+		put(data)
+		_, err = o.h.check(text)
+		require.ErrorIs(t, err, core.ErrFormat, what)
+		require.NotErrorIs(t, err, gatehouse.ErrDenied)
+	}
+	for _, data := range []string{"", "{}", "null", "[]", `{"v":2}`, string(rec.Data) + "x", strings.Replace(string(rec.Data), `{"v":1`, `{"v":1,"new":1`, 1), strings.Repeat(" ", 1<<21)} {
+		put([]byte(data))
+		_, err := o.h.check(text)
+		require.ErrorIs(t, err, core.ErrFormat, "%.30q", data)
+	}
+	put(rec.Data)
+	o.h.good(text)
+}

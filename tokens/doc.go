@@ -1,0 +1,24 @@
+// Package tokens has the pure parts of access tokens: the string, scopes, restrictions and the policy
+// under which they are minted. It keeps nothing and reads no clock. Most programs use it through
+// gatehouse.Owner.MintToken and gatehouse.Service.AuthenticateToken, and build here what those take:
+// a [Policy] with a [Registry] of scopes, and a [Request] for each token.
+//
+// A token is one string of letters, digits and '_':
+//
+//	acme_pat_0aB3…             brand, kind, 14 symbols of ID, 43 of secret, 6 of checksum
+//
+// Its symbols are those of base 62. The secret has 256 random bits, of which a store keeps the SHA-256.
+// The checksum is the CRC-32 of everything before it: it keeps typing errors and strings
+// that only look like tokens away from the store, and lets scanners be sure of a find. It proves nothing.
+package tokens
+
+import "errors"
+
+var (
+	// ErrFormat says that a text is no token of this brand.
+	ErrFormat = errors.New("tokens: not a token")
+	// ErrInvalid says that a scope, a restriction, a request or a policy is out of bounds.
+	ErrInvalid = errors.New("tokens: invalid argument")
+	// ErrUnknownScope says that the registry does not have a scope.
+	ErrUnknownScope = errors.New("tokens: unknown scope")
+)

@@ -1,0 +1,159 @@
+package tokens
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	day = 24 * time.Hour
+
+	// MaxLifetime is the longest that a policy can let a token live before it has to be renewed or
+	// rotated.
+	MaxLifetime = 365 * day
+	// MaxGrace is the longest that a rotated token can work beside its successor.
+	MaxGrace = 30 * day
+
+	maxName   = 64
+	maxActive = 100_000
+)
+
+// Policy says under which rules tokens are minted.
+type Policy struct {
+	// Brand begins every token, so that a person and a scanner see whose it is: see CheckBrand. To
+	// change it ends every token that is out. There is no default.
+	Brand string
+
+	// Scopes has all that can be minted. There is no default.
+	Scopes *Registry
+
+	// Kinds are the host's own, beside pat, cli, app and svc. Defaults to none.
+	Kinds []Kind
+
+	// Lifetime is that of a token for which none is asked. Defaults to 30 days, or to Longest where
+	// that is less.
+	Lifetime time.Duration
+
+	// Longest is the most that can be asked, at most 365 days. Defaults to 365 days.
+	Longest time.Duration
+
+	// Clamp cuts a lifetime that is longer than that. Defaults to refusing it.
+	Clamp bool
+
+	// MaxActive is how many tokens an account can have that are neither expired nor revoked. It is
+	// counted before a token is minted, so a few at once may go beyond it. Defaults to 100.
+	MaxActive int
+
+	// Separator is what divides the parts of the host's resource IDs, such as "/". With it a token can
+	// be restricted to all resources behind a prefix that ends in it. Defaults to none: then a
+	// restriction names each resource.
+	Separator string
+
+	// KeepReused leaves a token alone whose rotated predecessor is presented after its grace. Somebody
+	// has an old copy then, so the default is to revoke it.
+	KeepReused bool
+
+	// Addresses keeps the last five addresses that a token was used from, and tells of new ones.
+	// Addresses are personal data in most laws. Defaults to keeping none.
+	Addresses bool
+}
+
+// Settle returns the policy with its defaults filled in, or ErrInvalid.
+func (p Policy) Settle() (Policy, error) {
+	if err := CheckBrand(p.Brand); err != nil {
+		return Policy{}, err
+	}
+	if p.Scopes == nil {
+		return Policy{}, fmt.Errorf("%w: a policy without scopes", ErrInvalid)
+	}
+	for _, k := range p.Kinds {
+		if err := k.Check(); err != nil {
+			return Policy{}, err
+		}
+	}
+	if p.Longest == 0 {
+		p.Longest = MaxLifetime
+	}
+	if p.Lifetime == 0 {
+		p.Lifetime = min(30*day, p.Longest)
+	}
+	if p.MaxActive == 0 {
+		p.MaxActive = 100
+	}
+	switch {
+	case p.Longest < time.Second || p.Longest > MaxLifetime || p.Lifetime < time.Second || p.Lifetime > p.Longest:
+		return Policy{}, fmt.Errorf("%w: lifetimes are a second to %v, the default one at most the longest", ErrInvalid, MaxLifetime)
+	case p.MaxActive < 1 || p.MaxActive > maxActive:
+		return Policy{}, fmt.Errorf("%w: 1 to %d active tokens", ErrInvalid, maxActive)
+	case !printable(p.Separator, 0, 8) || strings.Contains(p.Separator, "*"):
+		return Policy{}, fmt.Errorf("%w: a separator is up to 8 bytes without %q", ErrInvalid, "*")
+	}
+	p.Kinds = slices.Concat([]Kind{Personal, CommandLine, App, Machine}, p.Kinds)
+	return p, nil
+}
+
+// Request is what is asked for in a token.
+type Request struct {
+	// Name is for its owner to know it by: 1 to 64 bytes of printable UTF-8.
+	Name string
+	// Kind defaults to Personal.
+	Kind Kind
+	// Scopes are what it may do; at least one. A token never gets more.
+	Scopes Scopes
+	// Resources and Networks restrict it further. Default to no restriction.
+	Resources Resources
+	Networks  Networks
+	// Lifetime is how long it works, from the minting on, in whole seconds. Defaults to the policy's.
+	Lifetime time.Duration
+	// NotBefore is when it begins to work. Defaults to at once.
+	NotBefore time.Time
+	// RotatesItself lets whoever holds the token rotate it, without its owner. Defaults to the owner
+	// alone.
+	RotatesItself bool
+}
+
+// Settle returns the request with its defaults filled in, under a policy that Settle has returned. It
+// returns ErrInvalid or ErrUnknownScope for what the policy refuses.
+func (p Policy) Request(r Request) (Request, error) {
+	if r.Kind == "" {
+		r.Kind = Personal
+	}
+	scopes, err := NewScopes(r.Scopes...)
+	if err != nil {
+		return Request{}, err
+	}
+	r.Scopes = scopes
+	if err := p.Scopes.Check(scopes); err != nil {
+		return Request{}, err
+	}
+	if err := r.Resources.within(p.Separator); err != nil {
+		return Request{}, err
+	}
+	if r.Lifetime, err = p.Life(r.Lifetime); err != nil {
+		return Request{}, err
+	}
+	switch {
+	case !printable(r.Name, 1, maxName):
+		return Request{}, fmt.Errorf("%w: a name is 1 to %d bytes of printable UTF-8 without spaces around it", ErrInvalid, maxName)
+	case !slices.Contains(p.Kinds, r.Kind):
+		return Request{}, fmt.Errorf("%w: a kind that the policy does not have", ErrInvalid)
+	}
+	return r, nil
+}
+
+// Life returns the lifetime that the policy gives where one is asked for, 0 for the default.
+func (p Policy) Life(asked time.Duration) (time.Duration, error) {
+	switch {
+	case asked == 0:
+		return p.Lifetime, nil
+	case asked < time.Second:
+		return 0, fmt.Errorf("%w: a lifetime is at least a second", ErrInvalid)
+	case asked > p.Longest && p.Clamp:
+		return p.Longest, nil
+	case asked > p.Longest:
+		return 0, fmt.Errorf("%w: a lifetime is at most %v here", ErrInvalid, p.Longest)
+	}
+	return asked, nil
+}
