@@ -145,9 +145,9 @@ type Store interface {
 	// the given time and never back. Scopes are added to those that are there. Addresses take the
 	// place of those that are there, unless LastUsed lies before the stored one. It passes over
 	// uses at the zero time and tokens that do not exist, and never touches a record or its version,
-	// so it cannot make a save conflict. The same token may be named more than once, which is as if each had come in a batch
-	// of its own, in any order; no uses at all are no error. An ID that is ErrInvalid refuses the
-	// whole batch.
+	// so it cannot make a save conflict. The same token may be named more than once, which is as if
+	// each had come in a batch of its own, in any order; no uses at all are no error. An ID that is
+	// ErrInvalid refuses the whole batch.
 	TouchTokens(ctx context.Context, uses []TokenUse) error
 }
 

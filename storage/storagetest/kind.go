@@ -18,8 +18,8 @@ type record struct {
 	data    []byte
 }
 
-// kind is one of the kinds of record, or of their listings. The owner of tokens is an account of the subtest's own,
-// which exists.
+// kind is one of the kinds of record, or of their listings. The owner of tokens is an account of the
+// subtest's own, which exists.
 type kind struct {
 	name             string
 	load, save, list string // the names of the methods, for messages
