@@ -40,6 +40,13 @@ func (s *Service) apply(ctx context.Context, id string, t transition) error {
 
 	var answer error
 	var events []core.Event
+	saved := func() {
+		told := s.observers.add(ctx, id, events)
+		tell = func() {
+			told()
+			s.follow(ctx, id, events)
+		}
+	}
 	var attempted int64
 	for try := range maxTries {
 		a, rec, err := s.load(ctx, id)
@@ -48,7 +55,7 @@ func (s *Service) apply(ctx context.Context, id string, t transition) error {
 		}
 		// Versions are random, so this one is stored only if that save was made and its reply lost.
 		if attempted != 0 && rec.Version == attempted {
-			tell = s.observers.add(ctx, id, events)
+			saved()
 			return answer
 		}
 		env := s.env() // one moment for both: what was refused in prepare must not be let through in step
@@ -82,7 +89,7 @@ func (s *Service) apply(ctx context.Context, id string, t transition) error {
 		attempted, answer, events = fresh(), stepErr, next.Events
 		err = s.store.SaveAccount(ctx, storage.Record{ID: id, Version: attempted, Data: data, Index: next.Index(s.window)}, rec.Version)
 		if err == nil {
-			tell = s.observers.add(ctx, id, events)
+			saved()
 			return answer
 		}
 		if !errors.Is(err, storage.ErrConflict) {

@@ -209,6 +209,10 @@ func TestCanary(t *testing.T) {
 		"TokenInfo":      nest(o.minted.Info),
 		"TokenState":     nest(gatehouse.TokenActive),
 		"TokenSweep":     nest(gatehouse.TokenSweep{Seen: 1}),
+		"Change":         nest(gatehouse.AddingAuthenticator()),
+		"Fleet":          nest(gatehouse.Fleet{Cursor: o.id}),
+		"GateError":      nest(gatehouse.GateError{}),
+		"Snapshot":       nest(gatehouse.Snapshot{Level: 1}),
 		// What the exported types hold.
 		"totp.Secret": nest(enr.Secret()), "totp.QR": nest(enr.QR()), "totp.Key": nest(o.key), "tokens.Token": nest(o.minted.Token), "recovery.Codes": nest(o.codes),
 		"recovery.Code": nest(o.codes[0]), "*keyring.Ring": nest(h.keys), "storage.Store": nest(h.store),

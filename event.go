@@ -51,6 +51,12 @@ const (
 	TokenRevoked    = EventKind(core.TokenRevoked)
 	TokensRevoked   = EventKind(core.TokensRevoked) // all of the account's
 	TokenPurged     = EventKind(core.TokenPurged)
+
+	RiskAccepted     = EventKind(core.RiskAccepted) // Control
+	RiskWithdrawn    = EventKind(core.RiskWithdrawn)
+	ActivityReviewed = EventKind(core.ActivityReviewed)
+	PostureChanged   = EventKind(core.PostureChanged) // Level and Score are what the account has now
+	PostureRules     = EventKind(core.PostureRules)   // the same, because the rules are others; the account has not changed
 )
 
 // String returns the kind in words, such as "recovery code used".
@@ -68,6 +74,9 @@ type Event struct {
 	TokenID           string
 	TokenName         string
 	Address           string // of TokenNewAddress; not in Activity
+	Control           string // of RiskAccepted and RiskWithdrawn
+	Level             int    // of PostureChanged and PostureRules, as Score; not in Activity
+	Score             int
 	OperatorID        string
 	Reason            string    // an operator's
 	Why               string    // why a code was denied; not in Activity
@@ -92,6 +101,10 @@ func (e Event) LogValue() slog.Value {
 	add("token", e.TokenID)
 	add("name", e.TokenName)
 	add("address", e.Address)
+	add("control", e.Control)
+	if e.Kind == PostureChanged || e.Kind == PostureRules {
+		attrs = append(attrs, slog.Int("level", e.Level), slog.Int("score", e.Score))
+	}
 	add("operator", e.OperatorID)
 	add("reason", e.Reason)
 	add("why", e.Why)
@@ -112,10 +125,14 @@ func eventOf(account string, e core.Event) Event {
 		Kind: EventKind(e.Kind), AccountID: account, At: time.Unix(e.At, 0).UTC(), Method: Method(e.Method),
 		AuthenticatorID: e.Auth, TokenID: e.Token, Address: e.Address, OperatorID: e.Operator, Reason: e.Detail,
 		Why: e.Why.String(), CodesLeft: e.Left, RetryAt: core.Time(e.RetryAt), Count: max(e.Count, 1),
+		Level: e.Level, Score: e.Score,
 	}
-	if e.Token != "" {
+	switch {
+	case e.Token != "":
 		event.TokenName = e.Name
-	} else {
+	case e.Kind == core.RiskAccepted || e.Kind == core.RiskWithdrawn:
+		event.Control = e.Name
+	default:
 		event.AuthenticatorName = e.Name
 	}
 	return event

@@ -25,6 +25,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -58,6 +59,14 @@ type Config struct {
 	// ErrState.
 	Tokens *tokens.Policy
 
+	// Posture has the controls and gates by which accounts are judged. Defaults to none: then Review,
+	// Require and their kind answer ErrState, and minting has no gate.
+	Posture *posture.Policy
+
+	// HostFacts returns what the host knows of an account, for Posture. An error or a panic is no evidence:
+	// what would have come from it is unknown. Defaults to knowing nothing.
+	HostFacts func(ctx context.Context, account string) (posture.Host, error)
+
 	// Observer is told what happens. Defaults to none; but an owner who is not told of a new
 	// authenticator or of a recovery code that was used cannot object.
 	Observer Observer
@@ -82,6 +91,9 @@ type Service struct {
 	policy   *tokens.Policy // settled; nil: no tokens
 	usage    *usage
 
+	posture   *posture.Policy // nil: none
+	hostFacts func(context.Context, string) (posture.Host, error)
+
 	observers *observers
 }
 
@@ -90,7 +102,7 @@ func New(store storage.Store, c Config) (*Service, error) {
 	s := &Service{
 		store: store, issuer: c.Issuer, keys: c.Keys, sealer: c.Sealer,
 		window: totp.DefaultWindow(), recovery: c.Recovery, now: c.Now, turns: newTurns(),
-		observers: newObservers(c.Observer),
+		posture: c.Posture, hostFacts: c.HostFacts, observers: newObservers(c.Observer),
 	}
 	if c.Window != nil {
 		s.window = *c.Window

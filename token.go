@@ -231,6 +231,7 @@ func tokenRecord(t core.Token, data []byte, version int64) storage.TokenRecord {
 // tellToken tells events of a token, which was saved.
 func (s *Service) tellToken(ctx context.Context, account string, events ...core.Event) {
 	s.observers.add(ctx, account, events)()
+	s.follow(ctx, account, events)
 }
 
 func tokenEvent(k core.EventKind, t core.Token, env core.Env) core.Event {

@@ -11,10 +11,47 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
-func init() { maps.Copy(places, tokenPlaces()) }
+func init() {
+	maps.Copy(places, tokenPlaces())
+	maps.Copy(places, posturePlaces())
+}
+
+// posturePlaces has every text that goes into what is there for the posture.
+func posturePlaces() map[string]place {
+	ctx := context.Background()
+	stepUp, invalid := always(gatehouse.ErrStepUpRequired), always(gatehouse.ErrInvalid)
+	op := func(o *owner) gatehouse.Operator { return o.h.Operator("op").Because("for a test") }
+	preview := func(o *owner, c gatehouse.Change) error { _, err := o.h.Preview(ctx, o.id, c); return err }
+	return map[string]place{
+		"Service.Review/account":  {func(o *owner, s string) error { _, err := o.h.Review(ctx, s); return err }, named(nil)},
+		"Service.History/account": {func(o *owner, s string) error { _, err := o.h.History(ctx, s); return err }, named(nil)},
+		"Service.Preview/account": {func(o *owner, s string) error { _, err := o.h.Preview(ctx, s); return err }, named(nil)},
+		"Service.Require/p": {func(o *owner, s string) error {
+			return o.h.Require(ctx, gatehouse.ProofFromString(s), "deploy.public")
+		}, stepUp},
+		"Service.Require/action":   {func(o *owner, s string) error { return o.h.Require(ctx, o.proof, s) }, invalid},
+		"Owner.ReviewActivity/p":   {func(o *owner, s string) error { return o.h.Owner(gatehouse.ProofFromString(s)).ReviewActivity(ctx) }, stepUp},
+		"RemovingAuthenticator/id": {func(o *owner, s string) error { return preview(o, gatehouse.RemovingAuthenticator(s)) }, always(gatehouse.ErrState)},
+		"AcceptingRisk/control":    {func(o *owner, s string) error { return preview(o, gatehouse.AcceptingRisk(s, time.Time{})) }, invalid},
+		"ChangingPlan/plan":        {func(o *owner, s string) error { return preview(o, gatehouse.ChangingPlan(s)) }, always(nil)},
+		"Operator.AcceptRisk/account": {func(o *owner, s string) error {
+			return op(o).AcceptRisk(ctx, s, posture.EmailVerified, time.Time{})
+		}, named(nil)},
+		"Operator.AcceptRisk/control":   {func(o *owner, s string) error { return op(o).AcceptRisk(ctx, o.id, s, time.Time{}) }, invalid},
+		"Operator.WithdrawRisk/account": {func(o *owner, s string) error { return op(o).WithdrawRisk(ctx, s, posture.EmailVerified) }, named(nil)},
+		"Operator.WithdrawRisk/control": {func(o *owner, s string) error { return op(o).WithdrawRisk(ctx, o.id, s) }, invalid},
+		"Operator.Fleet/cursor": {func(o *owner, s string) error {
+			_, err := op(o).Fleet(ctx, gatehouse.Fleet{Cursor: s}, nil)
+			return err
+		}, nil},
+		"Operator.ShutOut/action": {func(o *owner, s string) error { _, err := op(o).ShutOut(ctx, s, "", 10); return err }, invalid},
+		"Operator.ShutOut/after":  {func(o *owner, s string) error { _, err := op(o).ShutOut(ctx, "deploy.public", s, 10); return err }, nil},
+	}
+}
 
 // tokenPlaces has every text that goes into what is there for tokens.
 func tokenPlaces() map[string]place {

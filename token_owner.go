@@ -19,7 +19,9 @@ type MintedToken struct {
 
 // MintToken makes an access token for the owner's account. It needs a proof of the last 15 minutes, by
 // a code of an authenticator; without a second factor one by Attest is enough, unless a scope asks for
-// more. One that was minted with the second factor works only while its owner has one.
+// more. One that was minted with the second factor works only while its owner has one. Where Config.Posture
+// has gates for posture.MintToken, or for posture.MintProductionToken and a scope is of high risk, a
+// closed one is a *GateError.
 //
 // ErrInvalid and tokens.ErrInvalid or ErrUnknownScope say what of the request the policy refuses, and
 // ErrState that the account has as many active tokens as it may.
@@ -36,10 +38,20 @@ func (o Owner) MintToken(ctx context.Context, r tokens.Request) (MintedToken, er
 	if err != nil {
 		return MintedToken{}, err
 	}
+	gated, err := o.gatedEvidence(ctx)
+	if err != nil {
+		return MintedToken{}, err
+	}
 	var made core.Token
 	event, account, env, err := o.changeToken(ctx, core.TokenChange{
 		Kind: core.TokenMinted, Token: p.ID, Name: r.Name, StepUp: o.s.policy.Scopes.StepUp(r.Scopes),
 	}, func(a core.Account, proof core.Presented, env core.Env) (err error) {
+		if gated != nil {
+			gated.account, gated.env = a, env
+			if err := o.s.mintGates(*gated, proof, o.s.policy.Scopes.Risk(r.Scopes) == tokens.High); err != nil {
+				return err
+			}
+		}
 		made, err = a.Mint(proof, p.ID, r, p.Digest, env)
 		return err
 	})
@@ -51,6 +63,19 @@ func (o Owner) MintToken(ctx context.Context, r tokens.Request) (MintedToken, er
 	}
 	o.s.tellToken(ctx, account.ID, event)
 	return MintedToken{minted, tokenInfo(made, storage.TokenUsage{}, account.Index(o.s.window), env)}, nil
+}
+
+// gatedEvidence returns what the gates of minting have to know, nil where there are no gates.
+func (o Owner) gatedEvidence(ctx context.Context) (*evidence, error) {
+	if o.s.posture == nil {
+		return nil, nil
+	}
+	p, err := o.s.present(ctx, o.proof, o.session)
+	if err != nil {
+		return nil, err
+	}
+	e, err := o.s.evidence(ctx, p.Account)
+	return &e, err
 }
 
 // changeToken saves the account with what is done to a token, if the proof is enough for it. The

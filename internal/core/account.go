@@ -28,6 +28,10 @@ type Account struct {
 	Suspension *Suspension `json:"susp,omitempty"`
 	Activity   []Event     `json:"act,omitempty"` // oldest first
 
+	Reviewed int64        `json:"seen,omitempty"` // when the owner has looked at the activity
+	Accepted []Acceptance `json:"risk,omitempty"`
+	History  []Snapshot   `json:"hist,omitempty"` // of the posture, oldest first
+
 	// Epoch is replaced at every change of factors and of the host's password, and ends challenges
 	// and proofs made under another one. It is compared for equality alone; 0 says that the account
 	// has no record.
@@ -112,6 +116,8 @@ func (a Account) clone() Account {
 		a.Reset = &r
 	}
 	a.Activity = slices.Clone(a.Activity)
+	a.Accepted = slices.Clone(a.Accepted)
+	a.History = slices.Clone(a.History)
 	a.Events = nil
 	return a
 }

@@ -29,6 +29,8 @@ func full() core.Account {
 	a.Recovery.Acknowledged = 5
 	a.Pending = &core.Pending{Authenticator: newAuthenticator("A3"), Replace: "A1", Recovery: newSet("S2"), Expires: 9, Tries: 9}
 	a.Reset = &core.Reset{Code: core.Slot{Selector: "Z", Hash: "h"}, Expires: 9, Operator: "op-2", At: 3}
+	a.Reviewed, a.Accepted = 6, []core.Acceptance{{Control: "sso", By: "op-1", Why: "a trial", At: 4, Until: 8}}
+	a.History = []core.Snapshot{{At: 7, Model: "1/2", Level: 2, Score: 79, Cause: core.TwoFactorOff}}
 	return a
 }
 

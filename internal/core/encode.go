@@ -112,6 +112,9 @@ func (a Account) broken() string {
 	if len(a.Activity) > maxActivity {
 		return "activity"
 	}
+	if len(a.Accepted) > maxAccepted || len(a.History) > maxHistory {
+		return "posture"
+	}
 	if t := a.TOTPThrottle; t.Failures < 0 || t.Failures > maxFailKept || len(t.Days) > monthDays+1 {
 		return "throttle"
 	}

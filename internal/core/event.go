@@ -45,6 +45,11 @@ const (
 	TokenRevoked
 	TokensRevoked
 	TokenPurged
+	RiskAccepted
+	RiskWithdrawn
+	ActivityReviewed
+	PostureChanged
+	PostureRules
 )
 
 var eventNames = [...]string{
@@ -55,7 +60,7 @@ var eventNames = [...]string{
 	"reset", "suspended", "resumed", "key moved", "imported", "deleted",
 	"token minted", "token first used", "token used from a new address", "token rotated", "token renewed",
 	"token reused after rotation", "token expiring", "token suspended", "token revoked", "all tokens revoked",
-	"token purged",
+	"token purged", "risk accepted", "risk withdrawn", "activity reviewed", "posture changed", "posture rules changed",
 }
 
 // String returns the name, in lower case with spaces.
@@ -84,7 +89,7 @@ type Event struct {
 	Method   Method    `json:"m,omitempty"`
 	Auth     string    `json:"a,omitempty"`  // the ID of an authenticator
 	Token    string    `json:"tk,omitempty"` // the ID of an access token
-	Name     string    `json:"n,omitempty"`  // the name of either at that time
+	Name     string    `json:"n,omitempty"`  // the name of either at that time, or a control
 	Operator string    `json:"o,omitempty"`
 	Detail   string    `json:"d,omitempty"` // an operator's reason
 	Count    int       `json:"c,omitempty"` // how many denials a run has, where it is more than one
@@ -93,6 +98,8 @@ type Event struct {
 	Left    int    `json:"-"` // recovery codes
 	RetryAt int64  `json:"-"`
 	Address string `json:"-"` // from which a token was used
+	Level   int    `json:"-"` // of the posture, with Score
+	Score   int    `json:"-"`
 }
 
 const (
@@ -105,6 +112,17 @@ func (k EventKind) factors() bool {
 	switch k {
 	case CodeUsed, CodesRegenerated, OperatorCodeMade, OperatorCodeUsed, AuthenticatorAdded,
 		AuthenticatorRemoved, TwoFactorOff, PasswordChanged, WasReset, WasSuspended, WasResumed, WasImported:
+		return true
+	}
+	return false
+}
+
+// MovesPosture reports whether what has happened may change how well the account is protected.
+func (k EventKind) MovesPosture() bool {
+	switch k {
+	case Locked, Unlocked, CodeUsed, CodesRegenerated, CodesAcknowledged, AuthenticatorAdded, AuthenticatorRemoved, TwoFactorOff,
+		WasReset, WasSuspended, WasResumed, KeyMoved, WasImported, TokenMinted, TokenRotated, TokenRenewed, TokenRevoked, TokensRevoked,
+		RiskAccepted, RiskWithdrawn, ActivityReviewed:
 		return true
 	}
 	return false

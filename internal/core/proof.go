@@ -49,12 +49,13 @@ const (
 	unlockRecovery
 	mintToken // or rotate or renew one
 	revokeToken
+	reviewActivity
 )
 
 // age returns how old the proof for an action may be.
 func (act action) age() time.Duration {
 	switch act {
-	case finishEnrolment, finishReplacement, acknowledge, rename, mintToken, revokeToken:
+	case finishEnrolment, finishReplacement, acknowledge, rename, mintToken, revokeToken, reviewActivity:
 		return tokenAge
 	}
 	return factorAge

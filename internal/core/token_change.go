@@ -44,9 +44,12 @@ func (a Account) RevokeTokens(p Presented, env Env) (Account, error) {
 	return a.revokeTokens(Event{}, env), nil
 }
 
-// RevokeTokensBy is RevokeTokens by an operator.
+// RevokeTokensBy is RevokeTokens by an operator. An account without a record has no tokens.
 func (a Account) RevokeTokensBy(by By, env Env) Account {
-	return a.Create(env).revokeTokens(by.event(TokensRevoked), env)
+	if a.Epoch == 0 {
+		return a
+	}
+	return a.revokeTokens(by.event(TokensRevoked), env)
 }
 
 func (a Account) revokeTokens(e Event, env Env) Account {

@@ -1,0 +1,125 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Acceptance is a risk that an operator has taken on for the account.
+type Acceptance struct {
+	Control string `json:"c"`
+	By      string `json:"o"`
+	Why     string `json:"d"`
+	At      int64  `json:"t"`
+	Until   int64  `json:"u,omitempty"` // 0: without an end
+}
+
+// Snapshot is a level and score that the account had from a time on.
+type Snapshot struct {
+	At    int64     `json:"t"`
+	Model string    `json:"m"` // version of the rules
+	Level int       `json:"l"`
+	Score int       `json:"s"`
+	Cause EventKind `json:"k,omitempty"` // 0: evidence or time, or other rules
+}
+
+const (
+	maxAccepted = 16
+	maxHistory  = 10
+	maxModel    = 64
+)
+
+// ProofLife is how old a proof can be that shows who is there, where nothing asks for a fresher one:
+// NIST SP 800-63B-4 §2.2.3 has owners sign in anew each day.
+const ProofLife = 24 * time.Hour
+
+// CheckProof returns ErrStepUpRequired unless a proof shows that the account's owner is there, by the
+// second factor if there is one.
+func (a Account) CheckProof(p Presented, env Env) error {
+	enough := p.Kind == SecondFactor || p.Kind == Attested && !a.Protected()
+	if err := a.check(p, ProofLife, enough, env); err != nil {
+		return err
+	}
+	return a.notSuspended()
+}
+
+// Accept takes a risk on, in the place of what was accepted for the control before.
+func (a Account) Accept(by By, control string, until int64, env Env) (Account, error) {
+	if by.Reason == "" {
+		return a, fmt.Errorf("%w: a risk is accepted for a reason", ErrInvalid)
+	}
+	a = a.clone().Create(env)
+	a.Accepted = slices.DeleteFunc(a.Accepted, func(x Acceptance) bool { return x.Control == control })
+	if len(a.Accepted) >= maxAccepted {
+		return a, fmt.Errorf("%w: %d risks are accepted, as many as there may be", ErrState, maxAccepted)
+	}
+	a.Accepted = append(a.Accepted, Acceptance{control, by.Operator, by.Reason, env.unix(), until})
+	a.note(env, by.riskEvent(RiskAccepted, control))
+	return a, nil
+}
+
+// Withdraw ends the acceptance of a risk.
+func (a Account) Withdraw(by By, control string, env Env) Account {
+	if !slices.ContainsFunc(a.Accepted, func(x Acceptance) bool { return x.Control == control }) {
+		return a
+	}
+	a = a.clone()
+	a.Accepted = slices.DeleteFunc(a.Accepted, func(x Acceptance) bool { return x.Control == control })
+	a.note(env, by.riskEvent(RiskWithdrawn, control))
+	return a
+}
+
+func (b By) riskEvent(k EventKind, control string) Event {
+	e := b.event(k)
+	e.Name = control
+	return e
+}
+
+// ReviewActivity notes that the owner has looked at the account's activity.
+func (a Account) ReviewActivity(p Presented, env Env) (Account, error) {
+	if err := a.authorise(p, reviewActivity, env); err != nil {
+		return a, err
+	}
+	a = a.clone()
+	a.Reviewed = env.unix()
+	a.note(env, Event{Kind: ActivityReviewed})
+	return a, nil
+}
+
+// CodeUsed returns when a recovery code was last used, as far as the account knows: making new codes does
+// not make it forget.
+func (a Account) CodeUsed() int64 {
+	last := int64(0)
+	if a.Recovery != nil {
+		for _, slot := range a.Recovery.Slots {
+			last = max(last, slot.Used)
+		}
+	}
+	for _, e := range a.Activity {
+		if e.Kind == CodeUsed {
+			last = max(last, e.At)
+		}
+	}
+	return last
+}
+
+// Record keeps a level and score if they, or the rules, are others than before. A change of rules is not
+// told as one of the account's.
+func (a Account) Record(s Snapshot, env Env) Account {
+	n := len(a.History)
+	rules := n > 0 && a.History[n-1].Model != s.Model
+	if n > 0 && !rules && a.History[n-1].Level == s.Level && a.History[n-1].Score == s.Score {
+		return a
+	}
+	a = a.clone()
+	s.At = env.unix()
+	kind := PostureChanged
+	if rules {
+		kind, s.Cause = PostureRules, 0
+	}
+	a.History = append(a.History, s)
+	a.History = a.History[max(0, len(a.History)-maxHistory):]
+	a.Events = append(a.Events, Event{Kind: kind, At: s.At, Level: s.Level, Score: s.Score})
+	return a
+}

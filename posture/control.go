@@ -1,0 +1,171 @@
+package posture
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Severity is how much a control counts.
+type Severity uint8
+
+const (
+	Low Severity = iota
+	Medium
+	High
+	Critical
+)
+
+var severities = [...]string{"low", "medium", "high", "critical"}
+
+// String returns the severity in lower case.
+func (s Severity) String() string { return severities[min(s, Critical)] }
+
+// MarshalText returns the severity in lower case.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// weight is the share in the score: as 2.5, 5, 7.5 and 10, in whole numbers.
+func (s Severity) weight() int { return int(s) + 1 }
+
+// State is the answer of a control.
+type State uint8
+
+const (
+	StateUnknown  State = iota // the zero value: evidence lacks
+	Pass                       //
+	Partial                    // half of the credit
+	Fail                       //
+	NotApplicable              // there is nothing to ask for
+	Locked                     // another plan opens it
+	Accepted                   // it fails, and somebody has taken the risk on
+	Delegated                  // an identity provider answers for it
+)
+
+var states = [...]string{"unknown", "pass", "partial", "fail", "not applicable", "locked", "accepted", "delegated"}
+
+// String returns the state in lower case.
+func (s State) String() string {
+	if int(s) < len(states) {
+		return states[s]
+	}
+	return states[StateUnknown]
+}
+
+// MarshalText returns the state in lower case.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// met reports whether a gate that names the control is satisfied.
+func (s State) met() bool { return s == Pass || s == Delegated || s == NotApplicable }
+
+// credit is what a state gives of a control's weight, in halves.
+func (s State) credit() int {
+	switch s {
+	case Pass, Delegated:
+		return 2
+	case Partial:
+		return 1
+	}
+	return 0
+}
+
+// counts reports whether a state is in the sum. What is not applicable or locked leaves it.
+func (s State) counts() bool { return s != NotApplicable && s != Locked }
+
+// Grade is how much of something: of impact, or of effort.
+type Grade uint8
+
+const (
+	Little Grade = iota
+	Some
+	Much
+)
+
+var grades = [...]string{"little", "some", "much"}
+
+// String returns the grade in lower case.
+func (g Grade) String() string { return grades[min(g, Much)] }
+
+// MarshalText returns the grade in lower case.
+func (g Grade) MarshalText() ([]byte, error) { return []byte(g.String()), nil }
+
+// Remediation is what mends a control.
+type Remediation struct {
+	Text   string `json:"text"`
+	Link   string `json:"link,omitempty"`    // the host's page for it: a path, or an https URL
+	StepUp bool   `json:"step_up,omitempty"` // it needs a fresh proof
+}
+
+// Control is one question about an account.
+type Control struct {
+	ID        string // 1 to 64 of a-z, 0-9, '-' and '.', a letter first
+	Title     string
+	Question  string
+	Severity  Severity
+	Standards []string // what it stands for, with sections
+	Impact    Grade    // on the owner
+	Effort    Grade
+	Fix       Remediation
+	// Check answers from the facts alone. A panic is contained and is "unknown".
+	Check func(f Facts, now time.Time) Result
+}
+
+// Result is the answer of a check, with what an owner is told of it.
+type Result struct {
+	State  State
+	Reason string
+}
+
+func (c Control) validate() error {
+	switch {
+	case !isID(c.ID):
+		return fmt.Errorf("%w: a control's ID is 1 to 64 of a-z, 0-9, '-' and '.', a letter first", ErrInvalid)
+	case !isText(c.Title, 100) || !isText(c.Question, 200) || !isText(c.Fix.Text, 500):
+		return fmt.Errorf("%w: control %s: a title, a question and a text that can be shown", ErrInvalid, c.ID)
+	case c.Severity > Critical || c.Impact > Much || c.Effort > Much:
+		return fmt.Errorf("%w: control %s: severity, impact or effort", ErrInvalid, c.ID)
+	case !isLink(c.Fix.Link):
+		return fmt.Errorf("%w: control %s: its link is neither a path nor an https URL", ErrInvalid, c.ID)
+	case c.Check == nil:
+		return fmt.Errorf("%w: control %s: no check", ErrInvalid, c.ID)
+	}
+	return nil
+}
+
+func isID(s string) bool {
+	if s == "" || len(s) > 64 || s[0] < 'a' || s[0] > 'z' {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+func isText(s string, most int) bool {
+	return s != "" && len(s) <= most && utf8.ValidString(s) &&
+		!strings.ContainsFunc(s, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) })
+}
+
+// isLink reports whether a browser that follows a link stays with http: no javascript:, no data:, and no
+// "//host" in the place of a path.
+func isLink(s string) bool {
+	if s == "" {
+		return true
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) || r == '\\' }) {
+		return false
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return false
+	}
+	if u.Scheme == "" {
+		return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//")
+	}
+	return u.Scheme == "https" && u.Host != ""
+}

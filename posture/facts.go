@@ -1,0 +1,115 @@
+package posture
+
+import "time"
+
+// Answer is what is known of a question. The zero value is unknown.
+type Answer uint8
+
+const (
+	Unknown Answer = iota
+	Yes
+	No
+)
+
+// Facts is everything that is known of an account. What Gatehouse keeps is filled in by gatehouse.Service;
+// the fields of Host are the host's.
+type Facts struct {
+	Authenticators []Authenticator
+	Recovery       RecoverySet
+	RecoveryUsed   time.Time // when a recovery code was last used; zero: never
+	Reviewed       time.Time // when the owner last said to have looked at the account's activity
+	TOTP           Method
+	RecoveryCodes  Method
+	ResetPending   bool // an operator has removed the factors, and the owner has yet to enrol anew
+	OperatorCode   bool // an operator's code can be redeemed
+	Suspended      bool
+	KeysCurrent    bool // every secret is sealed under the primary key
+	TokensKnown    bool
+	Tokens         []Token
+	Accepted       []Acceptance
+
+	Host Host
+}
+
+// Authenticator is one that is active.
+type Authenticator struct {
+	ID                string
+	Name              string
+	PhishingResistant bool
+	Created           time.Time
+	LastUsed          time.Time
+}
+
+// RecoverySet is the set of recovery codes. Its Total is 0 where there is none.
+type RecoverySet struct {
+	Total        int
+	Left         int
+	Acknowledged time.Time // when the owner said that the codes are saved; zero: not yet
+}
+
+// Method is whether a method can be used.
+type Method struct {
+	Locked   bool // for a time
+	Disabled bool // until it is unlocked
+}
+
+// Token is an access token that has not ended for good.
+type Token struct {
+	ID       string
+	Name     string
+	Works    bool // now; one that waits for the second factor does not
+	Created  time.Time
+	Expires  time.Time // zero: never
+	LastUsed time.Time // zero: never
+	Unused   []string  // scopes that no check has asked for
+}
+
+// Host is what the host knows of an account. The zero value knows nothing.
+type Host struct {
+	At            time.Time // when this was found out; older than a day it counts for nothing
+	Since         time.Time // when the account came to be; zero: unknown, and so no grace
+	Plan          string    // for Model.Adjust
+	EmailVerified Answer
+	Delegated     *Delegation       // nil: the host itself signs the owner in
+	Answers       map[string]Answer // evidence for controls of the host's own, by their IDs
+}
+
+// Delegation says that an identity provider signs the owner in, and how it last did.
+type Delegation struct {
+	Provider string
+	AMR      []string // RFC 8176 values
+}
+
+// secondFactor reports whether the provider has asked for one.
+func (d *Delegation) secondFactor() bool {
+	if d == nil {
+		return false
+	}
+	for _, amr := range d.AMR {
+		switch amr {
+		case "mfa", "otp", "hwk", "swk", "sc":
+			return true
+		}
+	}
+	return false
+}
+
+// Acceptance is a risk that somebody has taken on.
+type Acceptance struct {
+	Control string    `json:"control"`
+	By      string    `json:"by"`
+	Why     string    `json:"why"`
+	Until   time.Time `json:"until,omitzero"` // zero: without an end
+}
+
+// stale is how old a host's facts may be.
+const stale = 24 * time.Hour
+
+// current returns the facts as they count at a time: what the host found out too long ago, or says
+// to have found out in the future, is unknown.
+func (f Facts) current(now time.Time) Facts {
+	if age := now.Sub(f.Host.At); age > stale || age < -time.Minute {
+		f.Host = Host{Plan: f.Host.Plan}
+	}
+	return f
+}

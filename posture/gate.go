@@ -1,0 +1,149 @@
+package posture
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// The actions that gatehouse itself asks about.
+const (
+	MintToken           = "tokens.mint"
+	MintProductionToken = "tokens.mint.production"
+)
+
+// Gate says what an action demands.
+type Gate struct {
+	Action   string        // such as "deploy.public"; as a control's ID
+	Controls []string      // each has to pass, be delegated or not applicable
+	Level    int           // at least
+	MaxAge   time.Duration // of the proof; 0: any that is good
+	// SecondFactor demands a proof by the second factor, not only an account that has one.
+	SecondFactor bool
+	// Grace leaves the gate open for accounts that existed before it.
+	Grace Grace
+	// ReportOnly leaves it open for everybody, and only says what would have closed it.
+	ReportOnly bool
+}
+
+// Grace is until when the accounts from before a moment may go on as they are.
+type Grace struct{ Before, Until time.Time }
+
+// Policy has the gates of a host.
+type Policy struct {
+	model *Model
+	gates map[string]Gate
+	order []string
+}
+
+// NewPolicy returns a policy over the controls of a model, or ErrInvalid.
+func NewPolicy(m *Model, gates ...Gate) (*Policy, error) {
+	if m == nil {
+		return nil, fmt.Errorf("%w: a policy without a model", ErrInvalid)
+	}
+	p := &Policy{model: m, gates: map[string]Gate{}}
+	for _, g := range gates {
+		if !isID(g.Action) {
+			return nil, fmt.Errorf("%w: an action is 1 to 64 of a-z, 0-9, '-' and '.', a letter first", ErrInvalid)
+		}
+		if _, twice := p.gates[g.Action]; twice {
+			return nil, fmt.Errorf("%w: two gates for %s", ErrInvalid, g.Action)
+		}
+		for _, id := range g.Controls {
+			if !m.Has(id) {
+				return nil, fmt.Errorf("%w: gate %s: no control %.64q", ErrInvalid, g.Action, id)
+			}
+		}
+		switch {
+		case len(g.Controls) == 0 && g.Level == 0 && g.MaxAge == 0 && !g.SecondFactor:
+			return nil, fmt.Errorf("%w: gate %s demands nothing", ErrInvalid, g.Action)
+		case g.Level < 0 || g.Level > 3 || g.MaxAge < 0:
+			return nil, fmt.Errorf("%w: gate %s: level or age", ErrInvalid, g.Action)
+		case g.Grace.Before.IsZero() != g.Grace.Until.IsZero():
+			return nil, fmt.Errorf("%w: gate %s: a grace has both a beginning and a deadline", ErrInvalid, g.Action)
+		}
+		g.Controls = slices.Clone(g.Controls)
+		p.gates[g.Action] = g
+		p.order = append(p.order, g.Action)
+	}
+	return p, nil
+}
+
+// Model returns the model that the gates read.
+func (p *Policy) Model() *Model { return p.model }
+
+// Actions returns the actions that have a gate, in the order in which they were given.
+func (p *Policy) Actions() []string { return slices.Clone(p.order) }
+
+// Proof is what a decision has to know of the proof that was presented. The zero value proves nothing.
+type Proof struct {
+	At           time.Time
+	SecondFactor bool
+}
+
+// Decision is whether an action may go on, and else why not. Its JSON is for machines.
+type Decision struct {
+	Action string `json:"action"`
+	Open   bool   `json:"open"`
+	// Unmet are the findings that keep it closed, or would.
+	Unmet []Finding `json:"unmet"`
+	// Hidden are controls that it names and that the host hides for this account.
+	Hidden []string `json:"hidden,omitempty"`
+	// Level is the one it demands, where the account has less; else 0.
+	Level int `json:"level,omitempty"`
+	// StepUp says that another proof would do, where all else is met.
+	StepUp *StepUp `json:"step_up,omitempty"`
+	// GraceUntil is set where it is open for now.
+	GraceUntil time.Time `json:"grace_until,omitzero"`
+	ReportOnly bool      `json:"report_only,omitempty"`
+}
+
+// StepUp is what a proof has to be (RFC 9470).
+type StepUp struct {
+	MaxAge       time.Duration `json:"-"`
+	SecondFactor bool          `json:"second_factor,omitempty"`
+}
+
+// Decide returns the decision on an action. An action without a gate is closed.
+func (p *Policy) Decide(action string, r Report, f Facts, proof Proof, now time.Time) Decision {
+	d := Decision{Action: action, Unmet: []Finding{}}
+	g, ok := p.gates[action]
+	if !ok {
+		return d
+	}
+	for _, id := range g.Controls {
+		f, shown := r.Find(id)
+		switch {
+		case !shown:
+			d.Hidden = append(d.Hidden, id)
+		case !f.State.met():
+			d.Unmet = append(d.Unmet, f)
+		}
+	}
+	if r.Level < g.Level {
+		d.Level = g.Level
+	}
+	since := f.current(now).Host.Since
+	protected := len(d.Unmet) == 0 && len(d.Hidden) == 0 && d.Level == 0
+	fresh := g.MaxAge == 0 || !proof.At.IsZero() && now.Sub(proof.At) <= g.MaxAge
+	if !fresh || g.SecondFactor && !proof.SecondFactor {
+		d.StepUp = &StepUp{MaxAge: g.MaxAge, SecondFactor: g.SecondFactor}
+	}
+	d.Open = protected && d.StepUp == nil
+	if !protected && !since.IsZero() && since.Before(g.Grace.Before) && now.Before(g.Grace.Until) {
+		d.GraceUntil, d.Open = g.Grace.Until, d.StepUp == nil
+	}
+	if g.ReportOnly {
+		d.ReportOnly, d.Open = true, true
+	}
+	return d
+}
+
+// Gates returns the decision on every gate, as if the proof were as each demands it.
+func (p *Policy) Gates(r Report, f Facts, now time.Time) []Decision {
+	decisions := make([]Decision, 0, len(p.order))
+	for _, action := range p.order {
+		decisions = append(decisions, p.Decide(action, r, f, Proof{At: now, SecondFactor: true}, now))
+	}
+	return decisions
+}

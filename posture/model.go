@@ -1,0 +1,155 @@
+package posture
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// modelVersion is raised with every change of a built-in control or of the score, so that a change of rules
+// is never taken for a change of posture.
+const modelVersion = 1
+
+// Adjustment is what a host makes of a control for one account.
+type Adjustment struct {
+	Hide     bool   // it is not shown and not counted; a gate that names it is closed
+	LockedBy string // the plan that opens it; it is shown and not counted
+}
+
+// Model has the controls by which accounts are judged.
+type Model struct {
+	controls []Control
+	version  string
+	adjust   func(control string, f Facts) Adjustment
+}
+
+// ModelConfig is how a Model differs from the built-in one.
+type ModelConfig struct {
+	// Controls are the host's own, after the built-in ones.
+	Controls []Control
+	// Links are the host's pages by the IDs of controls, for the built-in ones. Each is a path, or an
+	// https URL.
+	Links map[string]string
+	// Adjust hides or locks controls by plan and by what is known of an account. It must be pure; a panic
+	// leaves the control unknown. Defaults to locking phishing-resistant, which Gatehouse does not
+	// offer yet.
+	Adjust func(control string, f Facts) Adjustment
+	// Version is the host's own, for changes of its controls. Defaults to none.
+	Version string
+}
+
+// NewModel returns a model, or ErrInvalid.
+func NewModel(c ModelConfig) (*Model, error) {
+	m := &Model{controls: append(builtin(), c.Controls...), version: fmt.Sprint(modelVersion), adjust: c.Adjust}
+	if c.Version != "" {
+		if !isText(c.Version, 32) {
+			return nil, fmt.Errorf("%w: a version is up to 32 bytes that can be shown", ErrInvalid)
+		}
+		m.version += "/" + c.Version
+	}
+	if m.adjust == nil {
+		m.adjust = func(control string, _ Facts) Adjustment {
+			if control == PhishingResistant {
+				return Adjustment{LockedBy: "a later version"}
+			}
+			return Adjustment{}
+		}
+	}
+	seen := map[string]bool{}
+	for i, control := range m.controls {
+		if link, ok := c.Links[control.ID]; ok {
+			m.controls[i].Fix.Link = link
+		}
+		if err := m.controls[i].validate(); err != nil {
+			return nil, err
+		}
+		if seen[control.ID] {
+			return nil, fmt.Errorf("%w: control %s is there twice", ErrInvalid, control.ID)
+		}
+		seen[control.ID] = true
+	}
+	for id := range c.Links {
+		if !seen[id] {
+			return nil, fmt.Errorf("%w: a link for %.64q, which is no control", ErrInvalid, id)
+		}
+	}
+	return m, nil
+}
+
+// Version returns the version that stands in reports.
+func (m *Model) Version() string { return m.version }
+
+// Has reports whether the model has a control.
+func (m *Model) Has(id string) bool {
+	return slices.ContainsFunc(m.controls, func(c Control) bool { return c.ID == id })
+}
+
+// Evaluate returns the report on an account.
+func (m *Model) Evaluate(f Facts, now time.Time) Report {
+	f = f.current(now)
+	r := Report{Model: m.version, At: now.UTC().Truncate(time.Second), Findings: make([]Finding, 0, len(m.controls))}
+	for _, c := range m.controls {
+		adjusted, result := m.ask(c, f, now)
+		if adjusted.Hide {
+			continue
+		}
+		finding := Finding{
+			ID: c.ID, Title: c.Title, Question: c.Question, Severity: c.Severity, Standards: c.Standards,
+			Impact: c.Impact, Effort: c.Effort, State: result.State, Reason: result.Reason, Fix: c.Fix,
+		}
+		if adjusted.LockedBy != "" {
+			finding.State, finding.Reason = Locked, "Opened by: "+adjusted.LockedBy
+		} else if a, ok := f.accepted(c.ID, now); ok && (result.State == Fail || result.State == Partial) {
+			finding.State, finding.Accepted = Accepted, &a
+		}
+		r.Findings = append(r.Findings, finding)
+	}
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return cmp.Compare(b.Severity, a.Severity) })
+	r.Level = level(r)
+	r.sum()
+	return r
+}
+
+// ask contains what a host's functions do.
+func (m *Model) ask(c Control, f Facts, now time.Time) (a Adjustment, r Result) {
+	defer func() {
+		if recover() != nil {
+			a, r = Adjustment{}, Result{StateUnknown, "The check has failed."}
+		}
+	}()
+	a = m.adjust(c.ID, f)
+	if a.Hide || a.LockedBy != "" {
+		return a, Result{}
+	}
+	r = c.Check(f, now)
+	if r.State > Delegated || r.State == Accepted || r.State == Locked {
+		r = Result{StateUnknown, "The check has failed."}
+	}
+	return a, r
+}
+
+// accepted returns who has taken a risk on, if that stands at a time.
+func (f Facts) accepted(control string, now time.Time) (Acceptance, bool) {
+	for _, a := range f.Accepted {
+		if a.Control == control && (a.Until.IsZero() || now.Before(a.Until)) {
+			return a, true
+		}
+	}
+	return Acceptance{}, false
+}
+
+// level is 0 where the password is enough, 1 with a second factor, 2 where there are also a way back and
+// a second authenticator, and 3 where nothing but phishing-resistant authenticators sign in.
+func level(r Report) int {
+	if !r.met(SecondFactor) {
+		return 0
+	}
+	if !r.met(RecoveryCodesExist) || !r.met(RecoveryCodesSaved) || !r.met(SecondAuthenticator) {
+		return 1
+	}
+	if !r.met(PhishingResistant) {
+		return 2
+	}
+	return 3
+}

@@ -1,0 +1,130 @@
+package posture
+
+import "time"
+
+// Report is what is known of an account's protection at a time. Its JSON is stable: fields are added,
+// never renamed.
+type Report struct {
+	Model    string    `json:"model"` // version of the rules
+	At       time.Time `json:"at"`
+	Level    int       `json:"level"` // 0 to 3
+	Score    int       `json:"score"` // 0 to 100
+	Raw      int       `json:"raw"`   // before caps
+	CappedBy []string  `json:"capped_by"`
+	Range    [2]int    `json:"range"`    // what the score could be, were all known
+	Coverage int       `json:"coverage"` // percent of the weight that is known
+	Findings []Finding `json:"findings"`
+}
+
+// Finding is the answer of one control.
+type Finding struct {
+	ID        string      `json:"id"`
+	Title     string      `json:"title"`
+	Question  string      `json:"question"`
+	Severity  Severity    `json:"severity"`
+	Standards []string    `json:"standards,omitempty"`
+	Impact    Grade       `json:"impact"`
+	Effort    Grade       `json:"effort"`
+	State     State       `json:"state"`
+	Reason    string      `json:"reason"`
+	Accepted  *Acceptance `json:"accepted,omitempty"`
+	Fix       Remediation `json:"fix"`
+}
+
+// Find returns the finding of a control, and whether it is shown.
+func (r Report) Find(id string) (Finding, bool) {
+	for _, f := range r.Findings {
+		if f.ID == id {
+			return f, true
+		}
+	}
+	return Finding{}, false
+}
+
+func (r Report) met(id string) bool {
+	f, ok := r.Find(id)
+	return ok && f.State.met()
+}
+
+const (
+	capCritical = 39 // for a critical control that fails or is unknown
+	capHigh     = 79
+)
+
+// sum fills in the score.
+func (r *Report) sum() {
+	as := func(unknown State) (score, raw int, capped []string) {
+		total, credit := 0, 0
+		most := 100
+		for _, f := range r.Findings {
+			state := f.State
+			if state == StateUnknown {
+				state = unknown
+			}
+			if !state.counts() {
+				continue
+			}
+			weight := f.Severity.weight()
+			total += 2 * weight
+			credit += state.credit() * weight
+			// What is unknown is capped as what fails: else losing evidence could lift the score.
+			if state != Fail && state != StateUnknown && state != Accepted {
+				continue
+			}
+			if limit := capOf(f.Severity); limit < 100 {
+				most, capped = min(most, limit), append(capped, f.ID)
+			}
+		}
+		if total > 0 {
+			raw = 100 * credit / total
+		}
+		if raw <= most {
+			capped = nil
+		}
+		return min(raw, most), raw, capped
+	}
+	r.Score, r.Raw, r.CappedBy = as(StateUnknown)
+	if r.CappedBy == nil {
+		r.CappedBy = []string{}
+	}
+	r.Range[0], _, _ = as(Fail)
+	r.Range[1], _, _ = as(Pass)
+
+	known, all := 0, 0
+	for _, f := range r.Findings {
+		if f.State.counts() {
+			all += f.Severity.weight()
+			if f.State != StateUnknown {
+				known += f.Severity.weight()
+			}
+		}
+	}
+	if all > 0 {
+		r.Coverage = 100 * known / all
+	}
+}
+
+func capOf(s Severity) int {
+	switch s {
+	case Critical:
+		return capCritical
+	case High:
+		return capHigh
+	}
+	return 100
+}
+
+// with returns the report as it were with a control answered otherwise.
+func (r Report) with(id string, s State) Report {
+	findings := make([]Finding, len(r.Findings))
+	copy(findings, r.Findings)
+	for i := range findings {
+		if findings[i].ID == id {
+			findings[i].State = s
+		}
+	}
+	r.Findings = findings
+	r.Level = level(r)
+	r.sum()
+	return r
+}

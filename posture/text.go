@@ -1,0 +1,70 @@
+package posture
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// WriteText writes a review as a table for a terminal.
+func (r Review) WriteText(w io.Writer) error {
+	capped := ""
+	if len(r.CappedBy) > 0 {
+		capped = fmt.Sprintf(" (%d, capped by %s)", r.Raw, strings.Join(r.CappedBy, ", "))
+	}
+	if _, err := fmt.Fprintf(w, "Level %d of 3, score %d of 100%s, %d%% known, rules %s\n\n", r.Level, r.Score, capped, r.Coverage, r.Model); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range r.Findings {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", strings.ToUpper(f.State.String()), f.Severity, f.Title, f.Reason)
+	}
+	if len(r.Gates) > 0 {
+		fmt.Fprint(table, "\n")
+	}
+	for _, d := range r.Gates {
+		open := "CLOSED"
+		switch {
+		case d.ReportOnly:
+			open = "REPORT ONLY"
+		case d.Open:
+			open = "OPEN"
+		}
+		fmt.Fprintf(table, "%s\tgate\t%s\t%s\n", open, d.Action, d.why())
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for i, s := range r.Next {
+		if i == 0 {
+			fmt.Fprint(w, "\nNext:\n")
+		}
+		opens := ""
+		if len(s.Opens) > 0 {
+			opens = ", opens " + strings.Join(s.Opens, ", ")
+		}
+		if _, err := fmt.Fprintf(w, "%d. %s (+%d points, %s effort%s)\n", i+1, s.Fix.Text, s.Gain, s.Effort, opens); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// why says in words what keeps a gate closed, or would.
+func (d Decision) why() string {
+	var parts []string
+	for _, f := range d.Unmet {
+		parts = append(parts, f.Title+": "+f.State.String())
+	}
+	for _, id := range d.Hidden {
+		parts = append(parts, id+": not asked of this account")
+	}
+	if d.Level > 0 {
+		parts = append(parts, fmt.Sprintf("level %d is asked for", d.Level))
+	}
+	if !d.GraceUntil.IsZero() {
+		parts = append(parts, "open until "+d.GraceUntil.UTC().Format("2006-01-02"))
+	}
+	return strings.Join(parts, "; ")
+}

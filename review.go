@@ -1,0 +1,340 @@
+package gatehouse
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/storage"
+)
+
+// Review returns how well an account is protected: every control with its state, level and score, the
+// gates, and what to do next. A level or score that is new is kept in History. Show it to the account's
+// owner.
+func (s *Service) Review(ctx context.Context, account string) (posture.Review, error) {
+	e, err := s.evidence(ctx, account)
+	if err != nil {
+		return posture.Review{}, err
+	}
+	r := s.posture.Review(e.facts(), e.env.Now)
+	s.record(ctx, e, 0)
+	return r, nil
+}
+
+// GateError is the error of a gate that is closed. Its Decision says what keeps it closed and what mends
+// that. Where nothing but a fresher or stronger proof is missing, errors.Is(err, ErrStepUpRequired)
+// holds as well.
+type GateError struct{ posture.Decision }
+
+func (e *GateError) Error() string { return "gatehouse: the gate for " + e.Action + " is closed" }
+
+// Unwrap returns ErrStepUpRequired where that is all.
+func (e *GateError) Unwrap() error {
+	if e.StepUp != nil && len(e.Unmet) == 0 && len(e.Hidden) == 0 && e.Level == 0 {
+		return ErrStepUpRequired
+	}
+	return nil
+}
+
+// Require returns nil if the gate of an action is open to a proof's owner, or a *GateError. The proof
+// shows who is there: it may be a day old, unless the gate demands a fresher one. ErrStepUpRequired says
+// that it is none, and ErrInvalid that the action has no gate; neither lets the action go on, and nor
+// does a fault.
+func (s *Service) Require(ctx context.Context, p Proof, action string, opts ...Option) error {
+	if err := s.hasGate(action); err != nil {
+		return err
+	}
+	presented, err := s.present(ctx, p, sessionOf(opts))
+	if err != nil {
+		return err
+	}
+	e, err := s.evidence(ctx, presented.Account)
+	if err != nil {
+		return err
+	}
+	if err := e.account.CheckProof(presented, e.env); err != nil {
+		return err
+	}
+	return s.gate(action, e, presented)
+}
+
+func (s *Service) hasGate(action string) error {
+	if err := s.hasPosture(); err != nil {
+		return err
+	}
+	if !slices.Contains(s.posture.Actions(), action) {
+		return fmt.Errorf("%w: no gate for this action", ErrInvalid)
+	}
+	return nil
+}
+
+func (s *Service) hasPosture() error {
+	if s.posture == nil {
+		return fmt.Errorf("%w: Config.Posture is not set", ErrState)
+	}
+	return nil
+}
+
+func (s *Service) gate(action string, e evidence, p core.Presented) error {
+	now := e.env.Now
+	f := e.facts()
+	d := s.posture.Decide(action, s.posture.Model().Evaluate(f, now), f, posture.Proof{At: core.Time(p.At), SecondFactor: p.Kind == core.SecondFactor}, now)
+	if !d.Open {
+		return &GateError{d}
+	}
+	return nil
+}
+
+// evidence is all that facts are made of.
+type evidence struct {
+	s       *Service
+	account core.Account
+	tokens  []held // nil with tokensKnown: none
+	known   bool   // the tokens
+	host    posture.Host
+	env     core.Env
+}
+
+func (s *Service) evidence(ctx context.Context, account string) (evidence, error) {
+	if err := s.hasPosture(); err != nil {
+		return evidence{}, err
+	}
+	a, _, err := s.load(ctx, account)
+	if err != nil {
+		return evidence{}, err
+	}
+	return s.evidenceOf(ctx, a)
+}
+
+func (s *Service) evidenceOf(ctx context.Context, a core.Account) (evidence, error) {
+	e := evidence{s: s, account: a, known: true, host: s.askHost(ctx, a.ID), env: s.env()}
+	if s.policy == nil { // there are none
+		return e, nil
+	}
+	for after := ""; ; {
+		page, err := retry(ctx, func() ([]storage.TokenRecord, error) { return s.store.Tokens(ctx, a.ID, after, tokenPage) })
+		if err != nil {
+			return evidence{}, fmt.Errorf("gatehouse: list tokens: %w", err)
+		}
+		if len(page) == 0 {
+			return e, nil
+		}
+		for _, rec := range page {
+			after = rec.ID
+			t, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
+			if err != nil {
+				e.known = false // one that cannot be read is no evidence
+				continue
+			}
+			e.tokens = append(e.tokens, held{Token: t, rec: rec})
+		}
+	}
+}
+
+// hostDeadline is how long HostFacts may take before it is taken to know nothing.
+const hostDeadline = 2 * time.Second
+
+func (s *Service) askHost(ctx context.Context, account string) posture.Host {
+	if s.hostFacts == nil {
+		return posture.Host{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, hostDeadline)
+	defer cancel()
+	answer := make(chan posture.Host, 1)
+	go func() {
+		var h posture.Host
+		defer func() {
+			if recover() != nil {
+				h = posture.Host{}
+			}
+			answer <- h
+		}()
+		host, err := s.hostFacts(ctx, account)
+		if err == nil {
+			h = host
+		}
+	}()
+	select {
+	case h := <-answer:
+		return h
+	case <-ctx.Done():
+		return posture.Host{}
+	}
+}
+
+// facts are what is known of the account as it is in the evidence.
+func (e evidence) facts() posture.Facts {
+	a, env := e.account, e.env
+	f := posture.Facts{
+		Recovery:     posture.RecoverySet{Left: a.Recovery.Left()},
+		RecoveryUsed: core.Time(a.CodeUsed()),
+		Reviewed:     core.Time(a.Reviewed),
+		TOTP:         methodOf(len(a.Authenticators) > 0, a.TOTPState(env)),
+		ResetPending: a.Reset != nil,
+		OperatorCode: a.OperatorState(env).Available,
+		Suspended:    a.Suspension != nil,
+		KeysCurrent:  len(a.UnderOther(e.s.sealer.Primary())) == 0,
+		TokensKnown:  e.known,
+		Host:         e.host,
+	}
+	f.RecoveryCodes = methodOf(f.Recovery.Left > 0, a.RecoveryState(env))
+	if a.Recovery != nil {
+		f.Recovery.Total, f.Recovery.Acknowledged = len(a.Recovery.Slots), core.Time(a.Recovery.Acknowledged)
+	}
+	for _, auth := range a.Authenticators {
+		f.Authenticators = append(f.Authenticators, posture.Authenticator{
+			ID: auth.ID, Name: auth.Name, Created: core.Time(auth.Created), LastUsed: core.Time(auth.LastUsed),
+		})
+	}
+	for _, x := range a.Accepted {
+		f.Accepted = append(f.Accepted, posture.Acceptance{Control: x.Control, By: x.By, Why: x.Why, Until: core.Time(x.Until)})
+	}
+	index := a.Index(env.Window)
+	for _, t := range e.tokens {
+		st := t.Stands(index, env)
+		if st == core.WasRevoked || st == core.HasExpired {
+			continue
+		}
+		unused := make([]string, 0, len(t.Scopes))
+		for _, scope := range t.Scopes.Unused(t.rec.Usage.Scopes) {
+			unused = append(unused, string(scope))
+		}
+		f.Tokens = append(f.Tokens, posture.Token{
+			ID: t.ID, Name: t.Name, Works: st == core.Good, Created: core.Time(t.Created), Expires: core.Time(t.Expires),
+			LastUsed: t.rec.Usage.LastUsed, Unused: unused,
+		})
+	}
+	return f
+}
+
+func methodOf(has bool, st core.MethodState) posture.Method {
+	if !has || st.Available {
+		return posture.Method{}
+	}
+	return posture.Method{Locked: !st.RetryAt.IsZero(), Disabled: st.RetryAt.IsZero()}
+}
+
+// Snapshot is a level and score that an account has had.
+type Snapshot struct {
+	At    time.Time
+	Model string // version of the rules: between two versions the account may not have changed at all
+	Level int
+	Score int
+	Cause EventKind // what changed it; 0: time or evidence, or other rules
+}
+
+// History returns the levels and scores that an account has had, oldest first: at most 10. They are
+// taken when the account changes, and by Review.
+func (s *Service) History(ctx context.Context, account string) ([]Snapshot, error) {
+	if err := s.hasPosture(); err != nil {
+		return nil, err
+	}
+	a, _, err := s.load(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Snapshot, 0, len(a.History))
+	for _, x := range a.History {
+		list = append(list, Snapshot{core.Time(x.At), x.Model, x.Level, x.Score, EventKind(x.Cause)})
+	}
+	return list, nil
+}
+
+// record keeps the level and score if they are new. It is told of after the fact and changes nothing that
+// counts, so what goes wrong here waits for the next Review.
+func (s *Service) record(ctx context.Context, e evidence, cause core.EventKind) {
+	if e.account.Epoch == 0 {
+		return // no record of the account
+	}
+	_ = s.apply(ctx, e.account.ID, transition{step: func(a core.Account, env core.Env) (core.Account, error) {
+		if a.Epoch == 0 {
+			return a, nil
+		}
+		e.account, e.env = a, env
+		r := s.posture.Model().Evaluate(e.facts(), env.Now)
+		return a.Record(core.Snapshot{Model: r.Model, Level: r.Level, Score: r.Score, Cause: cause}, env), nil
+	}})
+}
+
+// follow takes a snapshot after a change of an account that may be one of its posture.
+func (s *Service) follow(ctx context.Context, account string, events []core.Event) {
+	if s.posture == nil {
+		return
+	}
+	for _, e := range events {
+		if !e.Kind.MovesPosture() {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+		defer cancel()
+		if ev, err := s.evidence(ctx, account); err == nil {
+			s.record(ctx, ev, e.Kind)
+		}
+		return
+	}
+}
+
+// ReviewActivity says that the owner has looked at the account's recent activity and that it was their
+// own. It needs a proof of the last 15 minutes, by a code of an authenticator.
+func (o Owner) ReviewActivity(ctx context.Context) error {
+	return o.change(ctx, nil, func(a core.Account, p core.Presented, env core.Env) (core.Account, error) {
+		return a.ReviewActivity(p, env)
+	})
+}
+
+// AcceptRisk takes on that an account fails a control, until a time or, with the zero Time, without an
+// end. It needs a reason (see Because). The control goes on counting as it did and keeps its gates
+// closed; it is shown as accepted, and by whom.
+func (o Operator) AcceptRisk(ctx context.Context, account, control string, until time.Time) error {
+	if err := o.s.hasControl(control); err != nil {
+		return err
+	}
+	end := int64(0)
+	if !until.IsZero() {
+		if end = until.Unix(); end <= o.s.env().Now.Unix() {
+			return fmt.Errorf("%w: an acceptance that has ended", ErrInvalid)
+		}
+	}
+	return o.change(ctx, account, nil, func(a core.Account, env core.Env) (core.Account, error) {
+		return a.Accept(o.by, control, end, env)
+	})
+}
+
+// WithdrawRisk ends the acceptance of a risk. One that was not accepted is no error.
+func (o Operator) WithdrawRisk(ctx context.Context, account, control string) error {
+	if err := o.s.hasControl(control); err != nil {
+		return err
+	}
+	return o.change(ctx, account, nil, always(func(a core.Account, env core.Env) core.Account {
+		return a.Withdraw(o.by, control, env)
+	}))
+}
+
+func (s *Service) hasControl(id string) error {
+	if err := s.hasPosture(); err != nil {
+		return err
+	}
+	if !s.posture.Model().Has(id) {
+		return fmt.Errorf("%w: no such control", ErrInvalid)
+	}
+	return nil
+}
+
+// mintGates returns the gates that minting scopes goes through, a *GateError if one of them is closed.
+func (s *Service) mintGates(e evidence, p core.Presented, production bool) error {
+	actions := []string{posture.MintToken}
+	if production {
+		actions = append(actions, posture.MintProductionToken)
+	}
+	for _, action := range actions {
+		if slices.Contains(s.posture.Actions(), action) {
+			if err := s.gate(action, e, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
