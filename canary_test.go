@@ -212,6 +212,7 @@ func TestCanary(t *testing.T) {
 		"Change":         nest(gatehouse.AddingAuthenticator()),
 		"Fleet":          nest(gatehouse.Fleet{Cursor: o.id}),
 		"GateError":      nest(gatehouse.GateError{}),
+		"Proven":         nest(must(h.CheckProof(ctx, o.proof, 0))),
 		"Snapshot":       nest(gatehouse.Snapshot{Level: 1}),
 		// What the exported types hold.
 		"totp.Secret": nest(enr.Secret()), "totp.QR": nest(enr.QR()), "totp.Key": nest(o.key), "tokens.Token": nest(o.minted.Token), "recovery.Codes": nest(o.codes),

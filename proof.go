@@ -153,3 +153,37 @@ func digest(session string) []byte {
 	sum := sha256.Sum256([]byte(session))
 	return sum[:16]
 }
+
+// Proven is what a good proof says.
+type Proven struct {
+	AccountID    string
+	Method       string    // an RFC 8176 value where there is one
+	At           time.Time // when the owner was there
+	SecondFactor bool
+}
+
+// CheckProof returns what a proof says, if it is good and at most maxAge old; 0, and more than a day, is a
+// day. It shows who is there and how they have authenticated, and authorises nothing: each method that
+// takes a proof checks it by itself. ErrStepUpRequired says that it is not good, or no longer enough.
+func (s *Service) CheckProof(ctx context.Context, p Proof, maxAge time.Duration, opts ...Option) (Proven, error) {
+	if maxAge < 0 {
+		return Proven{}, fmt.Errorf("%w: a negative age", ErrInvalid)
+	}
+	if maxAge == 0 || maxAge > core.ProofLife {
+		maxAge = core.ProofLife
+	}
+	presented, err := s.present(ctx, p, sessionOf(opts))
+	if err != nil {
+		return Proven{}, err
+	}
+	a, _, err := s.load(ctx, presented.Account)
+	if err != nil {
+		return Proven{}, err
+	}
+	if err := a.CheckProof(presented, maxAge, s.env()); err != nil {
+		return Proven{}, err
+	}
+	return Proven{
+		AccountID: a.ID, Method: presented.Method, At: core.Time(presented.At), SecondFactor: presented.Kind == core.SecondFactor,
+	}, nil
+}

@@ -55,7 +55,7 @@ func (s *Service) Require(ctx context.Context, p Proof, action string, opts ...O
 	if err != nil {
 		return err
 	}
-	if err := e.account.CheckProof(presented, e.env); err != nil {
+	if err := e.account.CheckProof(presented, core.ProofLife, e.env); err != nil {
 		return err
 	}
 	return s.gate(action, e, presented)

@@ -220,6 +220,39 @@ func TestRequire(t *testing.T) {
 	require.Error(t, h.Require(ctx, o.proof, "deploy.public"))
 }
 
+// TestCheckProof says who is there, for a day at most.
+func TestCheckProof(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t)
+	check := func(p gatehouse.Proof, maxAge time.Duration, opts ...gatehouse.Option) (gatehouse.Proven, error) {
+		return h.CheckProof(ctx, p, maxAge, opts...)
+	}
+	p := must(check(h.attest("user-42"), 0))
+	require.Equal(t, gatehouse.Proven{AccountID: "user-42", Method: "pwd", At: h.clock()}, p)
+	o := h.enrol("user-42")
+	proof := o.fresh()
+	p = must(check(proof, time.Minute))
+	require.Equal(t, gatehouse.Proven{AccountID: "user-42", Method: "otp", At: h.clock(), SecondFactor: true}, p)
+	_, err := check(h.attest(o.id), 0)
+	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "the first factor alone")
+	_, err = check(proof, -1)
+	require.ErrorIs(t, err, gatehouse.ErrInvalid)
+	h.wait(time.Minute + time.Second)
+	_, err = check(proof, time.Minute)
+	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
+	h.wait(23 * time.Hour)
+	must(check(proof, 0))
+	h.wait(time.Hour)
+	for _, maxAge := range []time.Duration{0, 100 * day} {
+		_, err = check(proof, maxAge)
+		require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "a day")
+	}
+	proof = o.fresh()
+	require.NoError(t, h.Operator("op").PasswordChanged(ctx, o.id, gatehouse.KeepTokens))
+	_, err = check(proof, 0)
+	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "ended")
+}
+
 func TestMintGates(t *testing.T) {
 	ctx := context.Background()
 	h, _ := judgedHouse(t)

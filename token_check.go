@@ -31,6 +31,9 @@ type Grant struct {
 	AuthTime     time.Time
 	SecondFactor bool
 
+	// RotatesItself says that RotateToken takes it.
+	RotatesItself bool
+
 	resources tokens.Resources
 	used      func(tokens.Scope)
 }
@@ -71,8 +74,9 @@ func (s *Service) AuthenticateToken(ctx context.Context, presented string, opts 
 		TokenID: h.ID, AccountID: h.Account, Kind: h.Kind, Name: h.Name, Scopes: h.Scopes, Expires: core.Time(h.Expires),
 		Rotated:    core.Time(until),
 		AuthMethod: h.AMR, AuthTime: core.Time(h.ProofAt), SecondFactor: h.How == core.SecondFactor,
-		resources: h.ResourceLimit(),
-		used:      func(scope tokens.Scope) { s.usage.used(h, scope, env) },
+		RotatesItself: h.RotatesItself,
+		resources:     h.ResourceLimit(),
+		used:          func(scope tokens.Scope) { s.usage.used(h, scope, env) },
 	}, nil
 }
 

@@ -33,6 +33,10 @@ func posturePlaces() map[string]place {
 		"Service.Require/p": {func(o *owner, s string) error {
 			return o.h.Require(ctx, gatehouse.ProofFromString(s), "deploy.public")
 		}, stepUp},
+		"Service.CheckProof/p": {func(o *owner, s string) error {
+			_, err := o.h.CheckProof(ctx, gatehouse.ProofFromString(s), 0)
+			return err
+		}, stepUp},
 		"Service.Require/action":   {func(o *owner, s string) error { return o.h.Require(ctx, o.proof, s) }, invalid},
 		"Owner.ReviewActivity/p":   {func(o *owner, s string) error { return o.h.Owner(gatehouse.ProofFromString(s)).ReviewActivity(ctx) }, stepUp},
 		"RemovingAuthenticator/id": {func(o *owner, s string) error { return preview(o, gatehouse.RemovingAuthenticator(s)) }, always(gatehouse.ErrState)},

@@ -34,11 +34,11 @@ const (
 // NIST SP 800-63B-4 §2.2.3 has owners sign in anew each day.
 const ProofLife = 24 * time.Hour
 
-// CheckProof returns ErrStepUpRequired unless a proof shows that the account's owner is there, by the
-// second factor if there is one.
-func (a Account) CheckProof(p Presented, env Env) error {
+// CheckProof returns ErrStepUpRequired unless a proof of at most an age shows that the account's owner is
+// there, by the second factor if there is one.
+func (a Account) CheckProof(p Presented, age time.Duration, env Env) error {
 	enough := p.Kind == SecondFactor || p.Kind == Attested && !a.Protected()
-	if err := a.check(p, ProofLife, enough, env); err != nil {
+	if err := a.check(p, age, enough, env); err != nil {
 		return err
 	}
 	return a.notSuspended()

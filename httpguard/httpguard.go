@@ -1,0 +1,221 @@
+// Package httpguard is net/http middleware for what gatehouse.Service checks: access tokens with their
+// scopes, fresh proofs, and gates. [New] makes a [Guard]; [Guard.Token], [Guard.StepUp] and [Guard.Gate] are
+// func(http.Handler) http.Handler, for any router that takes those.
+//
+// What is refused is answered with a problem document (RFC 9457) and, for tokens and proofs, the
+// WWW-Authenticate that clients go by (RFC 6750 §3, RFC 9470 §3). Every fault refuses too.
+package httpguard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+// Config is what a Guard is told once.
+type Config struct {
+	// Service answers. There is no default.
+	Service *gatehouse.Service
+
+	// Client returns the address that a request came from, the zero Addr for an unknown one. Only the host
+	// knows which of its proxies to believe, so no header is read here. Defaults to unknown: then a token
+	// that is restricted to networks is denied.
+	Client func(*http.Request) netip.Addr
+
+	// Session returns the proof that the request's session keeps, and its options (gatehouse.InSession).
+	// StepUp and Gate need it. Defaults to no proof.
+	Session func(*http.Request) (gatehouse.Proof, []gatehouse.Option)
+
+	// Refuse answers what is refused, in the place of a problem document: for pages. WWW-Authenticate is
+	// set by then. It must not call the handler that was guarded.
+	Refuse func(http.ResponseWriter, *http.Request, Problem)
+
+	// Realm stands in WWW-Authenticate: printable ASCII without '"' and '\'. Defaults to "api".
+	Realm string
+
+	// Faults is told what went wrong where the answer is 500, and never a token. Defaults to slog.Default.
+	Faults *slog.Logger
+}
+
+// Guard makes middleware. It is safe for concurrent use.
+type Guard struct{ c Config }
+
+// New returns a Guard, or gatehouse.ErrInvalid.
+func New(c Config) (*Guard, error) {
+	if c.Service == nil {
+		return nil, fmt.Errorf("%w: no service", gatehouse.ErrInvalid)
+	}
+	if c.Realm == "" {
+		c.Realm = "api"
+	}
+	if strings.ContainsFunc(c.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+		return nil, fmt.Errorf("%w: a realm is printable ASCII without quotes", gatehouse.ErrInvalid)
+	}
+	if c.Client == nil {
+		c.Client = func(*http.Request) netip.Addr { return netip.Addr{} }
+	}
+	if c.Session == nil {
+		c.Session = func(*http.Request) (gatehouse.Proof, []gatehouse.Option) { return gatehouse.Proof{}, nil }
+	}
+	if c.Refuse == nil {
+		c.Refuse = func(w http.ResponseWriter, _ *http.Request, p Problem) { p.Write(w) }
+	}
+	if c.Faults == nil {
+		c.Faults = slog.Default()
+	}
+	return &Guard{c}, nil
+}
+
+type grantKey struct{}
+
+// Grant returns what the token of a request may do, behind Token.
+func Grant(ctx context.Context) (gatehouse.Grant, bool) {
+	g, ok := ctx.Value(grantKey{}).(gatehouse.Grant)
+	return g, ok
+}
+
+// Token lets a request through whose token allows a scope on a resource, as Grant.Allows says. resource
+// returns the host's ID of what the request is about; nil is "", what belongs to no resource. The token
+// comes in the Authorization header and nowhere else: in a URL it would get into logs and histories
+// (RFC 6750 §5.3).
+//
+// A handler that asks for more finds the grant with [Grant].
+func (g *Guard) Token(scope tokens.Scope, resource func(*http.Request) string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			text, present, err := bearer(r)
+			if err != nil {
+				g.refuse(w, r, Problem{Status: http.StatusBadRequest, Code: "invalid_request", Title: "The Authorization header is malformed"})
+				return
+			}
+			if !present {
+				g.refuse(w, r, Problem{Status: http.StatusUnauthorized, Title: "An access token is needed"})
+				return
+			}
+			grant, err := g.c.Service.AuthenticateToken(r.Context(), text, gatehouse.From(g.c.Client(r)))
+			switch {
+			case errors.Is(err, gatehouse.ErrDenied):
+				g.refuse(w, r, Problem{Status: http.StatusUnauthorized, Code: "invalid_token", Title: "The access token is not valid"})
+				return
+			case err != nil:
+				g.fault(w, r, err)
+				return
+			}
+			of := ""
+			if resource != nil {
+				of = resource(r)
+			}
+			if note, ok := r.Context().Value(noteKey{}).(*note); ok {
+				note.token = grant.TokenID
+			}
+			if !grant.Allows(scope, of) {
+				g.refuse(w, r, Problem{
+					Status: http.StatusForbidden, Code: "insufficient_scope", Scope: scope,
+					Title: "The access token does not allow this", Detail: fmt.Sprintf("It needs the scope %s for this resource.", scope),
+				})
+				return
+			}
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), grantKey{}, grant)))
+		})
+	}
+}
+
+var errHeader = errors.New("httpguard: malformed Authorization header")
+
+// bearer returns the token of a request. Another scheme's credentials are none.
+func bearer(r *http.Request) (token string, present bool, err error) {
+	headers := r.Header.Values("Authorization")
+	if len(headers) == 0 {
+		return "", false, nil
+	}
+	if len(headers) > 1 {
+		return "", false, errHeader // which of them would be the one?
+	}
+	scheme, rest, found := strings.Cut(headers[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", false, nil
+	}
+	token = strings.TrimLeft(rest, " ")
+	if !found || token == "" || strings.ContainsAny(token, " \t,") {
+		return "", false, errHeader
+	}
+	return token, true, nil
+}
+
+// StepUp lets a request through whose session has a proof of at most maxAge (see
+// gatehouse.Service.CheckProof), by the second factor where that is asked for. What it refuses names both (RFC 9470), so that a page can ask for a code and come
+// back.
+func (g *Guard) StepUp(maxAge time.Duration, secondFactor bool) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			proof, opts := g.c.Session(r)
+			proven, err := g.c.Service.CheckProof(r.Context(), proof, maxAge, opts...)
+			switch {
+			case err == nil && (proven.SecondFactor || !secondFactor):
+				next.ServeHTTP(w, r)
+			case err == nil || errors.Is(err, gatehouse.ErrStepUpRequired):
+				g.refuse(w, r, stepUp(maxAge))
+			default:
+				g.fault(w, r, err)
+			}
+		})
+	}
+}
+
+func stepUp(maxAge time.Duration) Problem {
+	return Problem{
+		Status: http.StatusUnauthorized, Code: "insufficient_user_authentication", MaxAge: maxAge,
+		Title: "A fresh sign-in is needed",
+	}
+}
+
+// Gate lets a request through whose session's owner gets through the gate of an action, as
+// gatehouse.Service.Require says. What keeps it closed is in the problem document.
+func (g *Guard) Gate(action string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			proof, opts := g.c.Session(r)
+			err := g.c.Service.Require(r.Context(), proof, action, opts...)
+			var closed *gatehouse.GateError
+			switch {
+			case err == nil:
+				next.ServeHTTP(w, r)
+			case errors.Is(err, gatehouse.ErrStepUpRequired):
+				p := stepUp(0)
+				if errors.As(err, &closed) {
+					p.MaxAge = closed.StepUp.MaxAge
+				}
+				g.refuse(w, r, p)
+			case errors.As(err, &closed):
+				g.refuse(w, r, Problem{
+					Status: http.StatusForbidden, Code: "gate_closed", Title: "The account's protection does not allow this yet",
+					Gate: &closed.Decision,
+				})
+			default:
+				g.fault(w, r, err)
+			}
+		})
+	}
+}
+
+func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, p Problem) {
+	if challenge := p.challenge(g.c.Realm); challenge != "" {
+		w.Header().Set("WWW-Authenticate", challenge)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	g.c.Refuse(w, r, p)
+}
+
+// fault is told to the host alone.
+func (g *Guard) fault(w http.ResponseWriter, r *http.Request, err error) {
+	g.c.Faults.ErrorContext(r.Context(), "httpguard: refused as a check has failed", "path", r.URL.Path, "error", err)
+	g.refuse(w, r, Problem{Status: http.StatusInternalServerError, Title: "It cannot be checked now whether this is allowed"})
+}
