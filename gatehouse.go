@@ -63,8 +63,9 @@ type Config struct {
 	// Require and their kind answer ErrState, and minting has no gate.
 	Posture *posture.Policy
 
-	// HostFacts returns what the host knows of an account, for Posture. An error or a panic is no evidence:
-	// what would have come from it is unknown. Defaults to knowing nothing.
+	// HostFacts returns what the host knows of an account, for Posture. It is asked by Review, Require and
+	// their kind, and after changes that may move the posture. An error, a panic or an answer that takes
+	// over 2 seconds is no evidence: what would have come from it is unknown. Defaults to knowing nothing.
 	HostFacts func(ctx context.Context, account string) (posture.Host, error)
 
 	// Observer is told what happens. Defaults to none; but an owner who is not told of a new
