@@ -244,7 +244,7 @@ func testTouchRacingSave(e *env) {
 				token = next
 				t, _, loadErr := e.loadToken(s, id)
 				if loadErr == nil && (t.Usage.LastUsed.Before(last[i].LastUsed) || t.Usage.Scopes&last[i].Scopes != last[i].Scopes) {
-					loadErr = fmt.Errorf("Usage is %+v, though TouchTokens with %+v had returned", t.Usage, last[i])
+					loadErr = fmt.Errorf("a token has usage %+v, though TouchTokens with %+v had returned", t.Usage, last[i])
 				}
 				if errs[i] = errors.Join(err, loadErr); errs[i] != nil {
 					return
