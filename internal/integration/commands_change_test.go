@@ -216,8 +216,9 @@ func (m *machine) Delete(t *rapid.T) {
 	}
 	m.do(t, p, call{
 		name: "DeleteAccount", account: id,
-		rule: func(a *account, _ int64) answer { return a.delete() },
-		run:  func(ctx context.Context, s *gatehouse.Service) error { return operator(s).DeleteAccount(ctx, id) },
+		rule:     func(a *account, _ int64) answer { return a.delete() },
+		run:      func(ctx context.Context, s *gatehouse.Service) error { return operator(s).DeleteAccount(ctx, id) },
+		happened: func(answer) { m.deleteTokens(t, id) },
 	})
 }
 

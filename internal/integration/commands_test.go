@@ -11,8 +11,8 @@ import (
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
-// commands are what the machine draws from.
-func (m *machine) commands() map[string]func(*rapid.T) {
+// accountCommands are what the machine draws from.
+func (m *machine) accountCommands() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"attest": m.Attest, "answer": m.Answer, "answer again": m.Answer, "step up": m.StepUp, "guess": m.Guess, "resync": m.Resync, "redeem": m.Redeem,
 		"pair": m.Pair, "begin": m.Begin, "confirm": m.Confirm, "cancel": m.Cancel, "acknowledge": m.Acknowledge,
@@ -22,12 +22,10 @@ func (m *machine) commands() map[string]func(*rapid.T) {
 	}
 }
 
-// commandNames has, sorted, those that another process can make while one is in a call.
-func (m *machine) commandNames() []string {
-	return []string{
-		"acknowledge", "answer", "attest", "begin", "cancel", "confirm", "delete", "disable", "guess", "import", "operator",
-		"pair", "redeem", "regenerate", "remove", "rename", "reset", "resync", "step up", "unlock",
-	}
+// accountsMeanwhile are those of them that another process can make while one is in a call.
+var accountsMeanwhile = []string{
+	"acknowledge", "answer", "attest", "begin", "cancel", "confirm", "delete", "disable", "guess", "import", "operator",
+	"pair", "redeem", "regenerate", "remove", "rename", "reset", "resync", "step up", "unlock",
 }
 
 // Clock moves the clock: on as a rule, and back.

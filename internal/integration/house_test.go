@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
+	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -39,7 +40,7 @@ func newHouse(t testing.TB, processes int) *house {
 			return gatehousetest.None
 		})
 		svc, err := gatehouse.New(store, gatehouse.Config{
-			Issuer: "A", Keys: keys, Recovery: gatehousetest.CheapRecovery(), Now: h.time,
+			Issuer: "A", Keys: keys, Recovery: gatehousetest.CheapRecovery(), Now: h.time, Tokens: &tokens.Policy{Brand: "acme", Scopes: scopes},
 		})
 		require.NoError(t, err)
 		h.procs = append(h.procs, svc)

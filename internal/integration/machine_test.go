@@ -42,8 +42,12 @@ type machine struct {
 	model map[string]*account // by ID
 	known
 	history
+	table
 
 	busy *process // whose call is under way while another process makes one
+
+	commands  map[string]func(*rapid.T)
+	meanwhile []string // the names of those that another process can make while one is in a call
 }
 
 // process is a Service in a process of its own: its turns, clock and calls to the store.
@@ -68,8 +72,9 @@ type held[T any] struct {
 	what T
 }
 
-func newMachine(t *rapid.T) *machine {
-	m := &machine{truth: memory.New(), now: gatehousetest.Start.Unix(), model: map[string]*account{}, history: newHistory()}
+func newMachine(t *rapid.T, rules table) *machine {
+	m := &machine{truth: memory.New(), now: gatehousetest.Start.Unix(), model: map[string]*account{}, history: newHistory(), table: rules}
+	m.look(t)
 	// Before a key becomes the primary one, every process knows it.
 	one, two := keyring.Generate().Reveal(), keyring.Generate().Reveal()
 	for _, p := range []process{
@@ -79,7 +84,7 @@ func newMachine(t *rapid.T) *machine {
 	} {
 		p.store = gatehousetest.NewStore(m.truth)
 		svc, err := gatehouse.New(p.store, gatehouse.Config{
-			Issuer: "A", Keys: p.keys, Recovery: gatehousetest.CheapRecovery(),
+			Issuer: "A", Keys: p.keys, Recovery: gatehousetest.CheapRecovery(), Tokens: &m.policy,
 			Now: func() time.Time { return time.Unix(m.at(&p), 999_999_999) },
 		})
 		require.NoError(t, err)
@@ -105,18 +110,35 @@ func (m *machine) at(p *process) int64 { return m.now + p.skew }
 // else's record has moved.
 func TestMachine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := newMachine(t)
-		for _, id := range ids {
-			n := rapid.IntRange(0, 2).Draw(t, "authenticators to begin with")
-			if n > 0 {
-				m.importTo(t, m.procs[0], id)
-			}
-			if n > 1 {
-				m.pair(t, m.procs[0], id)
-			}
-		}
-		t.Repeat(m.commands())
+		m := newMachine(t, newTable(false, false))
+		m.commands, m.meanwhile = m.accountCommands(), accountsMeanwhile
+		m.setUp(t)
+		t.Repeat(m.commands)
 	})
+}
+
+// TestMachineTokens is the same machine with access tokens, and with less of what never touches them.
+func TestMachineTokens(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newMachine(t, newTable(oneIn(t, 4, "reused tokens are kept"), oneIn(t, 4, "lifetimes are cut")))
+		m.commands, m.meanwhile = m.tokenCommands(), tokensMeanwhile
+		m.setUp(t)
+		t.Repeat(m.commands)
+		m.close(t)
+	})
+}
+
+// setUp gives the accounts up to two authenticators.
+func (m *machine) setUp(t *rapid.T) {
+	for _, id := range ids {
+		n := rapid.IntRange(0, 2).Draw(t, "authenticators to begin with")
+		if n > 0 {
+			m.importTo(t, m.procs[0], id)
+		}
+		if n > 1 {
+			m.pair(t, m.procs[0], id)
+		}
+	}
 }
 
 // call is one call of a service.
@@ -198,8 +220,9 @@ func isFault(err error) bool {
 // way is what happens between a call and its answer.
 type way struct {
 	faults    []gatehousetest.Fault // that the calls of the store meet, the first one first
-	hangUp    bool                  // the caller's context ends just before the first save
-	meanwhile func()                // another process's call, just before the first save
+	hangUp    bool                  // the caller's context ends just before a save
+	meanwhile func()                // another process's call, just before a save
+	second    bool                  // that save is the second one, not the first
 
 	met       int // faults
 	cancelled bool
@@ -225,8 +248,7 @@ func (m *machine) way(t *rapid.T, p *process) *way {
 			m.busy = p
 			defer func() { m.busy = nil }()
 			t.Logf("meanwhile:")
-			names := m.commandNames()
-			m.commands()[rapid.SampledFrom(names).Draw(t, "meanwhile")](t)
+			m.commands[rapid.SampledFrom(m.meanwhile).Draw(t, "meanwhile")](t)
 		}
 	}
 	return w
@@ -237,13 +259,17 @@ func (w *way) run(p *process, call func(context.Context) error) error {
 	defer cancel()
 	w.met, w.cancelled = 0, false
 	saves, calls := 0, 0
+	at := 1
+	if w.second {
+		at = 2
+	}
 	p.store.Inject(func(method string) gatehousetest.Fault {
-		if method == "SaveAccount" {
-			if saves++; saves == 1 && w.hangUp {
+		if method == "SaveAccount" || method == "SaveToken" || method == "DeleteToken" {
+			if saves++; saves == at && w.hangUp {
 				w.cancelled = true
 				cancel()
 			}
-			if saves == 1 && w.meanwhile != nil {
+			if saves == at && w.meanwhile != nil {
 				w.meanwhile()
 			}
 		}

@@ -24,15 +24,20 @@ const (
 	remove            action = "remove"
 	unlockTOTP        action = "unlock TOTP"
 	unlockCodes       action = "unlock recovery codes"
+	mintToken         action = "mint, rotate or renew a token"
+	revokeToken       action = "revoke tokens"
 )
 
 // late has the actions for which a proof may be 15 minutes old instead of 5.
-var late = []action{finishEnrolment, finishReplacement, acknowledge, rename}
+var late = []action{finishEnrolment, finishReplacement, acknowledge, rename, mintToken, revokeToken}
 
 // allowed says what each kind of proof is enough for, beside attested ones.
 var allowed = map[kind][]action{
-	secondFactor: {enrol, replace, finishEnrolment, finishReplacement, acknowledge, regenerate, rename, remove, unlockCodes},
-	recoveryCode: {replace, finishReplacement, acknowledge, regenerate, unlockTOTP},
+	secondFactor: {
+		enrol, replace, finishEnrolment, finishReplacement, acknowledge, regenerate, rename, remove, unlockCodes,
+		mintToken, revokeToken,
+	},
+	recoveryCode: {replace, finishReplacement, acknowledge, regenerate, unlockTOTP, revokeToken},
 	operatorCode: {acknowledge},
 }
 
@@ -254,7 +259,7 @@ func (a *account) operatorReset(now int64) answer {
 	}
 	a.dropFactors()
 	a.endEpoch()
-	a.tokenEpoch = a.epoch
+	a.tokenEpoch++
 	a.reset = &reset{at: now, expires: now + day}
 	return answer{}
 }
@@ -279,7 +284,7 @@ func (a *account) passwordChanged(revoke bool) answer {
 	if a.stored {
 		a.endEpoch()
 		if revoke {
-			a.tokenEpoch = a.epoch
+			a.tokenEpoch++
 		}
 	}
 	return answer{}
@@ -299,7 +304,7 @@ func (a *account) importFrom(next app, set *codes, now int64) answer {
 }
 
 func (a *account) delete() answer {
-	*a = account{id: a.id, epoch: a.epoch}
+	*a = account{id: a.id, epoch: a.epoch, tokenEpoch: a.tokenEpoch}
 	return answer{}
 }
 

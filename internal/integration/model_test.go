@@ -28,7 +28,9 @@ type account struct {
 
 	signIns    int64
 	epoch      int // counts what ends challenges and proofs; goes on after a deletion
-	tokenEpoch int // the epoch that last ended all tokens
+	tokenEpoch int // counts what ends all tokens; goes on as well
+
+	tokenLog []entry // of the activity, what became of tokens; without end
 }
 
 // app is an authenticator app.
@@ -134,7 +136,7 @@ func (a *account) create() {
 	if !a.stored {
 		a.stored = true
 		a.epoch++
-		a.tokenEpoch = a.epoch
+		a.tokenEpoch++
 	}
 }
 

@@ -19,12 +19,18 @@ import (
 
 // history is what the invariants remember, apart from the model.
 type history struct {
-	epochs   map[int64]epoch  // all there were
-	last     map[string]int   // by account, the number of the last one
+	epochs   epochs
+	ended    epochs           // token epochs
 	steps    map[string]int64 // by authenticator, the last accepted one
 	redeemed map[string]bool  // recovery and operator codes that were accepted
 
 	decoded map[int64]core.Account // by version, as each is looked at many times
+}
+
+// epochs are all there were of a kind.
+type epochs struct {
+	known map[int64]epoch // by what is stored
+	last  map[string]int  // by account, the number of the last one
 }
 
 // epoch is what a stored epoch is in the model.
@@ -33,8 +39,10 @@ type epoch struct {
 	number  int
 }
 
+func newEpochs() epochs { return epochs{map[int64]epoch{}, map[string]int{}} }
+
 func newHistory() history {
-	return history{map[int64]epoch{}, map[string]int{}, map[string]int64{}, map[string]bool{}, map[int64]core.Account{}}
+	return history{newEpochs(), newEpochs(), map[string]int64{}, map[string]bool{}, map[int64]core.Account{}}
 }
 
 type snapshot map[string]storage.Record
@@ -75,7 +83,7 @@ func (m *machine) inModel(t *rapid.T, a core.Account) *account {
 	r := &account{
 		id: a.ID, stored: a.Epoch != 0, codes: codesOf(a.Recovery),
 		wrong: a.TOTPThrottle.Failures, lockedUntil: a.TOTPThrottle.Until, bucketFull: a.RecoveryThrottle.Full,
-		signIns: a.SignIns, epoch: m.number(a.ID, a.Epoch), tokenEpoch: m.number(a.ID, a.TokenEpoch),
+		signIns: a.SignIns, epoch: m.epochs.number(a.ID, a.Epoch), tokenEpoch: m.ended.number(a.ID, a.TokenEpoch),
 	}
 	for _, auth := range a.Authenticators {
 		r.apps = append(r.apps, m.appOf(t, a.ID, auth))
@@ -99,17 +107,25 @@ func (m *machine) inModel(t *rapid.T, a core.Account) *account {
 
 // number returns the model's number of an epoch: that of one which was there before, the next one if
 // it is new, and -1 for another account's.
-func (m *machine) number(id string, stored int64) int {
-	e, known := m.epochs[stored]
+func (n epochs) number(id string, stored int64) int {
+	e, known := n.known[stored]
 	switch {
 	case stored == 0:
 		return 0
 	case !known:
-		return m.last[id] + 1
+		return n.last[id] + 1
 	case e.account != id:
 		return -1
 	}
 	return e.number
+}
+
+// note keeps the number of an epoch that is new.
+func (n epochs) note(id string, stored int64) {
+	if _, known := n.known[stored]; !known && stored != 0 {
+		n.last[id]++
+		n.known[stored] = epoch{id, n.last[id]}
+	}
 }
 
 func codesOf(s *core.RecoverySet) *codes {
@@ -170,7 +186,7 @@ func (c *codes) adopt(stored *codes) {
 
 func (a *account) clone() *account {
 	c := *a
-	c.apps, c.failed = slices.Clone(a.apps), slices.Clone(a.failed)
+	c.apps, c.failed, c.tokenLog = slices.Clone(a.apps), slices.Clone(a.failed), slices.Clone(a.tokenLog)
 	c.codes = a.codes.clone()
 	if a.pending != nil {
 		p := *a.pending
@@ -193,12 +209,14 @@ func (c *codes) clone() *codes {
 	return &d
 }
 
-// shape is what of an account can be seen in the store: not the texts of codes.
+// shape is what of an account can be seen in the store: not the texts of codes. Its activity, of which
+// only the last entries are kept, is looked at apart.
 func (a *account) shape() *account {
 	s := a.clone()
 	if !s.stored {
-		s.epoch = 0
+		s.epoch, s.tokenEpoch = 0, 0
 	}
+	s.tokenLog = nil
 	if len(s.apps) == 0 {
 		s.apps = nil
 	}
@@ -269,6 +287,8 @@ func (m *machine) check(t *rapid.T, p *process, c call, before snapshot, ok bool
 		require.LessOrEqual(t, len(now.Activity), 20)
 	}
 
+	m.checkTokens(t, p, c.account)
+
 	st, err := p.Status(context.Background(), c.account)
 	require.NoError(t, err)
 	require.Equal(t, m.model[c.account].status(m.at(p)), st)
@@ -277,10 +297,9 @@ func (m *machine) check(t *rapid.T, p *process, c call, before snapshot, ok bool
 // checkModel holds an account against the model, its epoch included.
 func (m *machine) checkModel(t *rapid.T, a core.Account) {
 	require.Equal(t, m.model[a.ID].shape(), m.inModel(t, a).shape())
-	if _, known := m.epochs[a.Epoch]; !known && a.Epoch != 0 {
-		m.last[a.ID]++
-		m.epochs[a.Epoch] = epoch{a.ID, m.last[a.ID]}
-	}
+	m.epochs.note(a.ID, a.Epoch)
+	m.ended.note(a.ID, a.TokenEpoch)
+	m.checkActivity(t, a)
 }
 
 // redeem notes that a recovery or operator code was accepted. Invariant 2.
