@@ -270,7 +270,9 @@ func tokenCheck(bad func(t Token, now time.Time) bool, what string) func(Facts, 
 			return Result{StateUnknown, "The access tokens are not known."}
 		}
 		if len(f.Tokens) == 0 {
-			return Result{NotApplicable, "There are no access tokens."}
+			// Not "not applicable": to revoke the last bad token would then take the passes of the others
+			// out of the sum, and lower the score.
+			return Result{Pass, "There are no access tokens."}
 		}
 		n := 0
 		for _, t := range f.Tokens {

@@ -2,6 +2,7 @@ package posture
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -65,10 +66,10 @@ func waysBack(f Facts) (ways []string) {
 	if f.Suspended {
 		return nil
 	}
-	if n := len(f.Authenticators) - 1; n > 0 {
+	if n := len(f.Authenticators) - 1; n > 0 && !f.TOTP.Disabled {
 		ways = append(ways, fmt.Sprintf("another authenticator (%d)", n))
 	}
-	if f.Recovery.Left > 0 {
+	if f.Recovery.Left > 0 && !f.RecoveryCodes.Disabled {
 		ways = append(ways, fmt.Sprintf("recovery codes (%d)", f.Recovery.Left))
 	}
 	if f.OperatorCode {
@@ -93,9 +94,9 @@ func (v *Preview) warn(before, after Facts) {
 		say("The password alone would sign in.")
 	}
 	if len(v.Closes) > 0 {
-		say("%d gates would close.", len(v.Closes))
+		say("Gates that would close: %s.", strings.Join(v.Closes, ", "))
 	}
 	if len(v.Suspends) > 0 {
-		say("%d access tokens would stop working.", len(v.Suspends))
+		say("Access tokens that would stop working: %d.", len(v.Suspends))
 	}
 }

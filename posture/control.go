@@ -3,6 +3,7 @@ package posture
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -122,8 +123,9 @@ func (c Control) validate() error {
 	switch {
 	case !isID(c.ID):
 		return fmt.Errorf("%w: a control's ID is 1 to 64 of a-z, 0-9, '-' and '.', a letter first", ErrInvalid)
-	case !isText(c.Title, 100) || !isText(c.Question, 200) || !isText(c.Fix.Text, 500):
-		return fmt.Errorf("%w: control %s: a title, a question and a text that can be shown", ErrInvalid, c.ID)
+	case !isText(c.Title, 100) || !isText(c.Question, 200) || !isText(c.Fix.Text, 500) ||
+		slices.ContainsFunc(c.Standards, func(s string) bool { return !isText(s, 100) }):
+		return fmt.Errorf("%w: control %s: a title, a question, a text and standards that can be shown", ErrInvalid, c.ID)
 	case c.Severity > Critical || c.Impact > Much || c.Effort > Much:
 		return fmt.Errorf("%w: control %s: severity, impact or effort", ErrInvalid, c.ID)
 	case !isLink(c.Fix.Link):
@@ -147,8 +149,20 @@ func isID(s string) bool {
 }
 
 func isText(s string, most int) bool {
-	return s != "" && len(s) <= most && utf8.ValidString(s) &&
-		!strings.ContainsFunc(s, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) })
+	return s != "" && len(s) <= most && utf8.ValidString(s) && !strings.ContainsFunc(s, isHidden)
+}
+
+func isHidden(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
+
+// plain returns what a host's function says with a space for all that would move a terminal's cursor, or
+// turn letters round: there may be names in it that others have chosen.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if isHidden(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, " "))
 }
 
 // isLink reports whether a browser that follows a link stays with http: no javascript:, no data:, and no

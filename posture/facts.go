@@ -80,18 +80,24 @@ type Delegation struct {
 	AMR      []string // RFC 8176 values
 }
 
-// secondFactor reports whether the provider has asked for one.
+// secondFactor reports whether the provider has asked for one: it says so, or it names something that the
+// owner has beside something that the owner knows or is. "otp" alone may be a code that was mailed.
 func (d *Delegation) secondFactor() bool {
 	if d == nil {
 		return false
 	}
+	has, other := false, false
 	for _, amr := range d.AMR {
 		switch amr {
-		case "mfa", "otp", "hwk", "swk", "sc":
+		case "mfa":
 			return true
+		case "otp", "hwk", "swk", "sc":
+			has = true
+		case "pwd", "pin", "face", "fpt", "iris", "retina", "vbm":
+			other = true
 		}
 	}
-	return false
+	return has && other
 }
 
 // Acceptance is a risk that somebody has taken on.
@@ -102,14 +108,28 @@ type Acceptance struct {
 	Until   time.Time `json:"until,omitzero"` // zero: without an end
 }
 
-// stale is how old a host's facts may be.
-const stale = 24 * time.Hour
+const (
+	stale = 24 * time.Hour // how old a host's facts may be
+	ahead = time.Minute    // how far clocks may differ
+)
+
+// within reports whether a moment is at most so long ago, and not in the future.
+func within(at, now time.Time, most time.Duration) bool {
+	age := now.Sub(at)
+	return !at.IsZero() && age <= most && age >= -ahead
+}
 
 // current returns the facts as they count at a time: what the host found out too long ago, or says
-// to have found out in the future, is unknown.
+// to have found out in the future, is unknown. That a provider signs the owner in stays known, as does the
+// plan; how it last did not.
 func (f Facts) current(now time.Time) Facts {
-	if age := now.Sub(f.Host.At); age > stale || age < -time.Minute {
-		f.Host = Host{Plan: f.Host.Plan}
+	if within(f.Host.At, now, stale) {
+		return f
 	}
+	h := Host{Plan: f.Host.Plan}
+	if d := f.Host.Delegated; d != nil {
+		h.Delegated = &Delegation{Provider: d.Provider}
+	}
+	f.Host = h
 	return f
 }

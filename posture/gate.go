@@ -1,7 +1,9 @@
 package posture
 
 import (
+	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -100,8 +102,16 @@ type Decision struct {
 
 // StepUp is what a proof has to be (RFC 9470).
 type StepUp struct {
-	MaxAge       time.Duration `json:"-"`
-	SecondFactor bool          `json:"second_factor,omitempty"`
+	MaxAge       time.Duration // 0: any
+	SecondFactor bool
+}
+
+// MarshalJSON returns max_age in seconds, as RFC 9470 has it, and second_factor.
+func (s StepUp) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		MaxAge       int64 `json:"max_age,omitempty"`
+		SecondFactor bool  `json:"second_factor,omitempty"`
+	}{int64(math.Ceil(s.MaxAge.Seconds())), s.SecondFactor})
 }
 
 // Decide returns the decision on an action. An action without a gate is closed.
@@ -125,7 +135,7 @@ func (p *Policy) Decide(action string, r Report, f Facts, proof Proof, now time.
 	}
 	since := f.current(now).Host.Since
 	protected := len(d.Unmet) == 0 && len(d.Hidden) == 0 && d.Level == 0
-	fresh := g.MaxAge == 0 || !proof.At.IsZero() && now.Sub(proof.At) <= g.MaxAge
+	fresh := g.MaxAge == 0 || within(proof.At, now, g.MaxAge)
 	if !fresh || g.SecondFactor && !proof.SecondFactor {
 		d.StepUp = &StepUp{MaxAge: g.MaxAge, SecondFactor: g.SecondFactor}
 	}

@@ -96,10 +96,10 @@ func (m *Model) Evaluate(f Facts, now time.Time) Report {
 		}
 		finding := Finding{
 			ID: c.ID, Title: c.Title, Question: c.Question, Severity: c.Severity, Standards: c.Standards,
-			Impact: c.Impact, Effort: c.Effort, State: result.State, Reason: result.Reason, Fix: c.Fix,
+			Impact: c.Impact, Effort: c.Effort, State: result.State, Reason: plain(result.Reason), Fix: c.Fix,
 		}
 		if adjusted.LockedBy != "" {
-			finding.State, finding.Reason = Locked, "Opened by: "+adjusted.LockedBy
+			finding.State, finding.Reason = Locked, "Opened by: "+plain(adjusted.LockedBy)
 		} else if a, ok := f.accepted(c.ID, now); ok && (result.State == Fail || result.State == Partial) {
 			finding.State, finding.Accepted = Accepted, &a
 		}

@@ -54,34 +54,31 @@ const (
 // sum fills in the score.
 func (r *Report) sum() {
 	as := func(unknown State) (score, raw int, capped []string) {
+		answer := func(f Finding) State {
+			if f.State == StateUnknown {
+				return unknown
+			}
+			return f.State
+		}
 		total, credit := 0, 0
-		most := 100
 		for _, f := range r.Findings {
-			state := f.State
-			if state == StateUnknown {
-				state = unknown
-			}
-			if !state.counts() {
-				continue
-			}
-			weight := f.Severity.weight()
-			total += 2 * weight
-			credit += state.credit() * weight
-			// What is unknown is capped as what fails: else losing evidence could lift the score.
-			if state != Fail && state != StateUnknown && state != Accepted {
-				continue
-			}
-			if limit := capOf(f.Severity); limit < 100 {
-				most, capped = min(most, limit), append(capped, f.ID)
+			if state := answer(f); state.counts() {
+				total += 2 * f.Severity.weight()
+				credit += state.credit() * f.Severity.weight()
 			}
 		}
 		if total > 0 {
 			raw = 100 * credit / total
 		}
-		if raw <= most {
-			capped = nil
+		score = raw
+		for _, f := range r.Findings {
+			// What is unknown is capped as what fails: else losing evidence could lift the score.
+			state, limit := answer(f), capOf(f.Severity)
+			if limit < raw && (state == Fail || state == StateUnknown || state == Accepted) {
+				score, capped = min(score, limit), append(capped, f.ID)
+			}
 		}
-		return min(raw, most), raw, capped
+		return score, raw, capped
 	}
 	r.Score, r.Raw, r.CappedBy = as(StateUnknown)
 	if r.CappedBy == nil {

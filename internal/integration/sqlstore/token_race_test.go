@@ -1,0 +1,322 @@
+package sqlstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/recovery"
+	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
+	"github.com/gatehouse-go/gatehouse/tokens"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// tokenHouse is two services on one database, each with connections of its own.
+type tokenHouse struct {
+	t     *testing.T
+	procs [2]*gatehouse.Service
+	now   atomic.Int64 // Unix seconds
+	made  int          // accounts
+}
+
+func newTokenHouse(t *testing.T, d database) *tokenHouse {
+	d.store(t, d.open(t), sqlstore.Options{})
+	h := &tokenHouse{t: t}
+	h.now.Store(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).Unix())
+	scopes, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "logs:read"})
+	require.NoError(t, err)
+	keys := keyring.Generate()
+	for i := range h.procs {
+		db := d.open(t)
+		db.SetMaxIdleConns(16)
+		db.SetMaxOpenConns(16)
+		store, err := sqlstore.New(db, d.dialect, patient)
+		require.NoError(t, err)
+		h.procs[i], err = gatehouse.New(store, gatehouse.Config{
+			Issuer: "Acme", Keys: keys, Recovery: recovery.Params{Memory: 8, Time: 1, Threads: 1},
+			Tokens: &tokens.Policy{Brand: "acme", Scopes: scopes}, Now: func() time.Time { return time.Unix(h.now.Load(), 0) },
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { h.procs[i].Close(context.Background()) })
+	}
+	return h
+}
+
+func (h *tokenHouse) process(i int) *gatehouse.Service { return h.procs[i%len(h.procs)] }
+
+// tokenOwner is an account with an authenticator, a proof of this moment and a token.
+type tokenOwner struct {
+	account  string
+	proof    gatehouse.Proof
+	text, id string
+}
+
+func (h *tokenHouse) owner(lifetime time.Duration) tokenOwner {
+	h.t.Helper()
+	ctx, s := h.t.Context(), h.procs[0]
+	h.made++
+	o := tokenOwner{account: fmt.Sprint("user-", h.made)}
+	key := totp.Key{Secret: totp.GenerateSecret(), Digits: 6}
+	step := h.now.Load() / 30
+	require.NoError(h.t, s.Operator("system").Import(ctx, o.account, gatehouse.Import{Secret: key.Secret, Digits: 6, LastStep: step - 1}))
+	code, err := key.Code(step)
+	require.NoError(h.t, err)
+	v, err := s.StepUp(ctx, o.account, code)
+	require.NoError(h.t, err)
+	o.proof = v.Proof
+	m, err := s.Owner(o.proof).MintToken(ctx, tokens.Request{
+		Name: "ci", Scopes: tokens.Scopes{"logs:read"}, Lifetime: lifetime, RotatesItself: true,
+	})
+	require.NoError(h.t, err)
+	o.text, o.id = m.Token.Reveal(), m.Info.ID
+	return o
+}
+
+// works reports whether a token is accepted. A fault is not.
+func (h *tokenHouse) works(i int, text string) bool {
+	_, err := h.process(i).AuthenticateToken(h.t.Context(), text)
+	if err != nil && !errors.Is(err, gatehouse.ErrDenied) {
+		h.t.Errorf("a fault: %v", err)
+	}
+	return err == nil
+}
+
+// changed reports whether a change has been made, and fails if it was refused for anything but that the
+// proof or the token had ended.
+func (h *tokenHouse) changed(err error) bool {
+	if err != nil && !errors.Is(err, gatehouse.ErrDenied) && !errors.Is(err, gatehouse.ErrState) && !errors.Is(err, gatehouse.ErrStepUpRequired) {
+		h.t.Errorf("a fault: %v", err)
+	}
+	return err == nil
+}
+
+func together(n int, call func(i int)) {
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			call(i)
+		})
+	}
+	close(start)
+	wg.Wait()
+}
+
+// tokenEnds are the ways in which a token ends.
+var tokenEnds = map[string]func(context.Context, *gatehouse.Service, tokenOwner) error{
+	"revoke": func(ctx context.Context, s *gatehouse.Service, o tokenOwner) error {
+		return s.Owner(o.proof).RevokeToken(ctx, o.id)
+	},
+	"revoke all": func(ctx context.Context, s *gatehouse.Service, o tokenOwner) error {
+		return s.Owner(o.proof).RevokeAllTokens(ctx)
+	},
+	"revoke presented": func(ctx context.Context, s *gatehouse.Service, o tokenOwner) error {
+		return s.RevokePresented(ctx, o.text)
+	},
+	"suspend": func(ctx context.Context, s *gatehouse.Service, o tokenOwner) error {
+		return s.Operator("op-7").Suspend(ctx, o.account)
+	},
+	"two-factor off": func(ctx context.Context, s *gatehouse.Service, o tokenOwner) error {
+		_, err := s.Owner(o.proof).DisableTwoFactor(ctx)
+		return err
+	},
+	"delete": func(ctx context.Context, s *gatehouse.Service, o tokenOwner) error {
+		return s.Operator("op-7").DeleteAccount(ctx, o.account)
+	},
+}
+
+// TestTokenChecksAgainstTheEnd: no check that began after the end of a token had returned succeeds.
+func TestTokenChecksAgainstTheEnd(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		h := newTokenHouse(t, d)
+		for name, end := range tokenEnds {
+			o := h.owner(0)
+			var before, after atomic.Int32
+			var ended atomic.Bool
+			together(65, func(i int) {
+				if i == 0 {
+					for before.Load() < 64 {
+						time.Sleep(time.Millisecond)
+					}
+					if err := end(t.Context(), h.process(1), o); err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+					ended.Store(true)
+					return
+				}
+				for {
+					late := ended.Load()
+					ok := h.works(i, o.text)
+					if late {
+						if ok {
+							t.Errorf("%s: a token was accepted after its end", name)
+						}
+						after.Add(1)
+						return
+					}
+					if ok {
+						before.Add(1)
+					}
+				}
+			})
+			require.EqualValues(t, 64, after.Load(), name)
+		}
+	})
+}
+
+// TestTokenRotations: each rotation that was answered has happened, one secret is the present one, and
+// none but it works.
+func TestTokenRotations(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		h := newTokenHouse(t, d)
+		for _, n := range []int{2, 2, 2, 16} {
+			for _, itself := range []bool{false, true} {
+				o := h.owner(0)
+				how := gatehouse.Rotation{Grace: time.Minute} // in which a copy that comes late is no reuse
+				made := make([]gatehouse.MintedToken, n)
+				var wins atomic.Int32
+				together(n, func(i int) {
+					var err error
+					if itself {
+						made[i], err = h.process(i).RotateToken(t.Context(), o.text, how)
+					} else {
+						made[i], err = h.process(i).Owner(o.proof).RotateToken(t.Context(), o.id, how)
+					}
+					if h.changed(err) {
+						wins.Add(1)
+					}
+				})
+				if itself {
+					require.EqualValues(t, 1, wins.Load())
+				}
+				list, err := h.process(0).Tokens(t.Context(), o.account, "", 10)
+				require.NoError(t, err)
+				require.Len(t, list, 1)
+				require.EqualValues(t, wins.Load(), list[0].Rotations, "a rotation that was answered was undone")
+				h.now.Add(60)
+				live := 0
+				for _, m := range made {
+					if m.Info.Rotations == list[0].Rotations {
+						live++
+						require.True(t, h.works(1, m.Token.Reveal()))
+					}
+				}
+				require.Equal(t, 1, live)
+				require.False(t, h.works(0, o.text))
+			}
+		}
+	})
+}
+
+// TestTokenRotationAgainstTheEnd: what rotations made of a token at the time of its end has ended with it.
+func TestTokenRotationAgainstTheEnd(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		h := newTokenHouse(t, d)
+		for name, end := range tokenEnds {
+			for range 2 {
+				o := h.owner(0)
+				how := gatehouse.Rotation{Grace: time.Hour}
+				made := make([]gatehouse.MintedToken, 5)
+				together(len(made), func(i int) {
+					var err error
+					switch i {
+					case 0:
+						err = end(t.Context(), h.process(1), o)
+					case 1, 2:
+						made[i], err = h.process(i).Owner(o.proof).RotateToken(t.Context(), o.id, how)
+					default:
+						made[i], err = h.process(i).RotateToken(t.Context(), o.text, how)
+					}
+					if !h.changed(err) && i == 0 {
+						t.Errorf("%s: %v", name, err)
+					}
+				})
+				for _, m := range append(made, gatehouse.MintedToken{}) {
+					text := m.Token.Reveal()
+					if text == "" {
+						text = o.text
+					}
+					require.False(t, h.works(0, text), "%s: a successor has outlived its token", name)
+				}
+			}
+		}
+	})
+}
+
+// TestTokenMintsAgainstDeletion: no token of an account that was deleted works, whatever has become of
+// the account in the same moment.
+func TestTokenMintsAgainstDeletion(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		h := newTokenHouse(t, d)
+		for range 4 {
+			o := h.owner(0)
+			made := make([]gatehouse.MintedToken, 9)
+			var again gatehouse.Proof
+			together(len(made), func(i int) {
+				var err error
+				if i > 0 {
+					made[i], err = h.process(i).Owner(o.proof).MintToken(t.Context(), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"logs:read"}})
+					h.changed(err)
+					return
+				}
+				if err = h.process(1).Operator("op-7").DeleteAccount(t.Context(), o.account); err == nil {
+					again, err = h.process(1).Attest(t.Context(), o.account, gatehouse.FirstFactor{Method: "pwd", At: time.Unix(h.now.Load(), 0)})
+				}
+				if err != nil {
+					t.Errorf("delete and make again: %v", err)
+				}
+			})
+			for _, m := range made {
+				if text := m.Token.Reveal(); text != "" {
+					require.False(t, h.works(0, text))
+				}
+			}
+			m, err := h.process(0).Owner(again).MintToken(t.Context(), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"logs:read"}})
+			require.NoError(t, err)
+			require.True(t, h.works(1, m.Token.Reveal()))
+		}
+	})
+}
+
+// TestTokenPurgeAgainstRenewal: a token that was renewed is there and works, else it is gone.
+func TestTokenPurgeAgainstRenewal(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		h := newTokenHouse(t, d)
+		renewed := 0
+		for range 12 {
+			o := h.owner(time.Minute)
+			h.now.Add(61)
+			wait := rand.N(3 * time.Millisecond) // the purge has less to do first
+			var ok bool
+			together(2, func(i int) {
+				if i == 0 {
+					_, err := h.process(0).Owner(o.proof).RenewToken(t.Context(), o.id, 0)
+					ok = h.changed(err)
+					return
+				}
+				time.Sleep(wait)
+				if _, err := h.process(1).Operator("cron").PurgeTokens(t.Context(), time.Unix(h.now.Load(), 0), "", nil); err != nil {
+					t.Errorf("purge: %v", err)
+				}
+			})
+			require.Equal(t, ok, h.works(0, o.text))
+			list, err := h.process(1).Tokens(t.Context(), o.account, "", 10)
+			require.NoError(t, err)
+			require.Equal(t, ok, len(list) == 1)
+			if ok {
+				renewed++
+			}
+		}
+		t.Logf("%d of 12 were renewed", renewed)
+	})
+}

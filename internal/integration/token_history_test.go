@@ -1,0 +1,276 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+)
+
+// Clients check, rotate and end one token at the same time, in four processes, with secrets of all its
+// generations. Like TestHistory, it asks for an order of these calls that explains their answers.
+func TestTokenHistory(t *testing.T) {
+	happened := map[tokenOperation]int{}
+	rounds := 0
+	for n := range 4 * histories {
+		h := &tokenHistory{t: t, house: newHouse(t, historyClients), rng: rand.New(rand.NewPCG(firstSeed+uint64(n), 2)), happened: happened}
+		h.begin()
+		for range historyRounds {
+			if last, _ := last(h.secrets); !works(t, h.house.process(0), last.text) {
+				break
+			}
+			rounds++
+			h.round()
+		}
+		model := tokenRules.ToModel()
+		result := porcupine.CheckEventsTimeout(model, h.events, time.Minute)
+		require.Equal(t, porcupine.Ok, result, "seed %d: no order of the calls explains what they answered", firstSeed+n)
+	}
+	for op := range tokenOperations {
+		require.NotZero(t, happened[tokenOperation(op)], "%s never succeeded", tokenOperations[op])
+	}
+	t.Logf("%d rounds: %v", rounds, happened)
+}
+
+type tokenHistory struct {
+	t        *testing.T
+	house    *house
+	rng      *rand.Rand
+	id       string
+	owner    *owner
+	mu       sync.Mutex
+	calls    int
+	secrets  []secret // the newest last
+	events   []porcupine.Event
+	happened map[tokenOperation]int
+}
+
+// secret is the text of one generation, and the call that made it.
+type secret struct {
+	call int
+	text string
+}
+
+func (h *tokenHistory) begin() {
+	h.owner = h.house.enrol("ada")
+	text, id := h.owner.mint(0)
+	h.id, h.secrets = id, []secret{{0, text}}
+}
+
+// round has every client make its calls at once. The clock stands still, and a proof is of this moment.
+func (h *tokenHistory) round() {
+	h.house.now.Add([]int64{30, 60, 3600}[h.rng.IntN(3)])
+	if v, err := h.house.process(0).StepUp(context.Background(), h.owner.id, h.owner.at(0)); err == nil {
+		h.owner.proof = v.Proof
+	}
+	ending := h.rng.IntN(3) == 0
+	var clients []func()
+	for client := range historyClients {
+		rng := rand.New(rand.NewPCG(h.rng.Uint64(), 3))
+		clients = append(clients, func() {
+			for range callsOfAClient {
+				h.make(client, rng, ending)
+			}
+		})
+	}
+	atOnce(clients...)
+}
+
+// make draws a call, makes it by a client's process and puts it in the history.
+func (h *tokenHistory) make(client int, rng *rand.Rand, ending bool) {
+	in := tokenInput{now: h.house.now.Load(), grace: []int64{7200, 60, 0}[rng.IntN(3)]}
+	if !ending {
+		in.grace = 7200 // or what is presented after it would end the token soon
+	}
+	switch n := rng.IntN(20); {
+	case n < 11:
+		in.op = checkToken
+	case n < 14:
+		in.op = rotateByOwner
+	case n < 17 || !ending:
+		in.op = rotateItself
+	case n < 18:
+		in.op = revokeByOwner
+	case n < 19:
+		in.op = revokeAll
+	default:
+		in.op = suspendOwner
+	}
+	h.mu.Lock()
+	h.calls++
+	in.call = h.calls
+	held := h.secrets[max(0, len(h.secrets)-1-[]int{0, 0, 0, 1, 2}[rng.IntN(5)])]
+	in.secret = held.call
+	h.events = append(h.events, porcupine.Event{ClientId: client, Kind: porcupine.CallEvent, Value: in, Id: in.call})
+	h.mu.Unlock()
+
+	s, ctx := h.house.process(client), context.Background()
+	owner, how := s.Owner(h.owner.proof), gatehouse.Rotation{Grace: time.Duration(in.grace) * time.Second}
+	var made gatehouse.MintedToken
+	var out tokenOutput
+	var err error
+	switch in.op {
+	case checkToken:
+		var g gatehouse.Grant
+		if g, err = s.AuthenticateToken(ctx, held.text); !g.Rotated.IsZero() {
+			out.until = g.Rotated.Unix()
+		}
+	case rotateByOwner:
+		made, err = owner.RotateToken(ctx, h.id, how)
+	case rotateItself:
+		made, err = s.RotateToken(ctx, held.text, how)
+	case revokeByOwner:
+		err = owner.RevokeToken(ctx, h.id)
+	case revokeAll:
+		err = s.Operator("op-7").RevokeAllTokens(ctx, h.owner.id)
+	case suspendOwner:
+		err = s.Operator("op-7").Suspend(ctx, h.owner.id)
+	}
+	if out.ok = err == nil; err != nil && !errors.Is(err, gatehouse.ErrDenied) &&
+		!errors.Is(err, gatehouse.ErrState) && !errors.Is(err, gatehouse.ErrStepUpRequired) {
+		h.t.Errorf("a fault: %v", err)
+	}
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.events = append(h.events, porcupine.Event{ClientId: client, Kind: porcupine.ReturnEvent, Value: out, Id: in.call})
+	if out.ok {
+		h.happened[in.op]++
+		if text := made.Token.Reveal(); text != "" {
+			h.secrets = append(h.secrets, secret{in.call, text})
+		}
+	}
+}
+
+type tokenOperation uint8
+
+const (
+	checkToken tokenOperation = iota
+	rotateByOwner
+	rotateItself
+	revokeByOwner
+	revokeAll
+	suspendOwner
+)
+
+var tokenOperations = [...]string{"check", "rotate by owner", "rotate itself", "revoke", "revoke all", "suspend"}
+
+type tokenInput struct {
+	op     tokenOperation
+	now    int64
+	call   int // names the secret that a rotation makes
+	secret int // the call that made what is presented
+	grace  int64
+}
+
+type tokenOutput struct {
+	ok    bool
+	until int64 // of a check of a rotated secret
+}
+
+// keptToken is the state of the one token, comparable.
+type keptToken struct {
+	present int
+	old     [8]struct {
+		secret int
+		until  int64
+	} // the latest first
+	rotations int
+	ended     bool // revoked, or its owner suspended
+}
+
+// tokenRules has the sequential rules. An owner's change may be refused: because the token has ended or
+// the proof has with the suspension, or as another rotation has come first.
+var tokenRules = porcupine.NondeterministicModel{
+	Init: func() []any { return []any{keptToken{}} },
+	Step: func(s, i, o any) []any {
+		k, in, out := s.(keptToken), i.(tokenInput), o.(tokenOutput)
+		var next []any
+		for _, possible := range k.step(in) {
+			if possible.out == out {
+				next = append(next, possible.next)
+			}
+		}
+		return next
+	},
+	DescribeOperation: func(in, out any) string {
+		return fmt.Sprintf("%s %+v: %+v", tokenOperations[in.(tokenInput).op], in, out)
+	},
+}
+
+type possible struct {
+	out  tokenOutput
+	next keptToken
+}
+
+// step returns what a call may answer and what it then leaves.
+func (k keptToken) step(in tokenInput) []possible {
+	no, done := possible{tokenOutput{}, k}, func(k keptToken) possible { return possible{tokenOutput{ok: true}, k} }
+	ended := k
+	ended.ended = true
+	until, reuse := k.stands(in)
+	switch in.op {
+	case checkToken:
+		switch {
+		case reuse:
+			return []possible{{tokenOutput{}, ended}}
+		case until >= 0 && !k.ended:
+			return []possible{{tokenOutput{true, until}, k}}
+		}
+		return []possible{no}
+	case rotateItself:
+		switch {
+		case reuse: // it may have been good when the call began
+			return []possible{no, {tokenOutput{}, ended}}
+		case until == 0 && !k.ended:
+			return []possible{done(k.rotated(in))}
+		}
+		return []possible{no}
+	case rotateByOwner:
+		if k.ended {
+			return []possible{no}
+		}
+		return []possible{no, done(k.rotated(in))}
+	case revokeByOwner:
+		if k.ended {
+			return []possible{no, done(ended)}
+		}
+	}
+	return []possible{done(ended)}
+}
+
+// stands returns until when a secret works, 0 for the present one and -1 if it does not, and whether it
+// is one that was used after its grace.
+func (k keptToken) stands(in tokenInput) (until int64, reuse bool) {
+	if in.secret == k.present {
+		return 0, false
+	}
+	for i := range min(k.rotations, len(k.old)) {
+		if old := k.old[i]; old.secret == in.secret && in.now < old.until {
+			return old.until, false
+		} else if old.secret == in.secret {
+			return -1, !k.ended
+		}
+	}
+	return -1, false
+}
+
+func (k keptToken) rotated(in tokenInput) keptToken {
+	until := in.now + in.grace
+	copy(k.old[1:], k.old[:7])
+	k.old[0].secret, k.old[0].until = k.present, until
+	for i := range k.old {
+		k.old[i].until = min(k.old[i].until, until)
+	}
+	k.present = in.call
+	k.rotations++
+	return k
+}

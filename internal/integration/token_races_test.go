@@ -1,0 +1,310 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+// mint gives the owner a token that rotates itself, and no longer than asked for.
+func (o *owner) mint(lifetime time.Duration) (text, id string) {
+	o.h.t.Helper()
+	m, err := o.h.procs[0].Owner(o.proof).MintToken(context.Background(), tokens.Request{
+		Name: "ci", Scopes: tokens.Scopes{"projects:read"}, Lifetime: lifetime, RotatesItself: true,
+	})
+	require.NoError(o.h.t, err)
+	return m.Token.Reveal(), m.Info.ID
+}
+
+// works reports whether a token is accepted by a process.
+func works(t *testing.T, s *gatehouse.Service, text string) bool {
+	_, err := s.AuthenticateToken(context.Background(), text)
+	return accepted(t, err)
+}
+
+// rotated reports whether a rotation was made, and fails if it was refused for anything but that the
+// token had ended or was rotated by another.
+func rotated(t *testing.T, err error) bool {
+	return !errors.Is(err, gatehouse.ErrDenied) && changed(t, err)
+}
+
+// ends are the ways in which a token ends.
+var ends = map[string]func(s *gatehouse.Service, o *owner, text, id string) error{
+	"revoke": func(s *gatehouse.Service, o *owner, _, id string) error {
+		return s.Owner(o.proof).RevokeToken(context.Background(), id)
+	},
+	"revoke all": func(s *gatehouse.Service, o *owner, _, _ string) error {
+		return s.Owner(o.proof).RevokeAllTokens(context.Background())
+	},
+	"revoke presented": func(s *gatehouse.Service, _ *owner, text, _ string) error {
+		return s.RevokePresented(context.Background(), text)
+	},
+	"operator revokes": func(s *gatehouse.Service, _ *owner, _, id string) error {
+		return s.Operator("op-7").RevokeToken(context.Background(), id)
+	},
+	"operator revokes all": func(s *gatehouse.Service, o *owner, _, _ string) error {
+		return s.Operator("op-7").RevokeAllTokens(context.Background(), o.id)
+	},
+	"password changed": func(s *gatehouse.Service, o *owner, _, _ string) error {
+		return s.Operator("host").PasswordChanged(context.Background(), o.id, gatehouse.RevokeTokens)
+	},
+	"suspend": func(s *gatehouse.Service, o *owner, _, _ string) error {
+		return s.Operator("op-7").Suspend(context.Background(), o.id)
+	},
+	"two-factor off": func(s *gatehouse.Service, o *owner, _, _ string) error {
+		_, err := s.Owner(o.proof).DisableTwoFactor(context.Background())
+		return err
+	},
+	"reset": func(s *gatehouse.Service, o *owner, _, _ string) error {
+		_, err := s.Operator("op-7").Reset(context.Background(), o.id)
+		return err
+	},
+	"delete": func(s *gatehouse.Service, o *owner, _, _ string) error {
+		return s.Operator("op-7").DeleteAccount(context.Background(), o.id)
+	},
+}
+
+// No check that began after the end of a token had returned succeeds, in whatever process.
+func TestChecksAgainstTheEnd(t *testing.T) {
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, 4)
+			o := h.enrol("ada")
+			text, id := o.mint(0)
+			var ended atomic.Bool
+			var before, after atomic.Int32
+			calls := []func(){func() {
+				for before.Load() < 64 { // those who check are at it
+					time.Sleep(time.Millisecond)
+				}
+				if err := end(h.process(1), o, text, id); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				ended.Store(true)
+			}}
+			for i := range 64 {
+				calls = append(calls, func() {
+					for mine := 0; mine < 3; {
+						late := ended.Load()
+						ok := works(t, h.process(i), text)
+						switch {
+						case late && ok:
+							t.Error("a token was accepted after its end")
+							return
+						case late:
+							mine++
+							after.Add(1)
+						case ok:
+							before.Add(1)
+						}
+					}
+				})
+			}
+			atOnce(calls...)
+			require.EqualValues(t, 3*64, after.Load())
+		})
+	}
+}
+
+// Of rotations at the same time, by the owner or by the token itself, each that was answered has
+// happened, and one successor is the present one. Without a grace it alone works. The owner can
+// rotate what another call has just rotated; the token itself, of which the old copy is presented,
+// cannot.
+func TestRotateAgainstRotate(t *testing.T) {
+	ctx := context.Background()
+	for _, n := range []int{2, 16} {
+		for _, who := range []string{"owner", "itself", "both"} {
+			t.Run(fmt.Sprint(who, " ", n), func(t *testing.T) {
+				for range raceRounds {
+					h := newHouse(t, 4)
+					o := h.enrol("ada")
+					text, id := o.mint(0)
+					how := gatehouse.Rotation{Grace: time.Hour}
+					if who == "owner" {
+						how.Grace = 0
+					}
+					made := make([]gatehouse.MintedToken, n)
+					var wins atomic.Int32
+					var calls []func()
+					for i := range made {
+						s := h.process(i)
+						byOwner := who == "owner" || who == "both" && i%2 == 0
+						calls = append(calls, func() {
+							var err error
+							if byOwner {
+								made[i], err = s.Owner(o.proof).RotateToken(ctx, id, how)
+							} else {
+								made[i], err = s.RotateToken(ctx, text, how)
+							}
+							if rotated(t, err) {
+								wins.Add(1)
+							}
+						})
+					}
+					atOnce(calls...)
+					require.Positive(t, wins.Load())
+					if who == "itself" {
+						require.EqualValues(t, 1, wins.Load())
+					}
+					list, err := h.process(0).Tokens(ctx, o.id, "", 10)
+					require.NoError(t, err)
+					require.Len(t, list, 1)
+					require.EqualValues(t, wins.Load(), list[0].Rotations, "a rotation that was answered was undone")
+					present := 0
+					for _, m := range made {
+						if m.Info.Rotations == list[0].Rotations {
+							present++
+							require.True(t, works(t, h.process(1), m.Token.Reveal()))
+						}
+					}
+					require.Equal(t, 1, present)
+					if who == "owner" {
+						require.False(t, works(t, h.process(2), text), "no grace")
+						continue
+					}
+					require.True(t, works(t, h.process(2), text), "in its grace")
+					h.now.Add(3600)
+					require.False(t, works(t, h.process(3), text), "after it")
+				}
+			})
+		}
+	}
+}
+
+// Whatever rotations have made of a token at the time of its end has ended with it.
+func TestRotateAgainstTheEnd(t *testing.T) {
+	ctx := context.Background()
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			before := 0
+			for round := range raceRounds {
+				h := newHouse(t, 4)
+				o := h.enrol("ada")
+				text, id := o.mint(0)
+				made := make([]gatehouse.MintedToken, 4)
+				calls := []func(){func() {
+					if err := end(h.process(1+round), o, text, id); err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+				}}
+				for i := range made {
+					calls = append(calls, func() {
+						var err error
+						how := gatehouse.Rotation{Grace: time.Hour}
+						if i%2 == 0 {
+							made[i], err = h.process(i).Owner(o.proof).RotateToken(ctx, id, how)
+						} else {
+							made[i], err = h.process(i).RotateToken(ctx, text, how)
+						}
+						rotated(t, err)
+					})
+				}
+				atOnce(calls...)
+				require.False(t, works(t, h.process(0), text))
+				for _, m := range made {
+					if successor := m.Token.Reveal(); successor != "" {
+						before++
+						require.False(t, works(t, h.process(0), successor), "a successor has outlived its token")
+					}
+				}
+			}
+			t.Logf("%d rotations were made before the end", before)
+		})
+	}
+}
+
+// What was minted with a proof of before the end of all of an account's tokens does not outlive it, also
+// where the account is made again in that moment.
+func TestMintAgainstTheEnd(t *testing.T) {
+	ctx := context.Background()
+	for _, name := range []string{"delete", "password changed", "suspend", "two-factor off", "reset"} {
+		t.Run(name, func(t *testing.T) {
+			before := 0
+			for round := range raceRounds {
+				h := newHouse(t, 4)
+				o := h.enrol("ada")
+				var again gatehouse.Proof
+				calls := []func(){func() {
+					if err := ends[name](h.process(round), o, "", ""); err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+					if name == "delete" {
+						var err error
+						if again, err = h.process(round).Attest(ctx, o.id, gatehouse.FirstFactor{Method: "pwd", At: h.time()}); err != nil {
+							t.Errorf("attest: %v", err)
+						}
+					}
+				}}
+				made := make([]gatehouse.MintedToken, 8)
+				for i := range made {
+					calls = append(calls, func() {
+						var err error
+						made[i], err = h.process(i).Owner(o.proof).MintToken(ctx, tokens.Request{Name: "ci", Scopes: tokens.Scopes{"logs:read"}})
+						changed(t, err)
+					})
+				}
+				atOnce(calls...)
+				for _, m := range made {
+					if text := m.Token.Reveal(); text != "" {
+						before++
+						require.False(t, works(t, h.process(0), text), "a token of before the end")
+					}
+				}
+				if name == "delete" {
+					m, err := h.process(0).Owner(again).MintToken(ctx, tokens.Request{Name: "ci", Scopes: tokens.Scopes{"logs:read"}})
+					require.NoError(t, err)
+					require.True(t, works(t, h.process(1), m.Token.Reveal()), "the account that was made again has tokens of its own")
+				}
+			}
+			t.Logf("%d were minted before the end", before)
+		})
+	}
+}
+
+// An expired token is renewed and works, or is purged and is gone: nobody is told that a token was
+// renewed that is not there.
+func TestPurgeAgainstRenew(t *testing.T) {
+	ctx := context.Background()
+	renewed := 0
+	for range 4 * raceRounds {
+		h := newHouse(t, 4)
+		o := h.enrol("ada")
+		text, id := o.mint(time.Minute)
+		h.now.Add(61)
+		proof, before := o.proof, h.time()
+		wait := rand.N(100 * time.Microsecond) // the purge has less to do first
+		var ok bool
+		var w gatehouse.TokenSweep
+		atOnce(
+			func() {
+				_, err := h.process(0).Owner(proof).RenewToken(ctx, id, 0)
+				ok = changed(t, err)
+			},
+			func() {
+				time.Sleep(wait)
+				var err error
+				if w, err = h.process(1).Operator("cron").PurgeTokens(ctx, before, "", nil); err != nil {
+					t.Errorf("purge: %v", err)
+				}
+			},
+		)
+		require.Equal(t, ok, works(t, h.process(2), text))
+		list, err := h.process(3).Tokens(ctx, o.id, "", 10)
+		require.NoError(t, err)
+		require.Equal(t, ok, len(list) == 1)
+		require.Equal(t, !ok, w.Done == 1)
+		if ok {
+			renewed++
+		}
+	}
+	t.Logf("%d of %d were renewed", renewed, 4*raceRounds)
+}

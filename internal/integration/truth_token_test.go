@@ -1,0 +1,282 @@
+package integration_test
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+const (
+	usual      = 20 * day // lifetimes
+	longest    = 60 * day
+	mostActive = 3
+)
+
+// table is the model's table of tokens.
+type table struct {
+	policy tokens.Policy
+	clamp  bool // a lifetime that is too long is cut
+
+	tokens  map[string]*token     // what is stored, by ID
+	minted  int                   // how many times that was tried
+	calling string                // the token of a call during which another process makes one
+	texts   []held[tokens.Parsed] // of every token and generation that anybody was shown
+
+	rows     map[string]storage.TokenRecord // as they were last seen
+	onlooker *onlooker
+}
+
+var scopes = func() *tokens.Registry {
+	r, err := tokens.NewRegistry(
+		tokens.ScopeInfo{Scope: "projects:read"}, tokens.ScopeInfo{Scope: "projects:write"}, tokens.ScopeInfo{Scope: "projects:*"},
+		tokens.ScopeInfo{Scope: "logs:read"},
+		tokens.ScopeInfo{Scope: "deploys:staging"}, tokens.ScopeInfo{Scope: "deploys:production", StepUp: true},
+		tokens.ScopeInfo{Scope: "deploys:*"}, // and so production, though it does not say so
+	)
+	if err != nil {
+		panic(err)
+	}
+	return r
+}()
+
+func newTable(keepReused, clamp bool) table {
+	return table{
+		policy: tokens.Policy{
+			Brand: "acme", Scopes: scopes, Kinds: []tokens.Kind{"bot"}, Lifetime: usual * time.Second, Longest: longest * time.Second,
+			MaxActive: mostActive, Separator: "/", KeepReused: keepReused, Clamp: clamp,
+		},
+		clamp: clamp, tokens: map[string]*token{}, rows: map[string]storage.TokenRecord{},
+	}
+}
+
+// onlooker is a service on what is stored that changes nothing. What it would have changed of tokens, it
+// counts.
+type onlooker struct {
+	storage.Store
+	svc   *gatehouse.Service
+	at    int64
+	saves int
+}
+
+func (o *onlooker) SaveToken(context.Context, storage.TokenRecord, int64) error {
+	o.saves++
+	return nil
+}
+
+func (o *onlooker) TouchTokens(context.Context, []storage.TokenUse) error { return nil }
+
+func (m *machine) look(t *rapid.T) {
+	o := &onlooker{Store: m.truth}
+	svc, err := gatehouse.New(o, gatehouse.Config{
+		Issuer: "A", Keys: keyring.Generate(), Recovery: gatehousetest.CheapRecovery(), Tokens: &m.policy,
+		Now: func() time.Time { return time.Unix(o.at, 0) },
+	})
+	require.NoError(t, err)
+	o.svc, m.onlooker = svc, o
+}
+
+func (m *machine) storedTokens(t *rapid.T) map[string]storage.TokenRecord {
+	all := map[string]storage.TokenRecord{}
+	page, err := m.truth.AllTokens(context.Background(), "", 1000)
+	require.NoError(t, err)
+	for _, rec := range page {
+		all[rec.ID] = rec
+	}
+	return all
+}
+
+// inOrder returns the IDs of all tokens, the first that was minted first: what is drawn from them can be
+// drawn again.
+func (m *machine) inOrder() []string {
+	return slices.SortedFunc(maps.Keys(m.tokens), func(a, b string) int { return m.tokens[a].number - m.tokens[b].number })
+}
+
+// row returns what is stored of a token, in the terms of the model.
+func (m *machine) row(t *rapid.T, rec storage.TokenRecord) *token {
+	s, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
+	require.NoError(t, err)
+	require.Equal(t, storage.TokenIndex{Expires: moment(s.Expires), Revoked: s.Revoked != 0, Scopes: s.Scopes.String()}, rec.Index)
+	k := &token{
+		id: s.ID, account: s.Account, name: s.Name, kind: s.Kind, scopes: s.Scopes.String(), rotates: s.RotatesItself,
+		created: s.Created, begins: s.NotBefore, expires: s.Expires, revoked: s.Revoked, life: s.Lifetime,
+		epoch: m.ended.number(s.Account, s.Epoch), proven: s.ProofAt, needsFactor: s.NeedsFactor, warned: s.Warned, rotations: s.Generation,
+		proof: map[core.Kind]kind{core.Attested: attested, core.SecondFactor: secondFactor}[s.How],
+	}
+	if s.Resources != nil {
+		k.resources = limit{true, *s.Resources}
+	}
+	if s.Networks != nil {
+		k.networks = limit{true, *s.Networks}
+	}
+	for _, o := range slices.Backward(s.Old) {
+		k.generations = append(k.generations, generation{tokens.Digest(o.Digest), o.Until})
+	}
+	k.generations = append(k.generations, generation{tokens.Digest(s.Digest), 0})
+	return k
+}
+
+// shape is what of a row can be seen in the record.
+func (k *token) shape() *token {
+	s := k.clone()
+	s.number, s.used, s.usedScopes = 0, 0, nil
+	for _, l := range []*limit{&s.resources, &s.networks} {
+		if len(l.list) == 0 {
+			l.list = nil
+		}
+	}
+	return s
+}
+
+func (k *token) equal(other *token) bool { return reflect.DeepEqual(k.shape(), other.shape()) }
+
+// checkTokens holds the store against the table, and the page that an owner is shown; and asks for every
+// text that anybody was ever shown. Invariant 12.
+func (m *machine) checkTokens(t *rapid.T, p *process, account string) {
+	stored := m.storedTokens(t)
+	require.Equal(t, slices.Sorted(maps.Keys(m.tokens)), slices.Sorted(maps.Keys(stored)))
+	for id, rec := range stored {
+		require.Equal(t, m.tokens[id].shape(), m.row(t, rec).shape())
+		if was := m.rows[id]; was.Version != 0 {
+			require.Equal(t, was.Version == rec.Version, bytes.Equal(was.Data, rec.Data), "a change that changes nothing is not saved")
+		}
+	}
+	m.rows = stored
+
+	now, owner := m.at(p), m.model[account]
+	for _, h := range m.texts {
+		m.checkText(t, h, home, now)
+		k := m.tokens[h.what.ID]
+		if k == nil || k.account != account {
+			continue
+		}
+		for _, from := range []netip.Addr{elsewhere, {}} {
+			m.checkText(t, h, from, now)
+		}
+		for _, edge := range append([]int64{k.begins, k.expires, now - day}, k.ends()...) {
+			m.checkText(t, h, home, edge-1)
+			m.checkText(t, h, home, edge)
+		}
+	}
+
+	var want []gatehouse.TokenInfo
+	for _, id := range slices.Sorted(maps.Keys(m.tokens)) {
+		if k := m.tokens[id]; k.account == account {
+			want = append(want, k.info(owner, now))
+		}
+	}
+	got, err := p.Tokens(context.Background(), account, "", 1000)
+	require.NoError(t, err)
+	require.Equal(t, len(want), len(got))
+	for i := range want {
+		requireInfo(t, want[i], got[i])
+	}
+}
+
+// requireInfo takes no list and an empty one for the same.
+func requireInfo(t *rapid.T, want, got gatehouse.TokenInfo) {
+	entries, restricted := want.Resources.Only()
+	stored, kept := got.Resources.Only()
+	require.Equal(t, restricted, kept)
+	require.True(t, slices.Equal(entries, stored))
+	got.Resources = want.Resources
+	require.Equal(t, want, got)
+}
+
+func (k *token) ends() (ends []int64) {
+	for _, g := range k.generations {
+		ends = append(ends, g.until)
+	}
+	return ends
+}
+
+// checkText asks the onlooker for a token.
+func (m *machine) checkText(t *rapid.T, h held[tokens.Parsed], from netip.Addr, at int64) {
+	k := m.tokens[h.what.ID]
+	var g generation
+	want := no
+	if k != nil {
+		g, want = k.presented(h.what, m.model[k.account], from, at)
+	}
+	m.onlooker.at, m.onlooker.saves = at, 0
+	got, err := m.onlooker.svc.AuthenticateToken(context.Background(), h.text, gatehouse.From(from))
+	saves := 0
+	if want == reused && !m.policy.KeepReused {
+		saves = 1 // its revocation
+	}
+	require.Equal(t, saves, m.onlooker.saves)
+	if want != yes && want != old {
+		require.Equal(t, error(&gatehouse.DeniedError{}), err, "%s at %d, by the table %+v", want, at, k)
+		for _, right := range rights {
+			require.False(t, got.Allows(right, ""))
+		}
+		return
+	}
+	require.NoError(t, err, "%s at %d, by the table %+v", want, at, k)
+	requireGrant(t, k, g, got)
+	for _, right := range rights {
+		for _, resource := range resources {
+			require.Equal(t, k.allows(string(right), resource), got.Allows(right, resource), "%s of %q, by the table %+v", right, resource, k)
+		}
+	}
+}
+
+// checkActivity holds what an account's activity keeps of its tokens against the log. The oldest
+// entries go first, and none of them before there are twenty of all kinds.
+func (m *machine) checkActivity(t *rapid.T, a core.Account) {
+	log := m.model[a.ID].tokenLog
+	var kept []entry
+	for _, e := range a.Activity {
+		if e.Kind >= core.TokenMinted && e.Kind <= core.TokenPurged {
+			kept = append(kept, entry{e.Kind.String(), e.At, e.Token, e.Name})
+		}
+	}
+	require.LessOrEqual(t, len(kept), len(log))
+	if len(a.Activity) < 20 {
+		require.Equal(t, len(log), len(kept))
+	}
+	for i, want := range log[len(log)-len(kept):] {
+		if strings.HasPrefix(want.token, "?") {
+			kept[i].token = want.token
+		}
+		require.Equal(t, want, kept[i])
+	}
+}
+
+// close ends the processes, which stores how tokens were used.
+func (m *machine) close(t *rapid.T) {
+	ctx := context.Background()
+	for _, p := range m.procs {
+		require.NoError(t, p.Close(ctx))
+	}
+	require.NoError(t, m.onlooker.svc.Close(ctx))
+	for _, id := range ids {
+		list, err := m.procs[0].Tokens(ctx, id, "", 1000)
+		require.NoError(t, err)
+		for _, got := range list {
+			k := m.tokens[got.ID]
+			require.Equal(t, moment(k.used), got.LastUsed)
+			var unused tokens.Scopes
+			for _, scope := range got.Scopes {
+				if !k.usedScopes[string(scope)] {
+					unused = append(unused, scope)
+				}
+			}
+			require.Equal(t, unused, got.Unused)
+		}
+	}
+}
