@@ -31,7 +31,11 @@ func (r Review) WriteText(w io.Writer) error {
 		case d.Open:
 			open = "OPEN"
 		}
-		fmt.Fprintf(table, "%s\tgate\t%s\t%s\n", open, d.Action, d.why())
+		line := open + "\tgate\t" + d.Action
+		if why := d.why(); why != "" {
+			line += "\t" + why
+		}
+		fmt.Fprintln(table, line)
 	}
 	if err := table.Flush(); err != nil {
 		return err

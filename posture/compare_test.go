@@ -1,0 +1,143 @@
+package posture_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/posture"
+)
+
+func names(list []posture.Token) (ids []string) {
+	for _, t := range list {
+		ids = append(ids, t.ID)
+	}
+	return ids
+}
+
+func TestCompare(t *testing.T) {
+	p := policyOf(t, posture.ModelConfig{}, tableGates...)
+	waits := func(f *posture.Facts) { f.Tokens[0].Works = false }
+	const lost = "Whoever loses the phone is locked out: no way back is left but support."
+	off := func(f *posture.Facts) { // what turning two-factor off does
+		f.Authenticators, f.Recovery = nil, posture.RecoverySet{}
+		waits(f)
+	}
+	for _, c := range []struct {
+		name          string
+		before, after func(*posture.Facts)
+		levels        [2]int
+		scores        [2]int
+		flips         []posture.Flip
+		opens, closes []string
+		stop, start   []string
+		back          []string
+		warnings      []string
+	}{
+		{name: "nothing", before: nothing, after: nothing, levels: [2]int{2, 2}, scores: [2]int{100, 100},
+			back: []string{"another authenticator (1)", "recovery codes (10)"}},
+
+		{name: "turned off", before: nothing, after: off, levels: [2]int{2, 0}, scores: [2]int{100, 39},
+			flips: []posture.Flip{
+				{Control: posture.SecondFactor, From: posture.Pass, To: posture.Fail},
+				{Control: posture.RecoveryCodesExist, From: posture.Pass, To: posture.Fail},
+				{Control: posture.RecoveryCodesSaved, From: posture.Pass, To: posture.Fail},
+				{Control: posture.RecoveryCodesLeft, From: posture.Pass, To: posture.Fail},
+				{Control: posture.SecondAuthenticator, From: posture.Pass, To: posture.Fail},
+				{Control: posture.KeysCurrent, From: posture.Pass, To: posture.NotApplicable},
+			},
+			closes: []string{mint, invite, deploy, admin}, stop: []string{"T1"},
+			warnings: []string{"The password alone would sign in.", "Gates that would close: mint, invite, deploy, admin.", "Access tokens that would stop working: 1."}},
+
+		{name: "turned on", before: off, after: all(oneApp, notSaved), levels: [2]int{0, 1}, scores: [2]int{39, 88},
+			flips: []posture.Flip{
+				{Control: posture.SecondFactor, From: posture.Fail, To: posture.Pass},
+				{Control: posture.RecoveryCodesExist, From: posture.Fail, To: posture.Pass},
+				{Control: posture.RecoveryCodesLeft, From: posture.Fail, To: posture.Pass},
+				{Control: posture.KeysCurrent, From: posture.NotApplicable, To: posture.Pass},
+			},
+			opens: []string{mint, deploy}, start: []string{"T1"}, back: []string{"recovery codes (10)"}},
+
+		{name: "the last codes are used", before: oneApp, after: all(oneApp, func(f *posture.Facts) { f.Recovery.Left = 0 }),
+			levels: [2]int{1, 1}, scores: [2]int{96, 76}, // 25 and 20 of 26
+			flips: []posture.Flip{
+				{Control: posture.RecoveryCodesExist, From: posture.Pass, To: posture.Fail},
+				{Control: posture.RecoveryCodesLeft, From: posture.Pass, To: posture.Fail},
+			},
+			warnings: []string{lost, "No recovery code would be left."}},
+
+		{name: "an app is removed", before: noCodes, after: all(noCodes, oneApp), levels: [2]int{1, 1}, scores: [2]int{73, 69},
+			flips:    []posture.Flip{{Control: posture.SecondAuthenticator, From: posture.Pass, To: posture.Fail}},
+			warnings: []string{lost}},
+
+		{name: "support resets", before: nothing, after: all(off, func(f *posture.Facts) { f.ResetPending, f.OperatorCode = true, true }),
+			levels: [2]int{2, 0}, scores: [2]int{100, 39},
+			flips: []posture.Flip{
+				{Control: posture.SecondFactor, From: posture.Pass, To: posture.Fail},
+				{Control: posture.RecoveryCodesExist, From: posture.Pass, To: posture.Fail},
+				{Control: posture.RecoveryCodesSaved, From: posture.Pass, To: posture.Fail},
+				{Control: posture.RecoveryCodesLeft, From: posture.Pass, To: posture.Fail},
+				{Control: posture.SecondAuthenticator, From: posture.Pass, To: posture.Fail},
+				{Control: posture.KeysCurrent, From: posture.Pass, To: posture.NotApplicable},
+			},
+			closes: []string{mint, invite, deploy, admin}, stop: []string{"T1"}, back: []string{"the operator's code"},
+			warnings: []string{"No recovery code would be left.", "Gates that would close: mint, invite, deploy, admin.", "Access tokens that would stop working: 1."}},
+
+		{name: "suspended", before: nothing, after: all(waits, func(f *posture.Facts) { f.Suspended = true }), levels: [2]int{2, 2}, scores: [2]int{100, 100},
+			stop:     []string{"T1"},
+			warnings: []string{"Nobody gets in until the account is resumed.", "Access tokens that would stop working: 1."}},
+
+		{name: "a token is revoked, another made", before: nothing, after: func(f *posture.Facts) { f.Tokens[0].ID = "T2" },
+			levels: [2]int{2, 2}, scores: [2]int{100, 100}, stop: []string{"T1"}, start: []string{"T2"},
+			back: []string{"another authenticator (1)", "recovery codes (10)"}, warnings: []string{"Access tokens that would stop working: 1."}},
+
+		{name: "codes are disabled", before: nothing, after: func(f *posture.Facts) { f.TOTP.Disabled = true }, levels: [2]int{2, 2}, scores: [2]int{100, 92},
+			flips: []posture.Flip{{Control: posture.MethodsOpen, From: posture.Pass, To: posture.Fail}},
+			back:  []string{"recovery codes (10)"}}, // codes of the other app are refused as well
+
+		{name: "both are disabled", before: nothing, after: func(f *posture.Facts) { f.TOTP.Disabled, f.RecoveryCodes.Disabled = true, true },
+			levels: [2]int{2, 2}, scores: [2]int{100, 92},
+			flips:    []posture.Flip{{Control: posture.MethodsOpen, From: posture.Pass, To: posture.Fail}},
+			warnings: []string{lost}},
+
+		{name: "a password has nothing to lose", before: off, after: off, scores: [2]int{39, 39}},
+	} {
+		before, after := good(), good()
+		c.before(&before)
+		c.after(&after)
+		v := p.Compare(before, after, now)
+		require.Equal(t, p.Review(before, now), v.Before, c.name)
+		require.Equal(t, p.Review(after, now), v.After, c.name)
+		require.Equal(t, c.levels, [2]int{v.Before.Level, v.After.Level}, c.name)
+		require.Equal(t, c.scores, [2]int{v.Before.Score, v.After.Score}, c.name)
+		require.ElementsMatch(t, c.flips, v.Flips, c.name)
+		require.Equal(t, [][]string{c.opens, c.closes, c.stop, c.start, c.back, c.warnings},
+			[][]string{v.Opens, v.Closes, names(v.Suspends), names(v.Resumes), v.WaysBack, v.Warnings}, c.name)
+	}
+}
+
+// A plan that hides or shows a control flips nothing, but gates open and close.
+func TestCompareOfPlans(t *testing.T) {
+	p := policyOf(t, posture.ModelConfig{Adjust: func(id string, f posture.Facts) posture.Adjustment {
+		return posture.Adjustment{Hide: id == posture.EmailVerified && f.Host.Plan == "free"}
+	}}, tableGates...)
+	free := good()
+	free.Host.Plan = "free"
+	v := p.Compare(free, good(), now)
+	require.Empty(t, v.Flips)
+	require.Equal(t, []string{deploy}, v.Opens)
+	require.Equal(t, []string{deploy}, p.Compare(good(), free, now).Closes)
+}
+
+// The standing danger is told also where nothing changes.
+func TestCompareWarnsOfWhatIs(t *testing.T) {
+	p := policyOf(t, posture.ModelConfig{})
+	f := good()
+	oneApp(&f)
+	noCodes(&f)
+	v := p.Compare(f, f, now)
+	require.Len(t, v.Warnings, 1)
+	require.Empty(t, v.WaysBack)
+	require.Empty(t, p.Compare(good(), good(), now.Add(time.Hour)).Warnings)
+}

@@ -1,0 +1,456 @@
+package posture_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/posture"
+)
+
+const day = 24 * time.Hour
+
+var now = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
+
+func ago(d time.Duration) time.Time { return now.Add(-d) }
+
+// good is an account that fails nothing: two apps, codes that are saved, a verified address and a token
+// with no fault.
+func good() posture.Facts {
+	return posture.Facts{
+		Authenticators: []posture.Authenticator{
+			{ID: "A1", Name: "Phone", Created: ago(100 * day), LastUsed: ago(day)},
+			{ID: "A2", Name: "Tablet", Created: ago(100 * day)},
+		},
+		Recovery:    posture.RecoverySet{Total: 10, Left: 10, Acknowledged: ago(99 * day)},
+		KeysCurrent: true,
+		TokensKnown: true,
+		Tokens:      []posture.Token{goodToken()},
+		Host:        posture.Host{At: now, Since: ago(400 * day), EmailVerified: posture.Yes},
+	}
+}
+
+func goodToken() posture.Token {
+	return posture.Token{ID: "T1", Name: "ci", Works: true, Created: ago(100 * day), Expires: now.Add(30 * day), LastUsed: ago(day)}
+}
+
+// bare is an account with a password and nothing else.
+func bare() posture.Facts {
+	return posture.Facts{
+		KeysCurrent: true, TokensKnown: true,
+		Host: posture.Host{At: now, Since: ago(400 * day), EmailVerified: posture.Yes},
+	}
+}
+
+// delegated is an account whose owner signs in elsewhere, where the second factor is looked after.
+func delegated(amr ...string) func(*posture.Facts) {
+	return func(f *posture.Facts) {
+		*f = bare()
+		f.Host.Delegated = &posture.Delegation{Provider: "idp", AMR: amr}
+	}
+}
+
+func password(edit func(*posture.Facts)) func(*posture.Facts) {
+	return func(f *posture.Facts) {
+		*f = bare()
+		edit(f)
+	}
+}
+
+func token(edit func(*posture.Token)) func(*posture.Facts) {
+	return func(f *posture.Facts) { edit(&f.Tokens[0]) }
+}
+
+func accept(until time.Time, controls ...string) func(*posture.Facts) {
+	return func(f *posture.Facts) {
+		for _, c := range controls {
+			f.Accepted = append(f.Accepted, posture.Acceptance{Control: c, By: "op-1", Why: "a test", Until: until})
+		}
+	}
+}
+
+func all(edits ...func(*posture.Facts)) func(*posture.Facts) {
+	return func(f *posture.Facts) {
+		for _, edit := range edits {
+			edit(f)
+		}
+	}
+}
+
+func oneApp(f *posture.Facts)   { f.Authenticators = f.Authenticators[:1] }
+func notSaved(f *posture.Facts) { f.Recovery.Acknowledged = time.Time{} }
+func noCodes(f *posture.Facts)  { f.Recovery = posture.RecoverySet{} }
+func noTokens(f *posture.Facts) { f.Tokens = nil }
+func nothing(*posture.Facts)    {}
+
+// The controls by their short names, with weight:
+//
+//	second-factor 4                                                       critical
+//	recovery-codes 3, recovery-use-seen 3                                 high
+//	recovery-codes-saved, recovery-codes-left, email-verified,
+//	methods-open, tokens-expire, tokens-narrow, phishing-resistant 2      medium
+//	second-authenticator, tokens-used, tokens-not-expiring, keys-current 1  low
+//
+// phishing-resistant is locked unless a model says otherwise, so that an account with an authenticator has
+// 4 + 3+3 + 2+2+2+2+2+2 + 1+1+1+1 = 26, and one without, whose keys-current is not applicable, 25.
+// One without second-factor (4), codes (3+2+2) and second-authenticator (1) has lost 12 of 25, and keeps 13.
+type account struct {
+	name     string
+	facts    func(*posture.Facts) // of a good account
+	not      string               // the controls that do not pass, "control state, …"; phishing-resistant: locked
+	level    int
+	have, of float64 // weight, worked out by hand; of what is unknown there is none
+	raw      int     // 100 have / of, rounded down
+	score    int
+	caps     string
+	most     int // the upper end of the range; the lower one is the score
+	coverage int // 100 known / of, rounded down
+	open     string
+	model    *posture.ModelConfig
+}
+
+const (
+	mint   = "mint"   // second-factor
+	invite = "invite" // second-factor and recovery-codes-saved
+	deploy = "deploy" // second-factor and email-verified
+	admin  = "admin"  // level 2
+)
+
+var tableGates = []posture.Gate{
+	{Action: mint, Controls: []string{posture.SecondFactor}},
+	{Action: invite, Controls: []string{posture.SecondFactor, posture.RecoveryCodesSaved}},
+	{Action: deploy, Controls: []string{posture.SecondFactor, posture.EmailVerified}},
+	{Action: admin, Level: 2},
+}
+
+const (
+	noFactor = "second-factor fail, recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail, keys-current not applicable"
+	atIdP    = "second-factor delegated, recovery-codes delegated, recovery-codes-saved delegated, recovery-codes-left delegated, second-authenticator delegated, keys-current not applicable"
+	silent   = "second-factor unknown, recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail, keys-current not applicable"
+	tokensUn = "tokens-expire unknown, tokens-used unknown, tokens-narrow unknown, tokens-not-expiring unknown"
+)
+
+var accounts = []account{
+	// Second factor and ways back.
+	{"all that is offered", nothing, "", 2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+	{"password only", password(nothing), noFactor,
+		0, 13, 25, 52, 39, "second-factor", 39, 100, "", nil},
+	{"password only, and the host knows nothing", password(func(f *posture.Facts) { f.Host = posture.Host{} }), noFactor + ", email-verified unknown",
+		0, 13 - 2, 25, 44, 39, "second-factor", 39, 92, "", nil}, // known 23 of 25
+	{"password only, tokens not known", password(func(f *posture.Facts) { f.TokensKnown = false }), noFactor + ", " + tokensUn,
+		0, 13 - 6, 25, 28, 28, "", 39, 76, "", nil}, // known 19 of 25; with the tokens 13/25 = 52, capped
+	{"no facts at all", func(f *posture.Facts) { *f = posture.Facts{} }, noFactor + ", email-verified unknown, " + tokensUn,
+		0, 13 - 2 - 6, 25, 20, 20, "", 39, 68, "", nil}, // known 17 of 25
+	{"one app, codes not saved", all(oneApp, notSaved), "recovery-codes-saved fail, second-authenticator fail",
+		1, 26 - 2 - 1, 26, 88, 88, "", 88, 100, "mint deploy", nil},
+	{"one app, codes saved", oneApp, "second-authenticator fail",
+		1, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy", nil},
+	{"two apps, codes not saved", notSaved, "recovery-codes-saved fail",
+		1, 26 - 2, 26, 92, 92, "", 92, 100, "mint deploy", nil},
+	{"one app, no codes", all(oneApp, noCodes), "recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail",
+		1, 26 - 3 - 2 - 2 - 1, 26, 69, 69, "", 69, 100, "mint deploy", nil}, // under 79: nothing to cap
+	{"two apps, no codes", noCodes, "recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail",
+		1, 26 - 3 - 2 - 2, 26, 73, 73, "", 73, 100, "mint deploy", nil},
+	{"two apps, all codes used up", func(f *posture.Facts) { f.Recovery.Left = 0 }, "recovery-codes fail, recovery-codes-left fail",
+		1, 26 - 3 - 2, 26, 80, 79, "recovery-codes", 79, 100, "mint invite deploy", nil},
+	{"two apps, two codes left", func(f *posture.Facts) { f.Recovery.Left = 2 }, "recovery-codes-left partial",
+		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+	{"two apps, three codes left", func(f *posture.Facts) { f.Recovery.Left = 3 }, "",
+		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+	{"one code left, not saved", all(notSaved, func(f *posture.Facts) { f.Recovery.Left = 1 }), "recovery-codes-left partial, recovery-codes-saved fail",
+		1, 26 - 1 - 2, 26, 88, 88, "", 88, 100, "mint deploy", nil},
+	{"reset by support", password(func(f *posture.Facts) { f.ResetPending, f.OperatorCode = true, true }), noFactor,
+		0, 13, 25, 52, 39, "second-factor", 39, 100, "", nil},
+	{"suspended", func(f *posture.Facts) { f.Suspended = true }, "", // not a question of protection
+		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+	{"a secret under an old key", func(f *posture.Facts) { f.KeysCurrent = false }, "keys-current fail",
+		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+
+	// Methods and the use of recovery codes.
+	{"codes locked for a while", func(f *posture.Facts) { f.TOTP.Locked = true }, "methods-open partial",
+		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+	{"codes disabled", func(f *posture.Facts) { f.TOTP.Disabled = true }, "methods-open fail",
+		2, 26 - 2, 26, 92, 92, "", 92, 100, "mint invite deploy admin", nil},
+	{"recovery codes locked for a while", func(f *posture.Facts) { f.RecoveryCodes.Locked = true }, "methods-open partial",
+		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+	{"recovery code used, not looked at", func(f *posture.Facts) { f.RecoveryUsed, f.Reviewed = ago(day), ago(2*day) }, "recovery-use-seen fail",
+		2, 26 - 3, 26, 88, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
+	{"recovery code used, looked at", func(f *posture.Facts) { f.RecoveryUsed, f.Reviewed = ago(day), ago(day-time.Second) }, "",
+		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+	{"recovery code used in the second of the look", func(f *posture.Facts) { f.RecoveryUsed, f.Reviewed = ago(day), ago(day) }, "recovery-use-seen fail",
+		2, 26 - 3, 26, 88, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
+	{"recovery code used 30 days ago", func(f *posture.Facts) { f.RecoveryUsed = ago(30 * day) }, "recovery-use-seen fail",
+		2, 26 - 3, 26, 88, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
+	{"recovery code used over 30 days ago", func(f *posture.Facts) { f.RecoveryUsed = ago(30*day + time.Second) }, "",
+		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+
+	// What the host knows.
+	{"address not verified", func(f *posture.Facts) { f.Host.EmailVerified = posture.No }, "email-verified fail",
+		2, 26 - 2, 26, 92, 92, "", 92, 100, "mint invite admin", nil},
+	{"address not known", func(f *posture.Facts) { f.Host.EmailVerified = posture.Unknown }, "email-verified unknown",
+		2, 26 - 2, 26, 92, 92, "", 100, 92, "mint invite admin", nil}, // known 24 of 26
+	{"host's facts a day old", func(f *posture.Facts) { f.Host.At = ago(day) }, "",
+		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+	{"host's facts over a day old", func(f *posture.Facts) { f.Host.At = ago(day + time.Second) }, "email-verified unknown",
+		2, 26 - 2, 26, 92, 92, "", 100, 92, "mint invite admin", nil},
+	{"host's facts without a time", func(f *posture.Facts) { f.Host.At = time.Time{} }, "email-verified unknown",
+		2, 26 - 2, 26, 92, 92, "", 100, 92, "mint invite admin", nil},
+	{"host's clock a minute ahead", func(f *posture.Facts) { f.Host.At = now.Add(time.Minute) }, "",
+		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+	{"host's clock further ahead", func(f *posture.Facts) { f.Host.At = now.Add(time.Minute + time.Second) }, "email-verified unknown",
+		2, 26 - 2, 26, 92, 92, "", 100, 92, "mint invite admin", nil},
+
+	// Access tokens.
+	{"no tokens", noTokens, "",
+		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+	{"tokens not known", func(f *posture.Facts) { f.TokensKnown = false }, tokensUn,
+		2, 26 - 6, 26, 76, 76, "", 100, 76, "mint invite deploy admin", nil}, // known 20 of 26
+	{"token without an end", token(func(t *posture.Token) { t.Expires = time.Time{} }), "tokens-expire fail",
+		2, 26 - 2, 26, 92, 92, "", 92, 100, "mint invite deploy admin", nil},
+	{"token used 90 days ago", token(func(t *posture.Token) { t.LastUsed = ago(90 * day) }), "",
+		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+	{"token used over 90 days ago", token(func(t *posture.Token) { t.LastUsed = ago(90*day + time.Second) }), "tokens-used fail",
+		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+	{"token made over 90 days ago, never used", token(func(t *posture.Token) { t.LastUsed = time.Time{} }), "tokens-used fail",
+		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+	{"token made today, never used", token(func(t *posture.Token) { t.Created, t.LastUsed = now, time.Time{} }), "",
+		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+	{"broad token, 30 days old", token(func(t *posture.Token) { t.Created, t.Unused = ago(30*day), []string{"x:write"} }), "",
+		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+	{"broad token, older", token(func(t *posture.Token) { t.Created, t.Unused = ago(30*day+time.Second), []string{"x:write"} }), "tokens-narrow fail",
+		2, 26 - 2, 26, 92, 92, "", 92, 100, "mint invite deploy admin", nil},
+	{"token that ends in 7 days", token(func(t *posture.Token) { t.Expires = now.Add(7 * day) }), "",
+		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+	{"token that ends before", token(func(t *posture.Token) { t.Expires = now.Add(7*day - time.Second) }), "tokens-not-expiring fail",
+		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+	{"one bad token among two", func(f *posture.Facts) {
+		bad := goodToken()
+		bad.ID, bad.LastUsed, bad.Expires, bad.Unused = "T2", time.Time{}, time.Time{}, []string{"x:write"}
+		f.Tokens = append(f.Tokens, bad)
+	}, "tokens-expire fail, tokens-used fail, tokens-narrow fail",
+		2, 26 - 2 - 1 - 2, 26, 80, 80, "", 80, 100, "mint invite deploy admin", nil},
+
+	// Somebody else signs the owner in.
+	{"delegated with mfa", delegated("mfa"), atIdP,
+		2, 25, 25, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+	{"delegated, password and one-time code", delegated("pwd", "otp"), atIdP,
+		2, 25, 25, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+	{"delegated, key and fingerprint", delegated("fpt", "hwk"), atIdP,
+		2, 25, 25, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+	{"delegated, a one-time code alone", delegated("otp"), silent,
+		0, 13, 25, 52, 39, "second-factor", 68, 84, "", nil}, // known 21 of 25; with the 4, 17/25 = 68
+	{"delegated, two things to have", delegated("otp", "swk"), silent,
+		0, 13, 25, 52, 39, "second-factor", 68, 84, "", nil},
+	{"delegated, two things to know", delegated("pwd", "pin"), silent,
+		0, 13, 25, 52, 39, "second-factor", 68, 84, "", nil},
+	{"delegated, and the provider says nothing", delegated(), silent,
+		0, 13, 25, 52, 39, "second-factor", 68, 84, "", nil},
+	{"delegated with mfa, over a day ago", all(delegated("mfa"), func(f *posture.Facts) { f.Host.At = ago(day + time.Second) }), silent + ", email-verified unknown",
+		0, 13 - 2, 25, 44, 39, "second-factor", 68, 76, "", nil}, // known 19 of 25; with the 6, 17/25 = 68
+	{"delegated, with an app of one's own", all(oneApp, notSaved, func(f *posture.Facts) { f.Host.Delegated = &posture.Delegation{AMR: []string{"mfa"}} }),
+		"recovery-codes-saved fail, second-authenticator fail",
+		1, 26 - 2 - 1, 26, 88, 88, "", 88, 100, "mint deploy", nil},
+
+	// Risks that somebody has taken on.
+	{"accepted", all(oneApp, accept(time.Time{}, posture.SecondAuthenticator)), "second-authenticator accepted",
+		1, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy", nil},
+	{"accepted for another second", all(oneApp, accept(now.Add(time.Second), posture.SecondAuthenticator)), "second-authenticator accepted",
+		1, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy", nil},
+	{"accepted until now", all(oneApp, accept(now, posture.SecondAuthenticator)), "second-authenticator fail",
+		1, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy", nil},
+	{"accepted, critical", password(accept(time.Time{}, posture.SecondFactor)), strings.Replace(noFactor, "second-factor fail", "second-factor accepted", 1),
+		0, 13, 25, 52, 39, "second-factor", 39, 100, "", nil},
+	{"accepted, high", all(func(f *posture.Facts) { f.RecoveryUsed = ago(day) }, accept(time.Time{}, posture.RecoveryUseSeen)), "recovery-use-seen accepted",
+		2, 26 - 3, 26, 88, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
+	{"accepted, partial", all(func(f *posture.Facts) { f.Recovery.Left = 2 }, accept(time.Time{}, posture.RecoveryCodesLeft)), "recovery-codes-left accepted",
+		2, 26 - 2, 26, 92, 92, "", 92, 100, "mint invite deploy admin", nil}, // nothing, not half
+	{"accepted, but it passes", accept(time.Time{}, posture.SecondAuthenticator), "",
+		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+	{"accepted, but it is unknown", all(func(f *posture.Facts) { f.Host.EmailVerified = posture.Unknown }, accept(time.Time{}, posture.EmailVerified)), "email-verified unknown",
+		2, 26 - 2, 26, 92, 92, "", 100, 92, "mint invite admin", nil},
+
+	{"one app, and all else is bad", func(f *posture.Facts) {
+		oneApp(f)
+		noCodes(f)
+		f.RecoveryUsed, f.TOTP.Disabled, f.KeysCurrent, f.Host.EmailVerified = ago(day), true, false, posture.No
+		f.Tokens = []posture.Token{
+			{ID: "T1", Created: ago(100 * day), Unused: []string{"x:write"}},
+			{ID: "T2", Created: ago(day), Expires: now.Add(day)},
+		}
+	}, "recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail, recovery-use-seen fail, methods-open fail, " +
+		"keys-current fail, email-verified fail, tokens-expire fail, tokens-used fail, tokens-narrow fail, tokens-not-expiring fail",
+		1, 4, 26, 15, 15, "", 15, 100, "mint", nil},
+
+	// Other models.
+	{"phishing-resistant asked for, apps", nothing, "phishing-resistant fail",
+		2, 26, 26 + 2, 92, 92, "", 92, 100, "mint invite deploy admin", unlocked},
+	{"phishing-resistant asked for, one of two", func(f *posture.Facts) { f.Authenticators[0].PhishingResistant = true }, "phishing-resistant partial",
+		2, 26 + 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", unlocked},
+	{"nothing but phishing-resistant", func(f *posture.Facts) {
+		f.Authenticators[0].PhishingResistant, f.Authenticators[1].PhishingResistant = true, true
+	}, "phishing-resistant pass",
+		3, 26 + 2, 28, 100, 100, "", 100, 100, "mint invite deploy admin", unlocked},
+	{"phishing-resistant, but alone", func(f *posture.Facts) {
+		oneApp(f)
+		f.Authenticators[0].PhishingResistant = true
+	}, "phishing-resistant pass, second-authenticator fail",
+		1, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy", unlocked},
+	{"address hidden", func(f *posture.Facts) { f.Host.EmailVerified = posture.No }, "email-verified hidden",
+		2, 26 - 2, 26 - 2, 100, 100, "", 100, 100, "mint invite admin", adjusted(posture.EmailVerified, posture.Adjustment{Hide: true})},
+	{"second authenticator in another plan", oneApp, "second-authenticator locked",
+		1, 26 - 1, 26 - 1, 100, 100, "", 100, 100, "mint invite deploy", adjusted(posture.SecondAuthenticator, posture.Adjustment{LockedBy: "Pro"})},
+	{"second factor in another plan", password(nothing), strings.Replace(noFactor, "second-factor fail", "second-factor locked", 1),
+		0, 13, 25 - 4, 61, 61, "", 61, 100, "", adjusted(posture.SecondFactor, posture.Adjustment{LockedBy: "Pro"})},
+	{"recovery codes hidden", nothing, "recovery-codes hidden",
+		1, 26 - 3, 26 - 3, 100, 100, "", 100, 100, "mint invite deploy", adjusted(posture.RecoveryCodesExist, posture.Adjustment{Hide: true})},
+	{"own critical control, unknown", nothing, "own unknown",
+		2, 26, 26 + 4, 86, 39, "own", 100, 86, "mint invite deploy admin", own(posture.Critical, posture.StateUnknown)}, // known 26 of 30
+	{"own critical control, half", nothing, "own partial",
+		2, 26 + 2, 30, 93, 93, "", 93, 100, "mint invite deploy admin", own(posture.Critical, posture.Partial)},
+	{"own high control, fails", nothing, "own fail",
+		2, 26, 26 + 3, 89, 79, "own", 79, 100, "mint invite deploy admin", own(posture.High, posture.Fail)},
+	{"own high control, unknown", nothing, "own unknown",
+		2, 26, 26 + 3, 89, 79, "own", 100, 89, "mint invite deploy admin", own(posture.High, posture.StateUnknown)},
+	{"own critical and built-in high", func(f *posture.Facts) { f.RecoveryUsed = ago(day) }, "own fail, recovery-use-seen fail",
+		2, 26 - 3, 26 + 4, 76, 39, "own", 39, 100, "mint invite deploy admin", own(posture.Critical, posture.Fail)}, // 76 is under 79
+	{"own low control, half", nothing, "own partial",
+		2, 26.5, 26 + 1, 98, 98, "", 98, 100, "mint invite deploy admin", own(posture.Low, posture.Partial)},
+}
+
+var unlocked = &posture.ModelConfig{Adjust: func(string, posture.Facts) posture.Adjustment { return posture.Adjustment{} }}
+
+// adjusted adjusts one control, beside phishing-resistant.
+func adjusted(control string, a posture.Adjustment) *posture.ModelConfig {
+	return &posture.ModelConfig{Adjust: func(c string, _ posture.Facts) posture.Adjustment {
+		switch c {
+		case control:
+			return a
+		case posture.PhishingResistant:
+			return posture.Adjustment{LockedBy: "a later version"}
+		}
+		return posture.Adjustment{}
+	}}
+}
+
+func answers(s posture.State) func(posture.Facts, time.Time) posture.Result {
+	return func(posture.Facts, time.Time) posture.Result { return posture.Result{State: s, Reason: "So it is."} }
+}
+
+func ownControl(check func(posture.Facts, time.Time) posture.Result) posture.Control {
+	return posture.Control{ID: "own", Title: "Own", Question: "Is it so?", Fix: posture.Remediation{Text: "Make it so."}, Check: check}
+}
+
+func own(severity posture.Severity, s posture.State) *posture.ModelConfig {
+	c := ownControl(answers(s))
+	c.Severity = severity
+	return &posture.ModelConfig{Controls: []posture.Control{c}}
+}
+
+func policyOf(t testing.TB, c posture.ModelConfig, gates ...posture.Gate) *posture.Policy {
+	t.Helper()
+	m, err := posture.NewModel(c)
+	require.NoError(t, err)
+	p, err := posture.NewPolicy(m, gates...)
+	require.NoError(t, err)
+	return p
+}
+
+// states returns what a report has to say of each control that it shows.
+func (a account) states(all []string) map[string]string {
+	want := map[string]string{}
+	for _, id := range all {
+		want[id] = "pass"
+	}
+	want[posture.PhishingResistant] = "locked"
+	for exception := range strings.SplitSeq(a.not, ", ") {
+		if id, state, ok := strings.Cut(exception, " "); state == "hidden" {
+			delete(want, id)
+		} else if ok {
+			want[id] = state
+		}
+	}
+	return want
+}
+
+var builtin = []string{
+	posture.SecondFactor, posture.RecoveryCodesExist, posture.RecoveryCodesSaved, posture.RecoveryCodesLeft,
+	posture.SecondAuthenticator, posture.PhishingResistant, posture.EmailVerified, posture.MethodsOpen, posture.RecoveryUseSeen,
+	posture.TokensExpire, posture.TokensUsed, posture.TokensNarrow, posture.TokensNotExpiring, posture.KeysCurrent,
+}
+
+func TestAccounts(t *testing.T) {
+	for _, a := range accounts {
+		t.Run(a.name, func(t *testing.T) {
+			f := good()
+			a.facts(&f)
+			c := posture.ModelConfig{}
+			if a.model != nil {
+				c = *a.model
+			}
+			r := policyOf(t, c, tableGates...).Review(f, now)
+
+			got := map[string]string{}
+			for _, finding := range r.Findings {
+				got[finding.ID] = finding.State.String()
+				require.NotEmpty(t, finding.Reason, finding.ID)
+			}
+			require.Equal(t, a.states(builtin), got)
+			require.Equal(t, a.raw, int(100*a.have/a.of), "the table's own sum")
+
+			var open []string
+			for _, d := range r.Gates {
+				if d.Open {
+					open = append(open, d.Action)
+				}
+			}
+			require.Equal(t,
+				fmt.Sprintf("level %d, raw %d, score %d (%s), %d to %d, %d %% known, open: %s", a.level, a.raw, a.score, a.caps, a.score, a.most, a.coverage, a.open),
+				fmt.Sprintf("level %d, raw %d, score %d (%s), %d to %d, %d %% known, open: %s", r.Level, r.Raw, r.Score,
+					strings.Join(r.CappedBy, " "), r.Range[0], r.Range[1], r.Coverage, strings.Join(open, " ")))
+		})
+	}
+}
+
+// TestNothingAsked has every control hidden or locked: there is nothing to score, and no gate opens.
+func TestNothingAsked(t *testing.T) {
+	for name, a := range map[string]posture.Adjustment{"hidden": {Hide: true}, "locked": {LockedBy: "Pro"}} {
+		p := policyOf(t, posture.ModelConfig{Adjust: func(string, posture.Facts) posture.Adjustment { return a }}, tableGates...)
+		r := p.Review(good(), now)
+		require.Equal(t, []int{0, 0, 0, 0, 0, 0}, []int{r.Level, r.Score, r.Raw, r.Range[0], r.Range[1], r.Coverage}, name)
+		for _, d := range r.Gates {
+			require.False(t, d.Open, name)
+		}
+		require.NotNil(t, r.Findings)
+		require.Empty(t, r.Next)
+	}
+}
+
+// Each state of a control has one row: what a severity and its credit, cap and gate make of it.
+func TestStates(t *testing.T) {
+	for _, c := range []struct {
+		state    posture.State
+		raw, max int // with 26 of 26 beside its 4: 100 × (26 + credit) / 30
+		open     bool
+	}{
+		{posture.Pass, 100, 100, true},
+		{posture.Delegated, 100, 100, true},
+		{posture.NotApplicable, 100, 100, true}, // 26 of 26
+		{posture.Partial, 93, 93, false},        // 28 of 30
+		{posture.Fail, 86, 39, false},           // 26 of 30
+		{posture.StateUnknown, 86, 39, false},
+	} {
+		p := policyOf(t, *own(posture.Critical, c.state), posture.Gate{Action: "act", Controls: []string{"own"}})
+		r := p.Review(good(), now)
+		require.Equal(t, []any{c.raw, c.max, c.open}, []any{r.Raw, r.Score, r.Gates[0].Open}, c.state.String())
+	}
+}
+
+func TestReset(t *testing.T) {
+	f := bare()
+	f.ResetPending = true
+	finding, _ := policyOf(t, posture.ModelConfig{}).Review(f, now).Find(posture.SecondFactor)
+	require.Contains(t, finding.Reason, "Support has removed the factors")
+}
