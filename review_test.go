@@ -153,14 +153,19 @@ func TestHostFactsFail(t *testing.T) {
 	fresh := f.do
 	stuck := make(chan struct{})
 	defer close(stuck)
-	for what, fail := range map[string]func(){
-		"an error": func() { f.err = errors.New("the host is on fire") },
-		"a panic":  func() { f.do = func() { panic("the host has lost its mind") } },
-		"a hang":   func() { f.do = func() { <-stuck } },
-		"old":      func() { f.do = func() { f.host.At = h.clock().Add(-25 * time.Hour) } },
+	for _, c := range []struct {
+		what string
+		fail func()
+	}{
+		{"an error", func() { f.err = errors.New("the host is on fire") }},
+		{"a panic", func() { f.do = func() { panic("the host has lost its mind") } }},
+		{"old", func() { f.do = func() { f.host.At = h.clock().Add(-25 * time.Hour) } }},
+		// The last, as what hangs still has the facts in its hands.
+		{"a hang", func() { f.do = func() { <-stuck } }},
 	} {
+		what := c.what
 		f.err, f.do = nil, fresh
-		fail()
+		c.fail()
 		r := h.review(o.id)
 		require.Equal(t, posture.StateUnknown, state(r, posture.EmailVerified), what)
 		require.LessOrEqual(t, r.Score, full.Score, what)
