@@ -286,7 +286,7 @@ func (o Owner) ReviewActivity(ctx context.Context) error {
 }
 
 // AcceptRisk takes on that an account fails a control, until a time or, with the zero Time, without an
-// end. It needs a reason (see Because). The control goes on counting as it did and keeps its gates
+// end. It needs a reason (see Because). The control counts as one that fails and keeps its gates
 // closed; it is shown as accepted, and by whom.
 func (o Operator) AcceptRisk(ctx context.Context, account, control string, until time.Time) error {
 	if err := o.s.hasControl(control); err != nil {

@@ -90,7 +90,7 @@ func TestLinks(t *testing.T) {
 		"//evil.test", "//evil.test/settings", "///evil.test", `\\evil.test`, `/\evil.test`, `\/evil.test`, "/\t/evil.test", "/\n/evil.test",
 		"http:", "http:evil.test", "http://acme.test/", "https:", "https:evil.test", "https://", "https:///settings", `https:\\evil.test`,
 		"settings", "./settings", "../settings", "?a=b", "#top", "acme.test/settings", "acme:settings",
-		"/a b", "/a\u00a0b", "/a\x00b", "/a\x7fb", "/a\u0085b", "/%zz", "https://acme.test:port/", "https://[::1/", " ", "/ ",
+		"/a b", "/a\u00a0b", "/a\x00b", "/a\x7fb", "/a\u0085b", "/a\u009bb", "/%zz", "https://acme.test:port/", "https://[::1/", " ", "/ ",
 	} {
 		require.ErrorIs(t, model(link), posture.ErrInvalid, "%q", link)
 	}

@@ -82,7 +82,7 @@ func (v *Preview) warn(before, after Facts) {
 	say := func(format string, args ...any) { v.Warnings = append(v.Warnings, fmt.Sprintf(format, args...)) }
 	protected := len(after.Authenticators) > 0 || after.ResetPending
 	switch {
-	case after.Suspended && !before.Suspended:
+	case after.Suspended:
 		say("Nobody gets in until the account is resumed.")
 	case protected && len(v.WaysBack) == 0:
 		say("Whoever loses the phone is locked out: no way back is left but support.")

@@ -88,6 +88,9 @@ func TestCompare(t *testing.T) {
 			stop:     []string{"T1"},
 			warnings: []string{"Nobody gets in until the account is resumed.", "Access tokens that would stop working: 1."}},
 
+		{name: "suspended already", before: func(f *posture.Facts) { f.Suspended = true }, after: func(f *posture.Facts) { f.Suspended = true },
+			levels: [2]int{2, 2}, scores: [2]int{100, 100}, warnings: []string{"Nobody gets in until the account is resumed."}},
+
 		{name: "a token is revoked, another made", before: nothing, after: func(f *posture.Facts) { f.Tokens[0].ID = "T2" },
 			levels: [2]int{2, 2}, scores: [2]int{100, 100}, stop: []string{"T1"}, start: []string{"T2"},
 			back: []string{"another authenticator (1)", "recovery codes (10)"}, warnings: []string{"Access tokens that would stop working: 1."}},

@@ -10,7 +10,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/posture"
 )
 
-// password is a control of the host's own. Its evidence is in Host.Answers.
+// passwordChanged is a control of the host's own. Its evidence is in Host.Answers.
 var passwordChanged = posture.Control{
 	ID: "password-changed", Title: "Leaked password changed", Question: "Is the password in no known leak?",
 	Severity: posture.High, Standards: []string{"NIST SP 800-63B-4 §3.1.1.2"}, Impact: posture.Some, Effort: posture.Little,

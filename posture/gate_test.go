@@ -2,6 +2,7 @@ package posture_test
 
 import (
 	"encoding/json"
+	"math"
 	"testing"
 	"time"
 
@@ -193,6 +194,8 @@ func TestStepUp(t *testing.T) {
 			require.Equal(t, []string{"second-factor fail"}, unmet(d))
 		}
 	}
+	old := policyOf(t, posture.ModelConfig{}, posture.Gate{Action: "act", MaxAge: math.MaxInt64})
+	require.NotNil(t, decide(old, "act", good(), posture.Proof{}, now).StepUp, "no proof is not a very old one")
 	for _, d := range p.Review(good(), now).Gates {
 		require.True(t, d.Open, "a review is of the account, not of a proof")
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -129,6 +130,14 @@ func TestJSONFields(t *testing.T) {
 	}
 	require.NotEmpty(t, want)
 	require.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)))
+}
+
+// TestDocsListControls has the page say of each built-in control what a report says.
+func TestDocsListControls(t *testing.T) {
+	page := string(must(os.ReadFile("../docs/posture.md")))
+	for _, f := range policyOf(t, posture.ModelConfig{}).Review(good(), now).Findings {
+		require.Contains(t, page, strings.TrimSpace(fmt.Sprintf("\n| `%s` | %s | %s | %s", f.ID, f.Severity, f.Question, strings.Join(f.Standards, ", ")))+" |", f.ID)
+	}
 }
 
 func must2any(t *testing.T, v any) (object any) {

@@ -176,6 +176,8 @@ var accounts = []account{
 		2, 26 - 2, 26, 92, 92, "", 92, 100, "mint invite deploy admin", nil},
 	{"recovery codes locked for a while", func(f *posture.Facts) { f.RecoveryCodes.Locked = true }, "methods-open partial",
 		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+	{"recovery codes disabled", func(f *posture.Facts) { f.RecoveryCodes.Disabled = true }, "methods-open partial",
+		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
 	{"recovery code used, not looked at", func(f *posture.Facts) { f.RecoveryUsed, f.Reviewed = ago(day), ago(2*day) }, "recovery-use-seen fail",
 		2, 26 - 3, 26, 88, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
 	{"recovery code used, looked at", func(f *posture.Facts) { f.RecoveryUsed, f.Reviewed = ago(day), ago(day-time.Second) }, "",
@@ -316,6 +318,11 @@ var accounts = []account{
 		2, 26, 26 + 3, 89, 79, "own", 100, 89, "mint invite deploy admin", own(posture.High, posture.StateUnknown)},
 	{"own critical and built-in high", func(f *posture.Facts) { f.RecoveryUsed = ago(day) }, "own fail, recovery-use-seen fail",
 		2, 26 - 3, 26 + 4, 76, 39, "own", 39, 100, "mint invite deploy admin", own(posture.Critical, posture.Fail)}, // 76 is under 79
+	{"at the cap, not over it", func(f *posture.Facts) { f.RecoveryUsed = ago(day) }, "own fail, recovery-use-seen fail",
+		2, 26 - 3, 26 + 3, 79, 79, "", 79, 100, "mint invite deploy admin", own(posture.High, posture.Fail)},
+	{"critical and high, both under raw", func(f *posture.Facts) { f.RecoveryUsed = ago(day) }, "own fail, own-2 pass, own-3 pass, recovery-use-seen fail",
+		2, 26 - 3 + 4 + 4, 26 + 4 + 4 + 4, 81, 39, "own recovery-use-seen", 39, 100, "mint invite deploy admin", // the lower one counts
+		own(posture.Critical, posture.Fail, posture.Pass, posture.Pass)},
 	{"own low control, half", nothing, "own partial",
 		2, 26.5, 26 + 1, 98, 98, "", 98, 100, "mint invite deploy admin", own(posture.Low, posture.Partial)},
 }
@@ -343,10 +350,18 @@ func ownControl(check func(posture.Facts, time.Time) posture.Result) posture.Con
 	return posture.Control{ID: "own", Title: "Own", Question: "Is it so?", Fix: posture.Remediation{Text: "Make it so."}, Check: check}
 }
 
-func own(severity posture.Severity, s posture.State) *posture.ModelConfig {
-	c := ownControl(answers(s))
-	c.Severity = severity
-	return &posture.ModelConfig{Controls: []posture.Control{c}}
+// own has a control of the host's for each state: "own", "own-2", …
+func own(severity posture.Severity, states ...posture.State) *posture.ModelConfig {
+	m := &posture.ModelConfig{}
+	for i, s := range states {
+		c := ownControl(answers(s))
+		c.Severity = severity
+		if i > 0 {
+			c.ID = fmt.Sprintf("own-%d", i+1)
+		}
+		m.Controls = append(m.Controls, c)
+	}
+	return m
 }
 
 func policyOf(t testing.TB, c posture.ModelConfig, gates ...posture.Gate) *posture.Policy {

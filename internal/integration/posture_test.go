@@ -1,6 +1,8 @@
 package integration_test
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -13,19 +15,39 @@ import (
 
 var noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 
-// control is a host's, whose answer is that of its ID in the facts: unknown, pass or fail.
-func control(id string, s posture.Severity) posture.Control {
+// answered is a host's control, as it was drawn.
+type answered struct {
+	id       string
+	severity posture.Severity
+	state    posture.State // what it answers where there is evidence; one that no check may answer panics
+}
+
+func (c answered) control() posture.Control {
 	return posture.Control{
-		ID: id, Title: id, Question: id, Severity: s, Fix: posture.Remediation{Text: id},
+		ID: c.id, Title: c.id, Question: c.id, Severity: c.severity, Fix: posture.Remediation{Text: c.id},
 		Check: func(f posture.Facts, _ time.Time) posture.Result {
-			return posture.Result{State: map[posture.Answer]posture.State{
-				posture.Unknown: posture.StateUnknown, posture.Yes: posture.Pass, posture.No: posture.Fail,
-			}[f.Host.Answers[id]]}
+			if f.Host.Answers[c.id] != posture.Yes {
+				return posture.Result{}
+			}
+			if c.state > posture.Delegated {
+				panic(c.state)
+			}
+			return posture.Result{State: c.state}
 		},
 	}
 }
 
-func drawFacts(t *rapid.T, hosts []posture.Control) posture.Facts {
+func drawControls(t *rapid.T) (list []answered) {
+	for i := range rapid.IntRange(0, 4).Draw(t, "host's controls") {
+		list = append(list, answered{
+			fmt.Sprint("h", i), posture.Severity(rapid.IntRange(0, 3).Draw(t, "severity")),
+			posture.State(rapid.IntRange(0, int(posture.Delegated)+1).Draw(t, "state")),
+		})
+	}
+	return list
+}
+
+func drawFacts(t *rapid.T, hosts []answered) posture.Facts {
 	yes := func(what string) bool { return rapid.Bool().Draw(t, what) }
 	ago := func(what string) time.Time {
 		if yes(what + " never") {
@@ -35,55 +57,80 @@ func drawFacts(t *rapid.T, hosts []posture.Control) posture.Facts {
 	}
 	f := posture.Facts{
 		RecoveryUsed: ago("code used"), Reviewed: ago("reviewed"), ResetPending: yes("reset"), KeysCurrent: yes("keys"), TokensKnown: yes("tokens known"),
-		TOTP: posture.Method{Locked: yes("locked"), Disabled: yes("disabled")},
+		TOTP: posture.Method{Locked: yes("locked"), Disabled: yes("disabled")}, RecoveryCodes: posture.Method{Locked: yes("recovery locked")},
 		Host: posture.Host{
-			At: noon, EmailVerified: posture.Answer(rapid.IntRange(0, 2).Draw(t, "e-mail")), Answers: map[string]posture.Answer{},
+			At: noon, Since: ago("since"), EmailVerified: posture.Answer(rapid.IntRange(0, 2).Draw(t, "e-mail")), Answers: map[string]posture.Answer{},
 		},
 	}
-	for range rapid.IntRange(0, 3).Draw(t, "authenticators") {
-		f.Authenticators = append(f.Authenticators, posture.Authenticator{ID: "A"})
+	if yes("delegated") {
+		f.Host.Delegated = &posture.Delegation{AMR: rapid.SliceOfN(rapid.SampledFrom([]string{"mfa", "otp", "pwd", "hwk", "x"}), 0, 2).Draw(t, "amr")}
 	}
-	if total := rapid.IntRange(0, 1).Draw(t, "codes") * 10; total > 0 {
-		f.Recovery = posture.RecoverySet{Total: total, Left: rapid.IntRange(0, 10).Draw(t, "left"), Acknowledged: ago("saved")}
+	for i := range rapid.IntRange(0, 3).Draw(t, "authenticators") {
+		f.Authenticators = append(f.Authenticators, posture.Authenticator{ID: fmt.Sprint("A", i), PhishingResistant: yes("resistant")})
 	}
-	for range rapid.IntRange(0, 3).Draw(t, "tokens") {
-		f.Tokens = append(f.Tokens, posture.Token{
-			ID: "T", Works: yes("works"), Created: noon.Add(-1000 * time.Hour), LastUsed: ago("used"),
-			Expires: noon.Add(time.Duration(rapid.IntRange(1, 60*24).Draw(t, "expires")) * time.Hour),
-			Unused:  slices.Repeat([]string{"a:b"}, rapid.IntRange(0, 1).Draw(t, "unused")),
-		})
+	if yes("codes") {
+		f.Recovery = posture.RecoverySet{Total: 10, Left: rapid.IntRange(0, 10).Draw(t, "left"), Acknowledged: ago("saved")}
+	}
+	for i := range rapid.IntRange(0, 3).Draw(t, "tokens") {
+		token := posture.Token{
+			ID: fmt.Sprint("T", i), Works: yes("works"), Created: noon.Add(-1000 * time.Hour), LastUsed: ago("used"),
+			Unused: slices.Repeat([]string{"a:b"}, rapid.IntRange(0, 1).Draw(t, "unused")),
+		}
+		if yes("ends") {
+			token.Expires = noon.Add(time.Duration(rapid.IntRange(1, 60*24).Draw(t, "expires")) * time.Hour)
+		}
+		f.Tokens = append(f.Tokens, token)
 	}
 	for _, c := range hosts {
-		f.Host.Answers[c.ID] = posture.Answer(rapid.IntRange(0, 2).Draw(t, c.ID))
-		if yes("accepted " + c.ID) {
-			f.Accepted = append(f.Accepted, posture.Acceptance{Control: c.ID, By: "op", Why: "why"})
+		f.Host.Answers[c.id] = posture.Answer(rapid.IntRange(0, 1).Draw(t, c.id))
+	}
+	for _, id := range []string{"h0", "h1", posture.SecondFactor, posture.RecoveryCodesLeft, posture.EmailVerified} {
+		if yes("accepted " + id) {
+			f.Accepted = append(f.Accepted, posture.Acceptance{Control: id, By: "op", Why: "why"})
 		}
 	}
 	return f
 }
 
+// judge returns a policy with a gate for every kind of demand and one for each control of the host.
+func judge(t *rapid.T, hosts []answered, resistant bool) *posture.Policy {
+	c := posture.ModelConfig{}
+	if resistant { // asked for, and not locked
+		c.Adjust = func(string, posture.Facts) posture.Adjustment { return posture.Adjustment{} }
+	}
+	gates := []posture.Gate{
+		{Action: "mint", Controls: []string{posture.SecondFactor}},
+		{Action: "level", Level: 2},
+		{Action: "mail", Controls: []string{posture.EmailVerified, posture.MethodsOpen, posture.TokensUsed}},
+		{Action: "grace", Level: 3, Grace: posture.Grace{Before: noon, Until: noon.Add(time.Hour)}},
+		{Action: "resistant", Controls: []string{posture.PhishingResistant}},
+		{Action: "fresh", Level: 1, MaxAge: time.Minute, SecondFactor: true},
+	}
+	for _, h := range hosts {
+		c.Controls = append(c.Controls, h.control())
+		gates = append(gates, posture.Gate{Action: h.id, Controls: []string{h.id}})
+	}
+	m, err := posture.NewModel(c)
+	require.NoError(t, err)
+	p, err := posture.NewPolicy(m, gates...)
+	require.NoError(t, err)
+	return p
+}
+
+func open(r posture.Review) map[string]bool {
+	m := map[string]bool{}
+	for _, d := range r.Gates {
+		m[d.Action] = d.Open
+	}
+	return m
+}
+
 // TestPosture has the laws of scores and gates, on accounts and controls drawn at random.
 func TestPosture(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var hosts []posture.Control
-		for _, id := range []string{"h1", "h2", "h3", "h4"}[:rapid.IntRange(0, 4).Draw(t, "host's controls")] {
-			hosts = append(hosts, control(id, posture.Severity(rapid.IntRange(0, 3).Draw(t, "severity"))))
-		}
-		policy := func(hosts []posture.Control) *posture.Policy {
-			m, err := posture.NewModel(posture.ModelConfig{Controls: hosts})
-			require.NoError(t, err)
-			gates := []posture.Gate{
-				{Action: "mint", Controls: []string{posture.SecondFactor}}, {Action: "level", Level: 2},
-				{Action: "mail", Controls: []string{posture.EmailVerified, posture.MethodsOpen, posture.TokensUsed}},
-			}
-			for _, c := range hosts {
-				gates = append(gates, posture.Gate{Action: c.ID, Controls: []string{c.ID}})
-			}
-			p, err := posture.NewPolicy(m, gates...)
-			require.NoError(t, err)
-			return p
-		}
-		p := policy(hosts)
+		hosts := drawControls(t)
+		resistant := rapid.Bool().Draw(t, "phishing-resistant is asked for")
+		p := judge(t, hosts, resistant)
 		f := drawFacts(t, hosts)
 		r := p.Review(f, noon)
 		require.Equal(t, r, p.Review(f, noon), "the same in, the same out")
@@ -91,6 +138,7 @@ func TestPosture(t *testing.T) {
 		// Bounds and caps.
 		require.True(t, 0 <= r.Range[0] && r.Range[0] <= r.Score && r.Score <= r.Range[1] && r.Range[1] <= 100, "%v %d", r.Range, r.Score)
 		require.LessOrEqual(t, r.Score, r.Raw)
+		require.Equal(t, r.Score < r.Raw, len(r.CappedBy) > 0)
 		for _, finding := range r.Findings {
 			if finding.State == posture.Fail || finding.State == posture.StateUnknown || finding.State == posture.Accepted {
 				switch finding.Severity {
@@ -99,67 +147,102 @@ func TestPosture(t *testing.T) {
 				case posture.High:
 					require.LessOrEqual(t, r.Score, 79)
 				}
+			} else {
+				require.NotContains(t, r.CappedBy, finding.ID)
 			}
 		}
 
 		// The order of controls does not matter.
-		turned := slices.Clone(hosts)
-		slices.Reverse(turned)
-		other := policy(turned).Review(f, noon)
-		require.Equal(t, []int{r.Score, r.Raw, r.Level, r.Coverage}, []int{other.Score, other.Raw, other.Level, other.Coverage})
-		open := func(r posture.Review) map[string]bool {
-			m := map[string]bool{}
-			for _, d := range r.Gates {
-				m[d.Action] = d.Open
-			}
-			return m
-		}
+		other := judge(t, rapid.Permutation(hosts).Draw(t, "order"), resistant).Review(f, noon)
+		require.Equal(t, []any{r.Score, r.Raw, r.Level, r.Coverage, r.Range}, []any{other.Score, other.Raw, other.Level, other.Coverage, other.Range})
 		require.Equal(t, open(r), open(other))
+
+		// Gates do not read the score.
+		lie := r.Report
+		lie.Score, lie.Raw, lie.CappedBy, lie.Range, lie.Coverage = rapid.IntRange(0, 100).Draw(t, "score"), 50, nil, [2]int{}, 7
+		for _, action := range p.Actions() {
+			proof := posture.Proof{At: noon.Add(-time.Duration(rapid.IntRange(0, 120).Draw(t, "age")) * time.Second), SecondFactor: rapid.Bool().Draw(t, "factor")}
+			require.Equal(t, p.Decide(action, r.Report, f, proof, noon), p.Decide(action, lie, f, proof, noon))
+		}
 
 		// An account compared with itself has not changed.
 		v := p.Compare(f, f, noon)
+		require.Equal(t, v.Before, v.After)
 		require.Empty(t, v.Flips)
 		require.Empty(t, v.Opens)
 		require.Empty(t, v.Closes)
 		require.Empty(t, v.Suspends)
+		require.Empty(t, v.Resumes)
 
-		better := func(worse, better posture.Review, what string) {
-			t.Helper()
-			require.LessOrEqual(t, worse.Score, better.Score, what)
-			require.LessOrEqual(t, worse.Level, better.Level, what)
-			for action, was := range open(worse) {
-				require.False(t, was && !open(better)[action], "%s: %s", what, action)
-			}
-		}
-		change := func(edit func(*posture.Facts)) posture.Review {
-			g := f
-			g.Host.Answers = map[string]posture.Answer{}
-			for id, a := range f.Host.Answers {
-				g.Host.Answers[id] = a
-			}
-			edit(&g)
-			return p.Review(g, noon)
-		}
-		// Mending never lowers, and losing evidence never raises.
-		for _, c := range hosts {
-			better(r, change(func(f *posture.Facts) { f.Host.Answers[c.ID] = posture.Yes }), "mended "+c.ID)
-			better(change(func(f *posture.Facts) { f.Host.Answers[c.ID] = posture.Unknown }), r, "lost "+c.ID)
-		}
-		better(r, change(func(f *posture.Facts) { f.Host.EmailVerified = posture.Yes }), "verified")
-		better(r, change(func(f *posture.Facts) { f.TOTP = posture.Method{} }), "unlocked")
-		better(r, change(func(f *posture.Facts) { f.Reviewed = noon.Add(time.Second) }), "looked at")
-		better(r, change(func(f *posture.Facts) { f.Tokens = nil }), "tokens revoked")
-		better(r, change(func(f *posture.Facts) { f.Accepted = nil }), "acceptances withdrawn")
-		better(change(func(f *posture.Facts) { f.Host.EmailVerified = posture.Unknown }), r, "e-mail unknown")
-		better(change(func(f *posture.Facts) { f.TokensKnown = false }), r, "tokens unknown")
-		better(change(func(f *posture.Facts) { f.Host = posture.Host{} }), r, "the host is silent")
-		if len(f.Authenticators) > 0 {
-			better(r, change(func(f *posture.Facts) {
-				f.Recovery = posture.RecoverySet{Total: 10, Left: 10, Acknowledged: noon}
-			}), "new codes, saved")
-			better(r, change(func(f *posture.Facts) {
-				f.Authenticators = append(slices.Clone(f.Authenticators), posture.Authenticator{ID: "B"})
-			}), "another authenticator")
-		}
+		monotone(t, hosts, resistant, f)
 	})
+}
+
+// monotone has an account mended, and evidence of it lost, in every way there is.
+func monotone(t *rapid.T, hosts []answered, resistant bool, f posture.Facts) {
+	p := judge(t, hosts, resistant)
+	r := p.Review(f, noon)
+	change := func(edit func(*posture.Facts)) posture.Review {
+		g := f
+		g.Host.Answers, g.Tokens, g.Authenticators = maps.Clone(f.Host.Answers), slices.Clone(f.Tokens), slices.Clone(f.Authenticators)
+		edit(&g)
+		return p.Review(g, noon)
+	}
+	lower := func(worse, better posture.Review, what string) {
+		t.Helper()
+		require.LessOrEqual(t, worse.Score, better.Score, what)
+		require.LessOrEqual(t, worse.Raw, better.Raw, what)
+		require.LessOrEqual(t, worse.Level, better.Level, what)
+		for action, was := range open(worse) {
+			require.False(t, was && !open(better)[action], "%s: %s", what, action)
+		}
+	}
+	mended := func(what string, edit func(*posture.Facts)) { t.Helper(); lower(r, change(edit), what) }
+	lost := func(what string, edit func(*posture.Facts)) { t.Helper(); lower(change(edit), r, what) }
+
+	for i, c := range hosts {
+		better := slices.Clone(hosts)
+		better[i].state = posture.Pass
+		known := f
+		known.Host.Answers = maps.Clone(f.Host.Answers)
+		known.Host.Answers[c.id] = posture.Yes
+		lower(r, judge(t, better, resistant).Review(known, noon), "mended "+c.id)
+		lost(c.id, func(f *posture.Facts) { delete(f.Host.Answers, c.id) })
+	}
+
+	mended("address", func(f *posture.Facts) { f.Host.EmailVerified = posture.Yes })
+	mended("locks", func(f *posture.Facts) { f.TOTP, f.RecoveryCodes = posture.Method{}, posture.Method{} })
+	mended("activity", func(f *posture.Facts) { f.Reviewed = noon.Add(time.Second) })
+	mended("keys", func(f *posture.Facts) { f.KeysCurrent = true })
+	mended("risks", func(f *posture.Facts) { f.Accepted = nil })
+	mended("all tokens", func(f *posture.Facts) { f.Tokens = nil })
+	for i := range f.Tokens {
+		mended("a token", func(f *posture.Facts) { f.Tokens = slices.Delete(f.Tokens, i, i+1) })
+	}
+	if f.Recovery.Total > 0 {
+		mended("saved", func(f *posture.Facts) { f.Recovery.Acknowledged = noon })
+	}
+	// Where a provider answers for all of it, an app of one's own is a change and not a remedy.
+	if second, _ := r.Find(posture.SecondFactor); second.State != posture.Delegated {
+		mended("another authenticator", func(f *posture.Facts) {
+			f.Authenticators = append(f.Authenticators, posture.Authenticator{ID: "new", PhishingResistant: true})
+			f.ResetPending, f.KeysCurrent = false, true
+			if f.Recovery.Left == 0 {
+				f.Recovery.Total, f.Recovery.Left = 10, 10 // as pairing makes them, not saved where none were
+			}
+		})
+		mended("new codes, saved", func(f *posture.Facts) {
+			f.Recovery = posture.RecoverySet{Total: 10, Left: 10, Acknowledged: noon}
+		})
+	}
+
+	lost("address", func(f *posture.Facts) { f.Host.EmailVerified = posture.Unknown })
+	lost("tokens", func(f *posture.Facts) { f.TokensKnown = false })
+	lost("since when", func(f *posture.Facts) { f.Host.Since = time.Time{} })
+	lost("the host", func(f *posture.Facts) { f.Host = posture.Host{} })
+	lost("the host, by age", func(f *posture.Facts) { f.Host.At = noon.Add(-25 * time.Hour) })
+	if f.Host.Delegated != nil {
+		lost("the provider", func(f *posture.Facts) { f.Host.Delegated = nil })
+		lost("how it signed in", func(f *posture.Facts) { f.Host.Delegated = &posture.Delegation{} })
+	}
 }
