@@ -114,7 +114,7 @@ type Request struct {
 	RotatesItself bool
 }
 
-// Settle returns the request with its defaults filled in, under a policy that Settle has returned. It
+// Request returns a request with its defaults filled in, under a policy that Settle has returned. It
 // returns ErrInvalid or ErrUnknownScope for what the policy refuses.
 func (p Policy) Request(r Request) (Request, error) {
 	if r.Kind == "" {

@@ -290,8 +290,19 @@ func (m *machine) Purge(t *rapid.T) {
 	})
 }
 
+// Warn lets two processes warn one after the other, whose clocks differ.
 func (m *machine) Warn(t *rapid.T) {
 	p := m.process(t)
+	if k := m.tokens[m.token(t, p, isLive)]; k != nil && m.busy == nil && rapid.Bool().Draw(t, "at a day of warning") {
+		m.now = max(m.now, k.expires-rapid.SampledFrom([]int64{1, 7, 14}).Draw(t, "days")*day+rapid.Int64Range(-1, 1).Draw(t, "beside")-p.skew)
+	}
+	m.warn(t, p)
+	if m.busy == nil {
+		m.warn(t, m.process(t))
+	}
+}
+
+func (m *machine) warn(t *rapid.T, p *process) {
 	m.sweep(t, p, "WarnExpiringTokens", func(k *token, owner *account, now int64) *token {
 		k.warn(owner, now)
 		return k

@@ -12,6 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/storage/memory"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
@@ -268,6 +271,43 @@ func TestMintAgainstTheEnd(t *testing.T) {
 			t.Logf("%d were minted before the end", before)
 		})
 	}
+}
+
+// slow is a store that saves tokens late.
+type slow struct {
+	storage.Store
+	wait func()
+}
+
+func (s slow) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64) error {
+	s.wait()
+	return s.Store.SaveToken(ctx, t, prev)
+}
+
+// An account is deleted and made again between the two saves of a minting. Its owner has no second factor,
+// without which the token would be denied for another reason.
+func TestMintAcrossDeletion(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t, 0)
+	under, keys := memory.New(), keyring.Generate()
+	var again gatehouse.Proof
+	for _, store := range []storage.Store{under, slow{under, func() {
+		require.NoError(t, h.process(0).Operator("op-7").DeleteAccount(ctx, "ada"))
+		again = h.attest("ada")
+	}}} {
+		svc, err := gatehouse.New(store, gatehouse.Config{
+			Issuer: "A", Keys: keys, Now: h.time, Tokens: &tokens.Policy{Brand: "acme", Scopes: scopes},
+		})
+		require.NoError(t, err)
+		h.procs = append(h.procs, svc)
+	}
+	ask := tokens.Request{Name: "ci", Scopes: tokens.Scopes{"logs:read"}}
+	m, err := h.process(1).Owner(h.attest("ada")).MintToken(ctx, ask)
+	require.NoError(t, err)
+	require.False(t, works(t, h.process(0), m.Token.Reveal()))
+	m, err = h.process(0).Owner(again).MintToken(ctx, ask)
+	require.NoError(t, err)
+	require.True(t, works(t, h.process(0), m.Token.Reveal()))
 }
 
 // An expired token is renewed and works, or is purged and is gone: nobody is told that a token was
