@@ -43,13 +43,14 @@ type TokenSweep struct {
 	Cursor string // the last token done: where another walk can go on
 }
 
-// PurgeTokens removes every token that was revoked, or has expired, before a moment. It goes through all
+// PurgeTokens removes every token that was revoked, or has expired, before a moment; one in the future is
+// taken for now, so that no live token goes. It goes through all
 // tokens in the order of their IDs, from after the cursor, "" for the first, beside live traffic.
 // progress, which may be nil, is called after each. A fault, or the end of ctx, ends it, and the Cursor
 // is where to go on. Tokens that ended with all others of their account are purged when they expire.
 func (o Operator) PurgeTokens(ctx context.Context, before time.Time, cursor string, progress func(TokenSweep)) (TokenSweep, error) {
 	return o.sweep(ctx, cursor, progress, func(rec storage.TokenRecord, t core.Token) (bool, error) {
-		if !t.Done(before.Unix()) {
+		if !t.Done(min(before.Unix(), o.s.env().Now.Unix())) {
 			return false, nil
 		}
 		err := o.s.store.DeleteToken(ctx, rec.ID, rec.Version)

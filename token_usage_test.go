@@ -320,6 +320,13 @@ func TestSweeps(t *testing.T) {
 		return ids
 	}
 	require.Empty(t, purge(start))
+	ahead := o.copy(t)
+	_, err := ahead.h.Operator("cron").PurgeTokens(ctx, h.clock().Add(1000*day), "", nil)
+	require.NoError(t, err)
+	left := must(ahead.h.Tokens(ctx, o.id, "", 10))
+	require.Len(t, left, 1, "a moment in the future takes no live token")
+	require.Equal(t, long.ID, left[0].ID)
+	events.Take()
 	require.ElementsMatch(t, []string{hour.ID, revoked.ID}, purge(start.Add(2*time.Hour)))
 	require.Empty(t, purge(start.Add(2*time.Hour)))
 	require.Equal(t, gatehouse.TokenExpired, h.tokenInfo(o.id, short.ID).State, "listed until it is purged")

@@ -279,9 +279,9 @@ func (m *machine) sweep(t *rapid.T, p *process, name string, rule func(k *token,
 
 func (m *machine) Purge(t *rapid.T) {
 	p := m.process(t)
-	before := m.at(p) - rapid.SampledFrom([]int64{0, 0, 1, -1, day}).Draw(t, "before")
-	m.sweep(t, p, "PurgeTokens", func(k *token, _ *account, _ int64) *token {
-		if k.done(before) {
+	before := m.at(p) - rapid.SampledFrom([]int64{0, 0, 1, -1, day, -400 * day}).Draw(t, "before")
+	m.sweep(t, p, "PurgeTokens", func(k *token, _ *account, now int64) *token {
+		if k.done(min(before, now)) {
 			return nil
 		}
 		return k

@@ -64,10 +64,10 @@ type stubStmt struct {
 func (s *stubStmt) Close() error  { return nil }
 func (s *stubStmt) NumInput() int { return -1 }
 func (s *stubStmt) Exec([]driver.Value) (driver.Result, error) {
-	return s.stub.ExecContext(context.TODO(), s.text, nil)
+	return s.stub.ExecContext(context.Background(), s.text, nil)
 }
 func (s *stubStmt) Query([]driver.Value) (driver.Rows, error) {
-	return s.stub.QueryContext(context.TODO(), s.text, nil)
+	return s.stub.QueryContext(context.Background(), s.text, nil)
 }
 
 type noRows struct{}
