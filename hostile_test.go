@@ -120,6 +120,10 @@ var places = func() map[string]place {
 			_, err := gatehouse.New(memory.New(), gatehouse.Config{Issuer: s, Keys: o.h.keys})
 			return err
 		}, nil},
+		"Service.CheckChallenge/token": {func(o *owner, s string) error {
+			_, err := o.h.CheckChallenge(ctx, s)
+			return err
+		}, denied},
 		"InSession/session": {func(o *owner, s string) error {
 			p := o.h.attest("tied", gatehouse.InSession(s))
 			for _, other := range [][]gatehouse.Option{nil, {gatehouse.InSession(s + "x")}} {

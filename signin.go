@@ -103,6 +103,29 @@ func (s *Service) Challenge(ctx context.Context, account string) (Challenge, err
 	if err != nil {
 		return Challenge{}, err
 	}
+	return challenge(a, token, env), nil
+}
+
+// CheckChallenge returns what a challenge asks for, as it is now, if the challenge still stands, for a page
+// that shows the second step again. It takes no code and lets nobody in. ErrDenied says that it does not
+// stand: the sign-in has to begin anew.
+func (s *Service) CheckChallenge(ctx context.Context, token string) (Challenge, error) {
+	c, err := s.openChallenge(ctx, token)
+	if err != nil {
+		return Challenge{}, err
+	}
+	a, _, err := s.load(ctx, c.Account)
+	if err != nil {
+		return Challenge{}, err
+	}
+	env := s.env()
+	if !a.Stands(*c, env) {
+		return Challenge{}, &DeniedError{}
+	}
+	return challenge(a, token, env), nil
+}
+
+func challenge(a core.Account, token string, env core.Env) Challenge {
 	return Challenge{
 		Step:           Needed,
 		Token:          ChallengeToken{redact.New(token)},
@@ -110,7 +133,7 @@ func (s *Service) Challenge(ctx context.Context, account string) (Challenge, err
 		RecoveryCode:   MethodState(a.RecoveryState(env)),
 		OperatorCode:   MethodState(a.OperatorState(env)),
 		Authenticators: authenticators(a),
-	}, nil
+	}
 }
 
 // Verification says who has proven what.

@@ -70,3 +70,51 @@ func TestSignIn(t *testing.T) {
 	require.Equal(t, h.clock(), st.Authenticators[0].LastUsed)
 	require.Nil(t, st.Pending)
 }
+
+func TestCheckChallenge(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t)
+	o := h.enrol("user-42")
+	stands := func(token string) bool {
+		t.Helper()
+		ch, err := h.CheckChallenge(ctx, token)
+		if err != nil {
+			require.ErrorIs(t, err, gatehouse.ErrDenied)
+			require.Equal(t, gatehouse.Challenge{}, ch)
+			return false
+		}
+		require.Equal(t, token, ch.Token.Reveal())
+		require.Equal(t, gatehouse.Needed, ch.Step)
+		require.Len(t, ch.Authenticators, 1)
+		return true
+	}
+
+	token := o.challenge()
+	require.True(t, stands(token))
+	for range 6 {
+		_, err := h.Answer(ctx, token, "000000")
+		require.ErrorIs(t, err, gatehouse.ErrDenied)
+	}
+	ch, err := h.CheckChallenge(ctx, token)
+	require.NoError(t, err)
+	require.False(t, ch.TOTP.Available, "it shows the lock that came after it")
+	require.True(t, ch.TOTP.RetryAt.After(h.clock()))
+
+	_, err = h.Answer(ctx, token, o.codes[0].Reveal())
+	require.NoError(t, err)
+	require.False(t, stands(token), "it was answered")
+
+	token = o.challenge()
+	h.wait(5*time.Minute + time.Second)
+	require.False(t, stands(token), "it has expired")
+
+	token = o.challenge()
+	require.NoError(t, h.Operator("op").Because("x").Suspend(ctx, "user-42"))
+	require.False(t, stands(token), "the account is suspended")
+	require.NoError(t, h.Operator("op").Resume(ctx, "user-42"))
+	require.False(t, stands(token), "a suspension ends what it finds")
+
+	token = o.challenge()
+	require.NoError(t, h.Operator("op").PasswordChanged(ctx, "user-42", gatehouse.KeepTokens))
+	require.False(t, stands(token), "the password is another")
+}

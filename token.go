@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,6 +118,17 @@ func (s *Service) Tokens(ctx context.Context, account, after string, limit int) 
 		list = append(list, tokenInfo(t, rec.Usage, index, env))
 	}
 	return list, nil
+}
+
+// TokenPolicy returns the rules under which the Service mints tokens, with their defaults filled in, and
+// whether it has any: for pages that ask owners for scopes and lifetimes.
+func (s *Service) TokenPolicy() (tokens.Policy, bool) {
+	if s.policy == nil {
+		return tokens.Policy{}, false
+	}
+	p := *s.policy
+	p.Kinds = slices.Clone(p.Kinds)
+	return p, true
 }
 
 func (s *Service) hasTokens() error {

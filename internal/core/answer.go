@@ -100,6 +100,11 @@ func (a Account) Refused(t Attempt, env Env) (Outcome, bool) {
 	return Outcome{}, false
 }
 
+// Stands reports whether a sign-in that a challenge stands for can go on.
+func (a Account) Stands(c Challenge, env Env) bool {
+	return a.Suspension == nil && a.Protected() && a.current(c, env)
+}
+
 func (a Account) current(c Challenge, env Env) bool {
 	return c.Account == a.ID && c.Epoch == a.Epoch && c.SignIns == a.SignIns && env.within(c.At, ChallengeLife)
 }
