@@ -187,3 +187,29 @@ func (s *Service) CheckProof(ctx context.Context, p Proof, maxAge time.Duration,
 		AccountID: a.ID, Method: presented.Method, At: core.Time(presented.At), SecondFactor: presented.Kind == core.SecondFactor,
 	}, nil
 }
+
+// Allowed is what an owner's proof is enough for. The zero Allowed is nothing.
+type Allowed struct {
+	Replace bool // BeginEnrolment with Replace, RegenerateRecoveryCodes
+	Factors bool // BeginEnrolment, RemoveAuthenticator, DisableTwoFactor
+	Revoke  bool // RevokeToken, RevokeAllTokens
+	Tokens  bool // MintToken, RotateToken, RenewToken
+}
+
+// Allowed returns what the proof is enough for now, so that a page can ask for a code before it shows a form,
+// and not after. A proof that is not good is enough for nothing, which is no error. It authorises nothing: each
+// method checks the proof by itself.
+func (o Owner) Allowed(ctx context.Context) (Allowed, error) {
+	p, err := o.s.present(ctx, o.proof, o.session)
+	if errors.Is(err, ErrStepUpRequired) {
+		return Allowed{}, nil
+	}
+	if err != nil {
+		return Allowed{}, err
+	}
+	a, _, err := o.s.load(ctx, p.Account)
+	if err != nil {
+		return Allowed{}, err
+	}
+	return Allowed(a.Allowed(p, o.s.env())), nil
+}

@@ -2,12 +2,17 @@ package gatehouse_test
 
 import (
 	"context"
+	"errors"
+	"reflect"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/storage/memory"
+	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -264,4 +269,81 @@ func TestAttestOfAProtectedAccount(t *testing.T) {
 		}
 		require.ErrorIs(t, h.Owner(off).RenameAuthenticator(ctx, o.auth, "A"), gatehouse.ErrState)
 	})
+}
+
+// What Allowed says is what the methods do, for every kind of proof and as it grows old.
+func TestAllowed(t *testing.T) {
+	ctx := context.Background()
+	kinds := map[string]func(h *house) (gatehouse.Proof, []gatehouse.Option){
+		"none":     func(*house) (gatehouse.Proof, []gatehouse.Option) { return gatehouse.Proof{}, nil },
+		"forged":   func(*house) (gatehouse.Proof, []gatehouse.Option) { return gatehouse.ProofFromString("x"), nil },
+		"attested": func(h *house) (gatehouse.Proof, []gatehouse.Option) { return h.attest("user-42"), nil },
+		"attested too late": func(h *house) (gatehouse.Proof, []gatehouse.Option) {
+			h.enrol("user-42")
+			return h.attest("user-42"), nil
+		},
+		"second factor": func(h *house) (gatehouse.Proof, []gatehouse.Option) {
+			return h.enrol("user-42").proof, nil
+		},
+		"recovery code": func(h *house) (gatehouse.Proof, []gatehouse.Option) {
+			v, err := h.StepUp(ctx, "user-42", h.enrol("user-42").codes[0].Reveal())
+			require.NoError(h.t, err)
+			return v.Proof, nil
+		},
+		"another session's": func(h *house) (gatehouse.Proof, []gatehouse.Option) {
+			return h.attest("user-42", gatehouse.InSession("one")), []gatehouse.Option{gatehouse.InSession("two")}
+		},
+		"suspended": func(h *house) (gatehouse.Proof, []gatehouse.Option) {
+			o := h.enrol("user-42")
+			require.NoError(h.t, h.Operator("op").Because("x").Suspend(ctx, "user-42"))
+			return o.proof, nil
+		},
+	}
+	enough := map[string]func(o gatehouse.Owner) error{
+		"Replace": func(o gatehouse.Owner) error {
+			_, err := o.RegenerateRecoveryCodes(ctx)
+			return err
+		},
+		"Factors": func(o gatehouse.Owner) error {
+			_, err := o.DisableTwoFactor(ctx)
+			return err
+		},
+		"Revoke": func(o gatehouse.Owner) error { return o.RevokeAllTokens(ctx) },
+		"Tokens": func(o gatehouse.Owner) error {
+			_, err := o.MintToken(ctx, tokens.Request{Name: "x", Scopes: tokens.Scopes{"projects:read"}})
+			return err
+		},
+	}
+	seen := map[string]map[bool]bool{}
+	for kind, proofOf := range kinds {
+		for what, call := range enough {
+			for _, age := range []time.Duration{0, 4*time.Minute + 30*time.Second, 6 * time.Minute, 14*time.Minute + 30*time.Second, 16 * time.Minute} {
+				h := newHouse(t, withTokens(t))
+				p, opts := proofOf(h)
+				h.wait(age)
+				face := h.Owner(p, opts...)
+				may, err := face.Allowed(ctx)
+				require.NoError(t, err)
+				err = call(face)
+				said := reflect.ValueOf(may).FieldByName(what).Bool()
+				suspended := kind == "suspended"
+				require.Equal(t, !errors.Is(err, gatehouse.ErrStepUpRequired) && !suspended, said, "%s, %s after %v: %v", kind, what, age, err)
+				if seen[what] == nil {
+					seen[what] = map[bool]bool{}
+				}
+				seen[what][said] = true
+			}
+		}
+	}
+	for what, both := range seen {
+		require.Len(t, both, 2, what)
+	}
+
+	store := gatehousetest.NewStore(memory.New())
+	h := houseOn(t, store)
+	p := h.enrol("user-42").proof
+	store.Inject(gatehousetest.On("LoadAccount", gatehousetest.Fail))
+	_, err := h.Owner(p).Allowed(ctx)
+	require.Error(t, err)
+	require.NotErrorIs(t, err, gatehouse.ErrStepUpRequired)
 }

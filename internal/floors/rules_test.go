@@ -45,7 +45,7 @@ var rules = map[string]rule{
 	".": {ours: slices.Concat(leaves, lower, []string{"internal/core"})},
 
 	"httpguard":     {ours: slices.Concat(leaves, lower, []string{"."}), links: []string{"net", "net/http"}},
-	"securitypage":  {ours: slices.Concat(leaves, lower, []string{"."}), links: []string{"net", "net/http"}},
+	"securitypage":  {ours: slices.Concat(leaves, lower, []string{".", "httpguard"}), links: []string{"net", "net/http"}},
 	"gatehousetest": {ours: slices.Concat(leaves, lower, []string{".", "storage/memory"}), links: []string{"testing"}},
 }
 

@@ -1,0 +1,270 @@
+package securitypage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"hash/fnv"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse"
+)
+
+// maxBody bounds a form, in bytes.
+const maxBody = 64 << 10
+
+// call is one request.
+type call struct {
+	p       *Page
+	w       http.ResponseWriter
+	r       *http.Request
+	s       Session
+	texts   map[string]string
+	stepped string // the method of a step-up that this request has brought: "totp", "recovery" or "password"
+}
+
+func (c *call) ctx() context.Context { return c.r.Context() }
+
+func (c *call) svc() *gatehouse.Service { return c.p.c.Service }
+
+// tied is the option that ties proofs to the session.
+func (c *call) tied() gatehouse.Option { return gatehouse.InSession(c.s.Secret) }
+
+func (c *call) owner() gatehouse.Owner { return c.svc().Owner(c.s.Proof, c.tied()) }
+
+func (c *call) status() (gatehouse.Status, error) { return c.svc().Status(c.ctx(), c.s.Account) }
+
+func (c *call) field(name string) string { return strings.TrimSpace(c.r.PostForm.Get(name)) }
+
+// keep has the session keep a proof.
+func (c *call) keep(p gatehouse.Proof) error {
+	c.s.Proof = p
+	return c.s.Keep(p)
+}
+
+// who may see a path.
+type who uint8
+
+const (
+	signedIn  who = 1 << iota // completely
+	signingIn                 // the first factor was right, the second step is outstanding
+)
+
+// route is what a path answers.
+type route struct {
+	who  who
+	get  func(*call) error
+	post func(*call) error
+	// state returns what a form of this path was made for. It is refused once that is another.
+	state func(*call) (string, error)
+}
+
+func (p *Page) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	handle := func(path string, rt route) {
+		mux.HandleFunc(p.c.Path+path, func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, rt) })
+	}
+	either := signedIn | signingIn
+	handle("/{$}", route{who: signedIn, get: (*call).overview})
+	handle("/pair", route{who: either, get: (*call).pair, post: (*call).beginPairing, state: (*call).factors})
+	handle("/pair/confirm", route{who: either, get: (*call).pairing, post: (*call).confirmPairing, state: (*call).factors})
+	handle("/pair/cancel", route{who: signedIn, post: (*call).cancelPairing, state: (*call).factors})
+	handle("/pair/done", route{who: either, get: (*call).paired})
+	handle("/authenticators", route{who: signedIn, get: (*call).authenticators})
+	handle("/authenticators/rename", route{who: signedIn, post: (*call).rename, state: (*call).factors})
+	handle("/authenticators/remove", route{who: signedIn, get: (*call).removal, post: (*call).remove, state: (*call).factors})
+	handle("/recovery-codes", route{who: signedIn, get: (*call).codes, post: (*call).newCodes, state: (*call).factors})
+	handle("/recovery-codes/saved", route{who: signedIn, post: (*call).savedCodes, state: (*call).factors})
+	handle("/unlock", route{who: signedIn, post: (*call).unlock})
+	handle("/disable", route{who: signedIn, get: (*call).disabling, post: (*call).disable, state: (*call).factors})
+	handle("/tokens", route{who: signedIn, get: (*call).tokens})
+	handle("/tokens/new", route{who: signedIn, get: (*call).minting, post: (*call).mint, state: (*call).tokenList})
+	handle("/tokens/revoke-all", route{who: signedIn, post: (*call).revokeAll, state: (*call).tokenList})
+	handle("/tokens/{id}", route{who: signedIn, get: (*call).token})
+	handle("/tokens/{id}/rotate", route{who: signedIn, post: (*call).rotate, state: (*call).tokenState})
+	handle("/tokens/{id}/renew", route{who: signedIn, post: (*call).renew, state: (*call).tokenState})
+	handle("/tokens/{id}/revoke", route{who: signedIn, post: (*call).revoke, state: (*call).tokenState})
+	handle("/activity", route{who: signedIn, get: (*call).activity})
+	handle("/activity/reviewed", route{who: signedIn, post: (*call).reviewed})
+	handle("/step-up", route{who: signedIn, get: (*call).stepUpPage, post: (*call).stepUpDone, state: (*call).next})
+	handle("/sign-in", route{who: signingIn, get: (*call).secondStep, post: (*call).answer})
+	handle("/sign-in/clock", route{who: signingIn, get: (*call).clock, post: (*call).resync})
+	handle("/", route{who: either})
+	for _, name := range []string{"page.css", "page.js"} {
+		mux.HandleFunc(p.c.Path+"/"+name, p.files.serve(name))
+	}
+	return mux
+}
+
+// ServeHTTP answers every path under Config.Path.
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	harden(w.Header())
+	p.mux.ServeHTTP(w, r)
+}
+
+// harden sets what every answer has. The referrer is kept within the service, but not cut off: without it
+// browsers send "Origin: null" with forms, which cannot be told from another site's.
+func harden(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "+
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+}
+
+func (p *Page) serve(w http.ResponseWriter, r *http.Request, rt route) {
+	c, err := p.call(w, r)
+	if err == nil {
+		err = c.run(rt)
+	}
+	if err != nil && !errors.Is(err, errAnswered) {
+		c.fail(err)
+	}
+}
+
+var errSession = errors.New("securitypage: Config.Session has returned a session without Keep, or whose Secret is under 16 bytes")
+
+// call returns the request with its session. It is of use also with an error.
+func (p *Page) call(w http.ResponseWriter, r *http.Request) (*call, error) {
+	c := &call{p: p, w: w, r: r}
+	if p.c.Texts != nil {
+		c.texts = p.c.Texts(r)
+	}
+	s, err := p.c.Session(r)
+	if err != nil {
+		return c, err
+	}
+	if s.Account != "" && (len(s.Secret) < 16 || s.Keep == nil) {
+		return c, errSession
+	}
+	if s.Label == "" {
+		s.Label = s.Account
+	}
+	c.s = s
+	return c, nil
+}
+
+func (c *call) who() who {
+	switch {
+	case c.s.Account == "":
+		return 0
+	case c.s.Challenge != "":
+		return signingIn
+	}
+	return signedIn
+}
+
+func (c *call) run(rt route) error {
+	switch is := c.who(); {
+	case is == 0:
+		c.redirect(c.p.c.Links.SignIn)
+		return nil
+	case rt.who&is != 0:
+	case is == signingIn:
+		c.redirect(c.p.c.Path + "/sign-in")
+		return nil
+	default: // signed in already
+		c.redirect(c.p.c.Links.Home)
+		return nil
+	}
+	switch {
+	case rt.get == nil && rt.post == nil:
+		return errNotFound
+	case rt.get != nil && (c.r.Method == http.MethodGet || c.r.Method == http.MethodHead):
+		return rt.get(c)
+	case rt.post != nil && c.r.Method == http.MethodPost:
+		return c.submit(rt)
+	}
+	return c.wrongMethod(rt)
+}
+
+// submit checks where a form comes from, and that it is the one that was made for what it finds, before
+// anything is done.
+func (c *call) submit(rt route) error {
+	if err := c.p.c.CrossOrigin.Check(c.r); err != nil {
+		return errForeign
+	}
+	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxBody)
+	if err := c.r.ParseForm(); err != nil {
+		return errors.Join(errForm, err)
+	}
+	if rt.state != nil {
+		defer c.p.turns.take(c.s.Account)()
+	}
+	ok, err := c.formIsCurrent(rt)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errStale
+	}
+	if err := c.stepUpHere(); err != nil {
+		return err
+	}
+	return rt.post(c)
+}
+
+// turns lets forms of one account in one at a time, so that one that was sent twice finds what its twin has
+// done. Other processes' forms meet in the store, where proofs end with the change they were used for.
+type turns [64]sync.Mutex
+
+func (t *turns) take(account string) (release func()) {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(account))
+	m := &t[h.Sum32()%uint32(len(t))]
+	m.Lock()
+	return m.Unlock
+}
+
+// redirect sends the browser on by GET. A notice is the key of a text to show there.
+func (c *call) redirect(to string, notice ...string) {
+	if len(notice) > 0 {
+		to += "?notice=" + c.sign("notice", notice[0]) + notice[0]
+	}
+	c.w.Header().Set("Location", to)
+	c.w.WriteHeader(http.StatusSeeOther)
+}
+
+// render answers with a page. What it is made of is complete before anything is written.
+func (c *call) render(status int, page string, data any) error {
+	return c.renderWith(status, page, data, nil)
+}
+
+// renderWith is render for a form that was not accepted: wrong has a text for each field that is at fault.
+func (c *call) renderWith(status int, page string, data any, wrong map[string]string) error {
+	v := &View{c: c, Page: page, Data: data, Wrong: wrong}
+	var body bytes.Buffer
+	if err := c.p.files.pages[page].ExecuteTemplate(&body, "layout", v); err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	c.w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
+	c.w.WriteHeader(status)
+	if c.r.Method != http.MethodHead {
+		_, _ = c.w.Write(body.Bytes())
+	}
+	return nil
+}
+
+// retryAfter says when another try makes sense (RFC 9110 §10.2.3).
+func (c *call) retryAfter(at time.Time) {
+	if wait := at.Sub(c.p.c.Now()); wait > 0 {
+		c.w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
+	}
+}
+
+func (c *call) wrongMethod(rt route) error {
+	allowed := map[string]bool{http.MethodGet: rt.get != nil, http.MethodHead: rt.get != nil, http.MethodPost: rt.post != nil}
+	maps.DeleteFunc(allowed, func(_ string, ok bool) bool { return !ok })
+	c.w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(allowed)), ", "))
+	return errMethod
+}

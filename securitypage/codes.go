@@ -1,0 +1,68 @@
+package securitypage
+
+import (
+	"net/http"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/recovery"
+)
+
+// codesData is a set of recovery codes as it is shown, once.
+type codesData struct {
+	List []string
+	Text string // to download or print
+}
+
+func (c *call) codesData(codes recovery.Codes) codesData {
+	d := codesData{}
+	if len(codes) == 0 {
+		return d
+	}
+	for _, code := range codes {
+		d.List = append(d.List, code.Reveal())
+	}
+	d.Text = codes.Text(c.p.c.Name, c.s.Label, c.p.c.Now())
+	return d
+}
+
+// recoveryData is what the page of recovery codes shows.
+type recoveryData struct {
+	Set     gatehouse.RecoverySet
+	Status  gatehouse.Status
+	State   string
+	Codes   codesData // only in the answer to the form that has made them
+	Pending bool
+}
+
+func (c *call) codes() error {
+	st, err := c.status()
+	if err != nil {
+		return err
+	}
+	return c.render(http.StatusOK, "codes", recoveryData{Set: st.RecoveryCodes, Status: st, State: factorState(st)})
+}
+
+func (c *call) newCodes() error {
+	made, err := c.owner().RegenerateRecoveryCodes(c.ctx())
+	if err != nil {
+		return err
+	}
+	if err := c.keep(made.Proof); err != nil {
+		return err
+	}
+	st, err := c.status()
+	if err != nil {
+		return err
+	}
+	return c.render(http.StatusOK, "newcodes", recoveryData{
+		Set: gatehouse.RecoverySet{ID: made.SetID}, Status: st, State: factorState(st), Codes: c.codesData(made.Codes),
+	})
+}
+
+func (c *call) savedCodes() error {
+	if err := c.owner().AcknowledgeRecoveryCodes(c.ctx(), c.field("set")); err != nil {
+		return err
+	}
+	c.redirect(c.p.c.Path+"/recovery-codes", "saved")
+	return nil
+}

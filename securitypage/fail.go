@@ -1,0 +1,67 @@
+package securitypage
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/posture"
+)
+
+var (
+	errNotFound = errors.New("securitypage: no such page")
+	errMethod   = errors.New("securitypage: wrong method")
+	errForeign  = errors.New("securitypage: the form comes from another site")
+	errForm     = errors.New("securitypage: the form cannot be read")
+	errStale    = errors.New("securitypage: the form was used, or made before something changed")
+)
+
+// fail answers with the page of an error.
+func (c *call) fail(err error) {
+	var gate *gatehouse.GateError
+	var tooBig *http.MaxBytesError
+	switch {
+	case errors.Is(err, gatehouse.ErrStepUpRequired):
+		err = c.prompt(http.StatusForbidden, nil)
+	case errors.As(err, &gate):
+		err = c.closed(gate.Decision)
+	case errors.Is(err, errNotFound):
+		err = c.message(http.StatusNotFound, "missing")
+	case errors.Is(err, errMethod):
+		err = c.message(http.StatusMethodNotAllowed, "method")
+	case errors.Is(err, errForeign):
+		err = c.message(http.StatusForbidden, "foreign")
+	case errors.As(err, &tooBig):
+		err = c.message(http.StatusRequestEntityTooLarge, "toobig")
+	case errors.Is(err, errForm):
+		err = c.message(http.StatusBadRequest, "form")
+	case errors.Is(err, errStale), errors.Is(err, gatehouse.ErrState):
+		err = c.message(http.StatusConflict, "stale")
+	case errors.Is(err, gatehouse.ErrInvalid):
+		err = c.message(http.StatusUnprocessableEntity, "invalid")
+	case errors.Is(err, gatehouse.ErrBusy):
+		c.w.Header().Set("Retry-After", "5")
+		err = c.message(http.StatusServiceUnavailable, "busy")
+	case errors.Is(err, context.Canceled) && c.r.Context().Err() != nil:
+		return // nobody is there to read it
+	}
+	if err == nil {
+		return
+	}
+	// What it is stays with the host. Errors of Gatehouse hold no secrets.
+	c.p.c.Faults.ErrorContext(c.r.Context(), "securitypage: a request has failed", "path", c.r.URL.Path, "error", err)
+	if c.message(http.StatusInternalServerError, "fault") != nil {
+		http.Error(c.w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+	}
+}
+
+// message answers with a page that has nothing but a text.
+func (c *call) message(status int, key string) error {
+	return c.render(status, "message", key)
+}
+
+// closed answers with what keeps a gate closed, and what mends it.
+func (c *call) closed(d posture.Decision) error {
+	return c.render(http.StatusForbidden, "gate", d)
+}

@@ -1,0 +1,332 @@
+package securitypage_test
+
+import (
+	"html"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// secretOf returns the secret that a page of pairing shows.
+func secretOf(t *testing.T, a answer) *gatehousetest.Authenticator {
+	t.Helper()
+	m := regexp.MustCompile(`<code id="secret">([A-Z2-7 ]+)</code>`).FindStringSubmatch(a.body)
+	require.NotNil(t, m, a.body)
+	app, err := gatehousetest.Scan("otpauth://totp/Acme:ada?issuer=Acme&algorithm=SHA1&digits=6&period=30&secret=" + strings.ReplaceAll(m[1], " ", ""))
+	require.NoError(t, err)
+	return app
+}
+
+var codeItem = regexp.MustCompile(`<li><code>([^<]+)</code></li>`)
+
+func codesOf(a answer) (codes []string) {
+	for _, m := range codeItem.FindAllStringSubmatch(a.body, -1) {
+		codes = append(codes, html.UnescapeString(m[1]))
+	}
+	return codes
+}
+
+// The whole way of an owner: from nothing to a protected account, and through the second step.
+func TestPairAndSignIn(t *testing.T) {
+	h := newHost(t)
+	b := h.signIn("ada")
+	a := b.get("/")
+	require.Equal(t, http.StatusOK, a.status, a.body)
+	require.Contains(t, a.text(), "Password only")
+	require.Contains(t, a.body, `href="/settings/security/pair"`)
+
+	a = b.submit("/pair", "/pair", "name", "Work phone")
+	require.Equal(t, http.StatusOK, a.status, a.body)
+	require.Equal(t, "no-store", a.header.Get("Cache-Control"))
+	app, codes := secretOf(t, a), codesOf(a)
+	require.Len(t, codes, 10)
+	require.Contains(t, a.body, "<svg ")
+
+	// Not before the codes are said to be saved, and not with a wrong code.
+	shown := a
+	a = b.send(shown, "/pair/confirm", "code", app.Code(h.svc.Now()))
+	require.Equal(t, http.StatusUnprocessableEntity, a.status)
+	require.Contains(t, a.text(), "Save the recovery codes first")
+	require.NotContains(t, a.body, codes[0], "secrets are shown once")
+	a = b.send(shown, "/pair/confirm", "saved", "yes", "code", "000000")
+	require.Equal(t, http.StatusUnprocessableEntity, a.status)
+	require.Contains(t, a.text(), "9 tries left")
+	code := app.Code(h.svc.Now())
+	a = b.send(a, "/pair/confirm", "code", code[:3]+" "+code[3:])
+	require.Equal(t, prefix+"/pair/done", a.header.Get("Location"), a.body)
+	require.Contains(t, b.follow(a).text(), "Two-factor sign-in is on")
+	require.Contains(t, b.get("/").text(), "Two-factor sign-in")
+
+	// The form is used up.
+	a = b.send(shown, "/pair/confirm", "saved", "yes", "code", code)
+	require.Equal(t, http.StatusConflict, a.status)
+
+	// The second step.
+	h.svc.Wait(totp.Period)
+	b = h.signIn("ada")
+	for _, path := range []string{"/", "/pair/cancel", "/authenticators", "/recovery-codes", "/tokens", "/tokens/new", "/activity", "/disable", "/step-up"} {
+		require.Equal(t, prefix+"/sign-in", b.get(path).header.Get("Location"), path)
+	}
+	a = b.submit("/sign-in", "/sign-in", "code", "123456")
+	require.Equal(t, http.StatusUnprocessableEntity, a.status)
+	require.Contains(t, a.text(), "This code is not right")
+	code = app.Code(h.svc.Now())
+	a = b.send(a, "/sign-in", "code", " "+code+" ")
+	require.Equal(t, "/home", a.header.Get("Location"), a.body)
+	require.Equal(t, "/home", b.get("/sign-in").header.Get("Location"))
+
+	// The same code does not do twice, a recovery code does once.
+	b = h.signIn("ada")
+	require.Equal(t, http.StatusUnprocessableEntity, b.submit("/sign-in", "/sign-in", "code", code).status)
+	a = b.submit("/sign-in?with=recovery", "/sign-in", "code", strings.ToLower(codes[2]))
+	require.Equal(t, "/home", a.header.Get("Location"), a.body)
+	require.Contains(t, b.get("/").text(), "You have signed in with a recovery code")
+	b = h.signIn("ada")
+	require.Equal(t, http.StatusUnprocessableEntity, b.submit("/sign-in?with=recovery", "/sign-in", "code", codes[2]).status)
+}
+
+// An owner with a recovery code replaces the authenticator, and adds none.
+func TestReplaceByRecoveryCode(t *testing.T) {
+	h := newHost(t)
+	_, o := h.enrolled("ada")
+	b := h.signIn("ada")
+	require.Equal(t, "/home", b.submit("/sign-in?with=recovery", "/sign-in", "code", o.RecoveryCodes[0].Reveal()).header.Get("Location"))
+
+	a := b.get("/pair")
+	require.Contains(t, a.text(), "Take the place of")
+	require.NotContains(t, a.text(), "Be one more authenticator")
+	a = b.send(a, "/pair", "name", "New phone")
+	app := secretOf(t, a)
+	require.Empty(t, codesOf(a), "the account has recovery codes")
+	a = b.send(a, "/pair/confirm", "code", app.Code(h.svc.Now()))
+	require.Equal(t, prefix+"/pair/done", a.header.Get("Location"), a.body)
+	require.Contains(t, b.get("/authenticators").text(), "New phone")
+
+	st, err := h.svc.Status(t.Context(), "ada")
+	require.NoError(t, err)
+	require.Len(t, st.Authenticators, 1)
+
+	// A recovery code's proof is not enough to turn it all off: a code of the app is asked for.
+	a = b.get("/disable")
+	require.Equal(t, http.StatusForbidden, a.status)
+	require.Contains(t, a.text(), "Confirm that it is you")
+	h.svc.Wait(totp.Period)
+	a = b.send(a, "/step-up", "step_up", app.Code(h.svc.Now()))
+	require.Equal(t, prefix+"/disable", a.header.Get("Location"), a.body)
+	a = b.follow(a)
+	require.Contains(t, a.text(), "What would change")
+	require.Contains(t, a.text(), "No longer allowed")
+	require.Equal(t, http.StatusUnprocessableEntity, b.send(a, "/disable").status)
+	a = b.send(a, "/disable", "sure", "yes")
+	require.Equal(t, http.StatusSeeOther, a.status, a.body)
+	require.Contains(t, b.follow(a).text(), "Two-factor sign-in is off.")
+}
+
+// The way back that an operator opens.
+func TestOperatorCode(t *testing.T) {
+	h := newHost(t)
+	signedIn, _ := h.enrolled("ada")
+	code, err := h.svc.Operator("op-1").Because("ticket 4711").Reset(t.Context(), "ada")
+	require.NoError(t, err)
+	require.Contains(t, signedIn.get("/").text(), "Support has reset this account's two-factor sign-in.")
+
+	b := h.signIn("ada")
+	a := b.get("/sign-in")
+	require.Contains(t, a.text(), "Code from support")
+	require.Equal(t, http.StatusUnprocessableEntity, b.send(a, "/sign-in", "code", "AAAA-AAAA-AAAA-AAAA").status)
+	a = b.send(a, "/sign-in", "code", code.Reveal())
+	require.Equal(t, prefix+"/pair", a.header.Get("Location"), a.body)
+	require.Equal(t, prefix+"/sign-in", b.get("/").header.Get("Location"), "nobody is signed in yet")
+	a = b.send(b.follow(a), "/pair", "name", "New phone")
+	app := secretOf(t, a)
+	require.Len(t, codesOf(a), 10)
+	a = b.send(a, "/pair/confirm", "saved", "yes", "code", app.Code(h.svc.Now()))
+	a = b.follow(a)
+	require.Contains(t, a.text(), "Sign in again with your password and its code.")
+	require.Contains(t, a.body, `href="/login"`)
+	require.Contains(t, b.get("/sign-in").text(), "This sign-in has ended")
+
+	h.svc.Wait(totp.Period)
+	b = h.signIn("ada")
+	a = b.submit("/sign-in", "/sign-in", "code", app.Code(h.svc.Now()))
+	require.Equal(t, "/home", a.header.Get("Location"), a.body)
+	require.Contains(t, b.get("/activity").text(), "ticket 4711")
+}
+
+// Tokens, from the form to the end of their lives.
+func TestTokens(t *testing.T) {
+	h := newHost(t)
+	b := h.signIn("ada")
+	a := b.get("/tokens/new")
+	require.Equal(t, http.StatusForbidden, a.status)
+	require.Contains(t, a.text(), "Protect your account first")
+	require.Contains(t, a.body, `href="/settings/security/pair"`)
+
+	b, o := h.enrolled("eve")
+	a = b.get("/tokens/new")
+	require.Contains(t, a.text(), "Deploy to production.")
+	require.Contains(t, a.text(), "High risk")
+	a = b.send(a, "/tokens/new", "name", "", "networks", "nowhere")
+	require.Equal(t, http.StatusUnprocessableEntity, a.status)
+	require.Contains(t, a.text(), "A name is up to 64")
+	require.Contains(t, a.text(), "Choose at least one.")
+	require.Contains(t, a.text(), "neither an address nor a network")
+	require.Contains(t, a.body, ">nowhere</textarea>", "what was typed stays")
+
+	a = b.submit("/tokens/new", "/tokens/new", "name", "deploy <b>", "scope", "projects:read", "scope", "deploys:write", "days", "90", "resources", "project/7\nproject/8")
+	require.Equal(t, http.StatusOK, a.status, a.body)
+	token := regexp.MustCompile(`<code id="token">(acme_pat_[0-9A-Za-z]+)</code>`).FindStringSubmatch(a.body)
+	require.NotNil(t, token, a.body)
+	require.Contains(t, a.text(), "deploy <b>")
+	require.NotContains(t, a.body, "<b>")
+	works := func(text string) bool {
+		_, err := h.svc.AuthenticateToken(t.Context(), text)
+		return err == nil
+	}
+	g, err := h.svc.AuthenticateToken(t.Context(), token[1])
+	require.NoError(t, err)
+	require.True(t, g.Allows("deploys:write", "project/7"))
+	require.False(t, g.Allows("deploys:write", "project/9"))
+
+	list := b.get("/tokens")
+	require.NotContains(t, list.body, token[1])
+	require.Contains(t, list.text(), "deploy <b>")
+	page := prefix + "/tokens/" + g.TokenID
+	require.Contains(t, list.body, page)
+
+	a = b.submit(page, page+"/rotate", "grace", "0")
+	rotated := regexp.MustCompile(`<code id="token">(acme_pat_[0-9A-Za-z]+)</code>`).FindStringSubmatch(a.body)
+	require.NotNil(t, rotated, a.body)
+	require.True(t, works(rotated[1]))
+	require.Contains(t, b.get(page).text(), "rotated 1 times")
+
+	// Another account's token is as unknown as none.
+	other, _ := h.enrolled("mallory")
+	for _, path := range []string{page, prefix + "/tokens/00000000000000"} {
+		require.Equal(t, http.StatusNotFound, other.get(path).status)
+		require.Equal(t, http.StatusNotFound, other.post(path+"/revoke", nil).status)
+	}
+	require.True(t, works(rotated[1]))
+
+	h.svc.Wait(91 * 24 * time.Hour)
+	a = b.get(page)
+	require.Contains(t, a.text(), "Expired")
+	a = b.send(a, page+"/renew")
+	require.Contains(t, a.text(), "Confirm that it is you")
+	a = b.send(a, page+"/renew", "step_up", o.Code())
+	require.Contains(t, b.follow(a).text(), "The token works again.")
+	require.True(t, works(rotated[1]))
+	a = b.submit(page, page+"/revoke")
+	require.Contains(t, b.follow(a).text(), "The token is revoked.")
+	require.False(t, works(rotated[1]))
+
+	a = b.submit("/tokens/new", "/tokens/new", "name", "second", "scope", "projects:read")
+	second := regexp.MustCompile(`<code id="token">(acme_pat_[0-9A-Za-z]+)</code>`).FindStringSubmatch(a.body)
+	require.NotNil(t, second, a.body)
+	require.True(t, works(second[1]))
+	require.Contains(t, b.follow(b.submit("/tokens", "/tokens/revoke-all")).text(), "tick the box")
+	require.True(t, works(second[1]))
+	require.Contains(t, b.follow(b.submit("/tokens", "/tokens/revoke-all", "sure", "yes")).text(), "All tokens are revoked.")
+	require.False(t, works(second[1]))
+}
+
+// Names, codes, removal, activity, locks: the rest of what an owner does.
+func TestSettings(t *testing.T) {
+	h := newHost(t)
+	b, o := h.enrolled("ada")
+
+	a := b.submit("/pair", "/pair", "name", "Tablet")
+	app := secretOf(t, a)
+	require.Equal(t, http.StatusSeeOther, b.send(a, "/pair/confirm", "code", app.Code(h.svc.Now())).status)
+	a = b.get("/authenticators")
+	require.Contains(t, a.text(), "Tablet")
+	a = b.send(a, "/authenticators/rename", "name", strings.Repeat("x", 65))
+	require.Equal(t, http.StatusUnprocessableEntity, a.status)
+	a = b.follow(b.send(a, "/authenticators/rename", "name", "<i>Old</i> phone"))
+	require.Contains(t, a.text(), "The name is saved.")
+	require.Contains(t, a.text(), "<i>Old</i> phone")
+	require.NotContains(t, a.body, "<i>")
+
+	a = b.get("/authenticators/remove?id=" + o.AuthenticatorID)
+	require.Contains(t, a.text(), "What would change")
+	require.Contains(t, b.follow(b.send(a, "/authenticators/remove")).text(), "The authenticator is removed.")
+	st, err := h.svc.Status(t.Context(), "ada")
+	require.NoError(t, err)
+	require.Len(t, st.Authenticators, 1)
+	a = b.get("/authenticators/remove?id=" + st.Authenticators[0].ID)
+	require.Contains(t, a.text(), "It is your only authenticator.")
+	require.Equal(t, http.StatusNotFound, b.get("/authenticators/remove?id="+o.AuthenticatorID).status)
+
+	before := h.set("ada")
+	shown := b.get("/recovery-codes")
+	a = b.send(shown, "/recovery-codes")
+	codes := codesOf(a)
+	require.Len(t, codes, 10)
+	require.NotEqual(t, before, h.set("ada"))
+	again := b.send(shown, "/recovery-codes")
+	require.Equal(t, http.StatusConflict, again.status, "a reload makes no others")
+	require.Contains(t, again.text(), "This page was out of date")
+	a = b.follow(b.send(a, "/recovery-codes/saved"))
+	require.Contains(t, a.text(), "Noted: your recovery codes are saved.")
+	require.NotContains(t, a.body, codes[0])
+
+	// A lock after wrong codes, seen at sign-in, and unlocked with a recovery code.
+	in := h.signIn("ada")
+	for range 6 {
+		a = in.submit("/sign-in", "/sign-in", "code", "000000")
+	}
+	require.Equal(t, http.StatusTooManyRequests, a.status)
+	require.NotEmpty(t, a.header.Get("Retry-After"))
+	require.Contains(t, a.text(), "Try again in")
+	require.Contains(t, in.get("/sign-in").text(), "Too many codes were wrong. Try again in")
+	require.Equal(t, "/home", in.submit("/sign-in?with=recovery", "/sign-in", "code", codes[0]).header.Get("Location"))
+	require.Contains(t, in.follow(in.submit("/authenticators", "/unlock")).text(), "It is unlocked.")
+	require.Contains(t, in.get("/activity").text(), "A recovery code was used. Was everything here your own doing?")
+	a = in.submit("/activity", "/activity/reviewed")
+	require.Contains(t, a.text(), "Confirm that it is you", "a recovery code cannot vouch for itself")
+	h.svc.Wait(totp.Period)
+	a = in.send(a, "/activity/reviewed", "step_up", app.Code(h.svc.Now()))
+	require.Contains(t, in.follow(a).text(), "Noted: it was you.")
+	require.NotContains(t, in.get("/activity").text(), "Was everything here your own doing?")
+}
+
+// A gate of the host's that only a fresher proof opens leads through the prompt and back.
+func TestRefuse(t *testing.T) {
+	h := newHost(t)
+	b := h.signIn("ada")
+	a := b.get("//deploy?to=public")
+	require.Equal(t, http.StatusForbidden, a.status)
+	require.Contains(t, a.text(), "Protect your account first")
+
+	b, o := h.enrolled("eve")
+	require.Equal(t, "deployed", b.get("//deploy").body)
+	h.svc.Wait(6 * time.Minute)
+	a = b.get("//deploy?to=public")
+	require.Equal(t, prefix+"/step-up?next=%2Fdeploy%3Fto%3Dpublic", a.header.Get("Location"))
+	a = b.send(b.follow(a), "/step-up", "step_up", o.Code())
+	require.Equal(t, "/deploy?to=public", a.header.Get("Location"), a.body)
+	require.Equal(t, "deployed", b.follow(a).body)
+
+	require.Equal(t, "/login", h.browser(nil).get("//deploy").header.Get("Location"))
+	require.Equal(t, prefix+"/sign-in", h.signIn("eve").get("//deploy").header.Get("Location"))
+
+	for _, next := range []string{"//evil.test/", "https://evil.test/", "/\\evil.test", "javascript:alert(1)", "/\tx", "evil"} {
+		a = b.get("/step-up?next=" + strings.ReplaceAll(strings.ReplaceAll(next, "\t", "%09"), "\\", "%5C"))
+		form, ok := a.form("/step-up")
+		require.True(t, ok)
+		require.Equal(t, prefix+"/", form.Get("next"), next)
+		form.Set("next", next)
+		form.Set("step_up", o.Code())
+		require.Equal(t, http.StatusConflict, b.post("/step-up", form).status, next)
+	}
+}
+
+var _ = gatehouse.TOTP

@@ -1,0 +1,98 @@
+package securitypage
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse"
+)
+
+// sign returns a code that only this session has for these words. It is how forms prove that this page has
+// made them for this session, account, path and state, where a browser's headers do not tell.
+func (c *call) sign(words ...string) string {
+	mac := hmac.New(sha256.New, []byte(c.s.Secret))
+	// No word has a NUL in it: IDs, paths and keys cannot.
+	mac.Write([]byte(strings.Join(append([]string{"securitypage", c.s.Account}, words...), "\x00")))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:signed*3/4])
+}
+
+const signed = 24 // characters of a code, of 144 bits
+
+func (c *call) verify(code string, words ...string) bool {
+	return hmac.Equal([]byte(code), []byte(c.sign(words...)))
+}
+
+// formIsCurrent reports whether a form is one of this session's, made for the state that is there.
+func (c *call) formIsCurrent(rt route) (bool, error) {
+	state := ""
+	if rt.state != nil {
+		var err error
+		if state, err = rt.state(c); err != nil {
+			return false, err
+		}
+	}
+	return c.verify(c.r.PostForm.Get("form"), "form", c.r.URL.Path, state), nil
+}
+
+// digest returns a state as one word.
+func digest(parts []string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return string(base64.RawURLEncoding.EncodeToString(sum[:16]))
+}
+
+// factors is the state of forms that change factors: which there are.
+func (c *call) factors() (string, error) {
+	st, err := c.status()
+	if err != nil {
+		return "", err
+	}
+	return factorState(st), nil
+}
+
+func factorState(st gatehouse.Status) string {
+	parts := []string{st.RecoveryCodes.ID, ""}
+	if st.Pending != nil {
+		parts[1] = st.Pending.ID
+	}
+	for _, a := range st.Authenticators {
+		parts = append(parts, a.ID, a.Name)
+	}
+	return digest(parts)
+}
+
+// tokenList is the state of forms that change the list of tokens.
+func (c *call) tokenList() (string, error) {
+	list, err := c.allTokens()
+	if err != nil {
+		return "", err
+	}
+	return tokenListState(list), nil
+}
+
+func tokenListState(list []gatehouse.TokenInfo) string {
+	var parts []string
+	for _, t := range list {
+		parts = append(parts, tokenStateOf(t))
+	}
+	return digest(parts)
+}
+
+// tokenState is the state of forms that change one token.
+func (c *call) tokenState() (string, error) {
+	t, err := c.findToken(c.r.PathValue("id"))
+	if err != nil {
+		return "", err
+	}
+	return tokenStateOf(t), nil
+}
+
+func tokenStateOf(t gatehouse.TokenInfo) string {
+	return digest([]string{t.ID, t.Expires.Format(time.RFC3339), t.Revoked.Format(time.RFC3339), strconv.Itoa(t.Rotations)})
+}
+
+// next is the state of the step-up form: where it leads.
+func (c *call) next() (string, error) { return digest([]string{c.r.PostForm.Get("next")}), nil }

@@ -1,0 +1,332 @@
+package securitypage_test
+
+import (
+	"crypto/rand"
+	"errors"
+	"html"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/httpguard"
+	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/securitypage"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+const (
+	prefix   = "/settings/security"
+	password = "correct horse battery"
+)
+
+// host is a service that mounts the page: sessions in memory, one password for everybody.
+type host struct {
+	t    *testing.T
+	svc  *gatehousetest.Service
+	page *securitypage.Page
+	web  *httptest.Server
+	logs *strings.Builder
+
+	mu       sync.Mutex
+	sessions map[string]*session
+}
+
+type session struct{ account, secret, proof, challenge string }
+
+func newHost(t *testing.T, edit ...func(*securitypage.Config)) *host {
+	t.Helper()
+	return newHostWith(t, nil, edit...)
+}
+
+func newHostWith(t *testing.T, service []func(*gatehouse.Config), edit ...func(*securitypage.Config)) *host {
+	t.Helper()
+	model, err := posture.NewModel(posture.ModelConfig{})
+	require.NoError(t, err)
+	gates, err := posture.NewPolicy(model,
+		posture.Gate{Action: posture.MintToken, Controls: []string{posture.SecondFactor}},
+		posture.Gate{Action: posture.MintProductionToken, Controls: []string{posture.SecondFactor, posture.RecoveryCodesSaved}},
+		posture.Gate{Action: "deploy.public", Controls: []string{posture.SecondFactor}, MaxAge: 5 * time.Minute, SecondFactor: true},
+	)
+	require.NoError(t, err)
+	scopes, err := tokens.NewRegistry(
+		tokens.ScopeInfo{Scope: "projects:read", Description: "See projects."},
+		tokens.ScopeInfo{Scope: "projects:write", Description: "Change projects.", Risk: tokens.Medium},
+		tokens.ScopeInfo{Scope: "deploys:write", Description: "Deploy to production.", Risk: tokens.High, StepUp: true},
+	)
+	require.NoError(t, err)
+	h := &host{t: t, sessions: map[string]*session{}, logs: &strings.Builder{}}
+	h.svc = gatehousetest.New(t, append([]func(*gatehouse.Config){func(c *gatehouse.Config) {
+		c.Posture, c.Tokens = gates, &tokens.Policy{Brand: "acme", Scopes: scopes, Separator: "/"}
+	}}, service...)...)
+	c := securitypage.Config{
+		Service: h.svc.Service, Name: "Acme", Now: h.svc.Now, Session: h.session,
+		Faults: slog.New(slog.NewTextHandler(h.logs, nil)),
+		Links:  securitypage.Links{Home: "/home", SignIn: "/login", Help: "/help", SignOut: "/logout"},
+		FirstFactor: func(_ *http.Request, _, typed string) (gatehouse.FirstFactor, error) {
+			if typed != password {
+				return gatehouse.FirstFactor{}, gatehouse.ErrDenied
+			}
+			return gatehouse.FirstFactor{Method: "pwd", At: h.svc.Now()}, nil
+		},
+		SignedIn: func(w http.ResponseWriter, r *http.Request, v gatehouse.Verification) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			s := h.sessions[cookieOf(r)]
+			s.challenge, s.proof = "", v.Proof.Reveal()
+			http.Redirect(w, r, "/home", http.StatusSeeOther)
+			return nil
+		},
+	}
+	for _, f := range edit {
+		f(&c)
+	}
+	h.page, err = securitypage.New(c)
+	require.NoError(t, err)
+	guard, err := httpguard.New(httpguard.Config{
+		Service: h.svc.Service, Refuse: h.page.Refuse, Faults: c.Faults,
+		Session: func(r *http.Request) (gatehouse.Proof, []gatehouse.Option) {
+			s, _ := h.session(r)
+			return s.Proof, []gatehouse.Option{gatehouse.InSession(s.Secret)}
+		},
+	})
+	require.NoError(t, err)
+	mux := http.NewServeMux()
+	mux.Handle(prefix+"/", h.page)
+	said := func(text string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
+	}
+	mux.Handle("GET /home", said("home"))
+	mux.Handle("GET /login", said("login"))
+	mux.Handle("/deploy", guard.Gate("deploy.public")(said("deployed")))
+	h.web = httptest.NewServer(mux)
+	t.Cleanup(h.web.Close)
+	return h
+}
+
+func cookieOf(r *http.Request) string {
+	c, err := r.Cookie("session")
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+var errSessions = errors.New("the session store is down")
+
+func (h *host) session(r *http.Request) (securitypage.Session, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	id := cookieOf(r)
+	if id == "broken" {
+		return securitypage.Session{}, errSessions
+	}
+	s := h.sessions[id]
+	if s == nil {
+		return securitypage.Session{}, nil
+	}
+	return securitypage.Session{
+		Account: s.account, Label: s.account + "@acme.test", Secret: s.secret, Challenge: s.challenge,
+		Proof: gatehouse.ProofFromString(s.proof),
+		Keep: func(p gatehouse.Proof) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			s.proof = p.Reveal()
+			return nil
+		},
+	}, nil
+}
+
+// browser is one that follows no redirects by itself and has a session.
+type browser struct {
+	h  *host
+	c  *http.Client
+	id string
+	*session
+}
+
+// answer is what a browser got.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+	path   string
+}
+
+func (h *host) browser(s *session) *browser {
+	h.t.Helper()
+	jar, err := cookiejar.New(nil)
+	require.NoError(h.t, err)
+	b := &browser{h: h, id: rand.Text(), session: s, c: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}}
+	u, _ := url.Parse(h.web.URL)
+	jar.SetCookies(u, []*http.Cookie{{Name: "session", Value: b.id, Path: "/"}})
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s != nil {
+		h.sessions[b.id] = s
+	}
+	return b
+}
+
+// signIn signs an account in with the password, as far as that leads.
+func (h *host) signIn(account string) *browser {
+	h.t.Helper()
+	s := &session{account: account, secret: rand.Text()}
+	ch, err := h.svc.Challenge(h.t.Context(), account)
+	require.NoError(h.t, err)
+	if ch.Step == gatehouse.Needed {
+		s.challenge = ch.Token.Reveal()
+	} else {
+		p, err := h.svc.Attest(h.t.Context(), account, gatehouse.FirstFactor{Method: "pwd", At: h.svc.Now()}, gatehouse.InSession(s.secret))
+		require.NoError(h.t, err)
+		s.proof = p.Reveal()
+	}
+	return h.browser(s)
+}
+
+// enrolled is an owner with an authenticator, and a browser that has just signed in with a code of it.
+func (h *host) enrolled(account string) (*browser, *gatehousetest.Owner) {
+	h.t.Helper()
+	o := h.svc.Enrol(h.t, account)
+	require.NoError(h.t, h.svc.Owner(o.Proof).AcknowledgeRecoveryCodes(h.t.Context(), h.set(account)))
+	b := h.signIn(account)
+	a := b.submit("/sign-in", "/sign-in", "code", o.Code())
+	require.Equal(h.t, http.StatusSeeOther, a.status, a.body)
+	return b, o
+}
+
+func (h *host) set(account string) string {
+	st, err := h.svc.Status(h.t.Context(), account)
+	require.NoError(h.t, err)
+	return st.RecoveryCodes.ID
+}
+
+func (b *browser) do(r *http.Request) answer {
+	b.h.t.Helper()
+	r.Header.Set("Accept", "text/html")
+	res, err := b.c.Do(r)
+	require.NoError(b.h.t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(b.h.t, err)
+	return answer{res.StatusCode, res.Header, string(body), r.URL.Path}
+}
+
+// absolute is a path of the page, or with "//" before it one of the host.
+func (b *browser) absolute(path string) string {
+	if host, ok := strings.CutPrefix(path, "//"); ok {
+		return b.h.web.URL + "/" + host
+	}
+	if strings.HasPrefix(path, prefix) {
+		return b.h.web.URL + path
+	}
+	return b.h.web.URL + prefix + path
+}
+
+func (b *browser) get(path string) answer {
+	b.h.t.Helper()
+	r, err := http.NewRequestWithContext(b.h.t.Context(), http.MethodGet, b.absolute(path), nil)
+	require.NoError(b.h.t, err)
+	return b.do(r)
+}
+
+func (b *browser) post(path string, form url.Values) answer {
+	b.h.t.Helper()
+	r, err := http.NewRequestWithContext(b.h.t.Context(), http.MethodPost, b.absolute(path), strings.NewReader(form.Encode()))
+	require.NoError(b.h.t, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	return b.do(r)
+}
+
+// submit fills in the form of a page that goes to a path, and sends it.
+func (b *browser) submit(page, to string, pairs ...string) answer {
+	b.h.t.Helper()
+	return b.send(b.get(page), to, pairs...)
+}
+
+// send fills in a form of an answer, and sends it.
+func (b *browser) send(a answer, to string, pairs ...string) answer {
+	b.h.t.Helper()
+	form, ok := a.form(to)
+	require.True(b.h.t, ok, "no form for %s on %s (%d):\n%s", to, a.path, a.status, a.body)
+	for i := 0; i < len(pairs); i += 2 {
+		form.Del(pairs[i])
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Add(pairs[i], pairs[i+1])
+	}
+	return b.post(to, form)
+}
+
+// follow goes where an answer has sent the browser.
+func (b *browser) follow(a answer) answer {
+	b.h.t.Helper()
+	require.Equal(b.h.t, http.StatusSeeOther, a.status, a.body)
+	to := a.header.Get("Location")
+	if !strings.HasPrefix(to, prefix) {
+		to = "/" + to
+	}
+	return b.get(to)
+}
+
+var (
+	formTag  = regexp.MustCompile(`(?s)<form[^>]* action="([^"]*)"[^>]*>(.*?)</form>`)
+	fieldTag = regexp.MustCompile(`<(?:input|textarea|select)[^>]*>`)
+	choice   = regexp.MustCompile(`(?s)<select[^>]* name="([^"]*)".*?</select>`)
+	chosen   = regexp.MustCompile(`<option value="([^"]*)" selected`)
+)
+
+func attribute(tag, name string) string {
+	m := regexp.MustCompile(` ` + name + `="([^"]*)"`).FindStringSubmatch(tag)
+	if m == nil {
+		return ""
+	}
+	return html.UnescapeString(m[1])
+}
+
+// form returns the fields of a form as a browser would send them untouched.
+func (a answer) form(to string) (url.Values, bool) {
+	for _, m := range formTag.FindAllStringSubmatch(a.body, -1) {
+		if html.UnescapeString(m[1]) != to && html.UnescapeString(m[1]) != prefix+to {
+			continue
+		}
+		form := url.Values{}
+		for _, tag := range fieldTag.FindAllString(m[2], -1) {
+			kind := attribute(tag, "type")
+			if (kind == "checkbox" || kind == "radio") && !strings.Contains(tag, " checked") {
+				continue
+			}
+			if name := attribute(tag, "name"); name != "" && strings.HasPrefix(tag, "<input") {
+				form.Add(name, attribute(tag, "value"))
+			}
+		}
+		for _, s := range choice.FindAllStringSubmatch(m[2], -1) {
+			if o := chosen.FindStringSubmatch(s[0]); o != nil {
+				form.Set(s[1], html.UnescapeString(o[1]))
+			}
+		}
+		return form, true
+	}
+	return nil, false
+}
+
+var textTag = regexp.MustCompile(`(?s)<[^>]*>`)
+
+// text is what a person reads, and more.
+func (a answer) text() string {
+	return html.UnescapeString(strings.Join(strings.Fields(textTag.ReplaceAllString(a.body, " ")), " "))
+}

@@ -1,0 +1,196 @@
+package securitypage
+
+import (
+	"errors"
+	"html/template"
+	"net/http"
+	"strings"
+
+	"github.com/gatehouse-go/gatehouse"
+)
+
+// pairData is what the first page of pairing shows.
+type pairData struct {
+	Status  gatehouse.Status
+	Full    bool   // there are as many authenticators as there can be
+	OnlyOld bool   // the session is one of a recovery code, which only replaces
+	Name    string // as it was typed
+	Replace string
+	State   string
+}
+
+func (c *call) pairData() (pairData, error) {
+	st, err := c.status()
+	if err != nil {
+		return pairData{}, err
+	}
+	d := pairData{
+		Status: st, State: factorState(st), Full: len(st.Authenticators) >= maxAuthenticators,
+		Name: c.field("name"), Replace: c.field("replace"),
+	}
+	if c.who() == signedIn {
+		d.OnlyOld, err = c.byRecoveryCode()
+	}
+	if d.Replace == "" && (d.OnlyOld || d.Full) && len(st.Authenticators) > 0 {
+		d.Replace = st.Authenticators[0].ID
+	}
+	return d, err
+}
+
+const maxAuthenticators = 5
+
+func (c *call) pair() error {
+	if c.who() == signedIn {
+		if err := c.allowed(forReplace); err != nil {
+			return err
+		}
+	}
+	d, err := c.pairData()
+	if err != nil {
+		return err
+	}
+	if replace := c.r.URL.Query().Get("replace"); replace != "" {
+		d.Replace = replace
+	}
+	return c.render(http.StatusOK, "pair", d)
+}
+
+// pairingData is what the page shows that asks for an authenticator's first code. What is secret of it is
+// only in the answer to the form that began the pairing.
+type pairingData struct {
+	ID, Name  string
+	TriesLeft int
+	SetID     string // of recovery codes that are yet to be saved
+	SignedIn  bool
+	State     string
+
+	QR      template.HTML
+	Secret  string
+	Codes   codesData
+	Pending *gatehouse.Enrolling
+}
+
+func (c *call) beginPairing() error {
+	name := c.field("name")
+	enr, err := c.owner().BeginEnrolment(c.ctx(), gatehouse.Enrol{Label: label(c.s.Label), Name: name, Replace: c.field("replace")})
+	if errors.Is(err, gatehouse.ErrInvalid) {
+		d, err := c.pairData()
+		if err != nil {
+			return err
+		}
+		return c.renderWith(http.StatusUnprocessableEntity, "pair", d, map[string]string{"name": c.text("wrong.name")})
+	}
+	if err != nil {
+		return err
+	}
+	st, err := c.status()
+	if err != nil {
+		return err
+	}
+	d := c.pairingData(st)
+	// The picture is a drawing of squares that this library has made, without a word of anybody's in it.
+	d.QR, d.Secret = template.HTML(enr.QR().SVG()), spaced(enr.Secret().Reveal())
+	d.Codes = c.codesData(enr.RecoveryCodes)
+	return c.render(http.StatusOK, "pairing", d)
+}
+
+// label is what an authenticator app can show of a label.
+func label(s string) string {
+	s = strings.ReplaceAll(s, ":", " ")
+	return strings.ToValidUTF8(s[:min(len(s), 100)], "")
+}
+
+// spaced parts a secret into groups of four, which apps take as it is.
+func spaced(secret string) string {
+	var groups []string
+	for len(secret) > 4 {
+		groups, secret = append(groups, secret[:4]), secret[4:]
+	}
+	return strings.Join(append(groups, secret), " ")
+}
+
+// pairingData returns what is known of the enrolment that is pending. Its ID is empty where there is none.
+func (c *call) pairingData(st gatehouse.Status) pairingData {
+	d := pairingData{SignedIn: c.who() == signedIn, State: factorState(st)}
+	if p := st.Pending; p != nil {
+		d.Pending, d.ID, d.Name, d.TriesLeft = p, p.ID, p.Name, p.TriesLeft
+		if p.RecoveryCodes.Total > 0 && p.RecoveryCodes.Acknowledged.IsZero() {
+			d.SetID = p.RecoveryCodes.ID
+		}
+	}
+	return d
+}
+
+// pairing shows the form for the first code again, without the secrets.
+func (c *call) pairing() error {
+	st, err := c.status()
+	if err != nil {
+		return err
+	}
+	d := c.pairingData(st)
+	if d.Pending == nil {
+		c.redirect(c.p.c.Path + "/pair")
+		return nil
+	}
+	return c.render(http.StatusOK, "pairing", d)
+}
+
+func (c *call) confirmPairing() error {
+	st, err := c.status()
+	if err != nil {
+		return err
+	}
+	d := c.pairingData(st)
+	if d.Pending == nil || d.ID != c.field("id") {
+		return errStale
+	}
+	if d.SetID != "" {
+		if c.field("saved") == "" {
+			return c.renderWith(http.StatusUnprocessableEntity, "pairing", d, map[string]string{"saved": c.text("wrong.saved")})
+		}
+		if err := c.owner().AcknowledgeRecoveryCodes(c.ctx(), d.SetID); err != nil {
+			return err
+		}
+	}
+	proof, err := c.owner().ConfirmEnrolment(c.ctx(), d.ID, typed(c.field("code")))
+	if errors.Is(err, gatehouse.ErrDenied) {
+		if st, err = c.status(); err != nil {
+			return err
+		}
+		if d = c.pairingData(st); d.Pending == nil {
+			return c.message(http.StatusConflict, "tries")
+		}
+		return c.renderWith(http.StatusUnprocessableEntity, "pairing", d, map[string]string{"code": c.text("wrong.first", d.TriesLeft)})
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.keep(proof); err != nil {
+		return err
+	}
+	c.redirect(c.p.c.Path + "/pair/done")
+	return nil
+}
+
+func (c *call) cancelPairing() error {
+	if err := c.owner().CancelEnrolment(c.ctx(), c.field("id")); err != nil {
+		return err
+	}
+	c.redirect(c.p.c.Path+"/authenticators", "cancelled")
+	return nil
+}
+
+// paired says that it worked. Whoever came by an operator's code signs in with the new authenticator next.
+func (c *call) paired() error {
+	st, err := c.status()
+	if err != nil {
+		return err
+	}
+	if len(st.Authenticators) == 0 {
+		return errNotFound
+	}
+	return c.render(http.StatusOK, "paired", struct {
+		Status   gatehouse.Status
+		SignedIn bool
+	}{st, c.who() == signedIn})
+}

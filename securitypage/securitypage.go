@@ -1,0 +1,160 @@
+// Package securitypage is the Settings → Security page of a service, and the second step of its sign-in, as an
+// http.Handler to mount under any path. [New] makes a [Page]; [Page.Refuse] is httpguard's Refuse.
+//
+// The host goes on owning sign-in, passwords and sessions. It says who a request's session belongs to
+// ([Config.Session]), checks the first factor where the page asks for it ([Config.FirstFactor]), and begins
+// the session once the second step is done ([Config.SignedIn]). Everything else is here: pairing
+// authenticators, recovery codes, access tokens, what the account's protection lacks and how to mend it.
+//
+// Pages are rendered on the server and need no JavaScript. A secret is in the body of one answer to a POST,
+// which is not stored, and nowhere else: in no URL and in no cookie. A form that is sent twice, or after
+// something changed, is refused, and says so.
+package securitypage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse"
+)
+
+// Session is what the host knows of a request's session. The zero Session is nobody's.
+type Session struct {
+	// Account is the host's own ID of who is signed in, or, with Challenge, of who is signing in.
+	Account string
+
+	// Label is what authenticator apps show beside the service's name, and the page at its top: an e-mail
+	// address or a user name. Defaults to Account.
+	Label string
+
+	// Secret is a random value of at least 16 bytes that this session keeps and no other has, the same from
+	// the first factor on. Proofs are tied to it (gatehouse.InSession), and forms.
+	Secret string
+
+	// Proof is what the session keeps by Keep, by sign-in or by gatehouse.Service.Attest. Defaults to none.
+	Proof gatehouse.Proof
+
+	// Keep has the session keep another proof, also while somebody is signing in. It is called before the
+	// answer is written. There is no default.
+	Keep func(gatehouse.Proof) error
+
+	// Challenge is the gatehouse.ChallengeToken of a sign-in whose first factor was right, as text. While
+	// it is set nobody is signed in, and only the second step is shown.
+	Challenge string
+}
+
+// Links are the host's own pages: a path, or an https URL.
+type Links struct {
+	Home    string // where "back" leads. Defaults to "/"
+	SignIn  string // who is not signed in is sent there. Defaults to "/"
+	Help    string // where support is found, for owners who have lost everything. Defaults to none
+	SignOut string // takes a POST without fields. Defaults to none
+}
+
+// Config is what a Page is told once.
+type Config struct {
+	// Service is shown. There is no default.
+	Service *gatehouse.Service
+
+	// Name is the service's name, in titles. There is no default.
+	Name string
+
+	// Path is where the host mounts the page, without a slash at its end. Defaults to "/settings/security".
+	Path string
+
+	// Session says whose session a request has. A session that is not there is no error. There is no default.
+	Session func(*http.Request) (Session, error)
+
+	// FirstFactor checks the password, of the session's account, where the page asks for it: only of
+	// accounts without a second factor. It is for the host to count wrong ones. A wrong one is
+	// gatehouse.ErrDenied, or a *gatehouse.DeniedError that says when to try again; other errors are faults.
+	// Defaults to none: then owners are asked to sign in again, which SignIn has to attest.
+	FirstFactor func(r *http.Request, account, password string) (gatehouse.FirstFactor, error)
+
+	// SignedIn begins the session of somebody who has completed the second step, under a new session ID,
+	// keeps the verification's proof in it, and answers with a redirect. An error lets nobody in, and is to
+	// have written nothing. There is no default.
+	SignedIn func(http.ResponseWriter, *http.Request, gatehouse.Verification) error
+
+	// Links are the host's pages.
+	Links Links
+
+	// Texts returns what takes the place of English texts for a request, by the keys of [English]: in
+	// another language or in the host's own words. Those of controls are "control.ID", "control.ID.STATE" and
+	// "control.ID.fix". What it does not have is English. Defaults to English.
+	Texts func(*http.Request) map[string]string
+
+	// Files has files that take the place of those in this package, by name: templates, "page.css",
+	// "page.js". Defaults to none.
+	Files fs.FS
+
+	// CrossOrigin refuses forms of other sites, and is where trusted origins can be added. Defaults to
+	// http.NewCrossOriginProtection.
+	CrossOrigin *http.CrossOriginProtection
+
+	// Faults is told what went wrong where the answer is 500, and never a secret. Defaults to slog.Default.
+	Faults *slog.Logger
+
+	// Now is there for tests; it is to be that of the Service. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Page is the Security page. It is safe for concurrent use.
+type Page struct {
+	c     Config
+	mux   *http.ServeMux
+	files files
+	turns turns
+}
+
+// New returns a Page, or gatehouse.ErrInvalid.
+func New(c Config) (*Page, error) {
+	switch {
+	case c.Service == nil || c.Session == nil || c.SignedIn == nil || c.Name == "":
+		return nil, fmt.Errorf("%w: Service, Name, Session and SignedIn are needed", gatehouse.ErrInvalid)
+	case c.Path == "":
+		c.Path = "/settings/security"
+	case c.Path == "/" || c.Path[0] != '/' || path.Clean(c.Path) != c.Path || strings.ContainsAny(c.Path, "{}?#%"):
+		return nil, fmt.Errorf("%w: Path is to begin with a slash, and not to end in one", gatehouse.ErrInvalid)
+	}
+	for _, link := range []*string{&c.Links.Home, &c.Links.SignIn, &c.Links.Help, &c.Links.SignOut} {
+		if *link != "" && !local(*link) && !strings.HasPrefix(*link, "https://") {
+			return nil, fmt.Errorf("%w: a link is a path or an https URL", gatehouse.ErrInvalid)
+		}
+	}
+	if c.Links.Home == "" {
+		c.Links.Home = "/"
+	}
+	if c.Links.SignIn == "" {
+		c.Links.SignIn = "/"
+	}
+	if c.CrossOrigin == nil {
+		c.CrossOrigin = http.NewCrossOriginProtection()
+	}
+	if c.Faults == nil {
+		c.Faults = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	p := &Page{c: c}
+	var err error
+	if p.files, err = readFiles(c.Files); err != nil {
+		return nil, errors.Join(gatehouse.ErrInvalid, err)
+	}
+	p.mux = p.routes()
+	return p, nil
+}
+
+// local reports whether a link is a path of this service.
+func local(link string) bool {
+	return strings.HasPrefix(link, "/") && !strings.HasPrefix(link, "//") && !strings.ContainsFunc(link, func(r rune) bool {
+		return r == '\\' || r < ' ' || r == 0x7f
+	})
+}

@@ -1,0 +1,123 @@
+package securitypage
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/gatehouse-go/gatehouse"
+)
+
+// secondStepData is what the second step at sign-in shows.
+type secondStepData struct {
+	Challenge gatehouse.Challenge
+	With      string // "app", "recovery" or "support"
+}
+
+// ways are the ways through the second step.
+var ways = []string{"app", "recovery", "support"}
+
+func (c *call) secondStep() error {
+	return c.secondStepWith(http.StatusOK, c.r.URL.Query().Get("with"), nil)
+}
+
+func (c *call) secondStepWith(status int, with string, wrong map[string]string) error {
+	ch, err := c.svc().CheckChallenge(c.ctx(), c.s.Challenge)
+	if errors.Is(err, gatehouse.ErrDenied) {
+		return c.message(http.StatusForbidden, "expired")
+	}
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(ways, with) {
+		with = "app"
+	}
+	if with == "app" && len(ch.Authenticators) == 0 {
+		with = "support"
+	}
+	return c.renderWith(status, "secondstep", secondStepData{Challenge: ch, With: with}, wrong)
+}
+
+func (c *call) answer() error {
+	with, code := c.field("with"), c.field("code")
+	if code == "" {
+		return c.secondStepWith(http.StatusUnprocessableEntity, with, map[string]string{"code": c.text("wrong.missing")})
+	}
+	if with == "support" {
+		return c.redeem(code)
+	}
+	v, err := c.svc().Answer(c.ctx(), c.s.Challenge, typed(code), c.tied())
+	if errors.Is(err, gatehouse.ErrDenied) {
+		return c.deniedAtSignIn(err, with)
+	}
+	if err != nil {
+		return err
+	}
+	if v.AccountID != c.s.Account {
+		return errForm // the host's session names one account, and holds the challenge of another
+	}
+	return c.p.c.SignedIn(c.w, c.r, v)
+}
+
+func (c *call) redeem(code string) error {
+	proof, err := c.svc().RedeemOperatorCode(c.ctx(), c.s.Challenge, typed(code), c.tied())
+	if errors.Is(err, gatehouse.ErrDenied) {
+		return c.deniedAtSignIn(err, "support")
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.keep(proof); err != nil {
+		return err
+	}
+	c.redirect(c.p.c.Path + "/pair")
+	return nil
+}
+
+func (c *call) deniedAtSignIn(err error, with string) error {
+	key := "wrong.code"
+	if with != "app" {
+		key = "wrong." + with
+	}
+	status, text := c.denied(err, key)
+	return c.secondStepWith(status, with, map[string]string{"code": text})
+}
+
+// clockData is what the page shows that mends an authenticator's clock.
+type clockData struct {
+	Challenge gatehouse.Challenge
+	Chosen    string
+}
+
+func (c *call) clock() error { return c.clockWith(http.StatusOK, nil) }
+
+func (c *call) clockWith(status int, wrong map[string]string) error {
+	ch, err := c.svc().CheckChallenge(c.ctx(), c.s.Challenge)
+	if errors.Is(err, gatehouse.ErrDenied) {
+		return c.message(http.StatusForbidden, "expired")
+	}
+	if err != nil {
+		return err
+	}
+	if len(ch.Authenticators) == 0 {
+		return errNotFound
+	}
+	d := clockData{Challenge: ch, Chosen: c.field("authenticator")}
+	if d.Chosen == "" {
+		d.Chosen = ch.Authenticators[0].ID
+	}
+	return c.renderWith(status, "clock", d, wrong)
+}
+
+func (c *call) resync() error {
+	err := c.svc().Resync(c.ctx(), c.s.Challenge, c.field("authenticator"), typed(c.field("first")), typed(c.field("second")))
+	if errors.Is(err, gatehouse.ErrDenied) {
+		status, text := c.denied(err, "wrong.clock")
+		return c.clockWith(status, map[string]string{"first": text})
+	}
+	if err != nil {
+		return err
+	}
+	c.redirect(c.p.c.Path+"/sign-in", "clock")
+	return nil
+}

@@ -1,0 +1,195 @@
+package securitypage
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/httpguard"
+)
+
+// allowed returns gatehouse.ErrStepUpRequired unless the session's proof is enough for a form that is about to be
+// shown. It may no longer be when the form comes back: then the prompt stands in between.
+func (c *call) allowed(enough func(gatehouse.Allowed) bool) error {
+	may, err := c.owner().Allowed(c.ctx())
+	if err == nil && !enough(may) {
+		err = gatehouse.ErrStepUpRequired
+	}
+	return err
+}
+
+func forFactors(may gatehouse.Allowed) bool { return may.Factors }
+func forReplace(may gatehouse.Allowed) bool { return may.Replace || may.Factors }
+func forTokens(may gatehouse.Allowed) bool  { return may.Tokens }
+
+// stepUpData is what the step-up prompt shows.
+type stepUpData struct {
+	Action    string // where its form goes
+	Form      string
+	Fields    []field // what that form brings along, so that nothing has to be typed again
+	Password  bool    // the account has no second factor
+	SignIn    bool    // nor can the page check a password
+	TOTP      gatehouse.MethodState
+	Recovery  gatehouse.MethodState
+	TooLittle bool // what was given is genuine, and not enough for this
+}
+
+type field struct{ Name, Value string }
+
+// kept is what a form does not bring along: codes, and what belongs to the prompt itself.
+var notKept = []string{"form", "code", "step_up", "step_up_password"}
+
+// prompt asks for a code (or the password) in the place of what was asked for, and goes on with that.
+func (c *call) prompt(status int, wrong map[string]string) error {
+	if c.who() != signedIn {
+		return c.message(http.StatusForbidden, "expired")
+	}
+	st, err := c.status()
+	if err != nil {
+		return err
+	}
+	d := stepUpData{
+		Password: !st.Protected && c.p.c.FirstFactor != nil, SignIn: !st.Protected && c.p.c.FirstFactor == nil,
+		TOTP: st.TOTP, Recovery: st.RecoveryCode, TooLittle: c.stepped != "",
+	}
+	if c.r.Method == http.MethodPost {
+		d.Action, d.Form = c.r.URL.Path, c.r.PostForm.Get("form")
+		for name, values := range c.r.PostForm {
+			if slices.Contains(notKept, name) {
+				continue
+			}
+			for _, value := range values {
+				d.Fields = append(d.Fields, field{name, value})
+			}
+		}
+		slices.SortStableFunc(d.Fields, func(a, b field) int { return strings.Compare(a.Name, b.Name) })
+	} else {
+		d.promptFor(c, c.r.URL.RequestURI())
+	}
+	return c.renderWith(status, "stepup", d, wrong)
+}
+
+// promptFor has the prompt lead to a path by GET.
+func (d *stepUpData) promptFor(c *call, next string) {
+	d.Action = c.p.c.Path + "/step-up"
+	d.Form = c.sign("form", d.Action, digest([]string{next}))
+	d.Fields = []field{{"next", next}}
+}
+
+// stepUpHere takes the code (or password) that a form has brought for the prompt, if it has.
+func (c *call) stepUpHere() error {
+	code, password := c.r.PostForm.Get("step_up"), c.r.PostForm.Get("step_up_password")
+	switch {
+	case c.who() != signedIn || code == "" && password == "":
+		return nil
+	case code != "":
+		v, err := c.svc().StepUp(c.ctx(), c.s.Account, typed(code), c.tied())
+		if err != nil {
+			return c.deniedHere(err, "step_up", "wrong.code")
+		}
+		c.stepped = v.Method.String()
+		return c.keep(v.Proof)
+	case c.p.c.FirstFactor == nil:
+		return gatehouse.ErrStepUpRequired
+	}
+	f, err := c.p.c.FirstFactor(c.r, c.s.Account, password)
+	if err != nil {
+		return c.deniedHere(err, "step_up_password", "wrong.password")
+	}
+	proof, err := c.svc().Attest(c.ctx(), c.s.Account, f, c.tied())
+	if err != nil {
+		return err
+	}
+	c.stepped = "password"
+	return c.keep(proof)
+}
+
+// errAnswered says that the answer is written.
+var errAnswered = errors.New("securitypage: answered")
+
+// deniedHere asks once more, where what was given is wrong.
+func (c *call) deniedHere(err error, name, key string) error {
+	if !errors.Is(err, gatehouse.ErrDenied) {
+		return err
+	}
+	status, text := c.denied(err, key)
+	if err := c.prompt(status, map[string]string{name: text}); err != nil {
+		return err
+	}
+	return errAnswered
+}
+
+// denied returns the status and the text of a code that was not accepted.
+func (c *call) denied(err error, key string) (int, string) {
+	var denied *gatehouse.DeniedError
+	if errors.As(err, &denied) {
+		switch {
+		case denied.Disabled:
+			return http.StatusUnprocessableEntity, c.text("wrong.disabled")
+		case denied.RetryAt.After(c.p.c.Now()):
+			c.retryAfter(denied.RetryAt)
+			return http.StatusTooManyRequests, c.text("wrong.locked", c.wait(denied.RetryAt))
+		}
+	}
+	return http.StatusUnprocessableEntity, c.text(key)
+}
+
+// typed returns a code as somebody has typed it without the spaces that apps show within it.
+func typed(code string) string {
+	return strings.ReplaceAll(strings.TrimSpace(code), " ", "")
+}
+
+// stepUpPage is for the host's own pages: it leads back to the path in "next".
+func (c *call) stepUpPage() error {
+	next := c.r.URL.Query().Get("next")
+	if !local(next) {
+		next = c.p.c.Path + "/"
+	}
+	st, err := c.status()
+	if err != nil {
+		return err
+	}
+	d := stepUpData{
+		Password: !st.Protected && c.p.c.FirstFactor != nil, SignIn: !st.Protected && c.p.c.FirstFactor == nil,
+		TOTP: st.TOTP, Recovery: st.RecoveryCode,
+	}
+	d.promptFor(c, next)
+	return c.render(http.StatusOK, "stepup", d)
+}
+
+func (c *call) stepUpDone() error {
+	if c.stepped == "" {
+		return c.prompt(http.StatusUnprocessableEntity, map[string]string{"step_up": c.text("wrong.missing"), "step_up_password": c.text("wrong.missing")})
+	}
+	c.redirect(c.r.PostForm.Get("next")) // which this page has signed
+	return nil
+}
+
+// Refuse is httpguard.Config.Refuse: it answers browsers with the page that mends what is missing, and leads
+// back, and everybody else with the problem document.
+func (p *Page) Refuse(w http.ResponseWriter, r *http.Request, problem httpguard.Problem) {
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		problem.Write(w)
+		return
+	}
+	harden(w.Header())
+	c, err := p.call(w, r)
+	switch {
+	case err != nil:
+	case c.who() == 0:
+		c.redirect(p.c.Links.SignIn)
+	case c.who() == signingIn:
+		c.redirect(p.c.Path + "/sign-in")
+	case problem.Gate != nil:
+		err = c.closed(*problem.Gate)
+	case problem.Code == "insufficient_user_authentication":
+		c.redirect(p.c.Path + "/step-up?next=" + escape(back(r)))
+	default:
+		err = c.message(problem.Status, "fault")
+	}
+	if err != nil {
+		c.fail(err)
+	}
+}

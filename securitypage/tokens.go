@@ -1,0 +1,299 @@
+package securitypage
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+const (
+	day = 24 * time.Hour
+	// tokenPage is how many tokens are read at once.
+	tokenPage = 1000
+	// maxListed is how many tokens a page lists. Those beyond it are counted.
+	maxListed = 100
+)
+
+// allTokens returns the account's tokens, the newest first. Without access tokens it is gatehouse.ErrState.
+func (c *call) allTokens() ([]gatehouse.TokenInfo, error) {
+	var all []gatehouse.TokenInfo
+	for after := ""; ; {
+		page, err := c.svc().Tokens(c.ctx(), c.s.Account, after, tokenPage)
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 {
+			break
+		}
+		all, after = append(all, page...), page[len(page)-1].ID
+	}
+	slices.SortStableFunc(all, func(a, b gatehouse.TokenInfo) int { return b.Created.Compare(a.Created) })
+	return all, nil
+}
+
+// findToken returns a token of the account. Another account's is as unknown as none.
+func (c *call) findToken(id string) (gatehouse.TokenInfo, error) {
+	all, err := c.allTokens()
+	if err != nil {
+		return gatehouse.TokenInfo{}, err
+	}
+	i := slices.IndexFunc(all, func(t gatehouse.TokenInfo) bool { return t.ID == id })
+	if i < 0 {
+		return gatehouse.TokenInfo{}, errNotFound
+	}
+	return all[i], nil
+}
+
+// tokensData is what the list of tokens shows.
+type tokensData struct {
+	Live, Ended []gatehouse.TokenInfo // Ended are those that nothing brings back, and expired ones
+	More        int                   // that are not listed
+	State       string
+}
+
+func (c *call) tokens() error {
+	all, err := c.tokensOrNotFound()
+	if err != nil {
+		return err
+	}
+	d := tokensData{State: tokenListState(all), More: max(len(all)-maxListed, 0)}
+	for _, t := range all[:min(len(all), maxListed)] {
+		if t.State == gatehouse.TokenEnded || t.State == gatehouse.TokenExpired {
+			d.Ended = append(d.Ended, t)
+		} else {
+			d.Live = append(d.Live, t)
+		}
+	}
+	return c.render(http.StatusOK, "tokens", d)
+}
+
+func (c *call) tokensOrNotFound() ([]gatehouse.TokenInfo, error) {
+	if _, ok := c.svc().TokenPolicy(); !ok {
+		return nil, errNotFound
+	}
+	return c.allTokens()
+}
+
+// mintData is what the form for a new token shows.
+type mintData struct {
+	Scopes    []tokens.ScopeInfo
+	Kinds     []tokens.Kind
+	Lifetimes []int  // days
+	Typed     values // what was typed, or is offered
+	State     string
+}
+
+// values are the fields of a form.
+type values map[string][]string
+
+// Get returns the first value of a field.
+func (v values) Get(name string) string {
+	if len(v[name]) == 0 {
+		return ""
+	}
+	return v[name][0]
+}
+
+// Has reports whether a field has a value.
+func (v values) Has(name, value string) bool { return slices.Contains(v[name], value) }
+
+func (c *call) minting() error {
+	if _, err := c.tokensOrNotFound(); err != nil {
+		return err
+	}
+	// A gate that no code would open is better shown before the form is filled in.
+	if review, err := c.review(); err != nil {
+		return err
+	} else if review != nil {
+		for _, d := range review.Gates {
+			if d.Action == posture.MintToken && !d.Open {
+				return c.closed(d)
+			}
+		}
+	}
+	if err := c.allowed(forTokens); err != nil {
+		return err
+	}
+	policy, _ := c.svc().TokenPolicy()
+	return c.mintForm(http.StatusOK, values{
+		"kind": {string(tokens.Personal)}, "days": {strconv.Itoa(int(policy.Lifetime / day))},
+	}, nil)
+}
+
+func (c *call) mintForm(status int, typed values, wrong map[string]string) error {
+	state, err := c.tokenList()
+	if err != nil {
+		return err
+	}
+	policy, _ := c.svc().TokenPolicy()
+	return c.renderWith(status, "mint", mintData{
+		Scopes: policy.Scopes.All(), Kinds: slices.Concat([]tokens.Kind{tokens.Personal, tokens.CommandLine, tokens.App, tokens.Machine}, policy.Kinds),
+		Lifetimes: lifetimes(policy), Typed: typed, State: state,
+	}, wrong)
+}
+
+// lifetimes returns those that a form offers, in days, the default among them.
+func lifetimes(p tokens.Policy) (days []int) {
+	for _, n := range []int{7, 30, 90, 180, 365, int(p.Lifetime / day)} {
+		if life := time.Duration(n) * day; n > 0 && life <= p.Longest && !slices.Contains(days, n) {
+			days = append(days, n)
+		}
+	}
+	slices.Sort(days)
+	return days
+}
+
+// mintedData is a token with its secret, which is shown once.
+type mintedData struct {
+	Info    gatehouse.TokenInfo
+	Token   string
+	Rotated bool
+	Grace   time.Duration
+}
+
+func (c *call) mint() error {
+	request, wrong := c.request()
+	if len(wrong) > 0 {
+		return c.mintForm(http.StatusUnprocessableEntity, values(c.r.PostForm), wrong)
+	}
+	minted, err := c.owner().MintToken(c.ctx(), request)
+	switch {
+	case errors.Is(err, gatehouse.ErrInvalid):
+		return c.mintForm(http.StatusUnprocessableEntity, values(c.r.PostForm), map[string]string{"": c.text("wrong.request")})
+	case errors.Is(err, gatehouse.ErrState):
+		return c.mintForm(http.StatusConflict, values(c.r.PostForm), map[string]string{"": c.text("wrong.full")})
+	case err != nil:
+		return err
+	}
+	return c.render(http.StatusOK, "minted", mintedData{Info: minted.Info, Token: minted.Token.Reveal()})
+}
+
+// request returns what the form asks for, or what is wrong with its fields.
+func (c *call) request() (r tokens.Request, wrong map[string]string) {
+	form, wrong := c.r.PostForm, map[string]string{}
+	check := func(name string, err error) {
+		if err != nil {
+			wrong[name] = c.text("wrong." + name)
+		}
+	}
+	var err error
+	r = tokens.Request{Name: c.field("name"), Kind: tokens.Kind(c.field("kind")), RotatesItself: c.field("rotates") != ""}
+	if r.Name == "" || len(r.Name) > 64 {
+		check("name", gatehouse.ErrInvalid)
+	}
+	var scopes []tokens.Scope
+	for _, s := range form["scope"] {
+		scopes = append(scopes, tokens.Scope(s))
+	}
+	r.Scopes, err = tokens.NewScopes(scopes...)
+	check("scope", err)
+	if lines := lines(form.Get("resources")); len(lines) > 0 {
+		r.Resources, err = tokens.OnlyResources(lines...)
+		check("resources", err)
+	}
+	if lines := lines(form.Get("networks")); len(lines) > 0 {
+		r.Networks, err = tokens.OnlyNetworks(lines...)
+		check("networks", err)
+	}
+	days, err := strconv.Atoi(c.field("days"))
+	if err == nil && (days < 1 || days > int(tokens.MaxLifetime/day)) {
+		err = gatehouse.ErrInvalid
+	}
+	check("days", err)
+	r.Lifetime = time.Duration(days) * day
+	return r, wrong
+}
+
+func lines(text string) (out []string) {
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// tokenData is what the page of one token shows.
+type tokenData struct {
+	Info                gatehouse.TokenInfo
+	Resources, Networks []string // nil: not restricted
+	Scopes              []tokens.ScopeInfo
+	Unused              map[tokens.Scope]bool
+	Graces              []int // hours
+	State               string
+}
+
+func (c *call) token() error {
+	if _, ok := c.svc().TokenPolicy(); !ok {
+		return errNotFound
+	}
+	info, err := c.findToken(c.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	d := tokenData{Info: info, State: tokenStateOf(info), Unused: map[tokens.Scope]bool{}, Graces: []int{0, 1, 24, 24 * 7}}
+	d.Resources, _ = info.Resources.Only()
+	d.Networks, _ = info.Networks.Only()
+	for _, s := range info.Unused {
+		d.Unused[s] = true
+	}
+	policy, _ := c.svc().TokenPolicy()
+	for _, s := range info.Scopes {
+		of := tokens.ScopeInfo{Scope: s} // one that the host has dropped is shown without a description
+		for _, known := range policy.Scopes.All() {
+			if known.Scope == s {
+				of = known
+			}
+		}
+		d.Scopes = append(d.Scopes, of)
+	}
+	return c.render(http.StatusOK, "token", d)
+}
+
+func (c *call) rotate() error {
+	hours, err := strconv.Atoi(c.field("grace"))
+	if err != nil || hours < 0 || hours > int(tokens.MaxGrace/time.Hour) {
+		return errForm
+	}
+	grace := time.Duration(hours) * time.Hour
+	minted, err := c.owner().RotateToken(c.ctx(), c.r.PathValue("id"), gatehouse.Rotation{Grace: grace})
+	if err != nil {
+		return err
+	}
+	return c.render(http.StatusOK, "minted", mintedData{Info: minted.Info, Token: minted.Token.Reveal(), Rotated: true, Grace: grace})
+}
+
+func (c *call) renew() error {
+	if _, err := c.owner().RenewToken(c.ctx(), c.r.PathValue("id"), 0); err != nil {
+		return err
+	}
+	c.redirect(c.p.c.Path+"/tokens/"+c.r.PathValue("id"), "renewed")
+	return nil
+}
+
+func (c *call) revoke() error {
+	if err := c.owner().RevokeToken(c.ctx(), c.r.PathValue("id")); err != nil {
+		return err
+	}
+	c.redirect(c.p.c.Path+"/tokens", "revoked")
+	return nil
+}
+
+func (c *call) revokeAll() error {
+	if c.field("sure") == "" {
+		c.redirect(c.p.c.Path+"/tokens", "unsure")
+		return nil
+	}
+	if err := c.owner().RevokeAllTokens(c.ctx()); err != nil {
+		return err
+	}
+	c.redirect(c.p.c.Path+"/tokens", "allrevoked")
+	return nil
+}

@@ -1,0 +1,243 @@
+package securitypage
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+// View is what templates are given. Data is that of the page.
+type View struct {
+	c     *call
+	Page  string
+	Data  any
+	Wrong map[string]string // what is wrong with a field of a form, by its name
+}
+
+// English returns all texts by their keys: to translate, or to replace some.
+func English() map[string]string { return maps.Clone(english) }
+
+// lookup returns a text, in the host's words where it has some.
+func (c *call) lookup(key string) (text string, ok bool) {
+	if text, ok = c.texts[key]; !ok {
+		text, ok = english[key]
+	}
+	return text, ok
+}
+
+// text returns a text with its arguments filled in.
+func (c *call) text(key string, args ...any) string {
+	text, ok := c.lookup(key)
+	if !ok {
+		return key
+	}
+	if len(args) == 0 {
+		return text
+	}
+	return fmt.Sprintf(text, args...)
+}
+
+// either returns the text of a key, or what there is instead.
+func (c *call) either(key, instead string) string {
+	if text, ok := c.lookup(key); ok {
+		return text
+	}
+	return instead
+}
+
+// wait says how long it is until a time.
+func (c *call) wait(at time.Time) string {
+	switch d := at.Sub(c.p.c.Now()); {
+	case d <= time.Minute:
+		return c.text("wait.seconds", max(int((d+time.Second-1)/time.Second), 1))
+	case d < 2*time.Hour:
+		return c.text("wait.minutes", int((d+time.Minute-1)/time.Minute))
+	case d < 48*time.Hour:
+		return c.text("wait.hours", int(d/time.Hour))
+	default:
+		return c.text("wait.days", int(d/(24*time.Hour)))
+	}
+}
+
+// T returns a text of the catalogue.
+func (v *View) T(key string, args ...any) string { return v.c.text(key, args...) }
+
+// Title is the page's.
+func (v *View) Title() string {
+	key := "title." + v.Page
+	if of, ok := v.Data.(string); ok && v.Page == "message" {
+		key = "message." + of + ".title"
+	}
+	return v.c.text(key)
+}
+
+// Name is the service's.
+func (v *View) Name() string { return v.c.p.c.Name }
+
+// Label is the owner's.
+func (v *View) Label() string { return v.c.s.Label }
+
+// Links are the host's.
+func (v *View) Links() Links { return v.c.p.c.Links }
+
+// URL returns the address of a path below the page's own.
+func (v *View) URL(path string) string { return v.c.p.c.Path + path }
+
+// Asset returns the address of a style sheet or script, which changes with its contents.
+func (v *View) Asset(name string) string {
+	return v.c.p.c.Path + "/" + name + "?v=" + v.c.p.files.versions[name]
+}
+
+// SignedIn reports whether there is somebody to show links to.
+func (v *View) SignedIn() bool { return v.c.who() == signedIn }
+
+// HasTokens reports whether the service has access tokens.
+func (v *View) HasTokens() bool { _, ok := v.c.svc().TokenPolicy(); return ok }
+
+// Section returns "page" for the entry of the navigation that a page belongs to.
+func (v *View) Section(page string) string {
+	if section[v.Page] == page {
+		return "page"
+	}
+	return ""
+}
+
+var section = map[string]string{
+	"overview": "overview", "disable": "overview", "gate": "overview",
+	"pair": "authenticators", "pairing": "authenticators", "paired": "authenticators", "authenticators": "authenticators", "remove": "authenticators",
+	"codes": "codes", "newcodes": "codes",
+	"tokens": "tokens", "mint": "tokens", "minted": "tokens", "token": "tokens",
+	"activity": "activity",
+}
+
+// Form is the hidden field without which a form of a path is refused.
+func (v *View) Form(path, state string) string { return v.c.sign("form", v.URL(path), state) }
+
+// Notice is what was just done, which the redirect has said.
+func (v *View) Notice() string {
+	if v.c.r.Method == http.MethodPost {
+		return ""
+	}
+	notice := v.c.r.URL.Query().Get("notice")
+	if len(notice) <= signed || !v.c.verify(notice[:signed], "notice", notice[signed:]) {
+		return ""
+	}
+	return v.c.text("notice." + notice[signed:])
+}
+
+// Moment is a time as it is shown.
+type Moment struct{ ISO, Text string }
+
+// At returns a time as it is shown, or nothing for none.
+func (v *View) At(t time.Time) *Moment {
+	if t.IsZero() {
+		return nil
+	}
+	return &Moment{ISO: t.UTC().Format(time.RFC3339), Text: t.UTC().Format(v.c.text("format.time"))}
+}
+
+// Wait says how long it is until a time.
+func (v *View) Wait(at time.Time) string { return v.c.wait(at) }
+
+// Past reports whether a time has come.
+func (v *View) Past(at time.Time) bool { return !at.After(v.c.p.c.Now()) }
+
+// Gate is the name of a gate's action.
+func (v *View) Gate(action string) string { return v.c.either("gate."+action, action) }
+
+// Control is the title of a control.
+func (v *View) Control(f posture.Finding) string { return v.ControlTitle(f.ID, f.Title) }
+
+// Reason is what a finding says.
+func (v *View) Reason(f posture.Finding) string {
+	return v.c.either("control."+f.ID+"."+f.State.String(), f.Reason)
+}
+
+// Fix is what mends a control, with the page for it.
+func (v *View) Fix(id string, fix posture.Remediation) Fix {
+	out := Fix{Text: v.c.either("control."+id+".fix", fix.Text), Link: fix.Link}
+	if own, ok := fixes[id]; ok && out.Link == "" {
+		if own == "/tokens" && !v.HasTokens() {
+			return out
+		}
+		out.Link = v.URL(own)
+	}
+	if out.Link != "" {
+		out.Button = v.c.either("fix."+id, v.c.text("fix"))
+	}
+	return out
+}
+
+// Fix is what mends a control.
+type Fix struct{ Text, Link, Button string }
+
+// fixes are the pages that mend the controls which are built in.
+var fixes = map[string]string{
+	posture.SecondFactor:        "/pair",
+	posture.RecoveryCodesExist:  "/recovery-codes",
+	posture.RecoveryCodesSaved:  "/recovery-codes",
+	posture.RecoveryCodesLeft:   "/recovery-codes",
+	posture.SecondAuthenticator: "/pair",
+	posture.MethodsOpen:         "/authenticators",
+	posture.RecoveryUseSeen:     "/activity",
+	posture.TokensExpire:        "/tokens",
+	posture.TokensUsed:          "/tokens",
+	posture.TokensNarrow:        "/tokens",
+	posture.TokensNotExpiring:   "/tokens",
+}
+
+func escape(s string) string { return url.QueryEscape(s) }
+
+// back is where a browser is sent back to after a step-up: where it was, or, as a form cannot be sent again,
+// the page that had it.
+func back(r *http.Request) string {
+	if r.Method == http.MethodGet {
+		return r.URL.RequestURI()
+	}
+	from, err := url.Parse(r.Referer())
+	if err != nil || from.Host != r.Host || !strings.HasPrefix(from.Path, "/") {
+		return "/"
+	}
+	return from.RequestURI()
+}
+
+// With is a View with what a part of a page is about.
+type With struct {
+	View *View
+	Of   any
+}
+
+// With returns what a part of a page is given.
+func (v *View) With(of any) With { return With{v, of} }
+
+// ControlTitle is the title of a control by its ID.
+func (v *View) ControlTitle(id, title string) string { return v.c.either("control."+id, title) }
+
+// Mends reports whether a finding is one to mend.
+func (v *View) Mends(s posture.State) bool {
+	return s == posture.Fail || s == posture.Partial || s == posture.StateUnknown || s == posture.Accepted
+}
+
+// Kind is what a kind of tokens is called.
+func (v *View) Kind(k tokens.Kind) string { return v.c.either("kind."+string(k), string(k)) }
+
+// StateClass is the CSS class of a token's state.
+func (v *View) StateClass(s gatehouse.TokenState) string {
+	switch s {
+	case gatehouse.TokenActive:
+		return "pass"
+	case gatehouse.TokenEnded, gatehouse.TokenExpired:
+		return "ended"
+	}
+	return "partial"
+}
+
+// Hours returns a duration in hours.
+func (v *View) Hours(d time.Duration) int { return int(d / time.Hour) }
