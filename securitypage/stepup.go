@@ -31,8 +31,8 @@ type stepUpData struct {
 	Fields    []field // what that form brings along, so that nothing has to be typed again
 	Password  bool    // the account has no second factor
 	SignIn    bool    // nor can the page check a password
+	Reset     bool    // support has reset the account: only a new sign-in leads on
 	TOTP      gatehouse.MethodState
-	Recovery  gatehouse.MethodState
 	TooLittle bool // what was given is genuine, and not enough for this
 }
 
@@ -50,10 +50,7 @@ func (c *call) prompt(status int, wrong map[string]string) error {
 	if err != nil {
 		return err
 	}
-	d := stepUpData{
-		Password: !st.Protected && c.p.c.FirstFactor != nil, SignIn: !st.Protected && c.p.c.FirstFactor == nil,
-		TOTP: st.TOTP, Recovery: st.RecoveryCode, TooLittle: c.stepped != "",
-	}
+	d := c.stepUpData(st)
 	if c.r.Method == http.MethodPost {
 		d.Action, d.Form = c.r.URL.Path, c.r.PostForm.Get("form")
 		for name, values := range c.r.PostForm {
@@ -69,6 +66,13 @@ func (c *call) prompt(status int, wrong map[string]string) error {
 		d.promptFor(c, c.r.URL.RequestURI())
 	}
 	return c.renderWith(status, "stepup", d, wrong)
+}
+
+func (c *call) stepUpData(st gatehouse.Status) stepUpData {
+	return stepUpData{
+		Password: !st.Protected && c.p.c.FirstFactor != nil, SignIn: !st.Protected && c.p.c.FirstFactor == nil,
+		Reset: st.Reset != nil, TOTP: st.TOTP, TooLittle: c.stepped != "",
+	}
 }
 
 // promptFor has the prompt lead to a path by GET.
@@ -151,10 +155,7 @@ func (c *call) stepUpPage() error {
 	if err != nil {
 		return err
 	}
-	d := stepUpData{
-		Password: !st.Protected && c.p.c.FirstFactor != nil, SignIn: !st.Protected && c.p.c.FirstFactor == nil,
-		TOTP: st.TOTP, Recovery: st.RecoveryCode,
-	}
+	d := c.stepUpData(st)
 	d.promptFor(c, next)
 	return c.render(http.StatusOK, "stepup", d)
 }

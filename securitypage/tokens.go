@@ -17,8 +17,8 @@ const (
 	day = 24 * time.Hour
 	// tokenPage is how many tokens are read at once.
 	tokenPage = 1000
-	// maxListed is how many tokens a page lists. Those beyond it are counted.
-	maxListed = 100
+	// maxListed is how many tokens a page lists.
+	maxListed = 50
 )
 
 // allTokens returns the account's tokens, the newest first. Without access tokens it is gatehouse.ErrState.
@@ -53,9 +53,9 @@ func (c *call) findToken(id string) (gatehouse.TokenInfo, error) {
 
 // tokensData is what the list of tokens shows.
 type tokensData struct {
-	Live, Ended []gatehouse.TokenInfo // Ended are those that nothing brings back, and expired ones
-	More        int                   // that are not listed
-	State       string
+	Live, Ended  []gatehouse.TokenInfo // Ended are those that are expired or revoked
+	Newer, Older int                   // numbers of pages; 0: there is none
+	State        string
 }
 
 func (c *call) tokens() error {
@@ -63,15 +63,34 @@ func (c *call) tokens() error {
 	if err != nil {
 		return err
 	}
-	d := tokensData{State: tokenListState(all), More: max(len(all)-maxListed, 0)}
-	for _, t := range all[:min(len(all), maxListed)] {
-		if t.State == gatehouse.TokenEnded || t.State == gatehouse.TokenExpired {
+	d := tokensData{State: tokenListState(all)}
+	// Those that work come first, on whatever page the others then are.
+	slices.SortStableFunc(all, func(a, b gatehouse.TokenInfo) int { return order(a) - order(b) })
+	page, err := strconv.Atoi(c.r.URL.Query().Get("page"))
+	if last := (max(len(all), 1) - 1) / maxListed; err != nil || page < 1 || page > last+1 {
+		page = 1
+	}
+	from, to := (page-1)*maxListed, min(page*maxListed, len(all))
+	d.Newer = page - 1
+	if to < len(all) {
+		d.Older = page + 1
+	}
+	for _, t := range all[from:to] {
+		if order(t) > 0 {
 			d.Ended = append(d.Ended, t)
 		} else {
 			d.Live = append(d.Live, t)
 		}
 	}
 	return c.render(http.StatusOK, "tokens", d)
+}
+
+// order is 1 for a token that is expired or revoked, else 0.
+func order(t gatehouse.TokenInfo) int {
+	if t.State == gatehouse.TokenEnded || t.State == gatehouse.TokenExpired {
+		return 1
+	}
+	return 0
 }
 
 func (c *call) tokensOrNotFound() ([]gatehouse.TokenInfo, error) {
