@@ -1,6 +1,7 @@
 package securitypage
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/gatehouse-go/gatehouse"
@@ -47,12 +48,11 @@ func (c *call) newCodes() error {
 	if err != nil {
 		return err
 	}
-	if err := c.keep(made.Proof); err != nil {
-		return err
-	}
+	// The old codes are gone, so the new ones are shown whatever fails from here on: without a proof or a state the
+	// next form asks for a code, or to be loaded again.
 	st, err := c.status()
-	if err != nil {
-		return err
+	if err := errors.Join(err, c.keep(made.Proof)); err != nil {
+		c.log(err)
 	}
 	return c.render(http.StatusOK, "newcodes", recoveryData{
 		Set: gatehouse.RecoverySet{ID: made.SetID}, Status: st, State: factorState(st), Codes: c.codesData(made.Codes),

@@ -49,8 +49,7 @@ func (c *call) fail(err error) {
 	if err == nil {
 		return
 	}
-	// What it is stays with the host. Errors of Gatehouse hold no secrets.
-	c.p.c.Faults.ErrorContext(c.r.Context(), "securitypage: a request has failed", "path", c.r.URL.Path, "error", err)
+	c.log(err)
 	if c.message(http.StatusInternalServerError, "fault") != nil {
 		http.Error(c.w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 	}
@@ -64,4 +63,9 @@ func (c *call) message(status int, key string) error {
 // closed answers with what keeps a gate closed, and what mends it.
 func (c *call) closed(d posture.Decision) error {
 	return c.render(http.StatusForbidden, "gate", d)
+}
+
+// log tells the host, and nobody else. Errors of Gatehouse hold no secrets.
+func (c *call) log(err error) {
+	c.p.c.Faults.ErrorContext(c.r.Context(), "securitypage: a request has failed", "path", c.r.URL.Path, "error", err)
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -329,4 +328,70 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-var _ = gatehouse.TOTP
+// A secret is in one answer to a POST that is not stored, and nowhere else: in no address, no header, no page that
+// can be loaded again and no log. What the session holds is in none at all.
+func TestSecretsAreShownOnce(t *testing.T) {
+	h := newHost(t)
+	b := h.signIn("ada")
+	a := b.submit("/pair", "/pair", "name", "Phone")
+	app := secretOf(t, a)
+	once := append(codesOf(a), regexp.MustCompile(`<code id="secret">([^<]+)<`).FindStringSubmatch(a.body)[1])
+	hidden := []string{b.secret, b.proof}
+	b.send(a, "/pair/confirm", "code", "000000")
+	require.Equal(t, http.StatusSeeOther, b.send(a, "/pair/confirm", "saved", "yes", "code", app.Code(h.svc.Now())).status)
+
+	h.svc.Wait(totp.Period)
+	b = h.signIn("ada")
+	hidden = append(hidden, b.challenge, b.secret)
+	b.get("/sign-in")
+	require.Equal(t, "/home", b.submit("/sign-in", "/sign-in", "code", app.Code(h.svc.Now())).header.Get("Location"))
+	a = b.submit("/recovery-codes", "/recovery-codes")
+	once = append(once, codesOf(a)...)
+	require.Equal(t, http.StatusConflict, b.submit("/recovery-codes", "/recovery-codes", "form", "x").status)
+	b.send(a, "/recovery-codes/saved")
+	a = b.submit("/tokens/new", "/tokens/new", "name", "x", "scope", "projects:read")
+	token := regexp.MustCompile(`acme_pat_[0-9A-Za-z]+`)
+	once = append(once, token.FindString(a.body))
+	list, err := h.svc.Tokens(t.Context(), "ada", "", 10)
+	require.NoError(t, err)
+	of := "/tokens/" + list[0].ID
+	a = b.submit(of, of+"/rotate", "grace", "24")
+	once = append(once, token.FindString(a.body))
+	hidden = append(hidden, b.proof)
+	st, err := h.svc.Status(t.Context(), "ada")
+	require.NoError(t, err)
+	for _, p := range paths(st.Authenticators[0].ID, list[0].ID) {
+		if p.page != "" {
+			b.get(p.page)
+		}
+	}
+
+	require.Len(t, once, 10+1+10+2)
+	for _, secret := range once {
+		require.NotEmpty(t, secret)
+		n := 0
+		for _, a := range h.answers {
+			require.NotContains(t, a.path, secret)
+			for _, values := range a.header {
+				require.NotContains(t, strings.Join(values, " "), secret)
+			}
+			if strings.Contains(a.body, secret) {
+				n++
+				require.Equal(t, "no-store", a.header.Get("Cache-Control"), a.path)
+			}
+		}
+		require.Equal(t, 1, n, secret)
+	}
+	for _, secret := range hidden {
+		require.NotEmpty(t, secret)
+		for _, a := range h.answers {
+			require.NotContains(t, a.body+a.path, secret)
+			for _, values := range a.header {
+				require.NotContains(t, strings.Join(values, " "), secret)
+			}
+		}
+	}
+	for _, secret := range append(once, hidden...) {
+		require.NotContains(t, h.logs.String(), secret)
+	}
+}

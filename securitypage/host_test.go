@@ -41,6 +41,7 @@ type host struct {
 
 	mu       sync.Mutex
 	sessions map[string]*session
+	answers  []answer // all of them
 }
 
 type session struct{ account, secret, proof, challenge string }
@@ -222,7 +223,11 @@ func (b *browser) do(r *http.Request) answer {
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	require.NoError(b.h.t, err)
-	return answer{res.StatusCode, res.Header, string(body), r.URL.Path}
+	a := answer{res.StatusCode, res.Header, string(body), r.URL.RequestURI()}
+	b.h.mu.Lock()
+	defer b.h.mu.Unlock()
+	b.h.answers = append(b.h.answers, a)
+	return a
 }
 
 // absolute is a path of the page, or with "//" before it one of the host.

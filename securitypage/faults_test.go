@@ -1,0 +1,122 @@
+package securitypage_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// The store fails at each call of each request once, before or after it has saved. Whoever was not in stays out,
+// what was on stays on, and the next try works.
+func TestStoreFailsMidFlow(t *testing.T) {
+	writes := map[string]bool{"SaveAccount": true, "SaveToken": true, "DeleteToken": true, "TouchTokens": true}
+	flows := map[string]func(h *host, b *browser, o *gatehousetest.Owner) (send func() answer, done func() bool){
+		"pair": func(h *host, b *browser, _ *gatehousetest.Owner) (func() answer, func() bool) {
+			return func() answer { return b.attempt("/pair", "/pair", "name", "Tablet") }, func() bool {
+				st, err := h.svc.Status(t.Context(), "ada")
+				return err == nil && st.Pending != nil
+			}
+		},
+		"codes": func(h *host, b *browser, _ *gatehousetest.Owner) (func() answer, func() bool) {
+			before := h.set("ada")
+			return func() answer { return b.attempt("/recovery-codes", "/recovery-codes") }, func() bool { return h.set("ada") != before }
+		},
+		"mint": func(h *host, b *browser, _ *gatehousetest.Owner) (func() answer, func() bool) {
+			return func() answer { return b.attempt("/tokens/new", "/tokens/new", "name", "x", "scope", "projects:read") }, func() bool {
+				list, err := h.svc.Tokens(t.Context(), "ada", "", 10)
+				return err == nil && len(list) > 0
+			}
+		},
+		"disable": func(h *host, b *browser, _ *gatehousetest.Owner) (func() answer, func() bool) {
+			return func() answer { return b.attempt("/disable", "/disable", "sure", "yes") }, func() bool {
+				st, err := h.svc.Status(t.Context(), "ada")
+				return err == nil && !st.Protected
+			}
+		},
+		"sign in": func(h *host, _ *browser, o *gatehousetest.Owner) (func() answer, func() bool) {
+			in := h.signIn("ada")
+			return func() answer { return in.attempt("/sign-in", "/sign-in", "code", o.Authenticator.Code(h.svc.Now())) }, func() bool {
+				return in.challenge == ""
+			}
+		},
+	}
+	hits := map[string]int{}
+	for name, flow := range flows {
+		for _, fault := range []gatehousetest.Fault{gatehousetest.Fail, gatehousetest.LoseReply} {
+			// The form is shown, and then sent: the nth call after the beginning fails.
+			for n := 1; ; n++ {
+				h := newHost(t)
+				b, o := h.enrolled("ada")
+				h.svc.Wait(totp.Period)
+				send, done := flow(h, b, o)
+				calls, hit := 0, ""
+				h.svc.Store.Inject(func(method string) gatehousetest.Fault {
+					if calls++; calls == n && (fault == gatehousetest.Fail || writes[method]) {
+						hit = method
+						return fault
+					}
+					return gatehousetest.None
+				})
+				a := send()
+				h.svc.Store.Inject(nil)
+				if calls < n {
+					break
+				}
+				what := name + " with " + hit
+				if hit == "" {
+					continue
+				}
+				if a.status >= 500 {
+					require.NotContains(t, a.body, gatehousetest.ErrFault.Error(), what)
+					require.Contains(t, a.text(), "Something is wrong here", what)
+					require.NotContains(t, a.header.Get("Location"), "/home", what)
+				}
+				hits[name]++
+				switch {
+				case fault == gatehousetest.LoseReply && a.status >= 500: // nobody can know, and there are no secrets to show
+				case name == "codes" && done():
+					require.Len(t, codesOf(a), 10, "%s: the new codes are shown", what)
+				case name == "mint" && done():
+					require.Contains(t, a.body, "acme_pat_", "%s: the token is shown", what)
+				}
+				if name == "sign in" {
+					require.Equal(t, a.header.Get("Location") == "/home", done(), what)
+				}
+				if !done() && name != "sign in" {
+					again := send()
+					require.Less(t, again.status, 400, "%s: the next try: %s", what, again.text())
+					require.True(t, done(), what)
+				}
+			}
+		}
+		require.Greater(t, hits[name], 3, name)
+	}
+}
+
+// attempt is submit where the page may not be shown.
+func (b *browser) attempt(page, to string, pairs ...string) answer {
+	b.h.t.Helper()
+	a := b.get(page)
+	if a.status >= 400 {
+		return a
+	}
+	return b.send(a, to, pairs...)
+}
+
+// What goes wrong is logged for the host without a secret.
+func TestFaultsAreLogged(t *testing.T) {
+	h := newHost(t)
+	b, _ := h.enrolled("ada")
+	form, _ := b.get("/recovery-codes").form("/recovery-codes")
+	h.svc.Store.Inject(gatehousetest.On("SaveAccount", gatehousetest.Conflict))
+	a := b.post("/recovery-codes", form)
+	h.svc.Store.Inject(nil)
+	require.Equal(t, http.StatusInternalServerError, a.status)
+	require.Contains(t, h.logs.String(), "/recovery-codes")
+	require.NotContains(t, h.logs.String(), b.proof)
+	require.NotContains(t, h.logs.String(), form.Get("form"))
+}

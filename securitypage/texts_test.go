@@ -1,0 +1,150 @@
+package securitypage_test
+
+import (
+	"html"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/securitypage"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+var (
+	dynamicKey = regexp.MustCompile(`printf "([a-z]+\.)%`)
+)
+
+// Each text that is used is in the catalogue, and each of the catalogue is used.
+func TestCatalogue(t *testing.T) {
+	english := securitypage.English()
+	templates, err := filepath.Glob("templates/*.html")
+	require.NoError(t, err)
+	sources, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	all := ""
+	for _, name := range append(templates, sources...) {
+		if strings.HasSuffix(name, "_test.go") || name == "texts.go" {
+			continue
+		}
+		data, err := os.ReadFile(name)
+		require.NoError(t, err)
+		all += string(data)
+		for _, m := range regexp.MustCompile(`\.T "([^"]+)"`).FindAllStringSubmatch(string(data), -1) {
+			require.Contains(t, english, m[1], name)
+		}
+		for _, m := range regexp.MustCompile(`c\.text\("([^"]+)"[,)]`).FindAllStringSubmatch(string(data), -1) {
+			require.Contains(t, english, m[1], name)
+		}
+	}
+	// Those that are put together of a word and something else.
+	made := map[string]bool{"title.": true, "event.": true, "notice.": true, "control.": true, "gate.": true, "fix.": true, "kind.": true, "method.": true, "wrong.": true, "message.": true}
+	for _, m := range dynamicKey.FindAllStringSubmatch(all, -1) {
+		made[m[1]] = true
+	}
+	for key, text := range english {
+		require.NotEmpty(t, text, key)
+		before, _, _ := strings.Cut(key, ".")
+		require.True(t, made[before+"."] || strings.Contains(all, `"`+key+`"`), "%s is not used", key)
+	}
+
+	// Every value that a text is made for has one.
+	for k := gatehouse.EventKind(1); k.String() != gatehouse.EventKind(0).String(); k++ {
+		require.Contains(t, english, "event."+k.String())
+	}
+	for s := posture.StateUnknown; s <= posture.Delegated; s++ {
+		require.Contains(t, english, "finding."+s.String())
+	}
+	for _, s := range []gatehouse.TokenState{0, gatehouse.TokenActive, gatehouse.TokenNotYetValid, gatehouse.TokenExpired, gatehouse.TokenEnded, gatehouse.TokenWaiting, gatehouse.TokenBlocked} {
+		require.Contains(t, english, "state."+s.String())
+	}
+	for _, m := range []gatehouse.Method{0, gatehouse.TOTP, gatehouse.RecoveryCode, gatehouse.OperatorCode} {
+		require.Contains(t, english, "method."+m.String())
+	}
+	for _, r := range []tokens.Risk{tokens.Low, tokens.Medium, tokens.High} {
+		require.Contains(t, english, "risk."+r.String())
+	}
+	for _, k := range []tokens.Kind{tokens.Personal, tokens.CommandLine, tokens.App, tokens.Machine} {
+		require.Contains(t, english, "kind."+string(k))
+	}
+	for _, name := range templates {
+		page := strings.TrimSuffix(filepath.Base(name), ".html")
+		if page != "layout" && page != "parts" && page != "message" {
+			require.Contains(t, english, "title."+page)
+		}
+	}
+	for _, m := range regexp.MustCompile(`c\.message\([^,]+, "([a-z]+)"\)`).FindAllStringSubmatch(all, -1) {
+		require.Contains(t, english, "message."+m[1])
+		require.Contains(t, english, "message."+m[1]+".title")
+	}
+	for _, m := range regexp.MustCompile(`c\.redirect\([^)]+, "([a-z]+)"\)`).FindAllStringSubmatch(all, -1) {
+		require.Contains(t, english, "notice."+m[1])
+	}
+	english["skip"] = "changed"
+	require.NotEqual(t, "changed", securitypage.English()["skip"])
+}
+
+// Another language, and the host's own words.
+func TestTexts(t *testing.T) {
+	german := map[string]string{
+		"lang": "de", "title.overview": "Sicherheit", "codes.left": "%[2]d Codes, davon %[1]d übrig",
+		"control.second-factor": "Zwei Faktoren", "control.second-factor.pass": "Ist an.", "control.second-authenticator.fix": "Noch einen <koppeln>.",
+		"gate.deploy.public": "Veröffentlichen",
+	}
+	h := newHost(t, func(c *securitypage.Config) {
+		c.Texts = func(r *http.Request) map[string]string {
+			if strings.HasPrefix(r.Header.Get("Accept-Language"), "de") {
+				return german
+			}
+			return nil
+		}
+	})
+	b, _ := h.enrolled("ada")
+	require.Contains(t, b.get("/").body, `<html lang="en"`)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.absolute("/"), nil)
+	require.NoError(t, err)
+	r.Header.Set("Accept-Language", "de-AT")
+	a := b.do(r)
+	require.Contains(t, a.body, `<html lang="de"`)
+	for _, text := range []string{"Sicherheit", "10 Codes, davon 10 übrig", "Zwei Faktoren", "Ist an.", "Noch einen <koppeln>.", "Veröffentlichen", "Recovery codes"} {
+		require.Contains(t, a.text(), text)
+	}
+	require.NotContains(t, a.body, "<koppeln>")
+}
+
+// Files of the host take the place of those in the package.
+func TestFiles(t *testing.T) {
+	own := fstest.MapFS{
+		"paired.html": {Data: []byte(`{{define "main"}}<h1>Well done, {{.Label}}</h1>{{end}}`)},
+		"page.css":    {Data: []byte(`body { color: red }`)},
+	}
+	h := newHost(t, func(c *securitypage.Config) { c.Files = own })
+	b, _ := h.enrolled("ada")
+	require.Contains(t, b.get("/pair/done").body, html.EscapeString("Well done, ada@acme.test"))
+	require.Equal(t, "body { color: red }", b.get("/page.css").body)
+	require.Contains(t, b.get("/page.js").body, "clipboard")
+	require.Contains(t, b.get("/").text(), "Two-factor sign-in")
+
+	own["paired.html"].Data = []byte(`{{define "main"}}{{.}`)
+	_, err := securitypage.New(securitypage.Config{
+		Service: h.svc.Service, Name: "x", Session: h.session, Files: own,
+		SignedIn: func(http.ResponseWriter, *http.Request, gatehouse.Verification) error { return nil },
+	})
+	require.ErrorIs(t, err, gatehouse.ErrInvalid)
+	require.ErrorContains(t, err, "paired.html")
+
+	// A template that fails while it is shown shows nothing of itself.
+	own["paired.html"].Data = []byte(`{{define "main"}}half a page {{.Nothing}}{{end}}`)
+	h = newHost(t, func(c *securitypage.Config) { c.Files = own })
+	b, _ = h.enrolled("ada")
+	a := b.get("/pair/done")
+	require.Equal(t, http.StatusInternalServerError, a.status)
+	require.NotContains(t, a.body, "half a page")
+}
