@@ -1,0 +1,113 @@
+package benchmarks_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/securitypage"
+	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+// BenchmarkOverview is the first page of securitypage, on SQLite, for accounts with an authenticator, recovery
+// codes and three tokens, over HTTP on loopback; beside one read of the account, which it cannot do without.
+func BenchmarkOverview(b *testing.B) {
+	i := slices.IndexFunc(databases, func(d database) bool { return d.dialect == sqlstore.SQLite })
+	_, store := databases[i].new(b)
+	scopes, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "projects:read"})
+	require.NoError(b, err)
+	model, err := posture.NewModel(posture.ModelConfig{})
+	require.NoError(b, err)
+	gates, err := posture.NewPolicy(model, posture.Gate{Action: "deploy.public", Controls: []string{posture.SecondFactor}})
+	require.NoError(b, err)
+	svc, err := gatehouse.New(store, gatehouse.Config{
+		Issuer: "Acme", Keys: keyring.Generate(), Recovery: gatehousetest.CheapRecovery(),
+		Tokens: &tokens.Policy{Brand: "acme", Scopes: scopes}, Posture: gates,
+	})
+	require.NoError(b, err)
+	const secret = "the secret of a session"
+	proofs := map[string]gatehouse.Proof{}
+	var accounts []string
+	for i := range 100 {
+		id := fmt.Sprintf("user-%d", i)
+		proof, err := svc.Attest(b.Context(), id, gatehouse.FirstFactor{Method: "pwd", At: time.Now()}, gatehouse.InSession(secret))
+		require.NoError(b, err)
+		owner := svc.Owner(proof, gatehouse.InSession(secret))
+		enr, err := owner.BeginEnrolment(b.Context(), gatehouse.Enrol{Label: id})
+		require.NoError(b, err)
+		app, err := gatehousetest.Scan(enr.URI())
+		require.NoError(b, err)
+		proofs[id], err = owner.ConfirmEnrolment(b.Context(), enr.ID, app.Code(time.Now()))
+		require.NoError(b, err)
+		for range 3 {
+			_, err = svc.Owner(proofs[id], gatehouse.InSession(secret)).MintToken(b.Context(), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}})
+			require.NoError(b, err)
+		}
+		accounts = append(accounts, id)
+	}
+	page, err := securitypage.New(securitypage.Config{
+		Service: svc, Name: "Acme",
+		Session: func(r *http.Request) (securitypage.Session, error) {
+			id := r.Header.Get("Account")
+			return securitypage.Session{
+				Account: id, Secret: secret, Proof: proofs[id], Keep: func(gatehouse.Proof) error { return nil },
+			}, nil
+		},
+		SignedIn: func(http.ResponseWriter, *http.Request, gatehouse.Verification) error { return nil },
+	})
+	require.NoError(b, err)
+
+	server := httptest.NewServer(page)
+	b.Cleanup(server.Close)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: slices.Max(goroutines)}}
+	b.Cleanup(client.CloseIdleConnections)
+
+	for _, id := range accounts { // the first review of an account keeps its level
+		_, err := svc.Review(b.Context(), id)
+		require.NoError(b, err)
+	}
+	for _, n := range goroutines {
+		b.Run(fmt.Sprintf("goroutines=%d", n), func(b *testing.B) {
+			var bare, ours side
+			var size atomic.Int64
+			for left := b.N; left > 0; left -= block {
+				bare.run(b, min(block, left), n, func(i int) error {
+					_, err := store.LoadAccount(b.Context(), accounts[i%len(accounts)])
+					return err
+				})
+				ours.run(b, min(block, left), n, func(i int) error {
+					r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, server.URL+"/settings/security/", nil)
+					if err != nil {
+						return err
+					}
+					r.Header.Set("Account", accounts[i%len(accounts)])
+					res, err := client.Do(r)
+					if err != nil {
+						return err
+					}
+					defer res.Body.Close()
+					n, err := io.Copy(io.Discard, res.Body)
+					if err != nil || res.StatusCode != http.StatusOK {
+						return fmt.Errorf("status %d, %w", res.StatusCode, err)
+					}
+					size.Store(n)
+					return nil
+				})
+			}
+			report(b, &bare, &ours)
+			b.ReportMetric(float64(size.Load()), "bytes")
+		})
+	}
+}
