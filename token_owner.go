@@ -261,7 +261,10 @@ func (o Owner) onToken(ctx context.Context, kind core.EventKind, id string,
 	if err != nil {
 		return err
 	}
-	err = o.s.applyToken(ctx, id, func(h held, env core.Env) (core.Token, error) { return step(first, h, env) })
+	// What the account says was done is done, though the caller may have gone.
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	err = o.s.applyToken(detached, id, func(h held, env core.Env) (core.Token, error) { return step(first, h, env) })
 	if err != nil {
 		return err
 	}

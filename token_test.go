@@ -12,8 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/storage/memory"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
@@ -452,4 +454,32 @@ func TestTokenDataTampered(t *testing.T) {
 	}
 	put(rec.Data)
 	o.h.good(text)
+}
+
+// A caller who hangs up between the two saves has revoked the token all the same.
+func TestRevokeOutlivesItsCaller(t *testing.T) {
+	store := gatehousetest.NewStore(memory.New())
+	h := houseOn(t, store, withTokens(t))
+	o := h.enrol("user-42")
+	for name, call := range map[string]func(ctx context.Context, id string) error{
+		"revoke": func(ctx context.Context, id string) error { return h.Owner(o.proof).RevokeToken(ctx, id) },
+		"rotate": func(ctx context.Context, id string) error {
+			_, err := h.Owner(o.proof).RotateToken(ctx, id, gatehouse.Rotation{})
+			return err
+		},
+	} {
+		minted, err := h.Owner(o.proof).MintToken(context.Background(), tokens.Request{Name: "x", Scopes: tokens.Scopes{"projects:read"}})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(context.Background())
+		store.Inject(func(method string) gatehousetest.Fault {
+			if method == "SaveAccount" {
+				cancel() // while the account is being saved
+			}
+			return gatehousetest.None
+		})
+		require.NoError(t, call(ctx, minted.Info.ID), name)
+		store.Inject(nil)
+		_, err = h.AuthenticateToken(context.Background(), minted.Token.Reveal())
+		require.ErrorIs(t, err, gatehouse.ErrDenied, name)
+	}
 }
