@@ -146,7 +146,11 @@ type Option func(*options)
 type options struct {
 	session []byte
 	from    netip.Addr
+	account *string // nil: any
 }
+
+// of reports whether an account is one that the call is about.
+func (o options) of(account string) bool { return o.account == nil || *o.account == account }
 
 // InSession ties proofs to a session of the host, by any value that the session keeps and no other
 // has (its ID, or a random value in it). A proof made with one is refused without it and under any
@@ -154,6 +158,12 @@ type options struct {
 // where only its own session can read it.
 func InSession(session string) Option {
 	return func(o *options) { o.session = digest(session) }
+}
+
+// OfAccount has a proof or a challenge of any other account refused, for hosts whose session names its account
+// beside them. Defaults to whatever account it is of.
+func OfAccount(account string) Option {
+	return func(o *options) { o.account = &account }
 }
 
 // From says from which address a token came, for AuthenticateToken and RotateToken. It is for the host

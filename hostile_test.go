@@ -120,10 +120,19 @@ var places = func() map[string]place {
 			_, err := gatehouse.New(memory.New(), gatehouse.Config{Issuer: s, Keys: o.h.keys})
 			return err
 		}, nil},
+		"Owner.Allowed/proof": {func(o *owner, s string) error {
+			may, err := forged(o, s).Allowed(ctx)
+			require.Zero(o.h.t, may)
+			return err
+		}, always(nil)},
 		"Service.CheckChallenge/token": {func(o *owner, s string) error {
 			_, err := o.h.CheckChallenge(ctx, s)
 			return err
 		}, denied},
+		"OfAccount/account": {func(o *owner, s string) error {
+			_, err := o.h.CheckProof(ctx, o.proof, 0, gatehouse.OfAccount(s))
+			return err
+		}, stepUp},
 		"InSession/session": {func(o *owner, s string) error {
 			p := o.h.attest("tied", gatehouse.InSession(s))
 			for _, other := range [][]gatehouse.Option{nil, {gatehouse.InSession(s + "x")}} {

@@ -11,21 +11,21 @@ import (
 // Owner is what the owner of an account can change. The account is the proof's: there is no way to
 // name another. Every method answers ErrStepUpRequired where the proof is not enough.
 type Owner struct {
-	s       *Service
-	proof   Proof
-	session []byte
+	s     *Service
+	proof Proof
+	opts  options
 }
 
 // Owner returns the owner whom a proof proves. The proof is checked by each method, on the account as
 // it is then.
 func (s *Service) Owner(p Proof, opts ...Option) Owner {
-	return Owner{s: s, proof: p, session: sessionOf(opts)}
+	return Owner{s: s, proof: p, opts: optionsOf(opts)}
 }
 
 // change applies a step that needs the owner's proof.
 func (o Owner) change(ctx context.Context, prepare func(context.Context, core.Account, core.Presented, core.Env) error,
 	step func(core.Account, core.Presented, core.Env) (core.Account, error)) error {
-	p, err := o.s.present(ctx, o.proof, o.session)
+	p, err := o.s.present(ctx, o.proof, o.opts)
 	if err != nil {
 		return err
 	}

@@ -140,10 +140,10 @@ func (s *Service) openText(ctx context.Context, purpose, text string, v any) err
 }
 
 // present opens a proof for a check in a transition, which alone says whether it is enough.
-func (s *Service) present(ctx context.Context, p Proof, session []byte) (core.Presented, error) {
-	presented := core.Presented{In: session}
+func (s *Service) present(ctx context.Context, p Proof, o options) (core.Presented, error) {
+	presented := core.Presented{In: o.session}
 	err := s.openText(ctx, purposeProof, p.Reveal(), &presented.Proof)
-	if errors.Is(err, errSealed) || err == nil && storage.CheckID(presented.Account) != nil {
+	if errors.Is(err, errSealed) || err == nil && (storage.CheckID(presented.Account) != nil || !o.of(presented.Account)) {
 		return core.Presented{}, ErrStepUpRequired
 	}
 	return presented, err
@@ -172,7 +172,7 @@ func (s *Service) CheckProof(ctx context.Context, p Proof, maxAge time.Duration,
 	if maxAge == 0 || maxAge > core.ProofLife {
 		maxAge = core.ProofLife
 	}
-	presented, err := s.present(ctx, p, sessionOf(opts))
+	presented, err := s.present(ctx, p, optionsOf(opts))
 	if err != nil {
 		return Proven{}, err
 	}
@@ -190,8 +190,9 @@ func (s *Service) CheckProof(ctx context.Context, p Proof, maxAge time.Duration,
 
 // Allowed is what an owner's proof is enough for. The zero Allowed is nothing.
 type Allowed struct {
-	Replace bool // BeginEnrolment with Replace, RegenerateRecoveryCodes
-	Factors bool // BeginEnrolment, RemoveAuthenticator, DisableTwoFactor
+	Enrol   bool // BeginEnrolment without Replace
+	Replace bool // BeginEnrolment with it, RegenerateRecoveryCodes
+	Factors bool // RemoveAuthenticator, DisableTwoFactor
 	Revoke  bool // RevokeToken, RevokeAllTokens
 	Tokens  bool // MintToken, RotateToken, RenewToken
 }
@@ -200,7 +201,7 @@ type Allowed struct {
 // and not after. A proof that is not good is enough for nothing, which is no error. It authorises nothing: each
 // method checks the proof by itself.
 func (o Owner) Allowed(ctx context.Context) (Allowed, error) {
-	p, err := o.s.present(ctx, o.proof, o.session)
+	p, err := o.s.present(ctx, o.proof, o.opts)
 	if errors.Is(err, ErrStepUpRequired) {
 		return Allowed{}, nil
 	}

@@ -300,6 +300,10 @@ func TestAllowed(t *testing.T) {
 		},
 	}
 	enough := map[string]func(o gatehouse.Owner) error{
+		"Enrol": func(o gatehouse.Owner) error {
+			_, err := o.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+			return err
+		},
 		"Replace": func(o gatehouse.Owner) error {
 			_, err := o.RegenerateRecoveryCodes(ctx)
 			return err
@@ -346,4 +350,49 @@ func TestAllowed(t *testing.T) {
 	_, err := h.Owner(p).Allowed(ctx)
 	require.Error(t, err)
 	require.NotErrorIs(t, err, gatehouse.ErrStepUpRequired)
+}
+
+// A proof and a challenge of another account than the host's session has are refused everywhere.
+func TestOfAccount(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t, withTokens(t))
+	ada := h.enrol("ada")
+	minted, err := h.Owner(ada.proof).MintToken(ctx, tokens.Request{Name: "x", Scopes: tokens.Scopes{"projects:read"}})
+	require.NoError(t, err)
+	for _, as := range []string{"eve", "ada"} {
+		of := gatehouse.OfAccount(as)
+		check := func(what string, err error, denial error) {
+			t.Helper()
+			if as == "ada" {
+				require.NoError(t, err, what)
+			} else {
+				require.ErrorIs(t, err, denial, what)
+			}
+		}
+		_, err := h.CheckProof(ctx, ada.proof, 0, of)
+		check("CheckProof", err, gatehouse.ErrStepUpRequired)
+		owner := h.Owner(ada.proof, of)
+		may, err := owner.Allowed(ctx)
+		require.NoError(t, err)
+		require.Equal(t, as == "ada", may.Factors)
+		check("RenameAuthenticator", owner.RenameAuthenticator(ctx, ada.auth, "x"), gatehouse.ErrStepUpRequired)
+		check("RevokeToken", owner.RevokeToken(ctx, minted.Info.ID), gatehouse.ErrStepUpRequired)
+		_, err = owner.MintToken(ctx, tokens.Request{Name: "x", Scopes: tokens.Scopes{"projects:read"}})
+		check("MintToken", err, gatehouse.ErrStepUpRequired)
+		challenge := ada.challenge()
+		_, err = h.CheckChallenge(ctx, challenge, of)
+		check("CheckChallenge", err, gatehouse.ErrDenied)
+		h.wait(totp.Period)
+		_, err = h.Answer(ctx, challenge, ada.code(), of)
+		check("Answer", err, gatehouse.ErrDenied)
+		check("Resync", h.Resync(ctx, ada.challenge(), ada.auth, ada.code(3), ada.code(4), of), gatehouse.ErrDenied)
+	}
+	code, err := h.Operator("op").Because("x").Reset(ctx, "ada")
+	require.NoError(t, err)
+	ch, err := h.Challenge(ctx, "ada")
+	require.NoError(t, err)
+	_, err = h.RedeemOperatorCode(ctx, ch.Token.Reveal(), code.Reveal(), gatehouse.OfAccount("eve"))
+	require.ErrorIs(t, err, gatehouse.ErrDenied)
+	_, err = h.RedeemOperatorCode(ctx, ch.Token.Reveal(), code.Reveal(), gatehouse.OfAccount("ada"))
+	require.NoError(t, err, "it was not used up")
 }

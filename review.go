@@ -47,7 +47,7 @@ func (s *Service) Require(ctx context.Context, p Proof, action string, opts ...O
 	if err := s.hasGate(action); err != nil {
 		return err
 	}
-	presented, err := s.present(ctx, p, sessionOf(opts))
+	presented, err := s.present(ctx, p, optionsOf(opts))
 	if err != nil {
 		return err
 	}

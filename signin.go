@@ -109,8 +109,8 @@ func (s *Service) Challenge(ctx context.Context, account string) (Challenge, err
 // CheckChallenge returns what a challenge asks for, as it is now, if the challenge still stands, for a page
 // that shows the second step again. It takes no code and lets nobody in. ErrDenied says that it does not
 // stand: the sign-in has to begin anew.
-func (s *Service) CheckChallenge(ctx context.Context, token string) (Challenge, error) {
-	c, err := s.openChallenge(ctx, token)
+func (s *Service) CheckChallenge(ctx context.Context, token string, opts ...Option) (Challenge, error) {
+	c, err := s.openChallenge(ctx, token, opts)
 	if err != nil {
 		return Challenge{}, err
 	}
@@ -149,17 +149,17 @@ type Verification struct {
 // code as it was typed (a form may trim spaces around it). On success the account is verified, the code used up
 // and all of that saved. On failure the error is a *DeniedError, or a fault; neither lets anybody in.
 func (s *Service) Answer(ctx context.Context, challenge, code string, opts ...Option) (Verification, error) {
-	c, err := s.openChallenge(ctx, challenge)
+	c, err := s.openChallenge(ctx, challenge, opts)
 	if err != nil {
 		return Verification{}, err
 	}
 	return s.verify(ctx, c.Account, c, code, opts)
 }
 
-func (s *Service) openChallenge(ctx context.Context, text string) (*core.Challenge, error) {
+func (s *Service) openChallenge(ctx context.Context, text string, opts []Option) (*core.Challenge, error) {
 	c := new(core.Challenge)
 	switch err := s.openText(ctx, purposeChallenge, text, c); {
-	case errors.Is(err, errSealed) || err == nil && storage.CheckID(c.Account) != nil:
+	case errors.Is(err, errSealed) || err == nil && (storage.CheckID(c.Account) != nil || !optionsOf(opts).of(c.Account)):
 		return nil, &DeniedError{}
 	case err != nil:
 		return nil, err
@@ -194,7 +194,7 @@ func (s *Service) verify(ctx context.Context, account string, c *core.Challenge,
 // that is confirmed nobody gets in. The code works once; if the enrolment comes to nothing, an
 // operator has to reset again.
 func (s *Service) RedeemOperatorCode(ctx context.Context, challenge, code string, opts ...Option) (Proof, error) {
-	c, err := s.openChallenge(ctx, challenge)
+	c, err := s.openChallenge(ctx, challenge, opts)
 	if err != nil {
 		return Proof{}, err
 	}
@@ -268,8 +268,8 @@ func (s *Service) tryCodes(ctx context.Context, a core.Account, t core.Attempt, 
 // second are two codes that it showed one after the other, authenticator is its ID in the Challenge.
 // It signs nobody in: the next code does, which is in the window again. A wrong try is ErrDenied and
 // counts as a wrong code.
-func (s *Service) Resync(ctx context.Context, challenge, authenticator, first, second string) error {
-	c, err := s.openChallenge(ctx, challenge)
+func (s *Service) Resync(ctx context.Context, challenge, authenticator, first, second string, opts ...Option) error {
+	c, err := s.openChallenge(ctx, challenge, opts)
 	if err != nil {
 		return err
 	}

@@ -120,6 +120,27 @@ func (s *Service) Tokens(ctx context.Context, account, after string, limit int) 
 	return list, nil
 }
 
+// Token returns one of an account's tokens, with one read. ErrState says that the account has none of this ID.
+func (s *Service) Token(ctx context.Context, account, id string) (TokenInfo, error) {
+	if err := s.hasTokens(); err != nil {
+		return TokenInfo{}, err
+	}
+	if err := checkID(account); err != nil {
+		return TokenInfo{}, err
+	}
+	if storage.CheckID(id) != nil {
+		return TokenInfo{}, errNoToken
+	}
+	h, err := s.loadToken(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && h.Account != account {
+		return TokenInfo{}, errNoToken
+	}
+	if err != nil {
+		return TokenInfo{}, err
+	}
+	return tokenInfo(h.Token, h.rec.Usage, h.owner, s.env()), nil
+}
+
 // TokenPolicy returns the rules under which the Service mints tokens, with their defaults filled in, and
 // whether it has any: for pages that ask owners for scopes and lifetimes.
 func (s *Service) TokenPolicy() (tokens.Policy, bool) {

@@ -111,6 +111,8 @@ func tokenPlaces() map[string]place {
 			return err
 		}, denied},
 		"Service.RevokePresented/presented": {func(o *owner, s string) error { return o.h.RevokePresented(ctx, s) }, always(nil)},
+		"Service.Token/account":             {func(o *owner, s string) error { _, err := o.h.Token(ctx, s, theirs(o)); return err }, named(gatehouse.ErrState)},
+		"Service.Token/id":                  {func(o *owner, s string) error { _, err := o.h.Token(ctx, o.id, s); return err }, state},
 		"Service.Tokens/account":            {func(o *owner, s string) error { _, err := o.h.Tokens(ctx, s, "", 10); return err }, named(nil)},
 		"Service.Tokens/after":              {func(o *owner, s string) error { _, err := o.h.Tokens(ctx, o.id, s, 10); return err }, nil},
 		"Grant.Allows/scope": {func(o *owner, s string) error {

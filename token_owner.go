@@ -70,7 +70,7 @@ func (o Owner) gatedEvidence(ctx context.Context) (*evidence, error) {
 	if o.s.posture == nil {
 		return nil, nil
 	}
-	p, err := o.s.present(ctx, o.proof, o.session)
+	p, err := o.s.present(ctx, o.proof, o.opts)
 	if err != nil {
 		return nil, err
 	}
@@ -168,6 +168,9 @@ type Rotation struct {
 	// Grace is how long the present secret goes on working beside the new one, at most 30 days and never
 	// longer than it would have. Defaults to none, which is right after a leak.
 	Grace time.Duration
+	// Seen is the token as its owner was shown it: it is ErrState if it was rotated since, so that two forms do not
+	// each make a secret of which one is dead. Defaults to whatever it is like.
+	Seen TokenInfo
 }
 
 func (r Rotation) check() error {
@@ -203,7 +206,7 @@ func (o Owner) RotateToken(ctx context.Context, id string, r Rotation) (MintedTo
 	var minted tokens.Token
 	var info TokenInfo
 	err := o.onToken(ctx, core.TokenRotated, id, func(first, h held, env core.Env) (core.Token, error) {
-		if h.Generation != first.Generation {
+		if h.Generation != first.Generation || r.Seen.ID != "" && (r.Seen.ID != id || r.Seen.Rotations != h.Generation) {
 			return h.Token, fmt.Errorf("%w: the token was rotated meanwhile", ErrState)
 		}
 		next, m, err := o.s.rotate(h, r, env)
@@ -237,7 +240,7 @@ func (o Owner) onToken(ctx context.Context, kind core.EventKind, id string,
 	if err := o.s.hasTokens(); err != nil {
 		return err
 	}
-	p, err := o.s.present(ctx, o.proof, o.session)
+	p, err := o.s.present(ctx, o.proof, o.opts)
 	if err != nil {
 		return err
 	}

@@ -368,3 +368,33 @@ func TestLostTokenReplies(t *testing.T) {
 	require.Equal(t, 1, o.h.tokenInfo(o.id, info.ID).Rotations, "rotated once")
 	o.h.good(m.Token.Reveal())
 }
+
+// An owner rotates the token that they were shown: of two forms one makes a secret, and the other says why not.
+func TestRotateWhatWasSeen(t *testing.T) {
+	ctx := context.Background()
+	o := newHouse(t, withTokens(t)).enrol("user-42")
+	_, seen := o.mint("projects:read")
+	_, other := o.mint("projects:read")
+	face := o.h.Owner(o.proof)
+	_, err := face.RotateToken(ctx, other.ID, gatehouse.Rotation{Seen: seen})
+	require.ErrorIs(t, err, gatehouse.ErrState)
+	first, err := face.RotateToken(ctx, seen.ID, gatehouse.Rotation{Seen: seen})
+	require.NoError(t, err)
+	_, err = face.RotateToken(ctx, seen.ID, gatehouse.Rotation{Seen: seen})
+	require.ErrorIs(t, err, gatehouse.ErrState)
+	_, err = o.h.check(first.Token.Reveal())
+	require.NoError(t, err)
+	_, err = face.RotateToken(ctx, seen.ID, gatehouse.Rotation{Seen: first.Info})
+	require.NoError(t, err)
+	_, err = face.RotateToken(ctx, seen.ID, gatehouse.Rotation{})
+	require.NoError(t, err, "without it, whatever it is like")
+
+	got, err := o.h.Token(ctx, "user-42", seen.ID)
+	require.NoError(t, err)
+	require.Equal(t, 3, got.Rotations)
+	list, err := o.h.Tokens(ctx, "user-42", "", 10)
+	require.NoError(t, err)
+	require.Contains(t, list, got)
+	_, err = o.h.Token(ctx, "somebody", seen.ID)
+	require.ErrorIs(t, err, gatehouse.ErrState)
+}

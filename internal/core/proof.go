@@ -95,13 +95,13 @@ func (a Account) authorise(p Presented, act action, env Env) error {
 }
 
 // Allowed is what a proof is enough for.
-type Allowed struct{ Replace, Factors, Revoke, Tokens bool }
+type Allowed struct{ Enrol, Replace, Factors, Revoke, Tokens bool }
 
 // Allowed returns what a proof is enough for now.
 func (a Account) Allowed(p Presented, env Env) Allowed {
 	may := func(act action) bool { return a.authorise(p, act, env) == nil }
 	return Allowed{
-		Replace: may(replace) && may(regenerate), Factors: may(enrol) && may(remove), Revoke: may(revokeToken), Tokens: may(mintToken),
+		Enrol: may(enrol), Replace: may(replace) && may(regenerate), Factors: may(remove), Revoke: may(revokeToken), Tokens: may(mintToken),
 	}
 }
 
