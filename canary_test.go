@@ -202,6 +202,8 @@ func TestCanary(t *testing.T) {
 		"Proof":          nest(o.proof),
 		"RecoverySet":    nest(status.RecoveryCodes),
 		"Resealed":       nest(gatehouse.Resealed{Seen: 1}),
+		"Restoration":    nest(gatehouse.Restoration{RevokeTokens: true}),
+		"Restored":       nest(gatehouse.Restored{Seen: 1}),
 		"Reset":          nest(gatehouse.Reset{CodeUsed: true}),
 		"Service":        append(nest(svc), nest(h.Service)...),
 		"Status":         nest(status),
@@ -217,6 +219,7 @@ func TestCanary(t *testing.T) {
 		"Change":         nest(gatehouse.AddingAuthenticator()),
 		"Fleet":          nest(gatehouse.Fleet{Cursor: o.id}),
 		"GateError":      nest(gatehouse.GateError{}),
+		"Allowed":        nest(gatehouse.Allowed{}),
 		"Proven":         nest(must(h.CheckProof(ctx, o.proof, 0))),
 		"Snapshot":       nest(gatehouse.Snapshot{Level: 1}),
 		// What the exported types hold.

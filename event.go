@@ -39,6 +39,7 @@ const (
 	KeyMoved                  = EventKind(core.KeyMoved)
 	AccountImported           = EventKind(core.WasImported)
 	AccountDeleted            = EventKind(core.WasDeleted)
+	AccountRestored           = EventKind(core.WasRestored) // AfterRestore: the owner may have no recovery codes any more
 
 	TokenMinted     = EventKind(core.TokenMinted)
 	TokenFirstUsed  = EventKind(core.TokenFirstUsed)  // each process may tell it once

@@ -2,6 +2,7 @@ package gatehouse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
@@ -114,37 +115,40 @@ func (o Operator) canReview(cursor string) error {
 	return nil
 }
 
+// Reviews calls f with the review of every account that Gatehouse knows, in the order of their IDs, from
+// after one, "" for the first, until f returns false. Where err is not nil the account cannot be read, and
+// there is no review. A fault, or the end of ctx, ends it: the last account that f has seen is where to
+// go on.
+func (o Operator) Reviews(ctx context.Context, after string, f func(account string, r posture.Review, err error) bool) error {
+	if err := o.canReview(after); err != nil {
+		return err
+	}
+	return o.review(ctx, after, f)
+}
+
+// errEnough ends a walk over accounts.
+var errEnough = errors.New("gatehouse: enough")
+
 // review calls f with each account after a cursor, until it returns false. err says that an account cannot
 // be read.
 func (o Operator) review(ctx context.Context, cursor string, f func(id string, r posture.Review, err error) bool) error {
-	s := o.s
-	for {
-		page, err := retry(ctx, func() ([]storage.Record, error) { return s.store.Accounts(ctx, cursor, reviewPage) })
-		if err != nil {
-			return fmt.Errorf("gatehouse: list accounts: %w", err)
-		}
-		if len(page) == 0 {
-			return nil
-		}
-		for _, rec := range page {
-			if err := ctx.Err(); err != nil {
+	err := o.s.eachAccount(ctx, cursor, func(rec storage.Record) error {
+		var r posture.Review
+		a, broken := core.Decode(rec.ID, rec.Data)
+		if broken == nil {
+			e, err := o.s.evidenceOf(ctx, a)
+			if err != nil {
 				return err
 			}
-			cursor = rec.ID
-			var r posture.Review
-			a, broken := core.Decode(rec.ID, rec.Data)
-			if broken == nil {
-				e, err := s.evidenceOf(ctx, a)
-				if err != nil {
-					return err
-				}
-				r = s.posture.Review(e.facts(), e.env.Now)
-			}
-			if !f(rec.ID, r, broken) {
-				return nil
-			}
+			r = o.s.posture.Review(e.facts(), e.env.Now)
 		}
+		if !f(rec.ID, r, broken) {
+			return errEnough
+		}
+		return nil
+	})
+	if err == errEnough {
+		return nil
 	}
+	return err
 }
-
-const reviewPage = 200 // accounts read at once

@@ -2,11 +2,11 @@ package gatehouse
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/recovery"
+	"github.com/gatehouse-go/gatehouse/storage"
 )
 
 // Operator is what support and operations do to an account, without a proof of its owner: whoever can
@@ -154,54 +154,29 @@ type Resealed struct {
 // fault, or the end of ctx, ends it there, and the Cursor is where to go on.
 func (o Operator) Reseal(ctx context.Context, cursor string, progress func(Resealed)) (Resealed, error) {
 	r := Resealed{Cursor: cursor}
-	if err := o.by.Check(); err != nil {
-		return r, err
-	}
-	var unopened error
-	for {
-		page, err := o.s.store.Accounts(ctx, r.Cursor, resealPage)
-		if err != nil {
-			return r, fmt.Errorf("gatehouse: list accounts: %w", err)
+	err := o.walk(ctx, cursor, func(rec storage.Record) error {
+		moved, err := o.reseal(ctx, rec.ID, rec.Data)
+		if moved && err == nil {
+			r.Moved++
 		}
-		if len(page) == 0 {
-			return r, unopened
+		return err
+	}, func(account string, passed bool) {
+		r.Seen++
+		if passed {
+			r.Failed++
 		}
-		for _, rec := range page {
-			moved, err := o.reseal(ctx, rec.ID, rec.Data)
-			var failed *resealError
-			switch {
-			case errors.As(err, &failed):
-				if r.Failed++; unopened == nil {
-					unopened = err
-				}
-			case err != nil:
-				return r, err
-			case moved:
-				r.Moved++
-			}
-			r.Seen++
-			r.Cursor = rec.ID
-			if progress != nil {
-				progress(r)
-			}
+		r.Cursor = account
+		if progress != nil {
+			progress(r)
 		}
-	}
+	})
+	return r, err
 }
-
-const resealPage = 200 // accounts read at once
-
-// resealError says that an account's secrets do not open, or that its record does not.
-type resealError struct{ err error }
-
-func (e *resealError) Error() string {
-	return "gatehouse: some secrets do not open, the first: " + e.err.Error()
-}
-func (e *resealError) Unwrap() error { return e.err }
 
 func (o Operator) reseal(ctx context.Context, account string, data []byte) (moved bool, err error) {
 	a, err := core.Decode(account, data)
 	if err != nil {
-		return false, &resealError{err}
+		return false, &passedOver{err}
 	}
 	if len(a.UnderOther(o.s.sealer.Primary())) == 0 {
 		return false, nil
@@ -218,7 +193,7 @@ func (o Operator) reseal(ctx context.Context, account string, data []byte) (move
 					if ctx.Err() != nil {
 						return err
 					}
-					return &resealError{err}
+					return &passedOver{err}
 				}
 				fresh := auth
 				if err := o.s.sealSecret(ctx, account, &fresh, key.Secret); err != nil {

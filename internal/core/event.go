@@ -50,6 +50,7 @@ const (
 	ActivityReviewed
 	PostureChanged
 	PostureRules
+	WasRestored
 )
 
 var eventNames = [...]string{
@@ -61,6 +62,7 @@ var eventNames = [...]string{
 	"token minted", "token first used", "token used from a new address", "token rotated", "token renewed",
 	"token reused after rotation", "token expiring", "token suspended", "token revoked", "all tokens revoked",
 	"token purged", "risk accepted", "risk withdrawn", "activity reviewed", "posture changed", "posture rules changed",
+	"restored from a backup",
 }
 
 // String returns the name, in lower case with spaces.
@@ -111,7 +113,7 @@ const (
 func (k EventKind) factors() bool {
 	switch k {
 	case CodeUsed, CodesRegenerated, OperatorCodeMade, OperatorCodeUsed, AuthenticatorAdded,
-		AuthenticatorRemoved, TwoFactorOff, PasswordChanged, WasReset, WasSuspended, WasResumed, WasImported:
+		AuthenticatorRemoved, TwoFactorOff, PasswordChanged, WasReset, WasSuspended, WasResumed, WasImported, WasRestored:
 		return true
 	}
 	return false
@@ -122,7 +124,7 @@ func (k EventKind) MovesPosture() bool {
 	switch k {
 	case Locked, Unlocked, CodeUsed, CodesRegenerated, CodesAcknowledged, AuthenticatorAdded, AuthenticatorRemoved, TwoFactorOff,
 		WasReset, WasSuspended, WasResumed, KeyMoved, WasImported, TokenMinted, TokenRotated, TokenRenewed, TokenRevoked, TokensRevoked,
-		RiskAccepted, RiskWithdrawn, ActivityReviewed:
+		RiskAccepted, RiskWithdrawn, ActivityReviewed, WasRestored:
 		return true
 	}
 	return false

@@ -247,6 +247,13 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 		next, err := l.a.Import(by, auth, newSet(l.id("S")), env)
 		return let(next, err)
 	},
+	"restored": func(l *life, env core.Env) (core.Account, bool) {
+		next := l.a.Restored(by, l.IntN(2) == 0, l.IntN(2) == 0, env)
+		for _, auth := range next.Authenticators {
+			l.last[auth.ID] = auth.Last
+		}
+		return next, true
+	},
 	"attest": func(l *life, env core.Env) (core.Account, bool) {
 		next := l.a.Create(env)
 		_, err := next.Attest("pwd", l.now, nil, env)
@@ -353,7 +360,7 @@ func (l *life) holds(name string, next core.Account, env core.Env) {
 	if l.a.Protected() && !next.Protected() {
 		require.Equal(t, "disable", name, "nothing else turns it off")
 	}
-	if l.a.Suspension != nil && !slices.Contains([]string{"resume", "password", "reset", "suspend"}, name) {
+	if l.a.Suspension != nil && !slices.Contains([]string{"resume", "password", "reset", "suspend", "restored"}, name) {
 		require.Equal(t, l.a.Epoch, next.Epoch, "%s: of a suspended account only operators change anything", name)
 	}
 	for hash := range l.burned {
