@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/httpguard"
+	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/securitypage"
+	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
+)
+
+const (
+	name         = "Acme"
+	securityPath = "/settings/security"
+)
+
+type options struct {
+	DB    *sql.DB
+	Keys  *keyring.Ring
+	Now   func() time.Time
+	Log   *slog.Logger
+	Mail  func(to, text string)
+	HTTPS bool // browsers come by HTTPS, to here or to what is in front
+}
+
+// app is the service.
+type app struct {
+	svc      *gatehouse.Service
+	users    *users
+	sessions *scs.SessionManager
+	pages    map[string]*template.Template
+	now      func() time.Time
+	log      *slog.Logger
+	mail     func(to, text string)
+	handler  http.Handler
+}
+
+func newApp(ctx context.Context, o options) (*app, error) {
+	store, err := sqlstore.New(o.DB, sqlstore.SQLite, sqlstore.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if err := store.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	a := &app{now: o.Now, log: o.Log, mail: o.Mail}
+	if a.users, err = newUsers(ctx, o.DB, o.Now); err != nil {
+		return nil, err
+	}
+	if a.pages, err = readPages(); err != nil {
+		return nil, err
+	}
+	rules, err := tokenPolicy()
+	if err != nil {
+		return nil, err
+	}
+	gates, err := protection()
+	if err != nil {
+		return nil, err
+	}
+	a.svc, err = gatehouse.New(store, gatehouse.Config{
+		Issuer: name, Keys: o.Keys, Tokens: rules, Posture: gates, HostFacts: a.facts, Now: o.Now,
+		// This program has the log alone. A real service also writes to the owner, to an address that an intruder
+		// does not control: who is not told of a new authenticator cannot object.
+		Observer: gatehouse.LogEvents(o.Log),
+	})
+	if err != nil {
+		return nil, err
+	}
+	page, err := securitypage.New(securitypage.Config{
+		Service: a.svc, Name: name, Path: securityPath,
+		Session: a.pageSession, FirstFactor: a.firstFactor, SignedIn: a.signInDone,
+		Links:  securitypage.Links{Home: "/", SignIn: "/sign-in", Help: "/help", SignOut: "/sign-out"},
+		Texts:  func(*http.Request) map[string]string { return texts },
+		Faults: o.Log, Now: o.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	guard, err := httpguard.New(httpguard.Config{
+		Service: a.svc, Session: a.guardSession, Refuse: page.Refuse, Faults: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	api, err := httpguard.New(httpguard.Config{Service: a.svc, Client: peer, Realm: "acme", Faults: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	if a.sessions, err = newSessions(ctx, o.DB, o.HTTPS, o.Log); err != nil {
+		return nil, err
+	}
+	a.handler = a.routes(page, guard, api)
+	return a, nil
+}
+
+func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+func (a *app) routes(page http.Handler, guard, api *httpguard.Guard) http.Handler {
+	own := http.NewServeMux()
+	own.Handle("GET /sign-up", a.page(a.signUpPage))
+	own.Handle("POST /sign-up", a.page(a.signUp))
+	own.Handle("GET /sign-in", a.page(a.signInPage))
+	own.Handle("POST /sign-in", a.page(a.signIn))
+	own.Handle("POST /sign-out", a.page(a.signOut))
+	own.Handle("GET /help", a.page(a.help))
+	own.Handle("GET /{$}", a.member(a.home))
+	own.Handle("GET /email", a.member(a.emailPage))
+	own.Handle("POST /email/send", a.member(a.sendMail))
+	own.Handle("POST /email/confirm", a.member(a.confirmMail))
+	fresh := guard.StepUp(5*time.Minute, false) // by the second factor where there is one
+	own.Handle("GET /password", fresh(a.member(a.passwordPage)))
+	own.Handle("POST /password", fresh(a.member(a.changePassword)))
+	own.Handle("GET /project", a.member(a.project))
+	// Each action asks its gate at every request, whatever a page has shown before.
+	own.Handle("POST /project/token", guard.Gate(posture.MintProductionToken)(a.member(a.newToken)))
+	own.Handle("POST /project/invite", guard.Gate("team.invite")(a.member(a.invite)))
+	own.Handle("POST /project/deploy", guard.Gate("deploy.public")(a.member(a.deploy)))
+	own.Handle("/", a.page(a.missing))
+
+	browser := http.NewServeMux()
+	browser.Handle(securityPath+"/", page)                            // checks by itself where its forms come from
+	browser.Handle("/", http.NewCrossOriginProtection().Handler(own)) // other sites cannot send these forms
+
+	all := http.NewServeMux()
+	all.Handle("/api/", a.api(api)) // without sessions: a cookie is no way into it
+	all.HandleFunc("GET /app.css", asset("app.css"))
+	all.HandleFunc("GET /favicon.ico", asset("icon.svg"))
+	all.Handle("/", a.sessions.LoadAndSave(browser))
+	return httpguard.Log(a.log)(harden(all))
+}
+
+// harden sets what every answer has. Nothing is taken from elsewhere, and no script runs at all; the Security page
+// sets its own. "same-origin" keeps the addresses of pages from other sites, and leads back after a step-up.
+func harden(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "+
+			"base-uri 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// peer is the address of the connection. A service behind a proxy takes what that proxy says, and only from it.
+func peer(r *http.Request) netip.Addr {
+	at, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero Addr is an unknown one
+	return at.Addr()
+}
+
+// facts is gatehouse.Config.HostFacts.
+func (a *app) facts(ctx context.Context, account string) (posture.Host, error) {
+	u, err := a.users.byID(ctx, account)
+	if err != nil {
+		return posture.Host{}, err
+	}
+	if u.id == "" {
+		return posture.Host{}, errors.New("there is no such account")
+	}
+	verified := posture.No
+	if u.verified {
+		verified = posture.Yes
+	}
+	return posture.Host{At: a.now(), Since: u.created, Plan: u.plan, EmailVerified: verified}, nil
+}

@@ -1,0 +1,509 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+// answerSecondStep types a code where the second step asks for it.
+func (c *client) answerSecondStep(code string) reply {
+	c.t.Helper()
+	return c.submit("/sign-in", "/sign-in", url.Values{"code": {code}})
+}
+
+// TestSessionFixation plants a session of mallory's in the browser of ada.
+func TestSessionFixation(t *testing.T) {
+	w := newWorld(t)
+	w.client(t).signUp("ada@acme.test")
+	phone, _ := w.pair("ada@acme.test")
+	mallory := w.client(t)
+	mallory.signUp("mallory@acme.test")
+	planted := mallory.session()
+
+	ada := w.client(t)
+	ada.http.Jar.SetCookies(ada.url(), mallory.http.Jar.Cookies(mallory.url()))
+	require.Equal(t, securityPath+"/sign-in", ada.signIn("ada@acme.test"))
+	half := ada.session()
+	require.NotEqual(t, planted, half)
+	require.Equal(t, "/", ada.answerSecondStep(w.code(phone)).Header.Get("Location"))
+	whole := ada.session()
+	require.NotEqual(t, half, whole)
+	require.Contains(t, ada.get("/").body, "ada@acme.test")
+
+	for _, id := range []string{planted, half} {
+		thief := w.client(t)
+		thief.http.Jar.SetCookies(thief.url(), []*http.Cookie{{Name: "session", Value: id}})
+		require.False(t, thief.in())
+		require.Equal(t, "/sign-in", thief.get(securityPath+"/").Header.Get("Location"))
+	}
+	var n int
+	require.NoError(t, w.app.users.db.QueryRow(`SELECT count(*) FROM sessions WHERE token = ?`, whole).Scan(&n))
+	require.Zero(t, n, "the store has hashes")
+}
+
+// everyPath is what there is, by GET, or by POST where that is all.
+var everyPath = []string{
+	"GET /", "GET /sign-in", "GET /sign-up", "GET /help", "GET /email", "POST /email/send", "POST /email/confirm", "GET /password", "POST /password", "GET /project",
+	"POST /project/token", "POST /project/invite", "POST /project/deploy", "GET /nowhere", "POST /sign-in", "POST /sign-up", "GET /app.css",
+	"GET /favicon.ico", "GET /api/projects/anvil", "POST /api/deploys", "GET /api/nowhere",
+	"GET " + securityPath, "GET " + securityPath + "/", "GET " + securityPath + "/pair", "POST " + securityPath + "/pair",
+	"GET " + securityPath + "/pair/confirm", "POST " + securityPath + "/pair/confirm", "GET " + securityPath + "/authenticators",
+	"POST " + securityPath + "/authenticators/remove", "GET " + securityPath + "/recovery-codes", "POST " + securityPath + "/recovery-codes",
+	"GET " + securityPath + "/disable", "POST " + securityPath + "/disable", "GET " + securityPath + "/tokens",
+	"GET " + securityPath + "/tokens/new", "POST " + securityPath + "/tokens/new", "GET " + securityPath + "/activity",
+	"GET " + securityPath + "/step-up", "POST " + securityPath + "/step-up", "POST " + securityPath + "/unlock",
+	"GET " + securityPath + "/nowhere", "POST /sign-out",
+}
+
+func (c *client) request(path string) reply {
+	c.t.Helper()
+	method, path, _ := strings.Cut(path, " ")
+	if method == "POST" {
+		return c.post(path, nil)
+	}
+	return c.get(path)
+}
+
+// TestHalfSignedIn has a browser that has passed the password alone knock at every door.
+func TestHalfSignedIn(t *testing.T) {
+	w := newWorld(t)
+	w.client(t).signUp("ada@acme.test")
+	phone, _ := w.pair("ada@acme.test")
+	c := w.client(t)
+	require.Equal(t, securityPath+"/sign-in", c.signIn("ada@acme.test"))
+	before, err := w.app.svc.Status(t.Context(), w.account("ada@acme.test"))
+	require.NoError(t, err)
+	for _, path := range everyPath {
+		got := c.request(path)
+		require.NotContains(t, got.body, "ada@acme.test</span>\n\t\t<button", path)
+		require.NotContains(t, got.body, "Anvil", path)
+		if to := got.Header.Get("Location"); to != "" {
+			require.Contains(t, []string{"/sign-in", securityPath + "/sign-in", securityPath + "/", securityPath + "/pair"}, to, path)
+		}
+		if path == "POST /sign-out" { // which is allowed
+			require.Equal(t, "/sign-in", c.get(securityPath+"/sign-in").Header.Get("Location"))
+			c.signIn("ada@acme.test")
+		}
+	}
+	after, err := w.app.svc.Status(t.Context(), w.account("ada@acme.test"))
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+	require.Empty(t, w.mail)
+
+	require.Equal(t, 422, c.answerSecondStep("000000").StatusCode)
+	require.False(t, c.in())
+	c.answerSecondStep(w.code(phone))
+	require.True(t, c.in())
+
+	c.signIn("ada@acme.test")
+	w.wait(signingInFor + time.Second)
+	require.Equal(t, "/sign-in", c.get(securityPath+"/sign-in").Header.Get("Location"), "it was begun too long ago")
+}
+
+// TestStrayProof has a proof in a session that is not signed in, where none should be, and another account's answer.
+func TestStrayProof(t *testing.T) {
+	w := newWorld(t)
+	w.client(t).signUp("ada@acme.test")
+	_, proof := w.pair("ada@acme.test")
+	ctx, err := w.app.sessions.Load(t.Context(), "")
+	require.NoError(t, err)
+	r := httptest.NewRequest("GET", "/", nil).WithContext(ctx)
+	in := visit{Account: w.account("ada@acme.test"), Email: "ada@acme.test", SignedIn: true, Secret: rand.Text(), Proof: proof.Reveal(), Began: w.clock()}
+	half := in
+	half.SignedIn = false
+	w.app.sessions.Put(ctx, "visit", half)
+	got, err := w.app.signedIn(ctx)
+	require.NoError(t, err)
+	require.Equal(t, visit{}, got)
+	session, err := w.app.pageSession(r)
+	require.NoError(t, err)
+	require.Empty(t, session.Account, "without a challenge it is nobody's")
+	guarded, _ := w.app.guardSession(r)
+	require.Empty(t, guarded.Reveal())
+
+	half.Challenge = "a challenge"
+	w.app.sessions.Put(ctx, "visit", half)
+	require.Error(t, w.app.signInDone(httptest.NewRecorder(), r, gatehouse.Verification{AccountID: "another", Proof: proof}))
+	require.Equal(t, half, w.app.visit(ctx))
+
+	strange := in
+	strange.Account = "another"
+	w.app.sessions.Put(ctx, "visit", strange)
+	got, err = w.app.signedIn(ctx)
+	require.NoError(t, err)
+	require.Equal(t, visit{}, got, "the proof is not its account's")
+
+	w.app.sessions.Put(ctx, "visit", in)
+	got, err = w.app.signedIn(ctx)
+	require.NoError(t, err)
+	require.Equal(t, in, got)
+	guarded, _ = w.app.guardSession(r)
+	require.NotEmpty(t, guarded.Reveal())
+}
+
+// TestGates has a session whose proof was good for the actions, and has got too old.
+func TestGates(t *testing.T) {
+	w := newWorld(t)
+	c := w.client(t)
+	c.signUp("ada@acme.test")
+	phone, _ := w.pair("ada@acme.test")
+	c.signIn("ada@acme.test")
+	c.answerSecondStep(w.code(phone))
+	require.Equal(t, securityPath+"/tokens/new", c.post("/project/token", nil).Header.Get("Location"))
+	require.Equal(t, "/project", c.post("/project/deploy", nil).Header.Get("Location"))
+	w.wait(6 * time.Minute)
+	require.Equal(t, securityPath+"/tokens/new", c.post("/project/token", nil).Header.Get("Location"))
+	require.Equal(t, securityPath+"/step-up?next=%2F", c.post("/project/deploy", nil).Header.Get("Location"))
+	w.wait(10 * time.Minute)
+	require.Equal(t, securityPath+"/step-up?next=%2F", c.post("/project/token", nil).Header.Get("Location"))
+	require.NoError(t, w.app.users.setVerified(t.Context(), w.account("ada@acme.test")))
+	require.Equal(t, "/project", c.post("/project/invite", url.Values{"email": {"eve@acme.test"}}).Header.Get("Location"), "it asks for no fresh proof")
+	require.Equal(t, 422, c.post("/project/invite", url.Values{"email": {"eve"}}).StatusCode)
+	require.Len(t, w.mail, 1)
+}
+
+func TestSignOut(t *testing.T) {
+	w := newWorld(t)
+	c := w.client(t)
+	c.signUp("ada@acme.test")
+	kept := c.http.Jar.Cookies(c.url())
+	require.Equal(t, http.StatusNotFound, c.get("/sign-out").StatusCode)
+	require.True(t, c.in())
+	require.Equal(t, "/sign-in", c.post("/sign-out", nil).Header.Get("Location"))
+	require.Empty(t, c.session())
+	thief := w.client(t)
+	thief.http.Jar.SetCookies(thief.url(), kept)
+	require.False(t, thief.in())
+}
+
+// TestSessionStore has a request end a session while another one is under way.
+func TestSessionStore(t *testing.T) {
+	s := sessionStore{newWorld(t).app.users.db}
+	found := func() bool {
+		_, found, err := s.Find("one")
+		require.NoError(t, err)
+		return found
+	}
+	require.False(t, found())
+	require.NoError(t, s.Commit("one", []byte("data"), time.Now().Add(time.Hour)))
+	require.NoError(t, s.Commit("one", []byte("more"), time.Now().Add(time.Hour)))
+	data, _, err := s.Find("one")
+	require.NoError(t, err)
+	require.Equal(t, "more", string(data))
+	require.NoError(t, s.Delete("one"))
+	require.False(t, found())
+	require.NoError(t, s.Commit("one", []byte("data"), time.Now().Add(time.Hour)))
+	require.False(t, found())
+	require.NoError(t, s.Commit("two", []byte("data"), time.Now().Add(-time.Second)))
+	_, old, err := s.Find("two")
+	require.NoError(t, err)
+	require.False(t, old)
+	require.NoError(t, s.Commit("three", []byte("data"), time.Now().Add(time.Hour)))
+	var n int
+	require.NoError(t, s.db.QueryRow(`SELECT count(*) FROM sessions WHERE token = 'two'`).Scan(&n))
+	require.Zero(t, n)
+}
+
+// TestSessionsEnd has another session change what the first one rests on.
+func TestSessionsEnd(t *testing.T) {
+	w := newWorld(t)
+	c := w.client(t)
+	c.signUp("ada@acme.test")
+	account, support := w.account("ada@acme.test"), w.app.svc.Operator("support")
+	phone, _ := w.pair("ada@acme.test")
+	require.False(t, c.in(), "it had the password alone")
+	again := func() {
+		c.signIn("ada@acme.test")
+		c.answerSecondStep(w.code(phone))
+		require.True(t, c.in())
+	}
+	again()
+	require.NoError(t, support.PasswordChanged(t.Context(), account, gatehouse.RevokeTokens))
+	require.False(t, c.in())
+	again()
+	require.NoError(t, support.Suspend(t.Context(), account))
+	require.False(t, c.in())
+	require.Contains(t, c.post("/sign-in", credentials("ada@acme.test")).body, "suspended")
+	require.NoError(t, support.Resume(t.Context(), account))
+	again()
+	_, err := support.Reset(t.Context(), account)
+	require.NoError(t, err)
+	require.False(t, c.in())
+	require.Equal(t, securityPath+"/sign-in", c.signIn("ada@acme.test"), "a reset takes no step away")
+}
+
+// TestRecoverySession has somebody sign in with a recovery code, who has a quarter of an hour to pair a new phone.
+func TestRecoverySession(t *testing.T) {
+	w := newWorld(t)
+	c := w.client(t)
+	c.signUp("ada@acme.test")
+	_, proof := w.pair("ada@acme.test")
+	made, err := w.app.svc.Owner(proof).RegenerateRecoveryCodes(t.Context())
+	require.NoError(t, err)
+	c.signIn("ada@acme.test")
+	c.answerSecondStep(made.Codes[0].Reveal())
+	require.True(t, c.in())
+	require.Contains(t, c.post("/project/deploy", nil).Header.Get("Location"), "/step-up?next=")
+	w.wait(14 * time.Minute)
+	require.True(t, c.in())
+	w.wait(2 * time.Minute)
+	require.False(t, c.in())
+}
+
+func TestPasswordChange(t *testing.T) {
+	w := newWorld(t)
+	c := w.client(t)
+	c.signUp("ada@acme.test")
+	phone, proof := w.pair("ada@acme.test")
+	minted, err := w.app.svc.Owner(proof).MintToken(t.Context(), tokens.Request{Name: "script", Scopes: tokens.Scopes{"projects:read"}})
+	require.NoError(t, err)
+	c.signIn("ada@acme.test")
+	c.answerSecondStep(w.code(phone))
+	require.Equal(t, 200, c.get("/password").StatusCode)
+	w.wait(6 * time.Minute)
+	change := func(old, next string) reply { return c.post("/password", url.Values{"old": {old}, "new": {next}}) }
+	for _, got := range []reply{c.get("/password"), change(password, "another long password")} {
+		require.Equal(t, 303, got.StatusCode)
+		require.Contains(t, got.Header.Get("Location"), securityPath+"/step-up?next=")
+	}
+	got := c.submit("/step-up?next=/password", "/step-up", url.Values{"step_up": {w.code(phone)}})
+	require.Equal(t, "/password", got.Header.Get("Location"))
+
+	require.Equal(t, 422, change("a wrong password", "another long password").StatusCode)
+	require.Contains(t, change(password, "short").body, "15 to 200")
+	other, half := w.client(t), w.client(t)
+	other.signIn("ada@acme.test")
+	other.answerSecondStep(w.code(phone))
+	require.True(t, other.in())
+	half.signIn("ada@acme.test")
+	require.Equal(t, "/sign-in", change(password, "another long password").Header.Get("Location"))
+	require.False(t, c.in())
+	require.False(t, other.in())
+	require.Equal(t, 403, half.get(securityPath+"/sign-in").StatusCode, "what the old password has led to")
+	require.Contains(t, c.guess("ada@acme.test", password), "do not go together")
+	require.Equal(t, securityPath+"/sign-in", c.post("/sign-in", url.Values{"email": {"ada@acme.test"}, "password": {"another long password"}}).Header.Get("Location"))
+	_, err = w.app.svc.AuthenticateToken(t.Context(), minted.Token.Reveal())
+	require.NoError(t, err, "tokens are kept")
+
+	require.Equal(t, "/", c.answerSecondStep(w.code(phone)).Header.Get("Location"))
+	for range freeGuesses {
+		w.client(t).guess("ada@acme.test", "a wrong password")
+	}
+	require.Contains(t, change("another long password", password).body, "Try again in", "the throttle is that of sign-in")
+}
+
+// TestFaults takes the accounts of Gatehouse away: nobody gets in, and nobody is told more than that.
+func TestFaults(t *testing.T) {
+	w := newWorld(t)
+	in := w.client(t)
+	in.signUp("ada@acme.test")
+	_, err := w.app.users.db.Exec(`ALTER TABLE gatehouse_accounts RENAME TO gone`)
+	require.NoError(t, err)
+	c := w.client(t)
+	got := c.post("/sign-in", credentials("ada@acme.test"))
+	require.Equal(t, 500, got.StatusCode)
+	require.Equal(t, "Something went wrong.\n", got.body)
+	require.Empty(t, c.session())
+	for _, path := range []string{"/", "/project", securityPath + "/"} {
+		got := in.get(path)
+		require.Equal(t, 500, got.StatusCode, path)
+		require.NotContains(t, got.body, "no such table")
+	}
+	require.Equal(t, 500, in.post("/project/deploy", nil).StatusCode)
+	require.Contains(t, w.logged(), "no such table")
+	_, err = w.app.users.db.Exec(`ALTER TABLE gone RENAME TO gatehouse_accounts`)
+	require.NoError(t, err)
+	require.True(t, in.in())
+}
+
+func TestHeaders(t *testing.T) {
+	w := newWorld(t)
+	c := w.client(t)
+	c.signUp("ada@acme.test")
+	for _, path := range everyPath {
+		h := c.request(path).Header
+		csp := h.Get("Content-Security-Policy")
+		for _, directive := range []string{"default-src 'none'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"} {
+			require.Contains(t, csp, directive, path)
+		}
+		require.NotContains(t, csp, "unsafe", path)
+		require.Equal(t, "nosniff", h.Get("X-Content-Type-Options"), path)
+		require.Equal(t, "same-origin", h.Get("Referrer-Policy"), path)
+		require.Len(t, h.Values("Content-Security-Policy"), 1)
+		if !strings.HasPrefix(path, "GET /app.css") && !strings.HasPrefix(path, "GET /favicon") {
+			require.Contains(t, h.Values("Cache-Control"), "no-store", path)
+		}
+	}
+}
+
+func TestOtherSites(t *testing.T) {
+	w := newWorld(t)
+	c := w.client(t)
+	c.signUp("ada@acme.test")
+	for _, path := range everyPath {
+		path, isPost := strings.CutPrefix(path, "POST ")
+		if !isPost || strings.HasPrefix(path, "/api/") {
+			continue
+		}
+		r, err := http.NewRequest("POST", w.server.URL+path, strings.NewReader(credentials("ada@acme.test").Encode()))
+		require.NoError(t, err)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		require.Equal(t, http.StatusForbidden, c.send(r).StatusCode, path)
+	}
+	require.True(t, c.in())
+}
+
+func TestCookies(t *testing.T) {
+	w := newWorld(t)
+	got := w.client(t).post("/sign-up", credentials("ada@acme.test"))
+	require.Len(t, got.Cookies(), 1)
+	cookie := got.Cookies()[0]
+	require.True(t, cookie.HttpOnly)
+	require.Equal(t, http.SameSiteLaxMode, cookie.SameSite)
+	require.False(t, cookie.Secure)
+	require.Equal(t, "session", cookie.Name)
+	require.Zero(t, cookie.MaxAge)
+
+	https, err := newSessions(t.Context(), w.app.users.db, true, nil)
+	require.NoError(t, err)
+	require.True(t, https.Cookie.Secure)
+	require.Equal(t, "__Host-session", https.Cookie.Name)
+	require.Equal(t, "/", https.Cookie.Path)
+	require.Empty(t, https.Cookie.Domain)
+}
+
+func TestEmail(t *testing.T) {
+	w := newWorld(t)
+	c := w.client(t)
+	c.signUp("ada@acme.test")
+	require.Equal(t, 422, c.post("/email/confirm", url.Values{"code": {""}}).StatusCode, "none was sent")
+	c.post("/email/send", nil)
+	code, found := strings.CutPrefix(w.lastMail(), "ada@acme.test: Your code is ")
+	require.True(t, found)
+	require.Equal(t, 422, c.post("/email/confirm", url.Values{"code": {rand.Text()}}).StatusCode)
+	other := w.client(t)
+	other.signUp("eve@acme.test")
+	other.post("/email/send", nil)
+	require.Equal(t, 422, other.post("/email/confirm", url.Values{"code": {code}}).StatusCode, "another session's")
+	require.Equal(t, "/", c.post("/email/confirm", url.Values{"code": {strings.ToLower(code)}}).Header.Get("Location"))
+	require.Contains(t, c.get("/").body, "Your e-mail address is confirmed.")
+	require.NotContains(t, c.get("/").body, "Your e-mail address is confirmed.", "it is said once")
+	require.Equal(t, 422, c.post("/email/confirm", url.Values{"code": {code}}).StatusCode, "it works once")
+	for email, verified := range map[string]bool{"ada@acme.test": true, "eve@acme.test": false} {
+		u, err := w.app.users.byID(t.Context(), w.account(email))
+		require.NoError(t, err)
+		require.Equal(t, verified, u.verified)
+	}
+}
+
+func TestAPI(t *testing.T) {
+	w := newWorld(t)
+	c := w.client(t)
+	c.signUp("ada@acme.test")
+	require.Equal(t, 401, c.get("/api/projects/anvil").StatusCode, "a session is no way in")
+	_, proof := w.pair("ada@acme.test")
+	mint := func(resource string, scopes ...tokens.Scope) string {
+		only, err := tokens.OnlyResources(resource)
+		require.NoError(t, err)
+		minted, err := w.app.svc.Owner(proof).MintToken(t.Context(), tokens.Request{Name: "pipeline", Scopes: scopes, Resources: only})
+		require.NoError(t, err)
+		return minted.Token.Reveal()
+	}
+	call := func(method, path, token string, form url.Values) reply {
+		r, err := http.NewRequest(method, w.server.URL+path, strings.NewReader(form.Encode()))
+		require.NoError(t, err)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Authorization", "Bearer "+token)
+		return w.client(t).send(r)
+	}
+	ours, theirs := mint("project/anvil", "projects:read", "deploys:write"), mint("project/other", "projects:read", "deploys:write")
+	got := call("GET", "/api/projects/anvil", ours, nil)
+	require.Equal(t, 200, got.StatusCode)
+	require.JSONEq(t, `{"id":"anvil","name":"Anvil"}`, got.body)
+	got = call("POST", "/api/deploys", ours, url.Values{"project": {"anvil"}})
+	require.Equal(t, 201, got.StatusCode)
+	require.JSONEq(t, `{"project":"anvil","by":"pipeline"}`, got.body)
+	require.Equal(t, 403, call("GET", "/api/projects/anvil", theirs, nil).StatusCode)
+	require.Equal(t, 403, call("POST", "/api/deploys", theirs, url.Values{"project": {"anvil"}}).StatusCode)
+	require.Equal(t, 403, call("POST", "/api/deploys", mint("project/anvil", "projects:read"), url.Values{"project": {"anvil"}}).StatusCode)
+	require.Equal(t, 404, call("GET", "/api/projects/other", theirs, nil).StatusCode)
+	require.Equal(t, 404, call("POST", "/api/deploys", theirs, url.Values{"project": {"other"}}).StatusCode)
+	require.Equal(t, 403, call("POST", "/api/deploys", ours, nil).StatusCode, "what belongs to no project")
+	require.Equal(t, 401, call("GET", "/api/projects/anvil", "x", nil).StatusCode)
+	require.Equal(t, 404, call("GET", "/api/nowhere", ours, nil).StatusCode)
+}
+
+// TestSecondStart goes on where the first one has ended.
+func TestSecondStart(t *testing.T) {
+	w := newWorld(t)
+	c := w.client(t)
+	c.signUp("ada@acme.test")
+	phone, _ := w.pair("ada@acme.test")
+	c.signIn("ada@acme.test")
+	c.answerSecondStep(w.code(phone))
+	keys := strings.TrimSuffix(w.file, ".db") + ".keys"
+	for _, file := range []string{w.file, w.file + "-wal", keys} {
+		info, err := os.Stat(file)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), file)
+	}
+	w.stop()
+	w.start()
+	cookies := c.http.Jar.Cookies(c.url()) // of the same host, at another port
+	require.NotEmpty(t, cookies)
+	require.True(t, c.in())
+	other := w.client(t)
+	require.Equal(t, securityPath+"/sign-in", other.signIn("ada@acme.test"))
+	other.answerSecondStep(w.code(phone))
+	require.True(t, other.in())
+
+	text, err := os.ReadFile(keys)
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(keys))
+	_, _, err = openFiles(w.file)
+	require.ErrorContains(t, err, "its keys is not")
+	require.NoFileExists(t, keys)
+	require.NoError(t, os.WriteFile(keys, text, 0o644))
+	_, _, err = openFiles(w.file)
+	require.Error(t, err, "others may read them")
+}
+
+func TestRun(t *testing.T) {
+	for _, args := range [][]string{{"-x"}, {"stray"}} {
+		require.Equal(t, 2, run(t.Context(), args, io.Discard, io.Discard))
+	}
+	require.Zero(t, run(t.Context(), []string{"-h"}, io.Discard, io.Discard))
+	file := filepath.Join(t.TempDir(), "webapp.db")
+	require.Equal(t, 1, run(t.Context(), []string{"-db", file, "-addr", "127.0.0.1:-1"}, io.Discard, io.Discard))
+
+	ctx, stop := context.WithCancel(t.Context())
+	said, says := io.Pipe()
+	status := make(chan int)
+	go func() { status <- run(ctx, []string{"-db", file, "-addr", "127.0.0.1:0"}, says, io.Discard) }()
+	line := make([]byte, 100)
+	n, err := said.Read(line)
+	require.NoError(t, err)
+	address, found := strings.CutPrefix(strings.TrimSpace(string(line[:n])), "Acme is at ")
+	require.True(t, found, string(line[:n]))
+	resp, err := http.Get(address + "/sign-in")
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, 200, resp.StatusCode)
+	stop()
+	require.Zero(t, <-status)
+}

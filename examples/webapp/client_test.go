@@ -1,0 +1,148 @@
+package main
+
+import (
+	"html"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
+)
+
+const password = "correct horse battery"
+
+// client is a browser without a window: it keeps cookies, and follows no redirect by itself.
+type client struct {
+	t    testing.TB
+	w    *world
+	http *http.Client
+}
+
+// reply is an answer that was read.
+type reply struct {
+	*http.Response
+	body string
+}
+
+func (w *world) client(t testing.TB) *client {
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	return &client{t, w, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+func (c *client) send(r *http.Request) reply {
+	c.t.Helper()
+	r.Header.Set("Accept", "text/html")
+	resp, err := c.http.Do(r)
+	require.NoError(c.t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(c.t, err)
+	return reply{resp, string(body)}
+}
+
+func (c *client) get(path string) reply {
+	c.t.Helper()
+	r, err := http.NewRequest("GET", c.w.server.URL+path, nil)
+	require.NoError(c.t, err)
+	return c.send(r)
+}
+
+func (c *client) post(path string, form url.Values) reply {
+	c.t.Helper()
+	r, err := http.NewRequest("POST", c.w.server.URL+path, strings.NewReader(form.Encode()))
+	require.NoError(c.t, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return c.send(r)
+}
+
+var hidden = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
+
+// submit sends the form of a page that leads to a path below the Security page, filled in.
+func (c *client) submit(page, action string, fields url.Values) reply {
+	c.t.Helper()
+	shown := c.get(securityPath + page)
+	_, form, found := strings.Cut(shown.body, `action="`+securityPath+action+`"`)
+	require.True(c.t, found, shown.body)
+	form, _, _ = strings.Cut(form, "</form>")
+	sent := url.Values{}
+	for _, field := range hidden.FindAllStringSubmatch(form, -1) {
+		sent.Add(field[1], html.UnescapeString(field[2]))
+	}
+	for name, values := range fields {
+		sent[name] = values
+	}
+	return c.post(securityPath+action, sent)
+}
+
+func credentials(email string) url.Values {
+	return url.Values{"email": {email}, "password": {password}}
+}
+
+func (c *client) signUp(email string) {
+	c.t.Helper()
+	got := c.post("/sign-up", credentials(email))
+	require.Equal(c.t, http.StatusSeeOther, got.StatusCode, got.body)
+	require.True(c.t, c.in())
+}
+
+// signIn does the first step, and returns where that leads.
+func (c *client) signIn(email string) string {
+	c.t.Helper()
+	got := c.post("/sign-in", credentials(email))
+	require.Equal(c.t, http.StatusSeeOther, got.StatusCode, got.body)
+	return got.Header.Get("Location")
+}
+
+// in reports whether somebody is signed in.
+func (c *client) in() bool {
+	c.t.Helper()
+	return c.get("/").StatusCode == http.StatusOK
+}
+
+// session returns the ID of the session.
+func (c *client) session() string {
+	for _, cookie := range c.http.Jar.Cookies(c.url()) {
+		if cookie.Name == "session" {
+			return cookie.Value
+		}
+	}
+	return ""
+}
+
+func (c *client) url() *url.URL {
+	u, err := url.Parse(c.w.server.URL)
+	require.NoError(c.t, err)
+	return u
+}
+
+// account returns the ID of an account.
+func (w *world) account(email string) string {
+	w.t.Helper()
+	var id string
+	require.NoError(w.t, w.app.users.db.QueryRow(`SELECT id FROM users WHERE email = ?`, email).Scan(&id))
+	return id
+}
+
+// pair gives an account an authenticator, and returns that with the proof of having it.
+func (w *world) pair(email string) (*gatehousetest.Authenticator, gatehouse.Proof) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	proof, err := w.app.svc.Attest(ctx, w.account(email), gatehouse.FirstFactor{Method: "pwd", At: w.clock()})
+	require.NoError(w.t, err)
+	enr, err := w.app.svc.Owner(proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: email})
+	require.NoError(w.t, err)
+	phone, err := gatehousetest.Scan(enr.URI())
+	require.NoError(w.t, err)
+	require.NoError(w.t, w.app.svc.Owner(proof).AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID))
+	proof, err = w.app.svc.Owner(proof).ConfirmEnrolment(ctx, enr.ID, w.code(phone))
+	require.NoError(w.t, err)
+	return phone, proof
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+// axe returns the source of axe-core, which finds what keeps people from using a page; "" where scripts/ci-setup
+// has not fetched it.
+func axe(t testing.TB) string {
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	for {
+		source, err := os.ReadFile(filepath.Join(dir, ".ci", "node_modules", "axe-core", "axe.min.js"))
+		if err == nil {
+			return string(source)
+		}
+		require.ErrorIs(t, err, os.ErrNotExist)
+		if filepath.Dir(dir) == dir {
+			return ""
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// TestAxe says whether the other tests had it.
+func TestAxe(t *testing.T) {
+	if axe(t) != "" {
+		return
+	}
+	if os.Getenv("GATEHOUSE_REQUIRE") != "" {
+		t.Fatal("GATEHOUSE_REQUIRE is set and axe-core is missing")
+	}
+	t.Skip("needs axe-core (scripts/ci-setup)")
+}
+
+var themes = []string{"light", "dark"}
+
+// look has axe-core look at the page, narrow and wide, light and dark, and takes screenshots where they are asked
+// for. name is that of the page's template, and what is after a space says what is special about it.
+func (b *tab) look(name string) {
+	b.t.Helper()
+	b.w.looked[name] = true
+	if b.scriptless { // the page is there, without having run any; axe needs timers
+		b.scripts(true)
+		defer b.scripts(false)
+	}
+	if source := axe(b.t); source != "" {
+		eval[chromedp.Void](b, source+"; 0")
+		for _, theme := range themes {
+			b.theme(theme)
+			for _, width := range []int64{360, 1280} {
+				b.size(width)
+				for _, violation := range eval[[]string](b, findViolations) {
+					b.t.Errorf("%s, %d px, %s: %s", name, width, theme, violation)
+				}
+				if wide := eval[int64](b, `document.documentElement.scrollWidth`); wide > width {
+					b.t.Errorf("%s, %d px: it is %d px wide", name, width, wide)
+				}
+			}
+		}
+	}
+	if dir := os.Getenv("GATEHOUSE_SCREENSHOTS"); dir != "" {
+		for _, theme := range themes {
+			b.theme(theme)
+			for _, width := range []int64{360, 768, 1280} {
+				b.size(width)
+				b.save(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", strings.ReplaceAll(name, " ", "-"), width, theme)), chromedp.FullScreenshot(100))
+			}
+		}
+	}
+	b.theme("light")
+	b.size(1280)
+}
+
+// Rules that need other pages, or people, to decide are none of axe's violations.
+const findViolations = `axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v =>
+	v.id + ': ' + v.help + v.nodes.map(n => '\n\t' + n.html + '\n\t' + n.failureSummary).join('')))`
+
+// save saves a picture.
+func (b *tab) save(file string, picture chromedp.Action[[]byte]) {
+	b.t.Helper()
+	data, err := try(b, picture)
+	require.NoError(b.t, err)
+	require.NoError(b.t, os.WriteFile(file, data, 0o644))
+}
+
+// secret notes that nobody but the page may show this.
+func (w *world) secret(text string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.secrets = append(w.secrets, text)
+	return text
+}
+
+// leaks returns the secrets that are in a text, in whatever spelling.
+func (w *world) leaks(text string) (leaked []string) {
+	if unescaped, err := url.QueryUnescape(text); err == nil {
+		text += unescaped
+	}
+	text = plain(text)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, secret := range w.secrets {
+		if strings.Contains(text, plain(secret)) {
+			leaked = append(leaked, secret)
+		}
+	}
+	return leaked
+}
+
+func plain(text string) string {
+	return strings.ToLower(strings.NewReplacer("-", "", " ", "", "+", "").Replace(text))
+}
+
+// checkLeaks fails if a secret got into an address, a cookie or the log.
+func (b *tab) checkLeaks() {
+	b.t.Helper()
+	b.seen.mu.Lock()
+	addresses, _ := json.Marshal(b.seen.urls)
+	b.seen.mu.Unlock()
+	for place, text := range map[string]string{"an address": string(addresses), "a cookie": b.cookies(), "the log": b.w.logged()} {
+		if leaked := b.w.leaks(text); len(leaked) > 0 {
+			b.t.Errorf("in %s: %q", place, leaked)
+		}
+	}
+}
+
+func TestLeaks(t *testing.T) {
+	w := &world{t: t}
+	w.secret("ABCD EFGH")
+	w.secret("0AAA-BBBB")
+	require.Empty(t, w.leaks("path=/x?abcd=1"))
+	for _, text := range []string{"x=abcdefgh&", "ABCD%20EFGH", "abcd+efgh", "msg=0aaabbbb", "0AAA-BBBB", "0aaa%2Dbbbb"} {
+		require.Len(t, w.leaks(text), 1, text)
+	}
+}

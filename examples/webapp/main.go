@@ -1,0 +1,90 @@
+// Webapp is a small service with passwords and sessions of its own that has taken Gatehouse in: a second step at
+// sign-in, the Security page, an API that is called with tokens, and actions that ask for protection first.
+//
+// It is there to be run and to be copied from. Comments say where a copy would go wrong.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run returns the exit status: 0, 1 for a fault, 2 for wrong usage.
+func run(ctx context.Context, args []string, out, errs io.Writer) int {
+	flags := flag.NewFlagSet("webapp", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	addr := flags.String("addr", "127.0.0.1:8080", "where to listen; any other than this machine needs TLS in front")
+	db := flags.String("db", "webapp.db", "the SQLite file; its keys go into a file beside it that ends in .keys")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	case flags.NArg() > 0:
+		fmt.Fprintln(errs, "webapp: there are no arguments but flags")
+		flags.Usage()
+		return 2
+	}
+	if err := serve(ctx, *addr, *db, out, errs); err != nil {
+		fmt.Fprintln(errs, "webapp:", err)
+		return 1
+	}
+	return 0
+}
+
+// serve runs the service until ctx ends.
+func serve(ctx context.Context, addr, file string, out, errs io.Writer) (err error) {
+	keys, db, err := openFiles(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	local := listener.Addr().(*net.TCPAddr).IP.IsLoopback()
+	logger := slog.New(slog.NewTextHandler(errs, nil))
+	a, err := newApp(ctx, options{
+		DB: db, Keys: keys, Now: time.Now, Log: logger, HTTPS: !local,
+		Mail: func(to, text string) { fmt.Fprintf(out, "Mail to %s: %s\n", to, text) },
+	})
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler: a, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+	}
+	fmt.Fprintf(out, "Acme is at http://%s\n", listener.Addr())
+	if !local {
+		fmt.Fprintln(out, "Others can reach that address, so browsers get its cookies by HTTPS alone: put TLS in front.")
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	// Requests first, then the uses of tokens that they have left, then the database.
+	return errors.Join(err, server.Shutdown(bounded), a.svc.Close(bounded))
+}

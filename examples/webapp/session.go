@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/gob"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/securitypage"
+)
+
+// signingInFor is longer than a challenge stands: who comes back with an operator's code pairs an authenticator
+// before the sign-in is complete.
+const signingInFor = 20 * time.Minute
+
+func init() { gob.Register(visit{}) } // for scs
+
+// visit is what a session keeps, on the server. The browser has nothing but a random ID.
+type visit struct {
+	Account, Email string
+	// SignedIn is true once every step is done. A session that has passed the password alone is nobody's:
+	// everything but the second step has to treat it so.
+	SignedIn  bool
+	Began     time.Time // when the password was right
+	Challenge string    // of gatehouse.Service.Challenge, until SignedIn
+	// Secret is random and stays the same through the change of IDs between the two steps: proofs are tied to
+	// it. The session's ID would do for that only if it never changed.
+	Secret   string
+	Proof    string
+	MailCode string // that was sent to Email, to see whether it arrives
+}
+
+// proof returns the proof of a visit, with what ties it to this session and account.
+func (v visit) proof() (gatehouse.Proof, []gatehouse.Option) {
+	return gatehouse.ProofFromString(v.Proof), []gatehouse.Option{gatehouse.InSession(v.Secret), gatehouse.OfAccount(v.Account)}
+}
+
+func newSessions(ctx context.Context, db *sql.DB, https bool, log *slog.Logger) (*scs.SessionManager, error) {
+	if _, err := db.ExecContext(ctx, sessionTable); err != nil {
+		return nil, err
+	}
+	m := scs.New()
+	m.Store = sessionStore{db}
+	m.HashTokenInStore = true // so that a copy of the database is no key to the sessions in it
+	m.Lifetime = 12 * time.Hour
+	m.Cookie.Name = "session"
+	m.Cookie.Persist = false // it ends with the browser
+	m.Cookie.HttpOnly = true
+	m.Cookie.SameSite = http.SameSiteLaxMode
+	if https {
+		m.Cookie.Secure = true
+		m.Cookie.Name = "__Host-session" // no other host of the domain can set one of this name
+	}
+	m.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) {
+		log.ErrorContext(r.Context(), "session", "path", r.URL.Path, "error", err)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+	}
+	return m, nil
+}
+
+// visit returns what the session of a request keeps; the zero visit if there is none.
+func (a *app) visit(ctx context.Context) visit {
+	v, _ := a.sessions.Get(ctx, "visit").(visit)
+	return v
+}
+
+// begin has the session keep a visit under a new ID. Without a new one, whoever has planted theirs in the browser
+// would be signed in too (session fixation).
+func (a *app) begin(ctx context.Context, v visit) error {
+	if err := a.sessions.RenewToken(ctx); err != nil {
+		return err
+	}
+	a.sessions.Put(ctx, "visit", v)
+	return nil
+}
+
+// signedIn returns the visit of somebody who is completely signed in, and else the zero visit. The proof that the
+// session keeps has to stand: so the sessions of an account end with everything that ends proofs, which is another
+// password, a change of factors in another session, an operator's reset, a suspension.
+func (a *app) signedIn(ctx context.Context) (visit, error) {
+	v := a.visit(ctx)
+	if !v.SignedIn {
+		return visit{}, nil
+	}
+	proof, tied := v.proof()
+	_, err := a.svc.CheckProof(ctx, proof, 0, tied...)
+	switch {
+	case err == nil:
+		return v, nil
+	case !errors.Is(err, gatehouse.ErrStepUpRequired):
+		return visit{}, err
+	}
+	// Who has come by a recovery code has a quarter of an hour to see to the authenticator.
+	if allowed, err := a.svc.Owner(proof, tied...).Allowed(ctx); err != nil || !allowed.Revoke {
+		return visit{}, err
+	}
+	return v, nil
+}
+
+// pageSession is securitypage.Config.Session.
+func (a *app) pageSession(r *http.Request) (securitypage.Session, error) {
+	v, err := a.signedIn(r.Context())
+	if err != nil {
+		return securitypage.Session{}, err
+	}
+	if v.Account == "" {
+		v = a.visit(r.Context())
+		if v.SignedIn || v.Challenge == "" || a.now().Sub(v.Began) > signingInFor {
+			return securitypage.Session{}, nil
+		}
+	}
+	return securitypage.Session{
+		Account: v.Account, Label: v.Email, Secret: v.Secret, Proof: gatehouse.ProofFromString(v.Proof), Challenge: v.Challenge,
+		Keep: func(p gatehouse.Proof) error {
+			v.Proof = p.Reveal()
+			a.sessions.Put(r.Context(), "visit", v) // scs stores it before the first byte of the answer
+			return nil
+		},
+	}, nil
+}
+
+// guardSession is httpguard.Config.Session. Who is still signing in has no proof that counts here.
+func (a *app) guardSession(r *http.Request) (gatehouse.Proof, []gatehouse.Option) {
+	v := a.visit(r.Context())
+	if !v.SignedIn {
+		return gatehouse.Proof{}, nil
+	}
+	return v.proof()
+}
+
+// newVisit is the visit of somebody whose password was right just now.
+func (a *app) newVisit(u user) visit {
+	return visit{Account: u.id, Email: u.email, Began: a.now(), Secret: rand.Text()}
+}
+
+// start signs somebody in whose account has no second factor.
+func (a *app) start(ctx context.Context, u user) error {
+	v := a.newVisit(u)
+	proof, err := a.svc.Attest(ctx, u.id, gatehouse.FirstFactor{Method: "pwd", At: v.Began}, gatehouse.InSession(v.Secret))
+	if err != nil {
+		return err
+	}
+	v.Proof, v.SignedIn = proof.Reveal(), true
+	return a.begin(ctx, v)
+}
+
+// signInDone is securitypage.Config.SignedIn: the second step is done.
+func (a *app) signInDone(w http.ResponseWriter, r *http.Request, verified gatehouse.Verification) error {
+	v := a.visit(r.Context())
+	if v.Account != verified.AccountID {
+		return errors.New("the second step is not that of the session's account")
+	}
+	v.SignedIn, v.Challenge, v.Proof = true, "", verified.Proof.Reveal()
+	if err := a.begin(r.Context(), v); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+	return nil
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse"
+)
+
+// form is what a page of a form shows again.
+type form struct{ Email, Wrong string }
+
+func (a *app) signUpPage(w http.ResponseWriter, r *http.Request) error {
+	return a.render(w, r, http.StatusOK, "signup", form{})
+}
+
+func (a *app) signUp(w http.ResponseWriter, r *http.Request) error {
+	u, err := a.users.create(r.Context(), r.PostFormValue("email"), r.PostFormValue("password"))
+	var what wrong
+	switch {
+	case errors.As(err, &what):
+		return a.render(w, r, http.StatusUnprocessableEntity, "signup", form{r.PostFormValue("email"), what.Error()})
+	case err != nil:
+		return err
+	}
+	if err := a.start(r.Context(), u); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+	return nil
+}
+
+func (a *app) signInPage(w http.ResponseWriter, r *http.Request) error {
+	if v, err := a.signedIn(r.Context()); err != nil {
+		return err
+	} else if v.SignedIn { // in another tab, or by a form that was sent twice
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return nil
+	}
+	return a.render(w, r, http.StatusOK, "signin", form{})
+}
+
+// signIn is the first step. Every way in has to pass here: one that signs somebody in without asking for a
+// challenge, such as a link in a mail, is a way around the second step.
+func (a *app) signIn(w http.ResponseWriter, r *http.Request) error {
+	email := r.PostFormValue("email")
+	u, err := a.users.check(r.Context(), email, r.PostFormValue("password"))
+	if errors.Is(err, gatehouse.ErrDenied) {
+		return a.render(w, r, http.StatusUnprocessableEntity, "signin", form{email, a.refusal(err, "That e-mail address and password do not go together.")})
+	}
+	if err != nil {
+		return err
+	}
+	challenge, err := a.svc.Challenge(r.Context(), u.id)
+	switch {
+	case errors.Is(err, gatehouse.ErrDenied):
+		return a.render(w, r, http.StatusForbidden, "signin", form{email, "This account is suspended. Please ask support."})
+	case err != nil:
+		return err // nobody gets in, and least of all without the second step
+	case challenge.Step == gatehouse.NotNeeded:
+		if err := a.start(r.Context(), u); err != nil {
+			return err
+		}
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return nil
+	case challenge.Step == gatehouse.Needed:
+		v := a.newVisit(u)
+		v.Challenge = challenge.Token.Reveal()
+		if err := a.begin(r.Context(), v); err != nil {
+			return err
+		}
+		http.Redirect(w, r, securityPath+"/sign-in", http.StatusSeeOther)
+		return nil
+	}
+	return errors.New("a challenge that says nothing lets nobody in")
+}
+
+// refusal is what somebody is told whose password was not accepted: that it is wrong, or how long to wait.
+func (a *app) refusal(err error, wrong string) string {
+	var denied *gatehouse.DeniedError
+	switch {
+	case errors.As(err, &denied) && denied.Disabled:
+		return "Too many passwords were wrong. Please ask support."
+	case errors.As(err, &denied) && denied.RetryAt.After(a.now()):
+		return "Too many passwords were wrong. Try again in " + denied.RetryAt.Sub(a.now()).Round(time.Second).String() + "."
+	}
+	return wrong
+}
+
+// firstFactor is securitypage.Config.FirstFactor. It has the throttle of sign-in: otherwise a stolen session would
+// be a place to guess.
+func (a *app) firstFactor(r *http.Request, account, password string) (gatehouse.FirstFactor, error) {
+	u, err := a.users.byID(r.Context(), account)
+	if err != nil {
+		return gatehouse.FirstFactor{}, err
+	}
+	checked, err := a.users.check(r.Context(), u.email, password)
+	switch {
+	case err != nil:
+		return gatehouse.FirstFactor{}, err
+	case checked.id != account:
+		return gatehouse.FirstFactor{}, gatehouse.ErrDenied
+	}
+	return gatehouse.FirstFactor{Method: "pwd", At: a.now()}, nil
+}
+
+// signOut is a POST: with a link, other sites could sign people out.
+func (a *app) signOut(w http.ResponseWriter, r *http.Request) error {
+	if err := a.sessions.Destroy(r.Context()); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+	return nil
+}
