@@ -1,0 +1,335 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
+)
+
+func doctorCommand() *cli.Command {
+	return &cli.Command{
+		Name: "doctor", Usage: "check database, clock, keys and settings; exit status 1 if something is wrong",
+		Description: `A line each: ok, WARN for what deserves a look, FAIL for what is wrong. Warnings leave the exit status 0.
+With -keys or GATEHOUSE_KEYS it compares the keys in use with those of the service. It changes nothing.` + examples(
+			"gatehouse doctor", "gatehouse doctor -keys gatehouse.keys -json"),
+		Flags:  []cli.Flag{keysFlag()},
+		Action: doctor,
+	}
+}
+
+// finding is one check of doctor, and its JSON.
+type finding struct {
+	Check string `json:"check"`
+	State string `json:"state"` // ok, warn or fail
+	Text  string `json:"text"`
+}
+
+// examination is one run of doctor.
+type examination struct {
+	*database
+	store    *sqlstore.Store
+	c        *cli.Command
+	findings []finding
+}
+
+func (x *examination) ok(check, format string, args ...any)   { x.say(check, "ok", format, args...) }
+func (x *examination) warn(check, format string, args ...any) { x.say(check, "warn", format, args...) }
+func (x *examination) fail(check, format string, args ...any) { x.say(check, "fail", format, args...) }
+
+func (x *examination) say(check, state, format string, args ...any) {
+	x.findings = append(x.findings, finding{check, state, oneLine(fmt.Sprintf(format, args...))})
+}
+
+func doctor(ctx context.Context, c *cli.Command) error {
+	if _, err := arguments(c); err != nil {
+		return err
+	}
+	db, err := parseDatabase(c, false)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	x := &examination{database: db, c: c}
+	if x.store, err = db.connect(ctx); err != nil {
+		return err
+	}
+	x.connection(ctx)
+	x.clock(ctx)
+	if err := x.store.Check(ctx); err != nil {
+		x.fail("tables", "%v", db.explain(ctx, err))
+	} else {
+		x.tables(ctx)
+		x.keys(ctx)
+		x.accounts(ctx)
+	}
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	return x.report()
+}
+
+func (x *examination) report() error {
+	failed := slices.ContainsFunc(x.findings, func(f finding) bool { return f.State == "fail" })
+	if x.c.Bool("json") {
+		if err := printJSON(x.c, struct {
+			OK     bool      `json:"ok"`
+			Checks []finding `json:"checks"`
+		}{!failed, x.findings}); err != nil {
+			return err
+		}
+	} else {
+		t := table(x.c.Root().Writer)
+		for _, f := range x.findings {
+			state := f.State
+			if state != "ok" {
+				state = strings.ToUpper(state)
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\n", state, f.Check, f.Text)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	if failed {
+		return errors.New("something is wrong: see the lines that begin with FAIL")
+	}
+	return nil
+}
+
+// ask reads one value, as text.
+func (x *examination) ask(ctx context.Context, query string) (string, error) {
+	var value string
+	err := x.QueryRowContext(ctx, query).Scan(&value)
+	return value, err
+}
+
+// connection looks at who answers, and whether others can listen.
+func (x *examination) connection(ctx context.Context) {
+	version, err := x.ask(ctx, map[sqlstore.Dialect]string{
+		sqlstore.PostgreSQL: "SELECT 'PostgreSQL ' || current_setting('server_version')",
+		sqlstore.MySQL:      "SELECT CONCAT('MySQL or MariaDB ', VERSION())",
+		sqlstore.SQLite:     "SELECT 'SQLite ' || sqlite_version()",
+	}[x.dialect])
+	if err != nil {
+		x.fail("connection", "%v", x.explain(ctx, err))
+		return
+	}
+	x.ok("connection", "%s at %s", version, x.address)
+
+	if x.dialect == sqlstore.SQLite {
+		x.file()
+		return
+	}
+	var encrypted bool
+	if x.dialect == sqlstore.PostgreSQL {
+		err = x.QueryRowContext(ctx, "SELECT COALESCE((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)").Scan(&encrypted)
+	} else {
+		var name, cipher string
+		err = x.QueryRowContext(ctx, "SHOW SESSION STATUS LIKE 'Ssl_cipher'").Scan(&name, &cipher)
+		encrypted = cipher != ""
+	}
+	switch {
+	case err != nil:
+		x.warn("encryption", "it cannot be found out whether the connection is encrypted")
+	case encrypted:
+		x.ok("encryption", "the connection is encrypted")
+	case x.local:
+		x.ok("encryption", "the connection is not encrypted, and does not leave this machine")
+	default:
+		x.warn("encryption", "the connection is not encrypted: whoever is on the way can read and change what it carries")
+	}
+
+	readOnly, err := x.ask(ctx, map[sqlstore.Dialect]string{
+		sqlstore.PostgreSQL: "SELECT CASE WHEN pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on' THEN 'yes' ELSE 'no' END",
+		sqlstore.MySQL:      "SELECT IF(@@read_only, 'yes', 'no')",
+	}[x.dialect])
+	switch {
+	case err != nil:
+		x.warn("writable", "it cannot be found out whether the server takes writes")
+	case readOnly == "yes":
+		x.fail("writable", "the server is a replica or read only: every sign-in has to be saved, and loads have to see every save")
+	default:
+		x.ok("writable", "the server takes writes")
+	}
+}
+
+// file looks at who may read and write the file of SQLite.
+func (x *examination) file() {
+	info, err := os.Stat(x.address)
+	if err != nil || runtime.GOOS == "windows" {
+		return
+	}
+	switch mode := info.Mode().Perm(); {
+	case mode&0o022 != 0:
+		x.fail("file", "it has mode %04o: whoever may write to it can turn second factors off; give it 0600", mode)
+	case mode&0o044 != 0:
+		x.warn("file", "it has mode %04o: group or others may read it; give it 0600", mode)
+	default:
+		x.ok("file", "nobody but its owner may read or write it")
+	}
+}
+
+const (
+	clockSamples = 5
+	clockOff     = 2 * time.Second
+)
+
+// clock compares the database's with this machine's, by the quickest of some answers.
+func (x *examination) clock(ctx context.Context) {
+	query := map[sqlstore.Dialect]string{
+		sqlstore.PostgreSQL: "SELECT EXTRACT(EPOCH FROM clock_timestamp())::double precision",
+		sqlstore.MySQL:      "SELECT UNIX_TIMESTAMP(NOW(6)) + 0e0",
+		sqlstore.SQLite:     "SELECT (julianday('now') - 2440587.5) * 86400.0",
+	}[x.dialect]
+	best, off := time.Duration(-1), time.Duration(0)
+	for range clockSamples {
+		var seconds float64
+		asked := time.Now()
+		if err := x.QueryRowContext(ctx, query).Scan(&seconds); err != nil {
+			x.warn("clock", "the database does not tell its time: %v", x.explain(ctx, err))
+			return
+		}
+		took := time.Since(asked)
+		if best < 0 || took < best {
+			best = took
+			there := time.UnixMicro(int64(seconds * 1e6))
+			off = there.Sub(asked.Add(took / 2))
+		}
+	}
+	by := off.Abs().Round(time.Millisecond)
+	if off.Abs() > clockOff+best {
+		x.warn("clock", "the database's and this machine's differ by %v: one of them is wrong, and a service with a wrong clock refuses codes or takes old ones", by)
+		return
+	}
+	x.ok("clock", "the database's and this machine's differ by %v", by)
+}
+
+// tables looks whether tables and settings are as the store needs them.
+func (x *examination) tables(ctx context.Context) {
+	version, err := x.store.Version(ctx)
+	if err == nil {
+		x.ok("tables", "version %d", version)
+		err = x.store.Validate(ctx)
+	}
+	switch {
+	case err == nil:
+		x.ok("settings", "columns, indexes and settings are as they must be")
+	case strings.Contains(err.Error(), "setting "):
+		_, setting, _ := strings.Cut(err.Error(), "setting ")
+		x.fail("settings", "%s is not set: a power cut can take back what was answered, and a used code works again", setting)
+	default:
+		x.fail("settings", "%v", x.explain(ctx, err))
+	}
+	switch x.dialect {
+	case sqlstore.SQLite:
+		x.ok("synchronous", "it is set for each connection: see that the service's DSN has synchronous(full)")
+	case sqlstore.PostgreSQL:
+		n := 0
+		err := x.QueryRowContext(ctx, "SELECT count(*) FROM information_schema.table_privileges WHERE grantee = 'PUBLIC'"+
+			" AND privilege_type <> 'SELECT' AND to_regclass($1) = to_regclass(quote_ident(table_schema) || '.' || quote_ident(table_name))",
+			x.table("accounts")).Scan(&n)
+		if err == nil && n > 0 {
+			x.fail("rights", "every user of the database may write to the accounts, and so turn second factors off: REVOKE ALL ON %s FROM PUBLIC", x.table("accounts"))
+		}
+	}
+}
+
+// keys compares the keys in use with the service's.
+func (x *examination) keys(ctx context.Context) {
+	used, err := x.usedKeys(ctx)
+	if err != nil {
+		x.fail("keys", "%v", x.explain(ctx, err))
+		return
+	}
+	ring, err := ringOf(x.c)
+	switch {
+	case errors.Is(err, errNoKeys) && len(used) == 0:
+		x.ok("keys", "none is in use")
+		return
+	case errors.Is(err, errNoKeys):
+		x.warn("keys", "in use: %s; give -keys or set GATEHOUSE_KEYS to compare", list(used))
+		return
+	case err != nil:
+		x.fail("keys", "%v", err)
+		return
+	}
+	names := keyNames(ring)
+	lost, old := map[string]int{}, map[string]int{}
+	for name, n := range used {
+		if !slices.Contains(names, name) {
+			lost[name] = n
+		} else if name != names[0] {
+			old[name] = n
+		}
+	}
+	switch {
+	case len(lost) > 0:
+		x.fail("keys", "in use, and not among those given: %s; their authenticators deny every code", list(lost))
+	case len(old) > 0:
+		x.warn("keys", "still under an older key: %s; run gatehouse reseal", list(old))
+	case len(used) == 0:
+		x.ok("keys", "none is in use; the primary one is %s", names[0])
+	default:
+		x.ok("keys", "every secret is under the primary one, %s", names[0])
+	}
+}
+
+// usedKeys returns how many accounts each key seals secrets of.
+func (x *examination) usedKeys(ctx context.Context) (map[string]int, error) {
+	rows, err := x.QueryContext(ctx, "SELECT key_name, COUNT(*) FROM "+x.table("accounts")+" WHERE key_name > '' GROUP BY key_name")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	used := map[string]int{}
+	for rows.Next() {
+		var names string
+		var n int
+		if err := rows.Scan(&names, &n); err != nil {
+			return nil, err
+		}
+		for name := range strings.SplitSeq(names, ",") {
+			used[name] += n
+		}
+	}
+	return used, rows.Err()
+}
+
+// list returns "2025-10 (3 accounts), 2026-10 (1 account)".
+func list(used map[string]int) string {
+	var parts []string
+	for name, n := range used {
+		parts = append(parts, fmt.Sprintf("%s (%s)", shown(name), counted(n, "account")))
+	}
+	slices.Sort(parts)
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// accounts counts those that an operator may want to look at.
+func (x *examination) accounts(ctx context.Context) {
+	now := map[sqlstore.Dialect]string{
+		sqlstore.PostgreSQL: "now()", sqlstore.MySQL: "UTC_TIMESTAMP(6)", sqlstore.SQLite: "strftime('%Y-%m-%d %H:%M:%f', 'now')",
+	}[x.dialect]
+	count := func(where string) string { return "COALESCE(SUM(CASE WHEN " + where + " THEN 1 ELSE 0 END), 0)" }
+	var all, bare, locked, disabled, suspended int
+	err := x.QueryRowContext(ctx, "SELECT COUNT(*), "+count("authenticators = 0")+", "+count("locked_until > "+now)+", "+
+		count("disabled")+", "+count("suspended")+" FROM "+x.table("accounts")).Scan(&all, &bare, &locked, &disabled, &suspended)
+	if err != nil {
+		x.fail("accounts", "%v", x.explain(ctx, err))
+		return
+	}
+	x.ok("accounts", "%d, of them %d without an authenticator, %d locked now, %d disabled until unlocked, %d suspended",
+		all, bare, locked, disabled, suspended)
+}

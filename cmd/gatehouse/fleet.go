@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/gatehouse-go/gatehouse/posture"
+)
+
+func fleetCommand() *cli.Command {
+	return &cli.Command{
+		Name: "fleet", Usage: "review the protection of every account",
+		Description: `By the built-in controls, in the order of the IDs. What only the service knows is not known here: a verified
+e-mail address is unknown, and controls, gates and accepted delegations of the service's own are left out.
+Without the keys it is not asked whether secrets are under the primary one.
+
+A table has the controls that fail; -json has one document a line for each account with the state of every
+control, and -csv one record. Accounts that never enrolled may be missing: compare with the service's own users.
+It changes nothing. Interrupted, it prints how to go on; no heading is printed then, so the output can be appended.` + examples(
+			"gatehouse fleet",
+			"gatehouse fleet -csv > fleet.csv",
+			"gatehouse fleet -json | jq -r 'select(.level == 0) | .account'"),
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "csv", Usage: "print CSV (RFC 4180)"}, keysFlag(), windowFlag(), afterFlag("an account"),
+		},
+		Action: fleet,
+	}
+}
+
+// member is the JSON of one line of fleet.
+type member struct {
+	Account  string                   `json:"account"`
+	Level    int                      `json:"level"`
+	Score    int                      `json:"score"`
+	Failing  []string                 `json:"failing"`
+	Controls map[string]posture.State `json:"controls"`
+	Error    string                   `json:"error,omitempty"` // the record cannot be read, and nothing else is known
+}
+
+// fleetPolicy leaves out what cannot be known.
+func fleetPolicy(keys bool) (*posture.Policy, error) {
+	model, err := posture.NewModel(posture.ModelConfig{Adjust: func(control string, _ posture.Facts) posture.Adjustment {
+		switch {
+		case control == posture.PhishingResistant:
+			return posture.Adjustment{LockedBy: "a later version"}
+		case control == posture.KeysCurrent && !keys:
+			return posture.Adjustment{Hide: true}
+		}
+		return posture.Adjustment{}
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return posture.NewPolicy(model)
+}
+
+func fleet(ctx context.Context, c *cli.Command) error {
+	if _, err := arguments(c); err != nil {
+		return err
+	}
+	if c.Bool("csv") && c.Bool("json") {
+		return usagef("fleet prints CSV or JSON, not both")
+	}
+	s, err := open(ctx, c, setting{posture: fleetPolicy})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	out := bufio.NewWriter(s.out)
+	seen, unread, levels := 0, 0, [4]int{}
+	write := writerOf(c, out)
+	var failed error
+	w := walk{"accounts", "account", "", isTerminal(s.errs) && !isTerminal(s.out)}
+	err = s.through(ctx, w, func(step func(walked)) error {
+		err := s.svc.Operator("gatehouse").Reviews(ctx, c.String("after"), func(account string, r posture.Review, err error) bool {
+			m := member{Account: account, Failing: []string{}, Controls: map[string]posture.State{}}
+			if seen++; err != nil {
+				unread++
+				m.Error = "the record cannot be read"
+			} else {
+				levels[r.Level]++
+				m.Level, m.Score = r.Level, r.Score
+				for _, f := range r.Findings {
+					m.Controls[f.ID] = f.State
+					if f.State == posture.Fail || f.State == posture.Partial {
+						m.Failing = append(m.Failing, f.ID)
+					}
+				}
+			}
+			if seen == 1 && c.String("after") == "" { // with the first account, as a run that goes on has none
+				failed = write.head()
+			}
+			if failed == nil {
+				failed = write.row(m)
+			}
+			if failed == nil && isTerminal(s.out) {
+				failed = out.Flush()
+			}
+			if failed == nil {
+				step(walked{Seen: seen, Cursor: account})
+			}
+			return failed == nil
+		})
+		if flushed := out.Flush(); failed == nil {
+			failed = flushed
+		}
+		if failed != nil {
+			return fmt.Errorf("the output cannot be written: %w", failed)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !c.Bool("csv") && !c.Bool("json") {
+		fmt.Fprintf(s.out, "\n%s; level 0: %d, 1: %d, 2: %d, 3: %d\n", counted(seen, "account"), levels[0], levels[1], levels[2], levels[3])
+	}
+	if unread > 0 {
+		return fmt.Errorf("the records of %s cannot be read", counted(unread, "account"))
+	}
+	return nil
+}
+
+// rows writes the accounts of a fleet in one form.
+type rows struct {
+	head func() error
+	row  func(member) error
+}
+
+func writerOf(c *cli.Command, out *bufio.Writer) rows {
+	switch {
+	case c.Bool("json"):
+		e := json.NewEncoder(out)
+		e.SetEscapeHTML(false)
+		return rows{func() error { return nil }, func(m member) error { return e.Encode(m) }}
+	case c.Bool("csv"):
+		w := csv.NewWriter(out)
+		write := func(fields ...string) error {
+			err := w.Write(fields)
+			w.Flush()
+			return err
+		}
+		return rows{
+			func() error { return write("account", "level", "score", "failing", "error") },
+			func(m member) error {
+				return write(m.Account, strconv.Itoa(m.Level), strconv.Itoa(m.Score), strings.Join(m.Failing, " "), m.Error)
+			},
+		}
+	}
+	return rows{
+		func() error {
+			_, err := fmt.Fprintf(out, "%5s  %5s  %-24s  %s\n", "LEVEL", "SCORE", "ACCOUNT", "FAILING")
+			return err
+		},
+		func(m member) error {
+			if m.Error != "" {
+				_, err := fmt.Fprintf(out, "%5s  %5s  %-24s  %s\n", "-", "-", shown(m.Account), m.Error)
+				return err
+			}
+			_, err := fmt.Fprintf(out, "%5d  %5d  %-24s  %s\n", m.Level, m.Score, shown(m.Account), strings.Join(m.Failing, " "))
+			return err
+		},
+	}
+}

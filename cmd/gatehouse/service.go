@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
+	"github.com/gatehouse-go/gatehouse/tokens"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// operatorFlags are those of commands that change something.
+func operatorFlags(more ...cli.Flag) []cli.Flag {
+	return append([]cli.Flag{
+		&cli.StringFlag{Name: "operator", Usage: "`ID` of who does this, for the account's activity and the events", Sources: cli.EnvVars("GATEHOUSE_OPERATOR")},
+		&cli.StringFlag{Name: "reason", Usage: "`TEXT` that says why; owners can read it"},
+		&cli.StringFlag{Name: "event-log", Usage: "`FILE` to append the events to, one JSON document a line: the service's observer is not told of them", Sources: cli.EnvVars("GATEHOUSE_EVENT_LOG")},
+		windowFlag(),
+	}, more...)
+}
+
+func windowFlag() cli.Flag {
+	return &cli.StringFlag{Name: "window", Value: "1,1", Usage: "`BACK,AHEAD` in steps, where the service sets Config.Window", Sources: cli.EnvVars("GATEHOUSE_WINDOW")}
+}
+
+func keysFlag() cli.Flag {
+	return &cli.StringFlag{Name: "keys", Usage: "`FILE` with the keys, mode 0600; else they come from GATEHOUSE_KEYS"}
+}
+
+// session is one run of a command on a database.
+type session struct {
+	c      *cli.Command
+	db     *database
+	store  *sqlstore.Store
+	svc    *gatehouse.Service
+	out    io.Writer
+	errs   io.Writer
+	events recorder
+	log    *eventLog // nil: none
+}
+
+// setting is what a command needs of its Service beside the store.
+type setting struct {
+	keys    bool // the real ones
+	brand   bool // that of tokens
+	posture func(keys bool) (*posture.Policy, error)
+}
+
+// open connects, sees that the tables are of this version, and makes the Service.
+func open(ctx context.Context, c *cli.Command, need setting) (*session, error) {
+	db, err := parseDatabase(c, false)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{c: c, db: db, out: c.Root().Writer, errs: c.Root().ErrWriter}
+	if err := s.begin(ctx, need); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *session) begin(ctx context.Context, need setting) (err error) {
+	config := gatehouse.Config{Issuer: "gatehouse", Observer: gatehouse.ObserverFunc(s.observe)}
+	ring, err := ringOf(s.c)
+	if err != nil && (need.keys || !errors.Is(err, errNoKeys)) {
+		return err
+	}
+	known := ring != nil
+	if config.Keys = ring; !known {
+		// Nothing is ever sealed with it: what seals asks for the real ones.
+		config.Keys = keyring.Generate()
+	}
+	if config.Tokens, err = tokenPolicy(s.c, need.brand); err != nil {
+		return err
+	}
+	if need.posture != nil {
+		if config.Posture, err = need.posture(known); err != nil {
+			return err
+		}
+	}
+	if config.Window, err = windowOf(s.c); err != nil {
+		return err
+	}
+	if path := s.c.String("event-log"); path != "" {
+		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return errors.New("-event-log: cannot write to " + path)
+		}
+		s.log = newEventLog(file)
+	}
+	if s.store, err = s.db.connect(ctx); err != nil {
+		return err
+	}
+	if err := s.store.Check(ctx); err != nil {
+		return s.db.explain(ctx, err)
+	}
+	s.svc, err = gatehouse.New(s.store, config)
+	return err
+}
+
+func (s *session) close() {
+	s.db.Close()
+	if s.log != nil {
+		s.log.file.Close()
+	}
+}
+
+// eventLog appends events to a file. A logger drops the errors of its writer, and they are kept here.
+type eventLog struct {
+	file *os.File
+	gatehouse.Observer
+	failed error
+}
+
+func newEventLog(file *os.File) *eventLog {
+	l := &eventLog{file: file}
+	l.Observer = gatehouse.LogEvents(slog.New(slog.NewJSONHandler(l, nil)))
+	return l
+}
+
+func (l *eventLog) Write(line []byte) (int, error) {
+	n, err := l.file.Write(line)
+	if err != nil {
+		l.failed = err
+	}
+	return n, err
+}
+
+// recorder keeps what a command has done, as the methods themselves do not tell whether anything was to be done.
+type recorder struct {
+	mu   sync.Mutex
+	told []gatehouse.Event
+	each func(gatehouse.Event) // nil: keep them
+}
+
+func (s *session) observe(ctx context.Context, e gatehouse.Event) {
+	s.events.mu.Lock()
+	defer s.events.mu.Unlock()
+	if e.OperatorID == "" { // of a token that was revoked by its possession, for one
+		e.OperatorID, e.Reason = s.c.String("operator"), s.c.String("reason")
+	}
+	if s.log != nil {
+		s.log.Observe(ctx, e)
+	}
+	if s.events.each != nil {
+		s.events.each(e)
+		return
+	}
+	s.events.told = append(s.events.told, e)
+}
+
+// happened returns the first event of a kind, and whether there is one.
+func (s *session) happened(kinds ...gatehouse.EventKind) (gatehouse.Event, bool) {
+	s.events.mu.Lock()
+	defer s.events.mu.Unlock()
+	for _, e := range s.events.told {
+		for _, k := range kinds {
+			if e.Kind == k {
+				return e, true
+			}
+		}
+	}
+	return gatehouse.Event{}, false
+}
+
+func windowOf(c *cli.Command) (*totp.Window, error) {
+	back, ahead, ok := strings.Cut(c.String("window"), ",")
+	if c.String("window") == "" {
+		return nil, nil
+	}
+	past, err1 := strconv.Atoi(back)
+	next, err2 := strconv.Atoi(ahead)
+	w := totp.Window{Past: past, Ahead: next}
+	if !ok || err1 != nil || err2 != nil || w.Check() != nil {
+		return nil, usagef("-window is two numbers of 0 to 2, such as 1,1")
+	}
+	return &w, nil
+}
+
+// tokenPolicy returns a policy that ends tokens of whatever scope. It mints none.
+func tokenPolicy(c *cli.Command, brand bool) (*tokens.Policy, error) {
+	name := "none"
+	if brand {
+		if name = c.String("brand"); name == "" {
+			return nil, usagef("%s needs -brand (or GATEHOUSE_BRAND): what the service's tokens begin with", c.Name)
+		}
+		if tokens.CheckBrand(name) != nil {
+			return nil, usagef("-brand is not one that tokens can have")
+		}
+	}
+	registry, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "none:none", Description: "nothing"})
+	return &tokens.Policy{Brand: name, Scopes: registry}, err
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+func statusCommand() *cli.Command {
+	return &cli.Command{
+		Name: "status", Usage: "show an account: factors, locks, recent activity", ArgsUsage: "ACCOUNT",
+		Description: "It needs no keys, changes nothing and shows no secret." + examples("gatehouse status user-42", "gatehouse status -json user-42 | jq .activity"),
+		Flags:       []cli.Flag{windowFlag()},
+		Action:      status,
+	}
+}
+
+// accountStatus is the JSON of status.
+type accountStatus struct {
+	Account        string              `json:"account"`
+	Protected      bool                `json:"protected"`
+	Suspended      *time.Time          `json:"suspended"`
+	Authenticators []authenticator     `json:"authenticators"`
+	Pending        *pending            `json:"pending"`
+	RecoveryCodes  recoveryCodes       `json:"recovery_codes"`
+	Methods        map[string]*methods `json:"methods"`
+	Reset          *resetState         `json:"reset"`
+	Activity       []activity          `json:"activity"`
+}
+
+type authenticator struct {
+	ID        string     `json:"id"`
+	Name      string     `json:"name"`
+	Algorithm string     `json:"algorithm"`
+	Digits    int        `json:"digits"`
+	Created   *time.Time `json:"created"`
+	LastUsed  *time.Time `json:"last_used"`
+}
+
+type pending struct {
+	ID        string     `json:"id"`
+	Name      string     `json:"name"`
+	Expires   *time.Time `json:"expires"`
+	TriesLeft int        `json:"tries_left"`
+}
+
+type recoveryCodes struct {
+	Total        int        `json:"total"`
+	Left         int        `json:"left"`
+	Created      *time.Time `json:"created"`
+	Acknowledged *time.Time `json:"acknowledged"`
+	Imported     bool       `json:"imported"`
+}
+
+// methods is whether a method can be used; nil: the account has nothing for it.
+type methods struct {
+	State       string     `json:"state"` // open, locked or disabled
+	LockedUntil *time.Time `json:"locked_until"`
+}
+
+type resetState struct {
+	At          *time.Time `json:"at"`
+	CodeExpires *time.Time `json:"code_expires"`
+	CodeUsed    bool       `json:"code_used"`
+}
+
+type activity struct {
+	At       *time.Time `json:"at"`
+	Kind     string     `json:"kind"`
+	Method   string     `json:"method,omitempty"`
+	Name     string     `json:"name,omitempty"` // of an authenticator or a token
+	Token    string     `json:"token,omitempty"`
+	Control  string     `json:"control,omitempty"`
+	Operator string     `json:"operator,omitempty"`
+	Reason   string     `json:"reason,omitempty"`
+	Count    int        `json:"count"`
+}
+
+func status(ctx context.Context, c *cli.Command) error {
+	args, err := arguments(c, "ACCOUNT")
+	if err != nil {
+		return err
+	}
+	s, err := open(ctx, c, setting{})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	account := args[0]
+	var st gatehouse.Status
+	var events []gatehouse.Event
+	if err = s.known(ctx, account); err == nil {
+		if st, err = s.svc.Status(ctx, account); err == nil {
+			events, err = s.svc.Activity(ctx, account)
+		}
+	}
+	if err != nil {
+		return s.db.explain(ctx, err)
+	}
+	doc := documentOf(account, st, events)
+	if c.Bool("json") {
+		return printJSON(c, doc)
+	}
+	return doc.print(s.out)
+}
+
+func documentOf(account string, st gatehouse.Status, events []gatehouse.Event) accountStatus {
+	codes := st.RecoveryCodes
+	d := accountStatus{
+		Account: account, Protected: st.Protected, Suspended: when(st.Suspended),
+		Authenticators: []authenticator{}, Activity: []activity{},
+		RecoveryCodes: recoveryCodes{codes.Total, codes.Left, when(codes.Created), when(codes.Acknowledged), codes.Imported},
+		Methods: map[string]*methods{
+			"totp":          methodOf(len(st.Authenticators) > 0, st.TOTP),
+			"recovery_code": methodOf(codes.Left > 0, st.RecoveryCode),
+		},
+	}
+	for _, a := range st.Authenticators {
+		d.Authenticators = append(d.Authenticators, authenticator{a.ID, a.Name, algorithms[a.Algorithm], a.Digits, when(a.Created), when(a.LastUsed)})
+	}
+	if p := st.Pending; p != nil {
+		d.Pending = &pending{p.ID, p.Name, when(p.Expires), p.TriesLeft}
+	}
+	if r := st.Reset; r != nil {
+		d.Reset = &resetState{when(r.At), when(r.CodeExpires), r.CodeUsed}
+	}
+	for _, e := range events {
+		a := activity{
+			At: when(e.At), Kind: e.Kind.String(), Name: e.AuthenticatorName + e.TokenName, Token: e.TokenID, Control: e.Control,
+			Operator: e.OperatorID, Reason: e.Reason, Count: e.Count,
+		}
+		if e.Method != 0 {
+			a.Method = strings.ReplaceAll(e.Method.String(), " ", "_")
+		}
+		d.Activity = append(d.Activity, a)
+	}
+	return d
+}
+
+var algorithms = map[totp.Algorithm]string{totp.SHA1: "SHA1", totp.SHA256: "SHA256", totp.SHA512: "SHA512"}
+
+func methodOf(has bool, m gatehouse.MethodState) *methods {
+	switch {
+	case !has:
+		return nil
+	case m.Available:
+		return &methods{State: "open"}
+	case m.RetryAt.IsZero():
+		return &methods{State: "disabled"}
+	}
+	return &methods{State: "locked", LockedUntil: when(m.RetryAt)}
+}
+
+func (m *methods) String() string {
+	switch {
+	case m == nil:
+		return "none"
+	case m.State == "disabled":
+		return "disabled after too many wrong codes, until it is unlocked"
+	case m.State == "locked":
+		return "locked until " + at(*m.LockedUntil)
+	}
+	return "open"
+}
+
+func (d accountStatus) print(w io.Writer) error {
+	t := table(w)
+	line := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
+	second := "not needed: the password is enough"
+	if d.Protected {
+		second = "needed at sign-in"
+	}
+	line("account", "%s", shown(d.Account))
+	if d.Suspended != nil {
+		line("suspended", "since %s", at(*d.Suspended))
+	}
+	line("second step", "%s", second)
+	if r := d.Reset; r != nil {
+		code := "the operator code works until " + at(*r.CodeExpires)
+		switch {
+		case r.CodeUsed:
+			code = "the operator code is used up"
+		case r.CodeExpires.Before(time.Now()):
+			code = "the operator code has expired"
+		}
+		line("reset", "at %s, nothing enrolled since; %s", at(*r.At), code)
+	}
+	for _, a := range d.Authenticators {
+		line("authenticator", "%s, paired %s, last used %s", shown(a.Name), at(deref(a.Created)), at(deref(a.LastUsed)))
+	}
+	if p := d.Pending; p != nil {
+		line("pending", "%s, until %s, %d tries left", shown(p.Name), at(*p.Expires), p.TriesLeft)
+	}
+	if d.Methods["totp"] != nil {
+		line("their codes", "%s", d.Methods["totp"])
+	}
+	codes := "none"
+	if r := d.RecoveryCodes; r.Total > 0 {
+		codes = fmt.Sprintf("%d of %d left, made %s, saved %s, %s", r.Left, r.Total, at(deref(r.Created)), at(deref(r.Acknowledged)), d.Methods["recovery_code"])
+	}
+	line("recovery codes", "%s", codes)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	t = table(w)
+	for i, a := range d.Activity {
+		if i == 0 {
+			fmt.Fprintln(w, "\nactivity, newest first")
+		}
+		var more []string
+		for _, part := range []struct{ name, value string }{
+			{"", strings.ReplaceAll(a.Method, "_", " ")}, {"", a.Name}, {"", a.Control}, {"by ", a.Operator}, {"because: ", a.Reason},
+		} {
+			if part.value != "" {
+				more = append(more, part.name+part.value)
+			}
+		}
+		if a.Count > 1 {
+			more = append(more, fmt.Sprintf("%d times", a.Count))
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\n", at(deref(a.At)), a.Kind, strings.Join(more, ", "))
+	}
+	return t.Flush()
+}
+
+func deref(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
