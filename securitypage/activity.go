@@ -19,7 +19,7 @@ type activityData struct {
 }
 
 func (c *call) activity() error {
-	st, err := c.status()
+	st, err := c.account()
 	if err != nil {
 		return err
 	}

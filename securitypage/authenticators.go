@@ -20,7 +20,7 @@ type authenticatorsData struct {
 func (c *call) authenticators() error { return c.authenticatorsWith(http.StatusOK, nil, nil) }
 
 func (c *call) authenticatorsWith(status int, typed, wrong map[string]string) error {
-	st, err := c.status()
+	st, err := c.account()
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ type changeData struct {
 
 // change returns what a change would make of the account.
 func (c *call) change(changes ...gatehouse.Change) (changeData, error) {
-	st, err := c.status()
+	st, err := c.account()
 	if err != nil {
 		return changeData{}, err
 	}
@@ -68,7 +68,7 @@ func (c *call) change(changes ...gatehouse.Change) (changeData, error) {
 
 // removal shows what the removal of an authenticator would do.
 func (c *call) removal() error {
-	st, err := c.status()
+	st, err := c.account()
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (c *call) unlock() error {
 
 // disabling shows what turning two-factor off would do.
 func (c *call) disabling() error {
-	st, err := c.status()
+	st, err := c.account()
 	if err != nil {
 		return err
 	}

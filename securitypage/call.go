@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"hash/fnv"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
@@ -21,24 +19,30 @@ const maxBody = 64 << 10
 
 // call is one request.
 type call struct {
-	p       *Page
-	w       http.ResponseWriter
-	r       *http.Request
-	s       Session
-	texts   map[string]string
-	stepped string // the method of a step-up that this request has brought: "totp", "recovery" or "password"
+	p        *Page
+	w        http.ResponseWriter
+	r        *http.Request
+	s        Session
+	texts    map[string]string
+	stepped  bool                // this request has brought a code (or the password) for the prompt, and it was right
+	seen     gatehouse.TokenInfo // what the form is about, where it is about one
+	recovery bool                // a recovery code will do for what is asked for
+	status   int                 // of the answer; 0: the host has written it
+	body     []byte
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
 
 func (c *call) svc() *gatehouse.Service { return c.p.c.Service }
 
-// tied is the option that ties proofs to the session.
-func (c *call) tied() gatehouse.Option { return gatehouse.InSession(c.s.Secret) }
+// tied are the options that tie proofs to the session, and to its account.
+func (c *call) tied() []gatehouse.Option {
+	return []gatehouse.Option{gatehouse.InSession(c.s.Secret), gatehouse.OfAccount(c.s.Account)}
+}
 
-func (c *call) owner() gatehouse.Owner { return c.svc().Owner(c.s.Proof, c.tied()) }
+func (c *call) owner() gatehouse.Owner { return c.svc().Owner(c.s.Proof, c.tied()...) }
 
-func (c *call) status() (gatehouse.Status, error) { return c.svc().Status(c.ctx(), c.s.Account) }
+func (c *call) account() (gatehouse.Status, error) { return c.svc().Status(c.ctx(), c.s.Account) }
 
 func (c *call) field(name string) string { return strings.TrimSpace(c.r.PostForm.Get(name)) }
 
@@ -61,6 +65,8 @@ type route struct {
 	who  who
 	get  func(*call) error
 	post func(*call) error
+	// recovery says that a proof by a recovery code is enough, for some of what it does at least.
+	recovery bool
 	// state returns what a form of this path was made for. It is refused once that is another.
 	state func(*call) (string, error)
 }
@@ -72,24 +78,24 @@ func (p *Page) routes() *http.ServeMux {
 	}
 	either := signedIn | signingIn
 	handle("/{$}", route{who: signedIn, get: (*call).overview})
-	handle("/pair", route{who: either, get: (*call).pair, post: (*call).beginPairing, state: (*call).factors})
-	handle("/pair/confirm", route{who: either, get: (*call).pairing, post: (*call).confirmPairing, state: (*call).factors})
-	handle("/pair/cancel", route{who: signedIn, post: (*call).cancelPairing, state: (*call).factors})
-	handle("/pair/done", route{who: either, get: (*call).paired})
+	handle("/pair", route{who: either, recovery: true, get: (*call).pair, post: (*call).beginPairing, state: (*call).factors})
+	handle("/pair/confirm", route{who: either, recovery: true, get: (*call).pairing, post: (*call).confirmPairing, state: (*call).factors})
+	handle("/pair/cancel", route{who: signedIn, recovery: true, post: (*call).cancelPairing, state: (*call).factors})
+	handle("/pair/done", route{who: signedIn, get: (*call).paired})
 	handle("/authenticators", route{who: signedIn, get: (*call).authenticators})
 	handle("/authenticators/rename", route{who: signedIn, post: (*call).rename, state: (*call).factors})
 	handle("/authenticators/remove", route{who: signedIn, get: (*call).removal, post: (*call).remove, state: (*call).factors})
-	handle("/recovery-codes", route{who: signedIn, get: (*call).codes, post: (*call).newCodes, state: (*call).factors})
-	handle("/recovery-codes/saved", route{who: signedIn, post: (*call).savedCodes, state: (*call).factors})
-	handle("/unlock", route{who: signedIn, post: (*call).unlock})
+	handle("/recovery-codes", route{who: signedIn, recovery: true, get: (*call).codes, post: (*call).newCodes, state: (*call).factors})
+	handle("/recovery-codes/saved", route{who: signedIn, recovery: true, post: (*call).savedCodes, state: (*call).factors})
+	handle("/unlock", route{who: signedIn, recovery: true, post: (*call).unlock})
 	handle("/disable", route{who: signedIn, get: (*call).disabling, post: (*call).disable, state: (*call).factors})
 	handle("/tokens", route{who: signedIn, get: (*call).tokens})
 	handle("/tokens/new", route{who: signedIn, get: (*call).minting, post: (*call).mint, state: (*call).tokenList})
-	handle("/tokens/revoke-all", route{who: signedIn, post: (*call).revokeAll, state: (*call).tokenList})
+	handle("/tokens/revoke-all", route{who: signedIn, recovery: true, post: (*call).revokeAll, state: (*call).tokenList})
 	handle("/tokens/{id}", route{who: signedIn, get: (*call).token})
 	handle("/tokens/{id}/rotate", route{who: signedIn, post: (*call).rotate, state: (*call).tokenState})
 	handle("/tokens/{id}/renew", route{who: signedIn, post: (*call).renew, state: (*call).tokenState})
-	handle("/tokens/{id}/revoke", route{who: signedIn, post: (*call).revoke, state: (*call).tokenState})
+	handle("/tokens/{id}/revoke", route{who: signedIn, recovery: true, post: (*call).revoke, state: (*call).tokenState})
 	handle("/activity", route{who: signedIn, get: (*call).activity})
 	handle("/activity/reviewed", route{who: signedIn, post: (*call).reviewed})
 	handle("/step-up", route{who: signedIn, get: (*call).stepUpPage, post: (*call).stepUpDone, state: (*call).next})
@@ -104,15 +110,15 @@ func (p *Page) routes() *http.ServeMux {
 
 // ServeHTTP answers every path under Config.Path.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	harden(w.Header())
+	p.harden(w.Header())
 	p.mux.ServeHTTP(w, r)
 }
 
 // harden sets what every answer has. The referrer is kept within the service, but not cut off: without it
 // browsers send "Origin: null" with forms, which cannot be told from another site's.
-func harden(h http.Header) {
+func (p *Page) harden(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "+
-		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		"form-action "+p.formAction+"; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "same-origin")
@@ -124,10 +130,28 @@ func harden(h http.Header) {
 func (p *Page) serve(w http.ResponseWriter, r *http.Request, rt route) {
 	c, err := p.call(w, r)
 	if err == nil {
+		c.recovery = rt.recovery
 		err = c.run(rt)
 	}
 	if err != nil && !errors.Is(err, errAnswered) {
 		c.fail(err)
+	}
+	c.write()
+}
+
+// write sends the answer. Until then it is kept, so that no turn and nothing of the store waits for a client that
+// reads slowly.
+func (c *call) write() {
+	if c.status == 0 {
+		return
+	}
+	if len(c.body) > 0 {
+		c.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		c.w.Header().Set("Content-Length", strconv.Itoa(len(c.body)))
+	}
+	c.w.WriteHeader(c.status)
+	if c.r.Method != http.MethodHead {
+		_, _ = c.w.Write(c.body)
 	}
 }
 
@@ -139,18 +163,23 @@ func (p *Page) call(w http.ResponseWriter, r *http.Request) (*call, error) {
 	if p.c.Texts != nil {
 		c.texts = p.c.Texts(r)
 	}
+	var err error
+	c.s, err = p.session(r)
+	return c, err
+}
+
+func (p *Page) session(r *http.Request) (Session, error) {
 	s, err := p.c.Session(r)
 	if err != nil {
-		return c, err
+		return Session{}, err
 	}
 	if s.Account != "" && (len(s.Secret) < 16 || s.Keep == nil) {
-		return c, errSession
+		return Session{}, errSession
 	}
 	if s.Label == "" {
 		s.Label = s.Account
 	}
-	c.s = s
-	return c, nil
+	return s, nil
 }
 
 func (c *call) who() who {
@@ -197,8 +226,19 @@ func (c *call) submit(rt route) error {
 	if err := c.r.ParseForm(); err != nil {
 		return errors.Join(errForm, err)
 	}
-	if rt.state != nil {
-		defer c.p.turns.take(c.s.Account)()
+	if c.who() == signedIn || rt.state != nil {
+		done, err := c.p.turns.take(c.ctx(), c.s.Account)
+		if err != nil {
+			return err
+		}
+		defer done()
+		was := c.s
+		if c.s, err = c.p.session(c.r); err != nil { // with what its twin has had it keep
+			return err
+		}
+		if c.s.Account != was.Account || c.s.Secret != was.Secret || c.s.Challenge != was.Challenge {
+			return errStale
+		}
 	}
 	ok, err := c.formIsCurrent(rt)
 	if err != nil {
@@ -213,28 +253,16 @@ func (c *call) submit(rt route) error {
 	return rt.post(c)
 }
 
-// turns lets forms of one account in one at a time, so that one that was sent twice finds what its twin has
-// done. Other processes' forms meet in the store, where proofs end with the change they were used for.
-type turns [64]sync.Mutex
-
-func (t *turns) take(account string) (release func()) {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(account))
-	m := &t[h.Sum32()%uint32(len(t))]
-	m.Lock()
-	return m.Unlock
-}
-
 // redirect sends the browser on by GET. A notice is the key of a text to show there.
 func (c *call) redirect(to string, notice ...string) {
 	if len(notice) > 0 {
 		to += "?notice=" + c.sign("notice", notice[0]) + notice[0]
 	}
 	c.w.Header().Set("Location", to)
-	c.w.WriteHeader(http.StatusSeeOther)
+	c.status, c.body = http.StatusSeeOther, nil
 }
 
-// render answers with a page. What it is made of is complete before anything is written.
+// render answers with a page.
 func (c *call) render(status int, page string, data any) error {
 	return c.renderWith(status, page, data, nil)
 }
@@ -246,12 +274,7 @@ func (c *call) renderWith(status int, page string, data any, wrong map[string]st
 	if err := c.p.files.pages[page].ExecuteTemplate(&body, "layout", v); err != nil {
 		return err
 	}
-	c.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	c.w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
-	c.w.WriteHeader(status)
-	if c.r.Method != http.MethodHead {
-		_, _ = c.w.Write(body.Bytes())
-	}
+	c.status, c.body = status, body.Bytes()
 	return nil
 }
 

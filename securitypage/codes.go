@@ -36,7 +36,7 @@ type recoveryData struct {
 }
 
 func (c *call) codes() error {
-	st, err := c.status()
+	st, err := c.account()
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (c *call) newCodes() error {
 	}
 	// The old codes are gone, so the new ones are shown whatever fails from here on: without a proof or a state the
 	// next form asks for a code, or to be loaded again.
-	st, err := c.status()
+	st, err := c.account()
 	if err := errors.Join(err, c.keep(made.Proof)); err != nil {
 		c.log(err)
 	}

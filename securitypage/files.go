@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"html/template"
+	"io"
 	"io/fs"
 	"net/http"
 	"path"
@@ -63,6 +64,13 @@ func readFiles(host fs.FS) (files, error) {
 			return files{}, err
 		}
 		if err := parse(page, name+".html", read); err != nil {
+			return files{}, err
+		}
+		// Escaping is done, and may fail, when a template is first executed: better now than for somebody.
+		var wrong *template.Error
+		if first, err := page.Clone(); err != nil {
+			return files{}, err
+		} else if err := first.ExecuteTemplate(io.Discard, "layout", nil); errors.As(err, &wrong) {
 			return files{}, err
 		}
 		f.pages[name] = page

@@ -46,7 +46,7 @@ func digest(parts []string) string {
 
 // factors is the state of forms that change factors: which there are.
 func (c *call) factors() (string, error) {
-	st, err := c.status()
+	st, err := c.account()
 	if err != nil {
 		return "", err
 	}
@@ -66,7 +66,7 @@ func factorState(st gatehouse.Status) string {
 
 // tokenList is the state of forms that change the list of tokens.
 func (c *call) tokenList() (string, error) {
-	list, err := c.allTokens()
+	list, err := c.tokensOrNotFound()
 	if err != nil {
 		return "", err
 	}
@@ -83,11 +83,11 @@ func tokenListState(list []gatehouse.TokenInfo) string {
 
 // tokenState is the state of forms that change one token.
 func (c *call) tokenState() (string, error) {
-	t, err := c.findToken(c.r.PathValue("id"))
-	if err != nil {
+	var err error
+	if c.seen, err = c.findToken(c.r.PathValue("id")); err != nil {
 		return "", err
 	}
-	return tokenStateOf(t), nil
+	return tokenStateOf(c.seen), nil
 }
 
 func tokenStateOf(t gatehouse.TokenInfo) string {
@@ -95,4 +95,8 @@ func tokenStateOf(t gatehouse.TokenInfo) string {
 }
 
 // next is the state of the step-up form: where it leads.
-func (c *call) next() (string, error) { return digest([]string{c.r.PostForm.Get("next")}), nil }
+func (c *call) next() (string, error) {
+	with := c.r.PostForm.Get("with")
+	c.recovery = with == "recovery"
+	return digest([]string{c.r.PostForm.Get("next"), with}), nil
+}

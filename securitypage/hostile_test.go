@@ -321,9 +321,12 @@ func TestHostFaults(t *testing.T) {
 	// A challenge of another account than the session's signs nobody in.
 	mallory := h.svc.Enrol(t, "mallory")
 	mixed := h.signIn("mallory")
+	form, _ := mixed.get("/sign-in").form("/sign-in")
 	mixed.session.account = "ada"
-	a = mixed.submit("/sign-in", "/sign-in", "code", mallory.Code())
-	require.Equal(t, http.StatusBadRequest, a.status)
+	require.Equal(t, http.StatusForbidden, mixed.get("/sign-in").status)
+	form.Set("code", mallory.Code())
+	require.NotEqual(t, "/home", mixed.post("/sign-in", form).header.Get("Location"))
+	require.NotEmpty(t, mixed.challenge)
 
 	for name, c := range map[string]securitypage.Config{
 		"nothing":     {},

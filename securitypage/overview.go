@@ -57,7 +57,7 @@ func grouped(findings []posture.Finding) (out []group) {
 }
 
 func (c *call) overview() error {
-	st, err := c.status()
+	st, err := c.account()
 	if err != nil {
 		return err
 	}

@@ -41,11 +41,15 @@ for (const form of document.querySelectorAll("form")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
+    setTimeout(() => { delete form.dataset.sent; }, 5000); // the answer may never have come
   });
 }
 
 // A browser may keep the page as it was for its back button.
-addEventListener("pagehide", () => { for (const el of document.querySelectorAll("[data-secret]")) el.remove(); });
+addEventListener("pagehide", () => {
+  for (const el of document.querySelectorAll("[data-secret]")) el.remove();
+  for (const el of document.querySelectorAll("[data-code], [type=password]")) el.value = "";
+});
 addEventListener("pageshow", () => { for (const form of document.querySelectorAll("form")) delete form.dataset.sent; });
 
 for (const el of document.querySelectorAll("time")) {

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"unicode"
 
 	"github.com/gatehouse-go/gatehouse"
 )
@@ -20,7 +21,7 @@ type pairData struct {
 }
 
 func (c *call) pairData() (pairData, error) {
-	st, err := c.status()
+	st, err := c.account()
 	if err != nil {
 		return pairData{}, err
 	}
@@ -39,11 +40,18 @@ func (c *call) pairData() (pairData, error) {
 
 const maxAuthenticators = 5
 
+// mayPair returns gatehouse.ErrStepUpRequired unless the session's proof is one to pair an authenticator with. While
+// somebody is signing in, that is one by an operator's code: the password alone shows nothing of an account.
+func (c *call) mayPair() error {
+	if c.who() == signingIn {
+		return c.allowed(forEnrol)
+	}
+	return c.allowed(forReplace)
+}
+
 func (c *call) pair() error {
-	if c.who() == signedIn {
-		if err := c.allowed(forReplace); err != nil {
-			return err
-		}
+	if err := c.mayPair(); err != nil {
+		return err
 	}
 	d, err := c.pairData()
 	if err != nil {
@@ -71,8 +79,14 @@ type pairingData struct {
 }
 
 func (c *call) beginPairing() error {
-	name := c.field("name")
-	enr, err := c.owner().BeginEnrolment(c.ctx(), gatehouse.Enrol{Label: label(c.s.Label), Name: name, Replace: c.field("replace")})
+	var enr gatehouse.Enrolment
+	var err error
+	for _, label := range labels(c.s) {
+		enr, err = c.owner().BeginEnrolment(c.ctx(), gatehouse.Enrol{Label: label, Name: c.field("name"), Replace: c.field("replace")})
+		if !errors.Is(err, gatehouse.ErrInvalid) {
+			break // else it is the label, or the name whatever the label
+		}
+	}
 	if errors.Is(err, gatehouse.ErrInvalid) {
 		d, err := c.pairData()
 		if err != nil {
@@ -83,7 +97,7 @@ func (c *call) beginPairing() error {
 	if err != nil {
 		return err
 	}
-	st, err := c.status()
+	st, err := c.account()
 	if err != nil {
 		return err
 	}
@@ -94,10 +108,21 @@ func (c *call) beginPairing() error {
 	return c.render(http.StatusOK, "pairing", d)
 }
 
-// label is what an authenticator app can show of a label.
-func label(s string) string {
-	s = strings.ReplaceAll(s, ":", " ")
-	return strings.ToValidUTF8(s[:min(len(s), 100)], "")
+// labels are what authenticator apps can be told of an owner, the best first: gatehouse.Enrol.Label takes not
+// everything that may be in a name.
+func labels(s Session) []string {
+	out := make([]string, 0, 3)
+	for _, label := range []string{s.Label, s.Account} {
+		label = strings.Map(func(r rune) rune {
+			if r == ':' || !unicode.IsPrint(r) {
+				return ' '
+			}
+			return r
+		}, label)
+		label = strings.Join(strings.Fields(label), " ")
+		out = append(out, strings.TrimSpace(strings.ToValidUTF8(label[:min(len(label), 100)], "")))
+	}
+	return append(out, "account")
 }
 
 // spaced parts a secret into groups of four, which apps take as it is.
@@ -123,9 +148,14 @@ func (c *call) pairingData(st gatehouse.Status) pairingData {
 
 // pairing shows the form for the first code again, without the secrets.
 func (c *call) pairing() error {
-	st, err := c.status()
+	st, err := c.account()
 	if err != nil {
 		return err
+	}
+	if c.who() == signingIn {
+		if err := c.mayPair(); err != nil {
+			return err
+		}
 	}
 	d := c.pairingData(st)
 	if d.Pending == nil {
@@ -136,7 +166,7 @@ func (c *call) pairing() error {
 }
 
 func (c *call) confirmPairing() error {
-	st, err := c.status()
+	st, err := c.account()
 	if err != nil {
 		return err
 	}
@@ -154,7 +184,7 @@ func (c *call) confirmPairing() error {
 	}
 	proof, err := c.owner().ConfirmEnrolment(c.ctx(), d.ID, typed(c.field("code")))
 	if errors.Is(err, gatehouse.ErrDenied) {
-		if st, err = c.status(); err != nil {
+		if st, err = c.account(); err != nil {
 			return err
 		}
 		if d = c.pairingData(st); d.Pending == nil {
@@ -168,6 +198,9 @@ func (c *call) confirmPairing() error {
 	if err := c.keep(proof); err != nil {
 		return err
 	}
+	if c.who() == signingIn { // whose proof has ended with this
+		return c.render(http.StatusOK, "paired", false)
+	}
 	c.redirect(c.p.c.Path + "/pair/done")
 	return nil
 }
@@ -180,17 +213,14 @@ func (c *call) cancelPairing() error {
 	return nil
 }
 
-// paired says that it worked. Whoever came by an operator's code signs in with the new authenticator next.
+// paired says that it worked.
 func (c *call) paired() error {
-	st, err := c.status()
+	st, err := c.account()
 	if err != nil {
 		return err
 	}
 	if len(st.Authenticators) == 0 {
 		return errNotFound
 	}
-	return c.render(http.StatusOK, "paired", struct {
-		Status   gatehouse.Status
-		SignedIn bool
-	}{st, c.who() == signedIn})
+	return c.render(http.StatusOK, "paired", true)
 }

@@ -17,7 +17,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,8 +80,9 @@ type Config struct {
 	FirstFactor func(r *http.Request, account, password string) (gatehouse.FirstFactor, error)
 
 	// SignedIn begins the session of somebody who has completed the second step, under a new session ID,
-	// keeps the verification's proof in it, and answers with a redirect. An error lets nobody in, and is to
-	// have written nothing. There is no default.
+	// keeps the verification's proof in it, and answers with a redirect, to this service or to where one of the
+	// Links leads: browsers follow no other (Content-Security-Policy). An error lets nobody in, and is to have
+	// written nothing. There is no default.
 	SignedIn func(http.ResponseWriter, *http.Request, gatehouse.Verification) error
 
 	// Links are the host's pages.
@@ -110,7 +113,9 @@ type Page struct {
 	c     Config
 	mux   *http.ServeMux
 	files files
-	turns turns
+	turns *turns
+	// formAction is where forms lead, also by a redirect, as the Content-Security-Policy has it.
+	formAction string
 }
 
 // New returns a Page, or gatehouse.ErrInvalid.
@@ -124,7 +129,8 @@ func New(c Config) (*Page, error) {
 		return nil, fmt.Errorf("%w: Path is to begin with a slash, and not to end in one", gatehouse.ErrInvalid)
 	}
 	for _, link := range []*string{&c.Links.Home, &c.Links.SignIn, &c.Links.Help, &c.Links.SignOut} {
-		if *link != "" && !local(*link) && !strings.HasPrefix(*link, "https://") {
+		u, err := url.Parse(*link)
+		if *link != "" && !local(*link) && (err != nil || u.Scheme != "https" || u.Host == "" || strings.ContainsAny(u.Host, " ;,'\"")) {
 			return nil, fmt.Errorf("%w: a link is a path or an https URL", gatehouse.ErrInvalid)
 		}
 	}
@@ -143,13 +149,24 @@ func New(c Config) (*Page, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	p := &Page{c: c}
+	p := &Page{c: c, turns: newTurns(), formAction: formAction(c.Links)}
 	var err error
 	if p.files, err = readFiles(c.Files); err != nil {
 		return nil, errors.Join(gatehouse.ErrInvalid, err)
 	}
 	p.mux = p.routes()
 	return p, nil
+}
+
+// formAction returns this service, and the hosts of the links that forms lead to.
+func formAction(l Links) string {
+	sources := []string{"'self'"}
+	for _, link := range []string{l.Home, l.SignIn, l.SignOut} {
+		if u, err := url.Parse(link); err == nil && u.Scheme == "https" && !slices.Contains(sources, "https://"+u.Host) {
+			sources = append(sources, "https://"+u.Host)
+		}
+	}
+	return strings.Join(sources, " ")
 }
 
 // local reports whether a link is a path of this service.

@@ -18,19 +18,38 @@ type secondStepData struct {
 var ways = []string{"app", "recovery", "support"}
 
 func (c *call) secondStep() error {
-	return c.secondStepWith(http.StatusOK, c.r.URL.Query().Get("with"), nil)
+	return c.secondStepWith(http.StatusOK, way(c.r.URL.Query().Get("with")), nil)
+}
+
+func way(with string) string {
+	if slices.Contains(ways, with) {
+		return with
+	}
+	return ways[0]
+}
+
+// challenge returns the challenge of the session. Where that no longer stands it has answered.
+func (c *call) challenge() (gatehouse.Challenge, error) {
+	ch, err := c.svc().CheckChallenge(c.ctx(), c.s.Challenge, c.tied()...)
+	if !errors.Is(err, gatehouse.ErrDenied) {
+		return ch, err
+	}
+	if c.r.Method == http.MethodPost {
+		// Its twin may have been faster: what the session is like now shows the next request.
+		c.redirect(c.p.c.Path + "/sign-in")
+		return ch, errAnswered
+	}
+	if c.mayPair() == nil { // support's code was redeemed, and the authenticator is yet to be paired
+		c.redirect(c.p.c.Path + "/pair")
+		return ch, errAnswered
+	}
+	return ch, errors.Join(errAnswered, c.message(http.StatusForbidden, "expired"))
 }
 
 func (c *call) secondStepWith(status int, with string, wrong map[string]string) error {
-	ch, err := c.svc().CheckChallenge(c.ctx(), c.s.Challenge)
-	if errors.Is(err, gatehouse.ErrDenied) {
-		return c.message(http.StatusForbidden, "expired")
-	}
+	ch, err := c.challenge()
 	if err != nil {
 		return err
-	}
-	if !slices.Contains(ways, with) {
-		with = "app"
 	}
 	if with == "app" && len(ch.Authenticators) == 0 {
 		with = "support"
@@ -39,28 +58,25 @@ func (c *call) secondStepWith(status int, with string, wrong map[string]string) 
 }
 
 func (c *call) answer() error {
-	with, code := c.field("with"), c.field("code")
+	with, code := way(c.field("with")), c.field("code")
 	if code == "" {
 		return c.secondStepWith(http.StatusUnprocessableEntity, with, map[string]string{"code": c.text("wrong.missing")})
 	}
 	if with == "support" {
 		return c.redeem(code)
 	}
-	v, err := c.svc().Answer(c.ctx(), c.s.Challenge, typed(code), c.tied())
+	v, err := c.svc().Answer(c.ctx(), c.s.Challenge, typed(code), c.tied()...)
 	if errors.Is(err, gatehouse.ErrDenied) {
 		return c.deniedAtSignIn(err, with)
 	}
 	if err != nil {
 		return err
 	}
-	if v.AccountID != c.s.Account {
-		return errForm // the host's session names one account, and holds the challenge of another
-	}
 	return c.p.c.SignedIn(c.w, c.r, v)
 }
 
 func (c *call) redeem(code string) error {
-	proof, err := c.svc().RedeemOperatorCode(c.ctx(), c.s.Challenge, typed(code), c.tied())
+	proof, err := c.svc().RedeemOperatorCode(c.ctx(), c.s.Challenge, typed(code), c.tied()...)
 	if errors.Is(err, gatehouse.ErrDenied) {
 		return c.deniedAtSignIn(err, "support")
 	}
@@ -92,10 +108,7 @@ type clockData struct {
 func (c *call) clock() error { return c.clockWith(http.StatusOK, nil) }
 
 func (c *call) clockWith(status int, wrong map[string]string) error {
-	ch, err := c.svc().CheckChallenge(c.ctx(), c.s.Challenge)
-	if errors.Is(err, gatehouse.ErrDenied) {
-		return c.message(http.StatusForbidden, "expired")
-	}
+	ch, err := c.challenge()
 	if err != nil {
 		return err
 	}
@@ -110,7 +123,7 @@ func (c *call) clockWith(status int, wrong map[string]string) error {
 }
 
 func (c *call) resync() error {
-	err := c.svc().Resync(c.ctx(), c.s.Challenge, c.field("authenticator"), typed(c.field("first")), typed(c.field("second")))
+	err := c.svc().Resync(c.ctx(), c.s.Challenge, c.field("authenticator"), typed(c.field("first")), typed(c.field("second")), c.tied()...)
 	if errors.Is(err, gatehouse.ErrDenied) {
 		status, text := c.denied(err, "wrong.clock")
 		return c.clockWith(status, map[string]string{"first": text})

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
+	"unicode"
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/httpguard"
@@ -20,8 +22,9 @@ func (c *call) allowed(enough func(gatehouse.Allowed) bool) error {
 	return err
 }
 
+func forEnrol(may gatehouse.Allowed) bool   { return may.Enrol }
 func forFactors(may gatehouse.Allowed) bool { return may.Factors }
-func forReplace(may gatehouse.Allowed) bool { return may.Replace || may.Factors }
+func forReplace(may gatehouse.Allowed) bool { return may.Replace || may.Enrol }
 func forTokens(may gatehouse.Allowed) bool  { return may.Tokens }
 
 // stepUpData is what the step-up prompt shows.
@@ -33,6 +36,7 @@ type stepUpData struct {
 	SignIn    bool    // nor can the page check a password
 	Reset     bool    // support has reset the account: only a new sign-in leads on
 	TOTP      gatehouse.MethodState
+	Recovery  bool // a recovery code will do
 	TooLittle bool // what was given is genuine, and not enough for this
 }
 
@@ -46,9 +50,12 @@ func (c *call) prompt(status int, wrong map[string]string) error {
 	if c.who() != signedIn {
 		return c.message(http.StatusForbidden, "expired")
 	}
-	st, err := c.status()
+	st, err := c.account()
 	if err != nil {
 		return err
+	}
+	if !st.Suspended.IsZero() {
+		return c.message(http.StatusForbidden, "suspended")
 	}
 	d := c.stepUpData(st)
 	if c.r.Method == http.MethodPost {
@@ -71,43 +78,80 @@ func (c *call) prompt(status int, wrong map[string]string) error {
 func (c *call) stepUpData(st gatehouse.Status) stepUpData {
 	return stepUpData{
 		Password: !st.Protected && c.p.c.FirstFactor != nil, SignIn: !st.Protected && c.p.c.FirstFactor == nil,
-		Reset: st.Reset != nil, TOTP: st.TOTP, TooLittle: c.stepped != "",
+		Reset: st.Reset != nil, TOTP: st.TOTP, Recovery: c.recovery, TooLittle: c.stepped,
 	}
 }
 
 // promptFor has the prompt lead to a path by GET.
 func (d *stepUpData) promptFor(c *call, next string) {
 	d.Action = c.p.c.Path + "/step-up"
-	d.Form = c.sign("form", d.Action, digest([]string{next}))
 	d.Fields = []field{{"next", next}}
+	with := ""
+	if d.Recovery {
+		with = "recovery"
+		d.Fields = append(d.Fields, field{"with", with})
+	}
+	d.Form = c.sign("form", d.Action, digest([]string{next, with}))
 }
+
+// justNow is how old a proof is where the prompt was sent twice.
+const justNow = 10 * time.Second
 
 // stepUpHere takes the code (or password) that a form has brought for the prompt, if it has.
 func (c *call) stepUpHere() error {
-	code, password := c.r.PostForm.Get("step_up"), c.r.PostForm.Get("step_up_password")
-	switch {
-	case c.who() != signedIn || code == "" && password == "":
+	code, password := typed(c.r.PostForm.Get("step_up")), c.r.PostForm.Get("step_up_password")
+	if c.who() != signedIn || code == "" && password == "" {
 		return nil
-	case code != "":
-		v, err := c.svc().StepUp(c.ctx(), c.s.Account, typed(code), c.tied())
-		if err != nil {
-			return c.deniedHere(err, "step_up", "wrong.code")
-		}
-		c.stepped = v.Method.String()
-		return c.keep(v.Proof)
-	case c.p.c.FirstFactor == nil:
-		return gatehouse.ErrStepUpRequired
 	}
-	f, err := c.p.c.FirstFactor(c.r, c.s.Account, password)
-	if err != nil {
-		return c.deniedHere(err, "step_up_password", "wrong.password")
+	if _, err := c.svc().CheckProof(c.ctx(), c.s.Proof, justNow, c.tied()...); err == nil && c.r.PostForm.Get("next") != "" {
+		c.stepped = true // the same form again: its code is used up, and has done what it was for
+		return nil
 	}
-	proof, err := c.svc().Attest(c.ctx(), c.s.Account, f, c.tied())
+	st, err := c.account()
 	if err != nil {
 		return err
 	}
-	c.stepped = "password"
-	return c.keep(proof)
+	var proof gatehouse.Proof
+	switch {
+	case st.Protected && code == "", !st.Protected && (password == "" || c.p.c.FirstFactor == nil):
+		return gatehouse.ErrStepUpRequired
+	case st.Protected:
+		if !c.recovery && !isAppCode(code) { // it would be used up for nothing
+			return c.wrongHere(http.StatusUnprocessableEntity, "step_up", c.text("wrong.appcode"))
+		}
+		v, err := c.svc().StepUp(c.ctx(), c.s.Account, code, c.tied()...)
+		if err != nil {
+			return c.deniedHere(err, "step_up", "wrong.code")
+		}
+		proof = v.Proof
+	default:
+		f, err := c.p.c.FirstFactor(c.r, c.s.Account, password)
+		if err != nil {
+			return c.deniedHere(err, "step_up_password", "wrong.password")
+		}
+		if proof, err = c.svc().Attest(c.ctx(), c.s.Account, f, c.tied()...); err != nil {
+			return err
+		}
+	}
+	c.stepped = true
+	return c.take(proof)
+}
+
+// take has this request go by another proof, and the session too, unless that has a stronger one: a recovery code
+// that was given for one form must not take the place of a second factor that gates and guards ask for.
+func (c *call) take(proof gatehouse.Proof) error {
+	_, strong := c.svc().CheckProof(c.ctx(), c.s.Proof, 0, c.tied()...)
+	_, weak := c.svc().CheckProof(c.ctx(), proof, 0, c.tied()...)
+	c.s.Proof = proof
+	if strong == nil && errors.Is(weak, gatehouse.ErrStepUpRequired) && c.r.PostForm.Get("next") == "" {
+		return nil
+	}
+	return c.s.Keep(proof)
+}
+
+// isAppCode reports whether a code is one of an authenticator, right or wrong.
+func isAppCode(code string) bool {
+	return (len(code) == 6 || len(code) == 8) && strings.Trim(code, "0123456789") == ""
 }
 
 // errAnswered says that the answer is written.
@@ -119,6 +163,10 @@ func (c *call) deniedHere(err error, name, key string) error {
 		return err
 	}
 	status, text := c.denied(err, key)
+	return c.wrongHere(status, name, text)
+}
+
+func (c *call) wrongHere(status int, name, text string) error {
 	if err := c.prompt(status, map[string]string{name: text}); err != nil {
 		return err
 	}
@@ -140,9 +188,14 @@ func (c *call) denied(err error, key string) (int, string) {
 	return http.StatusUnprocessableEntity, c.text(key)
 }
 
-// typed returns a code as somebody has typed it without the spaces that apps show within it.
+// typed returns a code as somebody has typed or pasted it, without spaces of any kind.
 func typed(code string) string {
-	return strings.ReplaceAll(strings.TrimSpace(code), " ", "")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, code)
 }
 
 // stepUpPage is for the host's own pages: it leads back to the path in "next".
@@ -151,17 +204,19 @@ func (c *call) stepUpPage() error {
 	if !local(next) {
 		next = c.p.c.Path + "/"
 	}
-	st, err := c.status()
+	st, err := c.account()
 	if err != nil {
 		return err
 	}
 	d := c.stepUpData(st)
+	// What sends an owner here whose password was given just now asks for a second factor, which there is not.
+	d.TooLittle = d.Password && c.allowed(forFactors) == nil
 	d.promptFor(c, next)
 	return c.render(http.StatusOK, "stepup", d)
 }
 
 func (c *call) stepUpDone() error {
-	if c.stepped == "" {
+	if !c.stepped {
 		return c.prompt(http.StatusUnprocessableEntity, map[string]string{"step_up": c.text("wrong.missing"), "step_up_password": c.text("wrong.missing")})
 	}
 	c.redirect(c.r.PostForm.Get("next")) // which this page has signed
@@ -175,8 +230,9 @@ func (p *Page) Refuse(w http.ResponseWriter, r *http.Request, problem httpguard.
 		problem.Write(w)
 		return
 	}
-	harden(w.Header())
+	p.harden(w.Header())
 	c, err := p.call(w, r)
+	defer c.write()
 	switch {
 	case err != nil:
 	case c.who() == 0:

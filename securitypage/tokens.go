@@ -40,15 +40,11 @@ func (c *call) allTokens() ([]gatehouse.TokenInfo, error) {
 
 // findToken returns a token of the account. Another account's is as unknown as none.
 func (c *call) findToken(id string) (gatehouse.TokenInfo, error) {
-	all, err := c.allTokens()
-	if err != nil {
-		return gatehouse.TokenInfo{}, err
-	}
-	i := slices.IndexFunc(all, func(t gatehouse.TokenInfo) bool { return t.ID == id })
-	if i < 0 {
+	info, err := c.svc().Token(c.ctx(), c.s.Account, id)
+	if errors.Is(err, gatehouse.ErrState) {
 		return gatehouse.TokenInfo{}, errNotFound
 	}
-	return all[i], nil
+	return info, err
 }
 
 // tokensData is what the list of tokens shows.
@@ -58,7 +54,9 @@ type tokensData struct {
 	State        string
 }
 
-func (c *call) tokens() error {
+func (c *call) tokens() error { return c.tokensWith(http.StatusOK, nil) }
+
+func (c *call) tokensWith(status int, wrong map[string]string) error {
 	all, err := c.tokensOrNotFound()
 	if err != nil {
 		return err
@@ -82,7 +80,7 @@ func (c *call) tokens() error {
 			d.Live = append(d.Live, t)
 		}
 	}
-	return c.render(http.StatusOK, "tokens", d)
+	return c.renderWith(status, "tokens", d, wrong)
 }
 
 // order is 1 for a token that is expired or revoked, else 0.
@@ -153,7 +151,7 @@ func (c *call) mintForm(status int, typed values, wrong map[string]string) error
 	}
 	policy, _ := c.svc().TokenPolicy()
 	return c.renderWith(status, "mint", mintData{
-		Scopes: policy.Scopes.All(), Kinds: slices.Concat([]tokens.Kind{tokens.Personal, tokens.CommandLine, tokens.App, tokens.Machine}, policy.Kinds),
+		Scopes: policy.Scopes.All(), Kinds: policy.Kinds,
 		Lifetimes: lifetimes(policy), Typed: typed, State: state,
 	}, wrong)
 }
@@ -250,9 +248,6 @@ type tokenData struct {
 }
 
 func (c *call) token() error {
-	if _, ok := c.svc().TokenPolicy(); !ok {
-		return errNotFound
-	}
 	info, err := c.findToken(c.r.PathValue("id"))
 	if err != nil {
 		return err
@@ -282,7 +277,7 @@ func (c *call) rotate() error {
 		return errForm
 	}
 	grace := time.Duration(hours) * time.Hour
-	minted, err := c.owner().RotateToken(c.ctx(), c.r.PathValue("id"), gatehouse.Rotation{Grace: grace})
+	minted, err := c.owner().RotateToken(c.ctx(), c.seen.ID, gatehouse.Rotation{Grace: grace, Seen: c.seen})
 	if err != nil {
 		return err
 	}
@@ -307,8 +302,7 @@ func (c *call) revoke() error {
 
 func (c *call) revokeAll() error {
 	if c.field("sure") == "" {
-		c.redirect(c.p.c.Path+"/tokens", "unsure")
-		return nil
+		return c.tokensWith(http.StatusUnprocessableEntity, map[string]string{"sure": c.text("wrong.sure")})
 	}
 	if err := c.owner().RevokeAllTokens(c.ctx()); err != nil {
 		return err

@@ -75,7 +75,11 @@ func (v *View) Title() string {
 	if of, ok := v.Data.(string); ok && v.Page == "message" {
 		key = "message." + of + ".title"
 	}
-	return v.c.text(key)
+	title := v.c.text(key)
+	if len(v.Wrong) > 0 { // which is the first that a screen reader says of a page
+		return v.c.text("title.wrong", title)
+	}
+	return title
 }
 
 // Name is the service's.
@@ -126,10 +130,11 @@ func (v *View) Notice() string {
 		return ""
 	}
 	notice := v.c.r.URL.Query().Get("notice")
-	if len(notice) <= signed || !v.c.verify(notice[:signed], "notice", notice[signed:]) {
+	// Without a session there is no secret to sign with.
+	if len(v.c.s.Secret) == 0 || len(notice) <= signed || !v.c.verify(notice[:signed], "notice", notice[signed:]) {
 		return ""
 	}
-	return v.c.text("notice." + notice[signed:])
+	return v.c.either("notice."+notice[signed:], "")
 }
 
 // Moment is a time as it is shown.

@@ -1,0 +1,385 @@
+package securitypage_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/httpguard"
+	"github.com/gatehouse-go/gatehouse/securitypage"
+	"github.com/gatehouse-go/gatehouse/tokens"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// A session's proof of another account changes nothing of that account.
+func TestProofOfAnotherAccount(t *testing.T) {
+	h := newHost(t)
+	b, _ := h.enrolled("ada")
+	h.svc.Enrol(t, "mallory")
+	b.session.account = "mallory" // the host has kept the session when somebody else signed in
+	a := b.get("/disable")
+	if form, ok := a.form("/disable"); ok {
+		form.Set("sure", "yes")
+		b.post("/disable", form)
+	}
+	st, err := h.svc.Status(t.Context(), "ada")
+	require.NoError(t, err)
+	require.True(t, st.Protected, "a page of mallory's has turned ada's two-factor off")
+}
+
+// An operator's code is taken only for the account that the session is signing in to.
+func TestOperatorCodeOfAnotherAccount(t *testing.T) {
+	h := newHost(t)
+	h.svc.Enrol(t, "ada")
+	h.svc.Enrol(t, "mallory")
+	code, err := h.svc.Operator("op").Because("x").Reset(t.Context(), "mallory")
+	require.NoError(t, err)
+	b := h.signIn("mallory")
+	form, _ := b.get("/sign-in").form("/sign-in")
+	b.session.account = "ada"
+	form.Set("code", code.Reveal())
+	b.post("/sign-in", form)
+	require.Empty(t, b.proof)
+	b.session.account = "mallory"
+	require.Equal(t, prefix+"/pair", b.submit("/sign-in", "/sign-in", "code", code.Reveal()).header.Get("Location"), "it was not used up")
+}
+
+// A recovery code that is not enough is not asked for, and whoever types one is told.
+func TestRecoveryCodesBurnInALoop(t *testing.T) {
+	h := newHost(t)
+	b, o, _ := h.ready("ada")
+	h.svc.Wait(6 * time.Minute)
+	a := b.get("/disable")
+	require.NotContains(t, a.text(), "or a recovery code", "the prompt asks for what does not do")
+	a = b.send(a, "/step-up", "step_up", o.RecoveryCodes[0].Reveal())
+	require.Equal(t, http.StatusUnprocessableEntity, a.status)
+	require.Contains(t, a.text(), "not a recovery code")
+	st, err := h.svc.Status(t.Context(), "ada")
+	require.NoError(t, err)
+	require.Equal(t, 10, st.RecoveryCodes.Left, "it is not used up for nothing")
+
+	// Where one will do, for one form, the session keeps the better proof that it has.
+	h.svc.Wait(10 * time.Minute)
+	before := b.proof
+	a = b.submit("/tokens", "/tokens/revoke-all", "sure", "yes")
+	require.Contains(t, a.text(), "or a recovery code")
+	a = b.send(a, "/tokens/revoke-all", "step_up", o.RecoveryCodes[0].Reveal())
+	require.Equal(t, http.StatusSeeOther, a.status, a.body)
+	require.Equal(t, before, b.proof)
+}
+
+// The same, where a guard of the host's asks for the second factor of an account that has none.
+func TestGuardLoop(t *testing.T) {
+	h := newHost(t)
+	guard, err := httpguard.New(httpguard.Config{
+		Service: h.svc.Service, Refuse: h.page.Refuse,
+		Session: func(r *http.Request) (gatehouse.Proof, []gatehouse.Option) {
+			s, _ := h.session(r)
+			return s.Proof, []gatehouse.Option{gatehouse.InSession(s.Secret)}
+		},
+	})
+	require.NoError(t, err)
+	mux := http.NewServeMux()
+	mux.Handle(prefix+"/", h.page)
+	mux.Handle("/billing", guard.StepUp(5*time.Minute, true)(http.NotFoundHandler()))
+	h.web.Config.Handler = mux
+	b := h.signIn("ada")
+	a := b.get("//billing")
+	a = b.follow(a)
+	require.Contains(t, a.body, `href="/settings/security/pair"`, "the password is asked for again and again, and never does")
+}
+
+// Whoever has redeemed an operator's code finds the way to pairing again.
+func TestOperatorCodeSentTwice(t *testing.T) {
+	h := newHost(t)
+	h.svc.Enrol(t, "ada")
+	code, err := h.svc.Operator("op").Because("x").Reset(t.Context(), "ada")
+	require.NoError(t, err)
+	b := h.signIn("ada")
+	shown := b.get("/sign-in")
+	require.Equal(t, prefix+"/pair", b.send(shown, "/sign-in", "code", code.Reveal()).header.Get("Location"))
+	// Sent twice; or the page is opened again by any of its addresses.
+	for _, a := range []answer{b.follow(b.send(shown, "/sign-in", "code", code.Reveal())), b.get("/sign-in")} {
+		require.NotContains(t, a.text(), "This sign-in has ended", "and signing in again finds the code used")
+		require.Equal(t, prefix+"/pair", a.header.Get("Location"))
+	}
+}
+
+// The operator's code is used up, and ten wrong codes end the pairing: there is a way to begin another.
+func TestTriesEndWithoutAWayOn(t *testing.T) {
+	h := newHost(t)
+	h.svc.Enrol(t, "ada")
+	code, err := h.svc.Operator("op").Because("x").Reset(t.Context(), "ada")
+	require.NoError(t, err)
+	b := h.signIn("ada")
+	a := b.follow(b.submit("/sign-in", "/sign-in", "code", code.Reveal()))
+	a = b.send(a, "/pair", "name", "x")
+	for range 10 {
+		a = b.send(a, "/pair/confirm", "saved", "yes", "code", "000000")
+	}
+	require.Equal(t, http.StatusConflict, a.status)
+	require.Contains(t, a.body, prefix+"/pair", "the only button is to sign in again, with a code that is used")
+}
+
+// The browser says that the box is not ticked before the codes are gone from the page.
+func TestCodesAreLostByAnUntickedBox(t *testing.T) {
+	h := newHost(t)
+	b := h.signIn("ada")
+	a := b.submit("/pair", "/pair", "name", "x")
+	require.Len(t, codesOf(a), 10)
+	tag := regexp.MustCompile(`<form[^>]*/pair/confirm[^>]*>`).FindString(a.body)
+	require.NotContains(t, tag, "novalidate")
+	a = b.send(a, "/pair/confirm", "code", "000000")
+	require.Contains(t, a.text(), "They are no longer shown", "told to save codes that no page shows any more")
+}
+
+// Somebody who has the password alone learns nothing of the owner's devices.
+func TestSigningInSeesNames(t *testing.T) {
+	h := newHost(t)
+	b, _ := h.enrolled("ada")
+	b.submit("/pair", "/pair", "name", "Ada's private tablet")
+	in := h.signIn("ada")
+	for _, path := range []string{"/pair", "/pair/confirm", "/pair/done"} {
+		a := in.get(path)
+		require.NotContains(t, a.text(), "private tablet", path)
+		require.NotContains(t, a.text(), "Take the place of", path)
+		require.NotContains(t, a.text(), "is paired", path)
+	}
+}
+
+// FirstFactor is asked only of accounts without a second factor, and a weaker proof takes no stronger one's place.
+func TestPasswordOfAProtectedAccount(t *testing.T) {
+	var asked atomic.Int32
+	h := newHost(t, func(c *securitypage.Config) {
+		check := c.FirstFactor
+		c.FirstFactor = func(r *http.Request, account, typed string) (gatehouse.FirstFactor, error) {
+			asked.Add(1)
+			return check(r, account, typed)
+		}
+	})
+	b, _ := h.enrolled("ada")
+	require.Equal(t, http.StatusOK, b.get("/disable").status)
+	form, _ := b.get("/step-up").form("/step-up")
+	form.Set("step_up_password", password)
+	b.post("/step-up", form)
+	require.Zero(t, asked.Load(), "the password of an account with a second factor can be tried here")
+	require.Equal(t, http.StatusOK, b.get("/disable").status, "the session has lost its better proof")
+}
+
+// A rotated token that is shown works, also when the form has reached two processes.
+func TestRotateInTwoProcesses(t *testing.T) {
+	var meanwhile func()
+	h := newHostWith(t, []func(*gatehouse.Config){func(c *gatehouse.Config) {
+		c.Posture = nil // no gate for minting: a password will do here
+		c.Now = func() time.Time {
+			if f := meanwhile; f != nil {
+				f()
+			}
+			return gatehousetest.Start
+		}
+	}})
+	b := h.signIn("ada")
+	minted, err := h.svc.Owner(gatehouse.ProofFromString(b.proof), gatehouse.InSession(b.secret)).MintToken(
+		t.Context(), tokens.Request{Name: "x", Scopes: tokens.Scopes{"projects:read"}})
+	require.NoError(t, err)
+	token := minted.Info.ID
+	// Another process, on the same store.
+	other, err := securitypage.New(securitypage.Config{
+		Service: h.svc.Service, Name: "Acme", Now: h.svc.Now, Session: h.session,
+		SignedIn: func(http.ResponseWriter, *http.Request, gatehouse.Verification) error { return nil },
+	})
+	require.NoError(t, err)
+	of := "/tokens/" + token
+	form, _ := b.get(of).form(of + "/rotate")
+	form.Set("grace", "0")
+	shown := regexp.MustCompile(`acme_pat_[0-9A-Za-z]+`)
+	post := func(p http.Handler) string {
+		r := httptest.NewRequest(http.MethodPost, prefix+of+"/rotate", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.AddCookie(&http.Cookie{Name: "session", Value: b.id})
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, r)
+		return shown.FindString(w.Body.String())
+	}
+	first, n := "", 0
+	meanwhile = func() {
+		if n++; n == 1 { // the token is read, and the form about to be found right
+			meanwhile = nil
+			first = post(other)
+		}
+	}
+	second := post(h.page)
+	require.NotEmpty(t, first)
+	_, err = h.svc.AuthenticateToken(t.Context(), first)
+	require.Empty(t, second)
+	require.NoError(t, err, "a token that a page has shown is dead, and using it revokes the other")
+}
+
+// Whoever is suspended is told so, and not asked for codes that nothing would come of.
+func TestSuspended(t *testing.T) {
+	h := newHost(t)
+	b, _ := h.enrolled("ada")
+	require.NoError(t, h.svc.Operator("op").Because("x").Suspend(t.Context(), "ada"))
+	a := b.get("/pair")
+	require.Contains(t, a.text(), "suspended")
+	require.NotContains(t, a.text(), "Enter a code")
+}
+
+// Every label that a host has can be paired.
+func TestLabels(t *testing.T) {
+	for _, label := range []string{"ada:", "secret=ada@acme.test", "ada\u200b@acme.test", strings.Repeat("x", 99) + " y", " ada", ":"} {
+		h := newHost(t, func(c *securitypage.Config) {
+			session := c.Session
+			c.Session = func(r *http.Request) (securitypage.Session, error) {
+				s, err := session(r)
+				s.Label = label
+				return s, err
+			}
+		})
+		b := h.signIn("ada")
+		a := b.submit("/pair", "/pair", "name", "Phone")
+		if a.status != http.StatusOK {
+			t.Errorf("%q: %d, and the page blames the name: %t", label, a.status, strings.Contains(a.text(), "A name is up to 64"))
+		}
+	}
+}
+
+// Each kind is offered once.
+func TestKinds(t *testing.T) {
+	h := newHost(t)
+	b, _ := h.enrolled("ada")
+	require.Equal(t, 1, strings.Count(b.get("/tokens/new").body, `<option value="cli"`))
+}
+
+// A text is chosen by the page and not by a field.
+func TestWith(t *testing.T) {
+	h := newHost(t)
+	h.svc.Enrol(t, "ada")
+	b := h.signIn("ada")
+	for _, with := range []string{"locked", "first", "", "nothing"} {
+		a := b.submit("/sign-in", "/sign-in", "with", with, "code", "AAAA-AAAA-AAAA-AAAA")
+		require.NotContains(t, a.text(), "%s", with)
+		require.NotContains(t, a.text(), "%d", with)
+		require.NotContains(t, a.text(), "wrong."+with, with)
+	}
+}
+
+// A step-up form that is sent twice counts no wrong code against its owner.
+func TestStepUpSentTwice(t *testing.T) {
+	h := newHost(t)
+	b, o := h.enrolled("ada")
+	h.svc.Wait(6 * time.Minute)
+	form, _ := b.get("/step-up").form("/step-up")
+	form.Set("step_up", o.Code())
+	require.Equal(t, http.StatusSeeOther, b.post("/step-up", form).status)
+	a := b.post("/step-up", form)
+	require.Equal(t, http.StatusSeeOther, a.status, a.text())
+}
+
+// What browsers are to send forms to, and follow redirects of forms to, is allowed by the policy.
+func TestFormActionOfLinks(t *testing.T) {
+	h := newHost(t, func(c *securitypage.Config) {
+		c.Links.SignOut, c.Links.SignIn = "https://id.acme.test/logout", "https://id.acme.test/login"
+	})
+	b := h.signIn("ada")
+	a := b.get("/")
+	require.Contains(t, a.body, `action="https://id.acme.test/logout"`)
+	require.Contains(t, a.header.Get("Content-Security-Policy"), "form-action 'self' https://id.acme.test")
+}
+
+// An error page of nobody's session shows no text of a link's.
+func TestNoticeWithoutASession(t *testing.T) {
+	h := newHost(t)
+	broken := h.browser(nil)
+	u, _ := url.Parse(h.web.URL)
+	broken.c.Jar.SetCookies(u, []*http.Cookie{{Name: "session", Value: "broken", Path: "/"}})
+	text := "Call 0900-123456 to get your account back"
+	a := broken.get("/?notice=" + url.QueryEscape(emptyKeyMAC(text)+text))
+	require.NotContains(t, a.text(), text)
+}
+
+// The step-up's code may come with any space that an app's copy brings along.
+func TestSpaces(t *testing.T) {
+	h := newHost(t)
+	b, o := h.enrolled("ada")
+	h.svc.Wait(totp.Period)
+	form, _ := b.get("/step-up").form("/step-up")
+	c := o.Code()
+	form.Set("step_up", c[:3]+"\u00a0"+c[3:])
+	require.Equal(t, http.StatusSeeOther, b.post("/step-up", form).status)
+}
+
+// Ways that ought to be sound; they pass.
+func TestPasswordAloneReachesNothing(t *testing.T) {
+	h := newHost(t)
+	b, o := h.enrolled("ada")
+
+	// Password alone: nothing of the pair routes does anything.
+	in := h.signIn("ada")
+	a := in.get("/pair")
+	require.Equal(t, http.StatusForbidden, a.status)
+	form, _ := in.get("/sign-in").form("/sign-in")
+	form.Set("name", "evil")
+	require.Equal(t, http.StatusConflict, in.post("/pair", form).status)
+	st, err := h.svc.Status(t.Context(), "ada")
+	require.NoError(t, err)
+	require.Nil(t, st.Pending)
+	// nor with a step-up's field in it
+	form.Set("step_up", o.Code())
+	require.Equal(t, http.StatusConflict, in.post("/pair", form).status)
+
+	// Old proof, signed in: every factor form asks.
+	h.svc.Wait(16 * time.Minute)
+	for _, p := range []string{"/pair", "/disable", "/tokens/new"} {
+		require.Equal(t, http.StatusForbidden, b.get(p).status, p)
+	}
+	a = b.submit("/recovery-codes", "/recovery-codes")
+	require.Equal(t, http.StatusForbidden, a.status)
+	require.Empty(t, codesOf(a))
+}
+
+// Signed in, without a FirstFactor of the host's: the prompt leads somewhere.
+func TestNoFirstFactor(t *testing.T) {
+	h := newHost(t, func(c *securitypage.Config) { c.FirstFactor = nil })
+	b := h.signIn("ada")
+	h.svc.Wait(6 * time.Minute)
+	a := b.get("/pair")
+	// The host's sign-in page sends who is signed in on to its home (as examples/webapp does): a dead end. A way out is a form.
+	i := strings.Index(a.body, "<main")
+	require.Contains(t, a.body[i:], `action="/logout"`)
+}
+
+// A page of a suspended account that has no second factor.
+func TestSuspendedUnprotected(t *testing.T) {
+	h := newHost(t)
+	b := h.signIn("ada")
+	require.NoError(t, h.svc.Operator("op").Because("x").Suspend(t.Context(), "ada"))
+	require.Contains(t, b.get("/pair").text(), "This account is suspended")
+}
+
+// A service without access tokens has no pages of them.
+func TestTokensWithoutPolicy(t *testing.T) {
+	h := newHostWith(t, []func(*gatehouse.Config){func(c *gatehouse.Config) { c.Tokens = nil }})
+	b, _ := h.enrolled("ada")
+	require.Equal(t, http.StatusNotFound, b.get("/tokens/new").status)
+	require.Equal(t, http.StatusNotFound, b.post("/tokens/new", nil).status)
+}
+
+// emptyKeyMAC is what anybody can compute: the code of a notice under an empty secret.
+func emptyKeyMAC(key string) string {
+	mac := hmac.New(sha256.New, nil)
+	mac.Write([]byte(strings.Join([]string{"securitypage", "", "notice", key}, "\x00")))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:18])
+}
