@@ -8,7 +8,7 @@ var english = map[string]string{
 	"skip": "Skip to content", "nav": "Security", "signout": "Sign out", "signin": "Sign in", "help": "Get help",
 	"back": "Back to Security", "cancel": "Cancel", "goon": "Continue", "copy": "Copy", "copied": "Copied.",
 	"download": "Download", "print": "Print", "on": "On", "off": "Off", "open": "Allowed", "closed": "Not yet",
-	"none": "None", "never": "Never", "manage": "Manage", "fix": "Fix this", "days": "%d days", "hours": "%d hours",
+	"none": "None", "never": "Never", "manage": "Manage", "fix": "Fix this", "days": "%d days",
 	"password": "Password", "authenticator": "Authenticator app", "score": "Score", "level": "Level",
 
 	"nav.overview": "Overview", "nav.authenticators": "Authenticators", "nav.codes": "Recovery codes",
@@ -49,7 +49,7 @@ var english = map[string]string{
 
 	"group.todo": "Needs attention", "group.good": "All good", "group.other": "Not counted",
 	"finding.pass": "Good", "finding.partial": "Partly", "finding.fail": "To do", "finding.unknown": "Unknown",
-	"finding.not applicable": "Not needed", "finding.locked": "Not in your plan", "finding.accepted": "Risk accepted", "finding.delegated": "By your provider",
+	"finding.not applicable": "Not needed", "finding.locked": "Not available", "finding.accepted": "Risk accepted", "finding.delegated": "By your provider",
 
 	"fix.second-factor": "Pair an app", "fix.recovery-codes": "Recovery codes", "fix.recovery-codes-saved": "Save the codes",
 	"fix.recovery-codes-left": "Create new codes", "fix.second-authenticator": "Pair another", "fix.methods-open": "Have a look",
@@ -133,10 +133,11 @@ var english = map[string]string{
 	"minted.title": "Token “%s” created", "minted.rotated": "Token “%s” rotated",
 	"minted.once":  "Copy it now. It is not shown again.",
 	"minted.about": "Keep it like a password. Whoever has it can do what it may do. It goes into the Authorization header, never into an address.",
-	"minted.grace": "The old one works for another %d hours.", "minted.nograce": "The old one no longer works.", "minted.done": "Done",
+	"grace.0":      "no time: it stops at once", "grace.1": "one hour", "grace.24": "one day", "grace.168": "one week",
+	"minted.grace": "The old secret goes on working for %s.", "minted.nograce": "The old one no longer works.", "minted.done": "Done",
 
 	"rotate": "Rotate", "rotate.about": "Makes a new secret for the same token. Do it when somebody may have seen it, and regularly.",
-	"rotate.grace": "The old secret works for another", "rotate.nograce": "no time: it stops at once", "rotate.do": "Rotate token",
+	"rotate.grace": "The old secret works for another", "rotate.do": "Rotate token",
 	"renew": "Renew", "renew.about": "The token works again, with the secret that it had.", "renew.do": "Renew token",
 	"revoke": "Revoke", "revoke.about": "It stops working at once, for good.", "revoke.do": "Revoke token",
 
@@ -146,11 +147,11 @@ var english = map[string]string{
 	"activity.notmine":       "Something was not you?",
 	"activity.notmine.about": "Change your password, create new recovery codes, and revoke tokens that you do not know.",
 
-	"stepup": "Confirm that it is you", "stepup.code": "This changes how your account is protected. Enter a code from your authenticator app.",
-	"stepup.either":      "This changes how your account is protected. Enter a code from your authenticator app, or a recovery code.",
+	"stepup": "Confirm that it is you", "stepup.code": "This is something that only you should do. Enter a code from your authenticator app.",
+	"stepup.either":      "This is something that only you should do. Enter a code from your authenticator app, or a recovery code.",
 	"stepup.unlock":      "See how to unlock them",
-	"stepup.password":    "This changes how your account is protected. Enter your password again.",
-	"stepup.signin":      "This changes how your account is protected. Sign in again, then come back.",
+	"stepup.password":    "This is something that only you should do. Enter your password again.",
+	"stepup.signin":      "This is something that only you should do. Sign in again, then come back.",
 	"stepup.reset":       "Support has reset this account's two-factor sign-in. Sign in again with the single-use code that they have given out.",
 	"stepup.toolittle":   "The code was right, but this takes one of the other kind: a recovery code replaces an authenticator, makes new codes and unlocks, and nothing else.",
 	"stepup.needsfactor": "The password was right, but this takes two-factor sign-in.",

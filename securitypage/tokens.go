@@ -172,7 +172,7 @@ type mintedData struct {
 	Info    gatehouse.TokenInfo
 	Token   string
 	Rotated bool
-	Grace   time.Duration
+	Grace   int // hours
 }
 
 func (c *call) mint() error {
@@ -237,6 +237,9 @@ func lines(text string) (out []string) {
 	return out
 }
 
+// graces are what a form offers, in hours.
+var graces = []int{0, 1, 24, 7 * 24}
+
 // tokenData is what the page of one token shows.
 type tokenData struct {
 	Info                gatehouse.TokenInfo
@@ -252,7 +255,7 @@ func (c *call) token() error {
 	if err != nil {
 		return err
 	}
-	d := tokenData{Info: info, State: tokenStateOf(info), Unused: map[tokens.Scope]bool{}, Graces: []int{0, 1, 24, 24 * 7}}
+	d := tokenData{Info: info, State: tokenStateOf(info), Unused: map[tokens.Scope]bool{}, Graces: graces}
 	d.Resources, _ = info.Resources.Only()
 	d.Networks, _ = info.Networks.Only()
 	for _, s := range info.Unused {
@@ -273,15 +276,14 @@ func (c *call) token() error {
 
 func (c *call) rotate() error {
 	hours, err := strconv.Atoi(c.field("grace"))
-	if err != nil || hours < 0 || hours > int(tokens.MaxGrace/time.Hour) {
+	if err != nil || !slices.Contains(graces, hours) {
 		return errForm
 	}
-	grace := time.Duration(hours) * time.Hour
-	minted, err := c.owner().RotateToken(c.ctx(), c.seen.ID, gatehouse.Rotation{Grace: grace, Seen: c.seen})
+	minted, err := c.owner().RotateToken(c.ctx(), c.seen.ID, gatehouse.Rotation{Grace: time.Duration(hours) * time.Hour, Seen: c.seen})
 	if err != nil {
 		return err
 	}
-	return c.render(http.StatusOK, "minted", mintedData{Info: minted.Info, Token: minted.Token.Reveal(), Rotated: true, Grace: grace})
+	return c.render(http.StatusOK, "minted", mintedData{Info: minted.Info, Token: minted.Token.Reveal(), Rotated: true, Grace: hours})
 }
 
 func (c *call) renew() error {

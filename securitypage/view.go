@@ -243,6 +243,3 @@ func (v *View) StateClass(s gatehouse.TokenState) string {
 	}
 	return "partial"
 }
-
-// Hours returns a duration in hours.
-func (v *View) Hours(d time.Duration) int { return int(d / time.Hour) }
