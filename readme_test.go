@@ -19,6 +19,7 @@ func TestReadmeShowsExamples(t *testing.T) {
 	require.NoError(t, err)
 	blocks := regexp.MustCompile("(?s)\n```go\n(.*?)\n```\n").FindAllSubmatch(readme, -1)
 	examples := []string{
+		example(t, "securitypage/example_test.go", "Example"),
 		example(t, "example_test.go", "Example"),
 		example(t, "examples/databases/example_test.go", "Example_postgres"),
 		example(t, "examples/databases/example_test.go", "Example_mysql"),
