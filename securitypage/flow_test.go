@@ -10,7 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -395,4 +397,38 @@ func TestSecretsAreShownOnce(t *testing.T) {
 	for _, secret := range append(once, hidden...) {
 		require.NotContains(t, h.logs.String(), secret)
 	}
+}
+
+// A list that is long comes in pages, each small enough for a slow line; those that work are first.
+func TestManyTokens(t *testing.T) {
+	h := newHost(t)
+	b, _ := h.enrolled("ada")
+	mint := func(life time.Duration) {
+		_, err := h.svc.Owner(gatehouse.ProofFromString(b.proof), gatehouse.InSession(b.secret)).MintToken(t.Context(), tokens.Request{
+			Name: strings.Repeat("n", 64), Lifetime: life, Scopes: tokens.Scopes{"deploys:write", "projects:write"},
+		})
+		require.NoError(t, err)
+	}
+	for range 60 {
+		mint(90 * 24 * time.Hour)
+	}
+	for range 30 {
+		mint(24 * time.Hour)
+	}
+	h.svc.Wait(48 * time.Hour)
+	seen := map[string]bool{}
+	id := regexp.MustCompile(prefix + `/tokens/([0-9A-Za-z]{14})"`)
+	for page, want := range map[string][2]int{"": {50, 0}, "?page=2": {10, 30}, "?page=9": {50, 0}, "?page=-1": {50, 0}, "?page=x": {50, 0}} {
+		a := b.get("/tokens" + page)
+		require.Equal(t, http.StatusOK, a.status)
+		require.Less(t, len(a.body), 50<<10)
+		require.Equal(t, want[0], strings.Count(a.body, `state-pass"`), page)
+		require.Equal(t, want[1], strings.Count(a.body, `state-ended"`), page)
+		require.Equal(t, page == "?page=2", strings.Contains(a.text(), "Previous page"))
+		require.Equal(t, page != "?page=2", strings.Contains(a.text(), "Next page"))
+		for _, m := range id.FindAllStringSubmatch(a.body, -1) {
+			seen[m[1]] = true
+		}
+	}
+	require.Len(t, seen, 90)
 }

@@ -41,7 +41,8 @@ type host struct {
 
 	mu       sync.Mutex
 	sessions map[string]*session
-	answers  []answer // all of them
+	answers  []answer       // all of them
+	asks     map[string]int // how often the page has asked for a session
 }
 
 type session struct{ account, secret, proof, challenge string }
@@ -67,7 +68,7 @@ func newHostWith(t *testing.T, service []func(*gatehouse.Config), edit ...func(*
 		tokens.ScopeInfo{Scope: "deploys:write", Description: "Deploy to production.", Risk: tokens.High, StepUp: true},
 	)
 	require.NoError(t, err)
-	h := &host{t: t, sessions: map[string]*session{}, logs: &strings.Builder{}}
+	h := &host{t: t, sessions: map[string]*session{}, asks: map[string]int{}, logs: &strings.Builder{}}
 	h.svc = gatehousetest.New(t, append([]func(*gatehouse.Config){func(c *gatehouse.Config) {
 		c.Posture, c.Tokens = gates, &tokens.Policy{Brand: "acme", Scopes: scopes, Separator: "/"}
 	}}, service...)...)
@@ -130,6 +131,7 @@ func (h *host) session(r *http.Request) (securitypage.Session, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	id := cookieOf(r)
+	h.asks[id]++
 	if id == "broken" {
 		return securitypage.Session{}, errSessions
 	}
@@ -334,4 +336,11 @@ var textTag = regexp.MustCompile(`(?s)<[^>]*>`)
 // text is what a person reads, and more.
 func (a answer) text() string {
 	return html.UnescapeString(strings.Join(strings.Fields(textTag.ReplaceAllString(a.body, " ")), " "))
+}
+
+// asked returns how often the page has asked for the session of a browser.
+func (h *host) asked(b *browser) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.asks[b.id]
 }

@@ -43,10 +43,7 @@ const maxAuthenticators = 5
 // mayPair returns gatehouse.ErrStepUpRequired unless the session's proof is one to pair an authenticator with. While
 // somebody is signing in, that is one by an operator's code: the password alone shows nothing of an account.
 func (c *call) mayPair() error {
-	if c.who() == signingIn {
-		return c.allowed(forEnrol)
-	}
-	return c.allowed(forReplace)
+	return c.allowed(func(may gatehouse.Allowed) bool { return may.Replace || may.Enrol })
 }
 
 func (c *call) pair() error {
@@ -171,7 +168,7 @@ func (c *call) confirmPairing() error {
 		return err
 	}
 	d := c.pairingData(st)
-	if d.Pending == nil || d.ID != c.field("id") {
+	if d.Pending == nil {
 		return errStale
 	}
 	if d.SetID != "" {
@@ -206,7 +203,11 @@ func (c *call) confirmPairing() error {
 }
 
 func (c *call) cancelPairing() error {
-	if err := c.owner().CancelEnrolment(c.ctx(), c.field("id")); err != nil {
+	st, err := c.account()
+	if err != nil {
+		return err
+	}
+	if err := c.owner().CancelEnrolment(c.ctx(), c.pairingData(st).ID); err != nil {
 		return err
 	}
 	c.redirect(c.p.c.Path+"/authenticators", "cancelled")

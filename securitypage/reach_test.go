@@ -156,6 +156,7 @@ func TestSigningInSeesNames(t *testing.T) {
 		require.NotContains(t, a.text(), "private tablet", path)
 		require.NotContains(t, a.text(), "Take the place of", path)
 		require.NotContains(t, a.text(), "is paired", path)
+		require.NotContains(t, a.text(), "Type the app's code", path)
 	}
 }
 
@@ -305,9 +306,11 @@ func TestNoticeWithoutASession(t *testing.T) {
 	broken := h.browser(nil)
 	u, _ := url.Parse(h.web.URL)
 	broken.c.Jar.SetCookies(u, []*http.Cookie{{Name: "session", Value: "broken", Path: "/"}})
-	text := "Call 0900-123456 to get your account back"
-	a := broken.get("/?notice=" + url.QueryEscape(emptyKeyMAC(text)+text))
-	require.NotContains(t, a.text(), text)
+	a := broken.get("/?notice=" + url.QueryEscape(emptyKeyMAC("removed")+"removed"))
+	require.NotContains(t, a.text(), securitypage.English()["notice.removed"])
+	b, _ := h.enrolled("ada")
+	a = b.get("/?notice=" + url.QueryEscape(emptyKeyMAC("removed")+"removed"))
+	require.NotContains(t, a.text(), securitypage.English()["notice.removed"])
 }
 
 // The step-up's code may come with any space that an app's copy brings along.
@@ -382,4 +385,52 @@ func emptyKeyMAC(key string) string {
 	mac := hmac.New(sha256.New, nil)
 	mac.Write([]byte(strings.Join([]string{"securitypage", "", "notice", key}, "\x00")))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:18])
+}
+
+// What the prompt carries along are the fields of the form, and no code.
+func TestPromptKeepsNoCodes(t *testing.T) {
+	h := newHost(t)
+	b, o, token := h.ready("ada")
+	of := "/tokens/" + token
+	form, _ := b.get(of).form(of + "/rotate")
+	h.svc.Wait(16 * time.Minute)
+	form.Set("grace", "24")
+	form.Set("step_up", "000000")
+	form.Set("code", "123456")
+	form.Set("step_up_password", password)
+	a := b.post(of+"/rotate", form)
+	require.Equal(t, http.StatusUnprocessableEntity, a.status)
+	require.Contains(t, a.body, `name="grace" value="24"`)
+	for _, typed := range []string{"000000", "123456", password} {
+		require.NotContains(t, a.body, typed)
+	}
+	a = b.send(a, of+"/rotate", "step_up", o.Code())
+	require.Contains(t, a.text(), "The old secret goes on working for one day.")
+}
+
+// A form that a guard refuses leads back to the page that had it, and to no other site's.
+func TestBackToTheForm(t *testing.T) {
+	h := newHost(t)
+	b, _ := h.enrolled("ada")
+	h.svc.Wait(6 * time.Minute)
+	for referer, next := range map[string]string{
+		h.web.URL + "/project?id=7": "/project?id=7", "https://evil.test/x": "/", "": "/", "http://%zz": "/", h.web.URL: "/",
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.web.URL+"/deploy", nil)
+		require.NoError(t, err)
+		r.Header.Set("Referer", referer)
+		require.Equal(t, prefix+"/step-up?next="+url.QueryEscape(next), b.do(r).header.Get("Location"), referer)
+	}
+}
+
+// A form is one account's, also in a session that goes from one to another without a new secret.
+func TestFormIsOfTheAccount(t *testing.T) {
+	h := newHost(t)
+	b := h.signIn("ada")
+	form, _ := b.get("/step-up").form("/step-up")
+	form.Set("step_up_password", password)
+	b.session.account = "eve"
+	require.Equal(t, http.StatusConflict, b.post("/step-up", form).status)
+	b.session.account = "ada"
+	require.Equal(t, http.StatusSeeOther, b.post("/step-up", form).status)
 }

@@ -22,9 +22,7 @@ func (c *call) allowed(enough func(gatehouse.Allowed) bool) error {
 	return err
 }
 
-func forEnrol(may gatehouse.Allowed) bool   { return may.Enrol }
 func forFactors(may gatehouse.Allowed) bool { return may.Factors }
-func forReplace(may gatehouse.Allowed) bool { return may.Replace || may.Enrol }
 func forTokens(may gatehouse.Allowed) bool  { return may.Tokens }
 
 // stepUpData is what the step-up prompt shows.

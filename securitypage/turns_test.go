@@ -71,5 +71,21 @@ func TestTurns(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	two.serve(ctx, httptest.NewRecorder(), "/pair", waiting) // returns
+
+	// A session that has ended meanwhile does nothing any more.
+	w = httptest.NewRecorder()
+	before := h.asked(two)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		two.serve(t.Context(), w, "/pair", waiting)
+	}()
+	// It has read its session once the host was asked, and so it waits for its turn, or is about to.
+	require.Eventually(t, func() bool { return h.asked(two) > before }, 5*time.Second, time.Millisecond)
+	h.mu.Lock()
+	delete(h.sessions, two.id)
+	h.mu.Unlock()
 	close(leave)
+	<-done
+	require.Equal(t, http.StatusConflict, w.Code)
 }
