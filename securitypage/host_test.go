@@ -75,7 +75,7 @@ func newHostWith(t *testing.T, service []func(*gatehouse.Config), edit ...func(*
 	c := securitypage.Config{
 		Service: h.svc.Service, Name: "Acme", Now: h.svc.Now, Session: h.session,
 		Faults: slog.New(slog.NewTextHandler(h.logs, nil)),
-		Links:  securitypage.Links{Home: "/home", SignIn: "/login", Help: "/help", SignOut: "/logout"},
+		Links:  securitypage.Links{Home: "/home", SignIn: "/login", Help: "/help", SignOut: "/logout", Password: "/password", Sessions: "/sessions"},
 		FirstFactor: func(_ *http.Request, _, typed string) (gatehouse.FirstFactor, error) {
 			if typed != password {
 				return gatehouse.FirstFactor{}, gatehouse.ErrDenied

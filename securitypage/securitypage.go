@@ -43,7 +43,9 @@ type Session struct {
 	Proof gatehouse.Proof
 
 	// Keep has the session keep another proof, also while somebody is signing in. It is called before the
-	// answer is written. There is no default.
+	// answer is written. Session is asked again for each form, once it is that form's turn: where Keep stores at once
+	// and Session reads what is stored, one of two forms that were sent at once finds what the other has done. With a
+	// session manager that loads and saves around a request it may be told that its code was used. There is no default.
 	Keep func(gatehouse.Proof) error
 
 	// Challenge is the gatehouse.ChallengeToken of a sign-in whose first factor was right, as text. While
@@ -53,10 +55,12 @@ type Session struct {
 
 // Links are the host's own pages: a path, or an https URL.
 type Links struct {
-	Home    string // where "back" leads. Defaults to "/"
-	SignIn  string // who is not signed in is sent there. Defaults to "/"
-	Help    string // where support is found, for owners who have lost everything. Defaults to none
-	SignOut string // takes a POST without fields. Defaults to none
+	Home     string // where "back" leads. Defaults to "/"
+	SignIn   string // who is not signed in is sent there. Defaults to "/"
+	SignOut  string // takes a POST without fields. Defaults to none
+	Password string // where it is changed. Defaults to none
+	Sessions string // where they are listed and ended. Defaults to none
+	Help     string // where support is found, for owners who have lost everything. Defaults to none
 }
 
 // Config is what a Page is told once.
@@ -128,7 +132,7 @@ func New(c Config) (*Page, error) {
 	case c.Path == "/" || c.Path[0] != '/' || path.Clean(c.Path) != c.Path || strings.ContainsAny(c.Path, "{}?#%"):
 		return nil, fmt.Errorf("%w: Path is to begin with a slash, and not to end in one", gatehouse.ErrInvalid)
 	}
-	for _, link := range []*string{&c.Links.Home, &c.Links.SignIn, &c.Links.Help, &c.Links.SignOut} {
+	for _, link := range []*string{&c.Links.Home, &c.Links.SignIn, &c.Links.SignOut, &c.Links.Password, &c.Links.Sessions, &c.Links.Help} {
 		u, err := url.Parse(*link)
 		if *link != "" && !local(*link) && (err != nil || u.Scheme != "https" || u.Host == "" || strings.ContainsAny(u.Host, " ;,'\"")) {
 			return nil, fmt.Errorf("%w: a link is a path or an https URL", gatehouse.ErrInvalid)

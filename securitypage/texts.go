@@ -36,6 +36,8 @@ var english = map[string]string{
 	"overview.methods": "Sign-in and access", "overview.twofactor": "Two-factor sign-in",
 	"overview.twofactor.about": "A code from an authenticator app, after your password.",
 	"overview.turnon":          "Turn on", "overview.turnoff": "Turn off", "overview.tokens": "%d active",
+	"overview.password": "What you know, before the code that you have.", "change": "Change",
+	"overview.sessions": "Sessions", "overview.sessions.about": "Where you are signed in.",
 	"overview.gates": "What your account may do", "overview.needs": "Needs:", "overview.grace": "Allowed until",
 	"overview.accepted": "Accepted by %s: %s", "overview.all": "All recent activity",
 	"overview.suspended":  "This account is suspended. Nobody can sign in to it.",
@@ -115,7 +117,7 @@ var english = map[string]string{
 	"state.waiting for the second factor": "Waits for two-factor sign-in", "state.account suspended": "Account suspended", "state.unknown": "Not known",
 
 	"token.id": "ID", "token.scopes": "Scopes", "token.created": "Created", "token.rotations": "rotated %d times", "token.expires": "Expires",
-	"token.expired": "Expired", "token.used": "Last used", "token.addresses": "Last used from", "token.revoked": "Revoked",
+	"token.expired": "Expired", "token.used": "Last used", "token.delay": "(shown a minute or two later)", "token.addresses": "Last used from", "token.revoked": "Revoked",
 	"token.needs": "Needs", "token.needs.about": "works only while two-factor sign-in is on", "token.rotates": "Rotation",
 	"token.unused": "(not used yet)", "token.dropped": "no longer exists",
 
@@ -144,6 +146,7 @@ var english = map[string]string{
 	"activity":     "What has happened to your account, newest first. Look for what was not you.",
 	"activity.ask": "A recovery code was used. Was everything here your own doing?", "activity.mine": "Yes, that was me",
 	"activity.none": "Nothing yet.", "activity.times": "%d times", "activity.by": "by support (%s)", "activity.why": "Reason: %s",
+	"activity.password":      "Change the password",
 	"activity.notmine":       "Something was not you?",
 	"activity.notmine.about": "Change your password, create new recovery codes, and revoke tokens that you do not know.",
 
