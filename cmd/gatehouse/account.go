@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -76,21 +78,26 @@ func reset(ctx context.Context, s *session, o gatehouse.Operator, account string
 	if err := s.known(ctx, account); err != nil {
 		return err
 	}
+	signal.Ignore(syscall.SIGPIPE) // which would end the command without a word of the code that nobody has read
 	code, err := o.Reset(ctx, account)
 	if err != nil {
 		return err
 	}
 	made, _ := s.happened(gatehouse.OperatorCodeMade)
 	if s.c.Bool("json") {
-		return printJSON(s.c, struct {
+		err = printJSON(s.c, struct {
 			Account string     `json:"account"`
 			Code    string     `json:"code"`
 			Expires *time.Time `json:"expires"`
 		}{account, code.Reveal(), when(made.RetryAt)})
+	} else {
+		fmt.Fprintf(s.errs, "%s has no factor any more. This code works once, until %s:\n", shown(account), at(made.RetryAt))
+		_, err = fmt.Fprintln(s.out, code.Reveal())
 	}
-	fmt.Fprintf(s.errs, "%s has no factor any more. This code works once, until %s:\n", shown(account), at(made.RetryAt))
-	_, err = fmt.Fprintln(s.out, code.Reveal())
-	return err
+	if err != nil {
+		return errors.New("the reset is done, but its code could not be printed and is lost: reset the account again for another")
+	}
+	return nil
 }
 
 // changed is what unlock, suspend and resume say in JSON.

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,7 +82,7 @@ func (d *database) sqlite(path string, create bool) error {
 	case create:
 		mode = "rwc"
 	}
-	if path == "" && !create {
+	if path == "" {
 		return usagef("-db: sqlite: needs a path")
 	}
 	if _, err := os.Stat(path); err != nil && mode != "rwc" {
@@ -92,7 +93,7 @@ func (d *database) sqlite(path string, create bool) error {
 	}
 	d.address, d.local = path, true
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?mode=" + mode + "&_pragma=busy_timeout(10000)&_pragma=synchronous(full)"
-	if mode != "ro" {
+	if mode == "rwc" { // else the file's mode is the service's choice, and looking changes nothing
 		dsn += "&_pragma=journal_mode(wal)"
 	}
 	d.DB, err = sql.Open("sqlite3", dsn)
@@ -132,7 +133,10 @@ func dialectOf(c *cli.Command) (sqlstore.Dialect, error) {
 
 // inArguments reports whether -db is an argument, and not the environment.
 func inArguments(c *cli.Command) bool {
-	return c.Root().String("db") != os.Getenv("GATEHOUSE_DB") || os.Getenv("GATEHOUSE_DB") == ""
+	return slices.ContainsFunc(c.Root().Metadata["args"].([]string), func(arg string) bool {
+		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+		return name == "db" && strings.HasPrefix(arg, "-")
+	})
 }
 
 // password finds the password of the database and puts it into the URL.

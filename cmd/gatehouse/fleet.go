@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -100,7 +99,8 @@ func fleet(ctx context.Context, c *cli.Command) error {
 			if failed == nil {
 				failed = write.row(m)
 			}
-			if failed == nil && isTerminal(s.out) {
+			// What is not written yet is not to be gone on after.
+			if failed == nil {
 				failed = out.Flush()
 			}
 			if failed == nil {
@@ -108,9 +108,6 @@ func fleet(ctx context.Context, c *cli.Command) error {
 			}
 			return failed == nil
 		})
-		if flushed := out.Flush(); failed == nil {
-			failed = flushed
-		}
 		if failed != nil {
 			return fmt.Errorf("the output cannot be written: %w", failed)
 		}
@@ -137,9 +134,7 @@ type rows struct {
 func writerOf(c *cli.Command, out *bufio.Writer) rows {
 	switch {
 	case c.Bool("json"):
-		e := json.NewEncoder(out)
-		e.SetEscapeHTML(false)
-		return rows{func() error { return nil }, func(m member) error { return e.Encode(m) }}
+		return rows{func() error { return nil }, func(m member) error { return writeJSON(out, m) }}
 	case c.Bool("csv"):
 		w := csv.NewWriter(out)
 		write := func(fields ...string) error {

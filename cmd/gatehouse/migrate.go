@@ -112,6 +112,9 @@ func migrateDown(ctx context.Context, c *cli.Command) error {
 		return usagef("down removes what the tables hold, and needs -lose-data")
 	}
 	return tables(ctx, c, false, func(db *database, store *sqlstore.Store, was int) error {
+		if to > was {
+			return fmt.Errorf("the tables have version %d: down does not lead to %d", was, to)
+		}
 		if err := store.Down(ctx, to); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,10 +15,26 @@ import (
 )
 
 // printJSON prints one document on one line.
-func printJSON(c *cli.Command, v any) error {
-	e := json.NewEncoder(c.Root().Writer)
+func printJSON(c *cli.Command, v any) error { return writeJSON(c.Root().Writer, v) }
+
+// writeJSON escapes also what may do something to a terminal, and JSON would let stand.
+func writeJSON(w io.Writer, v any) error {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	var line strings.Builder
+	for _, r := range text.String() {
+		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
+			fmt.Fprintf(&line, `\u%04x`, r)
+		} else {
+			line.WriteRune(r)
+		}
+	}
+	_, err := io.WriteString(w, line.String())
+	return err
 }
 
 // report prints what was done, as a sentence or as a document.

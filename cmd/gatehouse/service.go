@@ -74,7 +74,7 @@ func open(ctx context.Context, c *cli.Command, need setting) (*session, error) {
 func (s *session) begin(ctx context.Context, need setting) (err error) {
 	config := gatehouse.Config{Issuer: "gatehouse", Observer: gatehouse.ObserverFunc(s.observe)}
 	ring, err := ringOf(s.c)
-	if err != nil && (need.keys || !errors.Is(err, errNoKeys)) {
+	if err != nil && need.keys {
 		return err
 	}
 	known := ring != nil
@@ -176,6 +176,9 @@ func (s *session) happened(kinds ...gatehouse.EventKind) (gatehouse.Event, bool)
 }
 
 func windowOf(c *cli.Command) (*totp.Window, error) {
+	if c.Name == "after-restore" && !c.IsSet("window") {
+		return &totp.Window{Past: 2, Ahead: 2}, nil // the widest: what it uses up too much comes back in a minute
+	}
 	back, ahead, ok := strings.Cut(c.String("window"), ",")
 	if c.String("window") == "" {
 		return nil, nil

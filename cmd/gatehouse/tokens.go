@@ -198,24 +198,32 @@ func leaked(ctx context.Context, c *cli.Command) error {
 	ours := regexp.MustCompile(tokens.Pattern(c.String("brand")))
 	lines := bufio.NewScanner(c.Root().Reader)
 	lines.Buffer(nil, maxLine)
+	found := make(chan []string)
+	go func() { // which an interrupted run leaves behind, waiting for its input
+		defer close(found)
+		for lines.Scan() {
+			found <- ours.FindAllString(lines.Text(), -1)
+		}
+	}()
 	ended := 0
-	for lines.Scan() {
-		for _, text := range ours.FindAllString(lines.Text(), -1) {
-			if err := s.svc.RevokePresented(ctx, text); err != nil {
+	for more := true; more; {
+		var here []string
+		select {
+		case here, more = <-found:
+		case <-ctx.Done():
+			return fmt.Errorf("%w; %s revoked, run it again with the same input", errInterrupted, counted(ended, "token"))
+		}
+		for _, text := range here {
+			err := s.svc.RevokePresented(ctx, text)
+			n, failed := s.nameRevoked()
+			ended += n
+			if err != nil {
 				return fmt.Errorf("%w; %s revoked, run it again with the same input", s.db.explain(ctx, err), counted(ended, "token"))
 			}
-		}
-		for _, e := range s.events.told {
-			if e.Kind != gatehouse.TokenRevoked {
-				continue
-			}
-			ended++
-			text := fmt.Sprintf("revoked token %s, %s, of %s", e.TokenID, shown(e.TokenName), shown(e.AccountID))
-			if err := report(c, text, revoked{e.AccountID, e.TokenID, e.TokenName, true}); err != nil {
-				return err
+			if failed != nil {
+				return failed
 			}
 		}
-		s.events.told = nil
 	}
 	if lines.Err() != nil {
 		return fmt.Errorf("standard input cannot be read, or has a line of over %d MiB; %s revoked", maxLine>>20, counted(ended, "token"))
@@ -224,4 +232,20 @@ func leaked(ctx context.Context, c *cli.Command) error {
 		fmt.Fprintf(s.errs, "%s revoked\n", counted(ended, "token"))
 	}
 	return s.logged()
+}
+
+// nameRevoked prints the tokens that were revoked since it was last called, and returns how many they are.
+func (s *session) nameRevoked() (n int, err error) {
+	for _, e := range s.events.told {
+		if e.Kind != gatehouse.TokenRevoked {
+			continue
+		}
+		n++
+		text := fmt.Sprintf("revoked token %s, %s, of %s", e.TokenID, shown(e.TokenName), shown(e.AccountID))
+		if failed := report(s.c, text, revoked{e.AccountID, e.TokenID, e.TokenName, true}); err == nil {
+			err = failed
+		}
+	}
+	s.events.told = nil
+	return n, err
 }

@@ -58,6 +58,9 @@ func (s *session) through(ctx context.Context, w walk, run func(seen func(walked
 			err = failed
 		}
 	}
+	if err == nil && now.Failed > 0 {
+		return fmt.Errorf("the records of %s cannot be read, and are left as they are", counted(now.Failed, w.one))
+	}
 	if err == nil {
 		return s.logged()
 	}
@@ -196,7 +199,8 @@ func afterRestoreCommand() *cli.Command {
 		Name: "after-restore", Usage: "end what a restored backup has made fresh again",
 		Description: `In a database that was put back to an earlier state, codes that were used since then work again. Run this
 before the service starts. For every account it ends challenges, proofs, pending enrolments and operators' codes,
-uses up the codes of authenticators up to now (new ones are accepted after a minute and a half), and voids
+uses up the codes of authenticators up to now (new ones are accepted after two and a half minutes, or sooner where
+-window names a narrower one than the widest), and voids
 recovery codes: owners make new ones once they have signed in with their authenticator, and those who have lost
 it need a reset. The second step stays needed.
 

@@ -1,0 +1,177 @@
+package main_test
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+func onMigratedSQLite(t *testing.T) *place {
+	p := onSQLite(t)
+	require.NoError(t, p.store.Migrate(t.Context()))
+	return p
+}
+
+// Tokens that were revoked before a fault are named, also where all stand in one line.
+func TestLeakedNamesWhatItRevoked(t *testing.T) {
+	p := onMigratedSQLite(t)
+	o := p.enrol("user-42")
+	one, id1 := o.mint(t, "one")
+	two, id2 := o.mint(t, "two")
+	_, err := p.db.Exec("CREATE TRIGGER t BEFORE UPDATE ON gatehouse_tokens WHEN NEW.id = '" + id2 + "' BEGIN SELECT RAISE(ABORT, 'trouble'); END")
+	require.NoError(t, err)
+	r := p.feed(`[{"token":"`+one+`"},{"token":"`+two+`"}]`, "leaked")
+	require.Equal(t, 1, r.code)
+	_, err = p.db.Exec("DROP TRIGGER t")
+	require.NoError(t, err)
+	again := p.feed(one+" "+two, "leaked")
+	require.Contains(t, again.out, id2)
+	require.Contains(t, r.out+again.out, id1, "revoked, and named in neither run")
+	require.Contains(t, r.errs, "1 token revoked")
+}
+
+// SIGINT ends a leaked that waits for its input.
+func TestLeakedEndsBySIGINT(t *testing.T) {
+	p := onMigratedSQLite(t)
+	cmd := p.command("leaked")
+	in, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer w.Close()
+	cmd.Stdin = in
+	require.NoError(t, cmd.Start())
+	time.Sleep(500 * time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+	ended := make(chan struct{})
+	go func() { cmd.Wait(); close(ended) }()
+	select {
+	case <-ended:
+		require.Equal(t, 1, cmd.ProcessState.ExitCode())
+	case <-time.After(3 * time.Second):
+		cmd.Process.Kill()
+		t.Error("it goes on")
+	}
+}
+
+// What a fleet says to go on with leaves out nobody who is not in the output.
+func TestFleetOnAFullDisk(t *testing.T) {
+	p := onMigratedSQLite(t)
+	p.accounts(200)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer full.Close()
+	cmd := p.command("fleet", "-json")
+	cmd.Stdout = full
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	_ = cmd.Run()
+	require.Equal(t, 1, cmd.ProcessState.ExitCode())
+	require.NotContains(t, errs.String(), "-after", "nothing has been written, so all of it is left to do")
+}
+
+// Where the code cannot be printed, the command says that the reset is done and what to do.
+func TestResetSaysThatItsCodeIsLost(t *testing.T) {
+	p := onMigratedSQLite(t)
+	for _, to := range []string{"> /dev/full", "| true"} {
+		for _, how := range []string{"", "-json"} {
+			p.enrol("user-42" + to + how)
+			cmd := p.command()
+			cmd.Path, cmd.Args = "/bin/bash", []string{"bash", "-c", "set -o pipefail; (sleep 0.3; exec " + binary + " reset -reason x " + how + " '" + "user-42" + to + how + "') " + to}
+			r := p.finish(cmd)
+			require.Regexp(t, `gatehouse: .*reset .*again`, r.errs, "%s %s: exit status %d", to, how, r.code)
+			require.Equal(t, 1, r.code)
+		}
+	}
+}
+
+// A password in an argument is refused also where the environment has the same URL.
+func TestPasswordInArgumentAndEnvironment(t *testing.T) {
+	p := onMigratedSQLite(t)
+	url := "postgres://u:" + canary + "@127.0.0.1:1/x"
+	r := p.with(url).run("-db", url, "status", "u")
+	require.Contains(t, r.errs, "-db has a password")
+	require.Equal(t, 2, r.code)
+}
+
+// status and doctor change nothing: the file's journal mode is the service's choice.
+func TestLookingDoesNotChangeTheFile(t *testing.T) {
+	p := onMigratedSQLite(t)
+	p.enrol("user-42")
+	_, err := p.db.Exec("PRAGMA journal_mode = delete")
+	require.NoError(t, err)
+	require.NoError(t, p.db.Close())
+	path := strings.TrimPrefix(p.url, "sqlite:")
+	for _, args := range [][]string{{"status", "user-42"}, {"doctor"}, {"migrate", "status"}} {
+		p.ok(args...)
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, []byte{1, 1}, text[18:20], "%v: the header says WAL", args)
+	}
+}
+
+// Without being told the window, after-restore uses up what the widest one can have accepted.
+func TestAfterRestoreWideWindow(t *testing.T) {
+	p := onMigratedSQLite(t)
+	o := p.enrol("user-42")
+	backup, err := p.store.LoadAccount(t.Context(), o.id)
+	require.NoError(t, err)
+	svc, err := gatehouse.New(p.store, gatehouse.Config{Issuer: "Acme", Keys: p.keys, Window: &totp.Window{Past: 2, Ahead: 2}})
+	require.NoError(t, err)
+	o.svc = svc
+	use := func() (err error) {
+		for _, s := range []int{1, 2, 3} { // a phone whose clock is fast: the drift is learned
+			err = o.signIn(o.app.Code(time.Now().Add(time.Duration(s) * totp.Period)))
+		}
+		return err
+	}
+	last := o.app.Code(time.Now().Add(3 * totp.Period))
+	require.NoError(t, use())
+	require.NoError(t, p.store.DeleteAccount(t.Context(), o.id))
+	require.NoError(t, p.store.SaveAccount(t.Context(), backup, 0))
+	p.ok("after-restore")
+	// Replayed by whoever saw it, a step or so later, when it falls into the window.
+	o.svc, err = gatehouse.New(p.store, gatehouse.Config{Issuer: "Acme", Keys: p.keys, Window: &totp.Window{Past: 2, Ahead: 2},
+		Now: func() time.Time { return time.Now().Add(totp.Period) }})
+	require.NoError(t, err)
+	require.ErrorIs(t, o.signIn(last), gatehouse.ErrDenied, "it was accepted before the restore")
+}
+
+// Keys that cannot be read do not keep an operator from suspending somebody.
+func TestBadKeysDoNotMatterToSuspend(t *testing.T) {
+	p := onMigratedSQLite(t)
+	p.env = append(p.env, "GATEHOUSE_KEYS=garbage")
+	require.Equal(t, 0, p.run("suspend", "user-42").code)
+}
+
+// No control character of an ID reaches a terminal, whatever the form of the output.
+func TestNothingMovesTheCursor(t *testing.T) {
+	p := onMigratedSQLite(t)
+	for _, id := range []string{"x\x1b[2Jy", "x\u009b2Jy", "x\u202ey"} {
+		p.ok("suspend", "--", id)
+	}
+	for _, args := range [][]string{{"fleet"}, {"fleet", "-json"}, {"status", "-json", "x\u009b2Jy"}} {
+		require.NotRegexp(t, "[\x1b\u0080-\u009f\u202a-\u202e]", p.ok(args...), "%v", args)
+	}
+}
+
+// purge says by its exit status that tokens cannot be read, as reseal does.
+func TestPurgeOfUnreadable(t *testing.T) {
+	p := onMigratedSQLite(t)
+	p.enrol("user-42").mint(t, "x")
+	_, err := p.db.Exec("UPDATE gatehouse_tokens SET data = x'7b'")
+	require.NoError(t, err)
+	require.Equal(t, 1, p.run("tokens", "purge").code)
+}
+
+// A file that is nowhere has no tables.
+func TestMigrateOfNoFile(t *testing.T) {
+	p := onSQLite(t)
+	require.Equal(t, 2, p.run("-db", "sqlite:", "migrate", "up").code)
+	require.NotZero(t, p.run("migrate", "down", "-to", "7", "-lose-data").code)
+}
