@@ -12,31 +12,42 @@ func (a *app) api(guard *httpguard.Guard) http.Handler {
 	ofPath := func(r *http.Request) string { return "project/" + r.PathValue("id") }
 	ofForm := func(r *http.Request) string { return "project/" + r.PostFormValue("project") }
 	mux := http.NewServeMux()
-	mux.Handle("GET /api/projects/{id}", guard.Token("projects:read", ofPath)(http.HandlerFunc(showProject)))
-	mux.Handle("POST /api/deploys", guard.Token("deploys:write", ofForm)(http.HandlerFunc(newDeploy)))
+	mux.Handle("GET /api/projects/{id}", guard.Token("projects:read", ofPath)(http.HandlerFunc(a.showProject)))
+	mux.Handle("POST /api/deploys", guard.Token("deploys:write", ofForm)(http.HandlerFunc(a.newDeploy)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		httpguard.Problem{Status: http.StatusNotFound, Title: "There is no such resource"}.Write(w)
 	})
 	return mux
 }
 
-// showProject answers only for projects that the owner of the token may see: a token says what its owner lets it do,
-// and not what the owner may.
-func showProject(w http.ResponseWriter, r *http.Request) {
-	if r.PathValue("id") != project {
-		httpguard.Problem{Status: http.StatusNotFound, Title: "There is no such project"}.Write(w)
-		return
+func (a *app) showProject(w http.ResponseWriter, r *http.Request) {
+	if id := r.PathValue("id"); a.mayUse(w, r, id) {
+		answer(w, http.StatusOK, map[string]string{"id": id, "name": "Anvil"})
 	}
-	answer(w, http.StatusOK, map[string]string{"id": project, "name": "Anvil"})
 }
 
-func newDeploy(w http.ResponseWriter, r *http.Request) {
-	if r.PostFormValue("project") != project {
-		httpguard.Problem{Status: http.StatusNotFound, Title: "There is no such project"}.Write(w)
-		return
+func (a *app) newDeploy(w http.ResponseWriter, r *http.Request) {
+	if id := r.PostFormValue("project"); a.mayUse(w, r, id) {
+		grant, _ := httpguard.Grant(r.Context())
+		answer(w, http.StatusCreated, map[string]string{"project": id, "by": grant.Name})
 	}
+}
+
+// mayUse reports whether the owner of the request's token may use a project, and answers where not. Every handler has
+// to ask: a token says what its owner lets it do, and not what the owner may.
+func (a *app) mayUse(w http.ResponseWriter, r *http.Request, project string) bool {
 	grant, _ := httpguard.Grant(r.Context())
-	answer(w, http.StatusCreated, map[string]string{"project": project, "by": grant.Name})
+	owner, err := a.users.byID(r.Context(), grant.AccountID)
+	switch {
+	case err != nil:
+		a.failed(r, err)
+		httpguard.Problem{Status: http.StatusInternalServerError, Title: "Something went wrong"}.Write(w)
+		return false
+	case owner.id == "" || owner.project != project:
+		httpguard.Problem{Status: http.StatusNotFound, Title: "There is no such project"}.Write(w)
+		return false
+	}
+	return true
 }
 
 func answer(w http.ResponseWriter, status int, body map[string]string) {

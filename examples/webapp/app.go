@@ -81,7 +81,7 @@ func newApp(ctx context.Context, o options) (*app, error) {
 	page, err := securitypage.New(securitypage.Config{
 		Service: a.svc, Name: name, Path: securityPath,
 		Session: a.pageSession, FirstFactor: a.firstFactor, SignedIn: a.signInDone,
-		Links:  securitypage.Links{Home: "/", SignIn: "/sign-in", Help: "/help", SignOut: "/sign-out"},
+		Links:  securitypage.Links{Home: "/", SignIn: "/sign-in", Help: "/help", SignOut: "/sign-out", Password: "/password"},
 		Texts:  func(*http.Request) map[string]string { return texts },
 		Faults: o.Log, Now: o.Now,
 	})
@@ -137,7 +137,7 @@ func (a *app) routes(page http.Handler, guard, api *httpguard.Guard) http.Handle
 	all.Handle("/api/", a.api(api)) // without sessions: a cookie is no way into it
 	all.HandleFunc("GET /app.css", asset("app.css"))
 	all.HandleFunc("GET /favicon.ico", asset("icon.svg"))
-	all.Handle("/", a.sessions.LoadAndSave(browser))
+	all.Handle("/", a.saved(browser))
 	return httpguard.Log(a.log)(harden(all))
 }
 

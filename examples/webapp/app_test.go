@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"io"
@@ -122,7 +123,9 @@ func TestStrayProof(t *testing.T) {
 	ctx, err := w.app.sessions.Load(t.Context(), "")
 	require.NoError(t, err)
 	r := httptest.NewRequest("GET", "/", nil).WithContext(ctx)
-	in := visit{Account: w.account("ada@acme.test"), Email: "ada@acme.test", SignedIn: true, Secret: rand.Text(), Proof: proof.Reveal(), Began: w.clock()}
+	ada, err := w.app.users.byID(ctx, w.account("ada@acme.test"))
+	require.NoError(t, err)
+	in := visit{Account: ada.id, Version: ada.version, Email: "ada@acme.test", SignedIn: true, Secret: rand.Text(), Proof: proof.Reveal(), Began: w.clock()}
 	half := in
 	half.SignedIn = false
 	w.app.sessions.Put(ctx, "visit", half)
@@ -170,7 +173,7 @@ func TestGates(t *testing.T) {
 	require.Equal(t, securityPath+"/step-up?next=%2F", c.post("/project/deploy", nil).Header.Get("Location"))
 	w.wait(10 * time.Minute)
 	require.Equal(t, securityPath+"/step-up?next=%2F", c.post("/project/token", nil).Header.Get("Location"))
-	require.NoError(t, w.app.users.setVerified(t.Context(), w.account("ada@acme.test")))
+	w.verify("ada@acme.test")
 	require.Equal(t, "/project", c.post("/project/invite", url.Values{"email": {"eve@acme.test"}}).Header.Get("Location"), "it asks for no fresh proof")
 	require.Equal(t, 422, c.post("/project/invite", url.Values{"email": {"eve"}}).StatusCode)
 	require.Len(t, w.mail, 1)
@@ -244,6 +247,13 @@ func TestSessionsEnd(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, c.in())
 	require.Equal(t, securityPath+"/sign-in", c.signIn("ada@acme.test"), "a reset takes no step away")
+
+	bob := w.client(t)
+	bob.signUp("bob@acme.test")
+	require.NoError(t, support.Suspend(t.Context(), w.account("bob@acme.test")))
+	require.False(t, bob.in(), "without a second factor")
+	require.Contains(t, bob.post("/sign-in", credentials("bob@acme.test")).body, "suspended")
+	require.False(t, bob.in())
 }
 
 // TestRecoverySession has somebody sign in with a recovery code, who has a quarter of an hour to pair a new phone.
@@ -275,25 +285,24 @@ func TestPasswordChange(t *testing.T) {
 	c.answerSecondStep(w.code(phone))
 	require.Equal(t, 200, c.get("/password").StatusCode)
 	w.wait(6 * time.Minute)
-	change := func(old, next string) reply { return c.post("/password", url.Values{"old": {old}, "new": {next}}) }
-	for _, got := range []reply{c.get("/password"), change(password, "another long password")} {
+	for _, got := range []reply{c.get("/password"), c.change(password, "another long password")} {
 		require.Equal(t, 303, got.StatusCode)
 		require.Contains(t, got.Header.Get("Location"), securityPath+"/step-up?next=")
 	}
 	got := c.submit("/step-up?next=/password", "/step-up", url.Values{"step_up": {w.code(phone)}})
 	require.Equal(t, "/password", got.Header.Get("Location"))
 
-	require.Equal(t, 422, change("a wrong password", "another long password").StatusCode)
-	require.Contains(t, change(password, "short").body, "15 to 200")
+	require.Equal(t, 422, c.change("a wrong password", "another long password").StatusCode)
+	require.Contains(t, c.change(password, "short").body, "15 to 200")
 	other, half := w.client(t), w.client(t)
 	other.signIn("ada@acme.test")
 	other.answerSecondStep(w.code(phone))
 	require.True(t, other.in())
 	half.signIn("ada@acme.test")
-	require.Equal(t, "/sign-in", change(password, "another long password").Header.Get("Location"))
+	require.Equal(t, "/sign-in", c.change(password, "another long password").Header.Get("Location"))
 	require.False(t, c.in())
 	require.False(t, other.in())
-	require.Equal(t, 403, half.get(securityPath+"/sign-in").StatusCode, "what the old password has led to")
+	require.Equal(t, "/sign-in", half.get(securityPath+"/sign-in").Header.Get("Location"), "what the old password has led to")
 	require.Contains(t, c.guess("ada@acme.test", password), "do not go together")
 	require.Equal(t, securityPath+"/sign-in", c.post("/sign-in", url.Values{"email": {"ada@acme.test"}, "password": {"another long password"}}).Header.Get("Location"))
 	_, err = w.app.svc.AuthenticateToken(t.Context(), minted.Token.Reveal())
@@ -301,9 +310,9 @@ func TestPasswordChange(t *testing.T) {
 
 	require.Equal(t, "/", c.answerSecondStep(w.code(phone)).Header.Get("Location"))
 	for range freeGuesses {
-		w.client(t).guess("ada@acme.test", "a wrong password")
+		require.Contains(t, c.change("a wrong password", password).body, "not your present password")
 	}
-	require.Contains(t, change("another long password", password).body, "Try again in", "the throttle is that of sign-in")
+	require.Contains(t, c.change("another long password", password).body, "Try again in")
 }
 
 // TestFaults takes the accounts of Gatehouse away: nobody gets in, and nobody is told more than that.
@@ -379,12 +388,17 @@ func TestCookies(t *testing.T) {
 	require.Equal(t, "session", cookie.Name)
 	require.Zero(t, cookie.MaxAge)
 
-	https, err := newSessions(t.Context(), w.app.users.db, true, nil)
-	require.NoError(t, err)
-	require.True(t, https.Cookie.Secure)
-	require.Equal(t, "__Host-session", https.Cookie.Name)
-	require.Equal(t, "/", https.Cookie.Path)
-	require.Empty(t, https.Cookie.Domain)
+	w.stop()
+	w.https = true
+	w.start()
+	got = w.client(t).post("/sign-in", credentials("ada@acme.test"))
+	require.Len(t, got.Cookies(), 1)
+	cookie = got.Cookies()[0]
+	require.Equal(t, "__Host-session", cookie.Name)
+	require.True(t, cookie.Secure)
+	require.True(t, cookie.HttpOnly)
+	require.Equal(t, "/", cookie.Path)
+	require.Empty(t, cookie.Domain)
 }
 
 func TestEmail(t *testing.T) {
@@ -399,7 +413,7 @@ func TestEmail(t *testing.T) {
 	other := w.client(t)
 	other.signUp("eve@acme.test")
 	other.post("/email/send", nil)
-	require.Equal(t, 422, other.post("/email/confirm", url.Values{"code": {code}}).StatusCode, "another session's")
+	require.Equal(t, 422, other.post("/email/confirm", url.Values{"code": {code}}).StatusCode, "another account's")
 	require.Equal(t, "/", c.post("/email/confirm", url.Values{"code": {strings.ToLower(code)}}).Header.Get("Location"))
 	require.Contains(t, c.get("/").body, "Your e-mail address is confirmed.")
 	require.NotContains(t, c.get("/").body, "Your e-mail address is confirmed.", "it is said once")
@@ -417,12 +431,19 @@ func TestAPI(t *testing.T) {
 	c.signUp("ada@acme.test")
 	require.Equal(t, 401, c.get("/api/projects/anvil").StatusCode, "a session is no way in")
 	_, proof := w.pair("ada@acme.test")
-	mint := func(resource string, scopes ...tokens.Scope) string {
-		only, err := tokens.OnlyResources(resource)
-		require.NoError(t, err)
-		minted, err := w.app.svc.Owner(proof).MintToken(t.Context(), tokens.Request{Name: "pipeline", Scopes: scopes, Resources: only})
+	w.client(t).signUp("eve@acme.test")
+	project, other := w.project("ada@acme.test"), w.project("eve@acme.test")
+	require.NotEqual(t, project, other)
+	mintOf := func(owner gatehouse.Proof, wanted tokens.Request) string {
+		wanted.Name = "pipeline"
+		minted, err := w.app.svc.Owner(owner).MintToken(t.Context(), wanted)
 		require.NoError(t, err)
 		return minted.Token.Reveal()
+	}
+	mint := func(project string, scopes ...tokens.Scope) string {
+		only, err := tokens.OnlyResources("project/" + project)
+		require.NoError(t, err)
+		return mintOf(proof, tokens.Request{Scopes: scopes, Resources: only})
 	}
 	call := func(method, path, token string, form url.Values) reply {
 		r, err := http.NewRequest(method, w.server.URL+path, strings.NewReader(form.Encode()))
@@ -431,19 +452,30 @@ func TestAPI(t *testing.T) {
 		r.Header.Set("Authorization", "Bearer "+token)
 		return w.client(t).send(r)
 	}
-	ours, theirs := mint("project/anvil", "projects:read", "deploys:write"), mint("project/other", "projects:read", "deploys:write")
-	got := call("GET", "/api/projects/anvil", ours, nil)
+	ours, theirs := mint(project, "projects:read", "deploys:write"), mint(other, "projects:read", "deploys:write")
+	got := call("GET", "/api/projects/"+project, ours, nil)
 	require.Equal(t, 200, got.StatusCode)
-	require.JSONEq(t, `{"id":"anvil","name":"Anvil"}`, got.body)
-	got = call("POST", "/api/deploys", ours, url.Values{"project": {"anvil"}})
+	require.JSONEq(t, `{"id":"`+project+`","name":"Anvil"}`, got.body)
+	got = call("POST", "/api/deploys", ours, url.Values{"project": {project}})
 	require.Equal(t, 201, got.StatusCode)
-	require.JSONEq(t, `{"project":"anvil","by":"pipeline"}`, got.body)
-	require.Equal(t, 403, call("GET", "/api/projects/anvil", theirs, nil).StatusCode)
-	require.Equal(t, 403, call("POST", "/api/deploys", theirs, url.Values{"project": {"anvil"}}).StatusCode)
-	require.Equal(t, 403, call("POST", "/api/deploys", mint("project/anvil", "projects:read"), url.Values{"project": {"anvil"}}).StatusCode)
-	require.Equal(t, 404, call("GET", "/api/projects/other", theirs, nil).StatusCode)
-	require.Equal(t, 404, call("POST", "/api/deploys", theirs, url.Values{"project": {"other"}}).StatusCode)
+	require.JSONEq(t, `{"project":"`+project+`","by":"pipeline"}`, got.body)
+	require.Equal(t, 403, call("GET", "/api/projects/"+project, theirs, nil).StatusCode)
+	require.Equal(t, 403, call("POST", "/api/deploys", theirs, url.Values{"project": {project}}).StatusCode)
+	require.Equal(t, 403, call("POST", "/api/deploys", mint(project, "projects:read"), url.Values{"project": {project}}).StatusCode)
+	require.Equal(t, 404, call("GET", "/api/projects/"+other, theirs, nil).StatusCode, "the token may, its owner may not")
+	require.Equal(t, 404, call("POST", "/api/deploys", theirs, url.Values{"project": {other}}).StatusCode)
+	_, eve := w.pair("eve@acme.test")
+	everything := mintOf(eve, tokens.Request{Scopes: tokens.Scopes{"projects:read", "deploys:write"}})
+	require.Equal(t, 404, call("GET", "/api/projects/"+project, everything, nil).StatusCode)
+	require.Equal(t, 404, call("POST", "/api/deploys", everything, url.Values{"project": {project}}).StatusCode)
+	require.Equal(t, 200, call("GET", "/api/projects/"+other, everything, nil).StatusCode)
 	require.Equal(t, 403, call("POST", "/api/deploys", ours, nil).StatusCode, "what belongs to no project")
+	for network, status := range map[string]int{"127.0.0.1/32": 200, "192.0.2.0/24": 401} {
+		only, err := tokens.OnlyNetworks(network)
+		require.NoError(t, err)
+		limited := mintOf(proof, tokens.Request{Scopes: tokens.Scopes{"projects:read"}, Networks: only})
+		require.Equal(t, status, call("GET", "/api/projects/"+project, limited, nil).StatusCode, network)
+	}
 	require.Equal(t, 401, call("GET", "/api/projects/anvil", "x", nil).StatusCode)
 	require.Equal(t, 404, call("GET", "/api/nowhere", ours, nil).StatusCode)
 }
@@ -484,26 +516,37 @@ func TestSecondStart(t *testing.T) {
 }
 
 func TestRun(t *testing.T) {
-	for _, args := range [][]string{{"-x"}, {"stray"}} {
+	for _, args := range [][]string{{"-x"}, {"stray"}, {"-https=perhaps"}} {
 		require.Equal(t, 2, run(t.Context(), args, io.Discard, io.Discard))
 	}
 	require.Zero(t, run(t.Context(), []string{"-h"}, io.Discard, io.Discard))
-	file := filepath.Join(t.TempDir(), "webapp.db")
+	file := filepath.Join(t.TempDir(), "a file+.db") // which a URL has to escape
 	require.Equal(t, 1, run(t.Context(), []string{"-db", file, "-addr", "127.0.0.1:-1"}, io.Discard, io.Discard))
 
-	ctx, stop := context.WithCancel(t.Context())
-	said, says := io.Pipe()
-	status := make(chan int)
-	go func() { status <- run(ctx, []string{"-db", file, "-addr", "127.0.0.1:0"}, says, io.Discard) }()
-	line := make([]byte, 100)
-	n, err := said.Read(line)
-	require.NoError(t, err)
-	address, found := strings.CutPrefix(strings.TrimSpace(string(line[:n])), "Acme is at ")
-	require.True(t, found, string(line[:n]))
-	resp, err := http.Get(address + "/sign-in")
-	require.NoError(t, err)
-	resp.Body.Close()
-	require.Equal(t, 200, resp.StatusCode)
-	stop()
-	require.Zero(t, <-status)
+	for _, c := range []struct {
+		args   []string
+		cookie string
+	}{{nil, "session"}, {[]string{"-https"}, "__Host-session"}, {[]string{"-https=false"}, "session"}} {
+		ctx, stop := context.WithCancel(t.Context())
+		said, says := io.Pipe()
+		status := make(chan int)
+		go func() {
+			status <- run(ctx, append([]string{"-db", file, "-addr", "127.0.0.1:0"}, c.args...), says, io.Discard)
+		}()
+		lines := bufio.NewScanner(said)
+		require.True(t, lines.Scan())
+		address, found := strings.CutPrefix(lines.Text(), "Acme is at ")
+		require.True(t, found, lines.Text())
+		require.True(t, lines.Scan())
+		require.Equal(t, "Its database is "+file+", and its keys are in "+strings.TrimSuffix(file, ".db")+".keys", lines.Text())
+		go func() { _, _ = io.Copy(io.Discard, said) }()
+		resp, err := (&http.Client{CheckRedirect: noRedirect}).PostForm(address+"/sign-up", credentials(rand.Text()+"@acme.test"))
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, 303, resp.StatusCode)
+		require.Len(t, resp.Cookies(), 1)
+		require.Equal(t, c.cookie, resp.Cookies()[0].Name)
+		stop()
+		require.Zero(t, <-status)
+	}
 }

@@ -54,7 +54,8 @@ func startChromium(path string) {
 		}
 		flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.UserDataDir(dir),
 			chromedp.DisableGPU, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-			chromedp.Flag("no-sandbox", os.Geteuid() == 0))
+			chromedp.Flag("no-sandbox", os.Geteuid() == 0),
+			chromedp.Flag("lang", "en-US"), chromedp.WSURLReadTimeout(patience))
 		allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
 		ctx, stop := chromedp.NewContext(allocator)
 		chromium.ctx, chromium.err = ctx, chromedp.Do(ctx)

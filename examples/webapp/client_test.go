@@ -34,8 +34,10 @@ type reply struct {
 func (w *world) client(t testing.TB) *client {
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
-	return &client{t, w, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &client{t, w, &http.Client{Jar: jar, CheckRedirect: noRedirect}}
 }
+
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func (c *client) send(r *http.Request) reply {
 	c.t.Helper()
@@ -129,6 +131,30 @@ func (w *world) account(email string) string {
 	var id string
 	require.NoError(w.t, w.app.users.db.QueryRow(`SELECT id FROM users WHERE email = ?`, email).Scan(&id))
 	return id
+}
+
+// project returns the ID of an account's project.
+func (w *world) project(email string) string {
+	w.t.Helper()
+	u, err := w.app.users.byID(w.t.Context(), w.account(email))
+	require.NoError(w.t, err)
+	return u.project
+}
+
+// verify has the address of an account confirmed.
+func (w *world) verify(email string) {
+	w.t.Helper()
+	code, err := w.app.users.mailCode(w.t.Context(), w.account(email))
+	require.NoError(w.t, err)
+	right, err := w.app.users.verify(w.t.Context(), w.account(email), code)
+	require.NoError(w.t, err)
+	require.True(w.t, right)
+}
+
+// change changes the password inside a session.
+func (c *client) change(old, next string) reply {
+	c.t.Helper()
+	return c.post("/password", url.Values{"old": {old}, "new": {next}})
 }
 
 // pair gives an account an authenticator, and returns that with the proof of having it.

@@ -17,7 +17,7 @@ const ada = "ada@acme.test"
 // call uses a token as a script would, and returns the status of the answer.
 func (w *world) call(token string) int {
 	w.t.Helper()
-	r, err := http.NewRequest("GET", w.server.URL+"/api/projects/anvil", nil)
+	r, err := http.NewRequest("GET", w.server.URL+"/api/projects/"+w.project(ada), nil)
 	require.NoError(w.t, err)
 	r.Header.Set("Authorization", "Bearer "+token)
 	resp, err := http.DefaultClient.Do(r)
@@ -64,7 +64,7 @@ func TestOwner(t *testing.T) {
 	// The first authenticator, with a password that is typed again as that was some time ago.
 	w.wait(6 * time.Minute)
 	b.visit("/")
-	require.Equal(t, 403, b.press("Go there"))
+	require.Equal(t, 403, b.press("Set it up"))
 	b.has("Confirm that it is you")
 	b.look("stepup password")
 	require.Equal(t, 422, b.answer("Password", "not this one"))
@@ -132,7 +132,7 @@ func TestOwner(t *testing.T) {
 	b.visit("/project")
 	b.fill("Their e-mail address", "eve@acme.test")
 	require.Equal(t, 200, b.press("Invite a member"))
-	b.has("An invitation is on its way to eve@acme.test.")
+	b.has("An invitation is on its way.")
 	b.look("project done")
 	require.Equal(t, "eve@acme.test: You are invited to Anvil.", w.lastMail())
 	require.Equal(t, 200, b.press("Deploy publicly"))

@@ -18,7 +18,7 @@ import (
 // openFiles opens the database and reads the keys beside it, and makes both at the first start. Only their owner
 // can read them. A real service keeps its keys apart from its database, as whoever has both has every secret.
 func openFiles(file string) (*keyring.Ring, *sql.DB, error) {
-	keys, err := readKeys(strings.TrimSuffix(file, filepath.Ext(file))+".keys", file)
+	keys, err := readKeys(keysFile(file), file)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -29,10 +29,15 @@ func openFiles(file string) (*keyring.Ring, *sql.DB, error) {
 	if err := f.Close(); err != nil {
 		return nil, nil, err
 	}
-	// The journal has what the database has: modeof gives it the same mode.
-	db, err := sql.Open("sqlite3", "file:"+url.PathEscape(file)+"?modeof="+url.QueryEscape(file)+
+	// The journal has what the database has: modeof gives it the same mode. It does not reach the "-shm" file beside
+	// it, which has no contents but where in the journal which page is. In a query SQLite does not take + for a space.
+	db, err := sql.Open("sqlite3", "file:"+url.PathEscape(file)+"?modeof="+strings.ReplaceAll(url.QueryEscape(file), "+", "%20")+
 		"&_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)")
 	return keys, db, err
+}
+
+func keysFile(database string) string {
+	return strings.TrimSuffix(database, filepath.Ext(database)) + ".keys"
 }
 
 // readKeys makes keys only where there is no database yet: with other keys, every authenticator that is in it

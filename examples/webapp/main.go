@@ -1,7 +1,17 @@
 // Webapp is a small service with passwords and sessions of its own that has taken Gatehouse in: a second step at
 // sign-in, the Security page, an API that is called with tokens, and actions that ask for protection first.
 //
-// It is there to be run and to be copied from. Comments say where a copy would go wrong.
+// It is there to be run and to be copied from. Comments say where a copy would go wrong. A real service has more:
+//
+//   - a way back for who has forgotten the password: a link in a mail, a new password, PasswordChanged with
+//     RevokeTokens, and then an ordinary sign-in, second step included
+//   - a change of the e-mail address, which asks for a fresh proof and tells the old address
+//   - the deletion of an account: its row, its sessions, and Operator.DeleteAccount
+//   - a list of sessions, to end them one by one
+//   - a confirmed address before there is an account: here one can be made with somebody else's
+//   - limits by client address, for sign-in, sign-up and mail: who knows the proxies has to set them
+//   - a list of passwords that have leaked, which are refused
+//   - one Unicode form of passwords (NFC, say), as keyboards differ in how they write an é
 package main
 
 import (
@@ -15,6 +25,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -29,7 +40,13 @@ func main() {
 func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	flags := flag.NewFlagSet("webapp", flag.ContinueOnError)
 	flags.SetOutput(errs)
-	addr := flags.String("addr", "127.0.0.1:8080", "where to listen; any other than this machine needs TLS in front")
+	addr := flags.String("addr", "127.0.0.1:8080", "where to listen")
+	var https *bool
+	flags.BoolFunc("https", "browsers come by HTTPS: set it behind a proxy that ends TLS (default: unless -addr is this machine alone)", func(text string) error {
+		set, err := strconv.ParseBool(text)
+		https = &set
+		return err
+	})
 	db := flags.String("db", "webapp.db", "the SQLite file; its keys go into a file beside it that ends in .keys")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -41,15 +58,15 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		flags.Usage()
 		return 2
 	}
-	if err := serve(ctx, *addr, *db, out, errs); err != nil {
+	if err := serve(ctx, *addr, *db, https, out, errs); err != nil {
 		fmt.Fprintln(errs, "webapp:", err)
 		return 1
 	}
 	return 0
 }
 
-// serve runs the service until ctx ends.
-func serve(ctx context.Context, addr, file string, out, errs io.Writer) (err error) {
+// serve runs the service until ctx ends. Where https is nil it goes by the address.
+func serve(ctx context.Context, addr, file string, https *bool, out, errs io.Writer) (err error) {
 	keys, db, err := openFiles(file)
 	if err != nil {
 		return err
@@ -60,10 +77,12 @@ func serve(ctx context.Context, addr, file string, out, errs io.Writer) (err err
 		return err
 	}
 	defer listener.Close()
-	local := listener.Addr().(*net.TCPAddr).IP.IsLoopback()
+	if https == nil {
+		https = new(!listener.Addr().(*net.TCPAddr).IP.IsLoopback())
+	}
 	logger := slog.New(slog.NewTextHandler(errs, nil))
 	a, err := newApp(ctx, options{
-		DB: db, Keys: keys, Now: time.Now, Log: logger, HTTPS: !local,
+		DB: db, Keys: keys, Now: time.Now, Log: logger, HTTPS: *https,
 		Mail: func(to, text string) { fmt.Fprintf(out, "Mail to %s: %s\n", to, text) },
 	})
 	if err != nil {
@@ -73,9 +92,9 @@ func serve(ctx context.Context, addr, file string, out, errs io.Writer) (err err
 		Handler: a, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
-	fmt.Fprintf(out, "Acme is at http://%s\n", listener.Addr())
-	if !local {
-		fmt.Fprintln(out, "Others can reach that address, so browsers get its cookies by HTTPS alone: put TLS in front.")
+	fmt.Fprintf(out, "Acme is at http://%s\nIts database is %s, and its keys are in %s\n", listener.Addr(), file, keysFile(file))
+	if *https {
+		fmt.Fprintln(out, "Browsers get its cookies by HTTPS alone: put a proxy in front that ends TLS.")
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

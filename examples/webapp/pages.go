@@ -2,18 +2,16 @@ package main
 
 import (
 	"bytes"
-	"crypto/rand"
-	"crypto/subtle"
 	"embed"
+	"errors"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"strings"
 
+	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/posture"
 )
-
-// project is the one there is.
-const project = "anvil"
 
 //go:embed templates/*.html static/*
 var files embed.FS
@@ -53,8 +51,9 @@ func (a *app) render(w http.ResponseWriter, r *http.Request, status int, page st
 		return err
 	}
 	v := view{Page: page, Email: in.Email, Security: securityPath, Data: data}
-	if in.SignedIn {
-		v.Done = a.sessions.PopString(r.Context(), "done")
+	if said, err := r.Cookie("done"); err == nil && in.SignedIn {
+		v.Done = doneTexts[said.Value]
+		a.say(w, "", -1)
 	}
 	var body bytes.Buffer
 	if err := a.pages[page].ExecuteTemplate(&body, "layout.html", v); err != nil {
@@ -73,11 +72,27 @@ type message struct{ Title, Text string }
 func (a *app) page(next func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := next(w, r); err != nil {
-			// What it is stays in the log. Errors of Gatehouse hold no secrets.
-			a.log.ErrorContext(r.Context(), "a request has failed", "path", r.URL.Path, "error", err)
+			a.failed(r, err)
+			if errors.Is(err, gatehouse.ErrBusy) {
+				w.Header().Set("Retry-After", "5")
+				http.Error(w, "Too many people are signing in just now. Please try again in a few seconds.", http.StatusServiceUnavailable)
+				return
+			}
 			http.Error(w, "Something went wrong.", http.StatusInternalServerError)
 		}
 	})
+}
+
+// failed logs why a request has failed, which nobody else is told. Errors of Gatehouse hold no secrets.
+func (a *app) failed(r *http.Request, err error) {
+	level := slog.LevelError
+	switch {
+	case r.Context().Err() != nil:
+		level = slog.LevelInfo // the client has hung up
+	case errors.Is(err, gatehouse.ErrBusy):
+		level = slog.LevelWarn
+	}
+	a.log.Log(r.Context(), level, "a request has failed", "path", r.URL.Path, "error", err)
 }
 
 // member is a handler for who is completely signed in.
@@ -102,12 +117,14 @@ func (a *app) missing(w http.ResponseWriter, r *http.Request) error {
 // help is where owners find support who have lost everything. What support does is gatehouse.Operator's Reset, from
 // a program that only support can run; on the web it would be one more way around the second step.
 func (a *app) help(w http.ResponseWriter, r *http.Request) error {
-	return a.render(w, r, http.StatusOK, "message", message{"Help", "Call support. Whoever answers makes sure that it is you, " +
-		"and gives you a code with which you can pair another authenticator."})
+	return a.render(w, r, http.StatusOK, "message", message{"Help", "Call support, and have your account ID ready. Whoever answers makes " +
+		"sure that it is you, and gives you a code with which you can pair another authenticator. (In this example you are support, " +
+		"too: the code is what “gatehouse reset” prints, the command in cmd/gatehouse.)"})
 }
 
 // overview is what the home page shows of the account's protection.
 type overview struct {
+	Account      string
 	Level, Score int
 	First        *posture.Step // what to do first; nil: nothing
 }
@@ -117,15 +134,26 @@ func (a *app) home(w http.ResponseWriter, r *http.Request, v visit) error {
 	if err != nil {
 		return err
 	}
-	data := overview{Level: review.Level, Score: review.Score}
+	data := overview{Account: v.Account, Level: review.Level, Score: review.Score}
 	if len(review.Next) > 0 {
 		data.First = &review.Next[0]
 	}
 	return a.render(w, r, http.StatusOK, "home", data)
 }
 
-func (a *app) project(w http.ResponseWriter, r *http.Request, _ visit) error {
-	return a.render(w, r, http.StatusOK, "project", nil)
+// team is what the page of the project shows.
+type team struct{ Project, Wrong string }
+
+func (a *app) project(w http.ResponseWriter, r *http.Request, v visit) error {
+	return a.showProjectPage(w, r, http.StatusOK, v, "")
+}
+
+func (a *app) showProjectPage(w http.ResponseWriter, r *http.Request, status int, v visit, wrong string) error {
+	u, err := a.users.byID(r.Context(), v.Account)
+	if err != nil {
+		return err
+	}
+	return a.render(w, r, status, "project", team{u.project, wrong})
 }
 
 // newToken leads to the form for one, which asks its gate again.
@@ -134,24 +162,39 @@ func (a *app) newToken(w http.ResponseWriter, r *http.Request, _ visit) error {
 	return nil
 }
 
-func (a *app) invite(w http.ResponseWriter, r *http.Request, _ visit) error {
+func (a *app) invite(w http.ResponseWriter, r *http.Request, v visit) error {
 	email, err := address(r.PostFormValue("email"))
 	if err != nil {
-		return a.render(w, r, http.StatusUnprocessableEntity, "project", err.Error())
+		return a.showProjectPage(w, r, http.StatusUnprocessableEntity, v, err.Error())
 	}
 	a.mail(email, "You are invited to Anvil.")
-	return a.done(w, r, "/project", "An invitation is on its way to "+email+".")
+	return a.done(w, r, "/project", "invited")
 }
 
 func (a *app) deploy(w http.ResponseWriter, r *http.Request, _ visit) error {
-	return a.done(w, r, "/project", "Anvil is on the internet.")
+	return a.done(w, r, "/project", "deployed")
 }
 
-// done leads to a page that says what was done.
+var doneTexts = map[string]string{
+	"invited":  "An invitation is on its way.",
+	"deployed": "Anvil is on the internet.",
+	"mailed":   "A mail is on its way.",
+	"verified": "Your e-mail address is confirmed.",
+}
+
+// done leads to a page that says once what was done.
 func (a *app) done(w http.ResponseWriter, r *http.Request, to, what string) error {
-	a.sessions.Put(r.Context(), "done", what)
+	a.say(w, what, 60)
 	http.Redirect(w, r, to, http.StatusSeeOther)
 	return nil
+}
+
+// say has the browser keep a key of doneTexts for some seconds. It is not kept in the session, so that showing a page
+// never writes one: whoever stores a whole session takes back what another request has stored meanwhile, a proof say.
+func (a *app) say(w http.ResponseWriter, what string, seconds int) {
+	http.SetCookie(w, &http.Cookie{
+		Name: "done", Value: what, Path: "/", MaxAge: seconds, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: a.sessions.Cookie.Secure,
+	})
 }
 
 func (a *app) emailPage(w http.ResponseWriter, r *http.Request, v visit) error {
@@ -169,25 +212,25 @@ func (a *app) showEmail(w http.ResponseWriter, r *http.Request, status int, v vi
 	if err != nil {
 		return err
 	}
-	return a.render(w, r, status, "email", mailbox{u.verified, v.MailCode != "", wrong})
+	return a.render(w, r, status, "email", mailbox{u.verified, u.mailed, wrong})
 }
 
 func (a *app) sendMail(w http.ResponseWriter, r *http.Request, v visit) error {
-	v.MailCode = rand.Text() // long enough that nobody has to count guesses
-	a.sessions.Put(r.Context(), "visit", v)
-	a.mail(v.Email, "Your code is "+v.MailCode)
-	return a.done(w, r, "/email", "A mail is on its way.")
+	code, err := a.users.mailCode(r.Context(), v.Account)
+	if err != nil {
+		return err
+	}
+	a.mail(v.Email, "Your code is "+code)
+	return a.done(w, r, "/email", "mailed")
 }
 
 func (a *app) confirmMail(w http.ResponseWriter, r *http.Request, v visit) error {
-	typed := strings.ToUpper(strings.TrimSpace(r.PostFormValue("code")))
-	if v.MailCode == "" || subtle.ConstantTimeCompare([]byte(typed), []byte(v.MailCode)) != 1 {
+	right, err := a.users.verify(r.Context(), v.Account, strings.ToUpper(strings.TrimSpace(r.PostFormValue("code"))))
+	switch {
+	case err != nil:
+		return err
+	case !right:
 		return a.showEmail(w, r, http.StatusUnprocessableEntity, v, "That is not the code of the last mail.")
 	}
-	if err := a.users.setVerified(r.Context(), v.Account); err != nil {
-		return err
-	}
-	v.MailCode = ""
-	a.sessions.Put(r.Context(), "visit", v)
-	return a.done(w, r, "/", "Your e-mail address is confirmed.")
+	return a.done(w, r, "/", "verified")
 }

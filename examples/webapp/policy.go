@@ -10,11 +10,11 @@ import (
 // tokenPolicy says what access tokens can do here.
 func tokenPolicy() (*tokens.Policy, error) {
 	scopes, err := tokens.NewRegistry(
-		tokens.ScopeInfo{Scope: "projects:read", Description: "See projects"},
-		tokens.ScopeInfo{Scope: "projects:write", Description: "Change projects", Risk: tokens.Medium},
-		tokens.ScopeInfo{Scope: "deploys:read", Description: "See what is deployed"},
-		tokens.ScopeInfo{Scope: "deploys:write", Description: "Deploy to production", Risk: tokens.High, StepUp: true},
-		tokens.ScopeInfo{Scope: "members:read", Description: "See who is in the team", Risk: tokens.Medium},
+		tokens.ScopeInfo{Scope: "projects:read", Description: "See projects."},
+		tokens.ScopeInfo{Scope: "projects:write", Description: "Change projects.", Risk: tokens.Medium},
+		tokens.ScopeInfo{Scope: "deploys:read", Description: "See what is deployed."},
+		tokens.ScopeInfo{Scope: "deploys:write", Description: "Deploy to production.", Risk: tokens.High, StepUp: true},
+		tokens.ScopeInfo{Scope: "members:read", Description: "See who is in the team.", Risk: tokens.Medium},
 	)
 	return &tokens.Policy{Brand: "acme", Scopes: scopes, Separator: "/"}, err
 }

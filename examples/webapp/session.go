@@ -32,9 +32,10 @@ type visit struct {
 	Challenge string    // of gatehouse.Service.Challenge, until SignedIn
 	// Secret is random and stays the same through the change of IDs between the two steps: proofs are tied to
 	// it. The session's ID would do for that only if it never changed.
-	Secret   string
-	Proof    string
-	MailCode string // that was sent to Email, to see whether it arrives
+	Secret string
+	Proof  string
+	// Version is that of the password by which the session was begun. The session ends when it is another one.
+	Version string
 }
 
 // proof returns the proof of a visit, with what ties it to this session and account.
@@ -54,15 +55,44 @@ func newSessions(ctx context.Context, db *sql.DB, https bool, log *slog.Logger) 
 	m.Cookie.Persist = false // it ends with the browser
 	m.Cookie.HttpOnly = true
 	m.Cookie.SameSite = http.SameSiteLaxMode
-	if https {
+	if https { // Strict-Transport-Security is for the proxy to send, which ends TLS for the whole host
 		m.Cookie.Secure = true
 		m.Cookie.Name = "__Host-session" // no other host of the domain can set one of this name
 	}
 	m.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) {
 		log.ErrorContext(r.Context(), "session", "path", r.URL.Path, "error", err)
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		w.(*finalWriter).final = true
 	}
 	return m, nil
+}
+
+// saved is LoadAndSave, where nothing follows the error page of a session that could not be saved. By itself scs would
+// send the answer after it: recovery codes, say, of a change that this session then knows nothing of.
+func (a *app) saved(next http.Handler) http.Handler {
+	next = a.sessions.LoadAndSave(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(&finalWriter{ResponseWriter: w}, r)
+	})
+}
+
+// finalWriter drops what comes once final is set.
+type finalWriter struct {
+	http.ResponseWriter
+	final bool
+}
+
+func (w *finalWriter) WriteHeader(status int) {
+	if !w.final {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (w *finalWriter) Write(b []byte) (int, error) {
+	if w.final {
+		return len(b), nil
+	}
+	return w.ResponseWriter.Write(b)
 }
 
 // visit returns what the session of a request keeps; the zero visit if there is none.
@@ -81,13 +111,25 @@ func (a *app) begin(ctx context.Context, v visit) error {
 	return nil
 }
 
+// current reports whether the password is still the one that a visit was begun with. This is the line that a copy gets
+// wrong. PasswordChanged ends the proofs that there are, but a sign-in may have checked the old password before it and
+// ask for a proof or a challenge after it; and a fault may come between the new password and PasswordChanged. The
+// version changes in the very write that changes the password, so nothing comes in between.
+func (a *app) current(ctx context.Context, v visit) (bool, error) {
+	u, err := a.users.byID(ctx, v.Account)
+	return u.id != "" && u.version == v.Version, err
+}
+
 // signedIn returns the visit of somebody who is completely signed in, and else the zero visit. The proof that the
-// session keeps has to stand: so the sessions of an account end with everything that ends proofs, which is another
-// password, a change of factors in another session, an operator's reset, a suspension.
+// session keeps has to stand: so the sessions of an account end with everything that ends proofs, which is a change of
+// factors in another session, an operator's reset, a suspension; and with another password, see current.
 func (a *app) signedIn(ctx context.Context) (visit, error) {
 	v := a.visit(ctx)
 	if !v.SignedIn {
 		return visit{}, nil
+	}
+	if same, err := a.current(ctx, v); err != nil || !same {
+		return visit{}, err
 	}
 	proof, tied := v.proof()
 	_, err := a.svc.CheckProof(ctx, proof, 0, tied...)
@@ -115,6 +157,9 @@ func (a *app) pageSession(r *http.Request) (securitypage.Session, error) {
 		if v.SignedIn || v.Challenge == "" || a.now().Sub(v.Began) > signingInFor {
 			return securitypage.Session{}, nil
 		}
+		if same, err := a.current(r.Context(), v); err != nil || !same {
+			return securitypage.Session{}, err
+		}
 	}
 	return securitypage.Session{
 		Account: v.Account, Label: v.Email, Secret: v.Secret, Proof: gatehouse.ProofFromString(v.Proof), Challenge: v.Challenge,
@@ -126,7 +171,8 @@ func (a *app) pageSession(r *http.Request) (securitypage.Session, error) {
 	}, nil
 }
 
-// guardSession is httpguard.Config.Session. Who is still signing in has no proof that counts here.
+// guardSession is httpguard.Config.Session. Who is still signing in has no proof that counts here. The handler behind
+// each guard is a member's, which asks signedIn for the rest.
 func (a *app) guardSession(r *http.Request) (gatehouse.Proof, []gatehouse.Option) {
 	v := a.visit(r.Context())
 	if !v.SignedIn {
@@ -137,7 +183,7 @@ func (a *app) guardSession(r *http.Request) (gatehouse.Proof, []gatehouse.Option
 
 // newVisit is the visit of somebody whose password was right just now.
 func (a *app) newVisit(u user) visit {
-	return visit{Account: u.id, Email: u.email, Began: a.now(), Secret: rand.Text()}
+	return visit{Account: u.id, Email: u.email, Version: u.version, Began: a.now(), Secret: rand.Text()}
 }
 
 // start signs somebody in whose account has no second factor.

@@ -88,19 +88,10 @@ func (a *app) refusal(err error, wrong string) string {
 	return wrong
 }
 
-// firstFactor is securitypage.Config.FirstFactor. It has the throttle of sign-in: otherwise a stolen session would
-// be a place to guess.
+// firstFactor is securitypage.Config.FirstFactor.
 func (a *app) firstFactor(r *http.Request, account, password string) (gatehouse.FirstFactor, error) {
-	u, err := a.users.byID(r.Context(), account)
-	if err != nil {
+	if _, err := a.users.checkAgain(r.Context(), account, password); err != nil {
 		return gatehouse.FirstFactor{}, err
-	}
-	checked, err := a.users.check(r.Context(), u.email, password)
-	switch {
-	case err != nil:
-		return gatehouse.FirstFactor{}, err
-	case checked.id != account:
-		return gatehouse.FirstFactor{}, gatehouse.ErrDenied
 	}
 	return gatehouse.FirstFactor{Method: "pwd", At: a.now()}, nil
 }

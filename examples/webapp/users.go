@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"net/mail"
-	"runtime"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -21,12 +20,15 @@ CREATE TABLE IF NOT EXISTS users (
 	id       TEXT PRIMARY KEY,           -- random: it never changes and never comes back
 	email    TEXT NOT NULL UNIQUE,       -- in lower case
 	password TEXT NOT NULL,              -- its Argon2id hash
+	version  TEXT NOT NULL,              -- of the password: random, another one with every change
 	verified INTEGER NOT NULL DEFAULT 0, -- whether mail to the address has reached the owner
+	mailed   TEXT NOT NULL DEFAULT '',   -- the code of the last mail that asks for that, until it is used
+	project  TEXT NOT NULL UNIQUE,       -- the one that is the account's
 	plan     TEXT NOT NULL DEFAULT 'free',
 	created  INTEGER NOT NULL            -- in Unix seconds, as all times here
 ) STRICT;
 CREATE TABLE IF NOT EXISTS guesses (
-	email    TEXT PRIMARY KEY, -- also where nobody has it; a real service clears those from time to time
+	place    TEXT PRIMARY KEY, -- also of addresses that nobody has; a real service clears those from time to time
 	failures INTEGER NOT NULL, -- wrong passwords in a row, and those that are being checked
 	retry_at INTEGER NOT NULL
 ) STRICT;`
@@ -42,11 +44,14 @@ const (
 	maxPassword = 200
 
 	freeGuesses = 10
-	// Of the next guesses each waits twice as long as the one before: from 30 s up to a day.
+	// Of the next guesses each waits twice as long as the one before: from 30 s up to a quarter of an hour. Strangers
+	// can make an owner wait by guessing, so a longer wait would serve them more than the owner. Who is signed in does
+	// not wait for them: guesses inside a session are counted apart. The next step are device cookies, as OWASP
+	// describes: a browser that has signed in before gets a count of its own.
 	firstWait = 30
-	longest   = 24 * 60 * 60
-	// §3.2.2 allows 100 wrong ones in a row. A real service then has its owner set another password, with a link
-	// in a mail, which is a first factor and no more: the second step stays.
+	longest   = 15 * 60
+	// §3.2.2 allows 100 wrong ones in a row, which strangers can get through in a day. A real service then has its
+	// owner set another password, with a link in a mail, which is a first factor and no more: the second step stays.
 	allGuesses = 100
 )
 
@@ -63,17 +68,16 @@ const (
 
 // user is an account as the service itself knows it.
 type user struct {
-	id, email, plan string
-	verified        bool
-	created         time.Time
+	id, email, plan, project string
+	version                  string // of the password
+	verified, mailed         bool
+	created                  time.Time
 }
 
 type users struct {
-	db  *sql.DB
-	now func() time.Time
-	// slots bounds how many hashes are computed at once: each takes 19 MiB, so without it the sign-in form is a
-	// way to use up all memory.
-	slots chan struct{}
+	db     *sql.DB
+	now    func() time.Time
+	hashes queue
 	// nobody is compared with where there is no account, so that time does not tell which addresses have one.
 	nobody string
 }
@@ -83,7 +87,7 @@ func newUsers(ctx context.Context, db *sql.DB, now func() time.Time) (*users, er
 		return nil, err
 	}
 	nobody, err := argon2id.CreateHash(rand.Text(), hashing)
-	return &users{db: db, now: now, slots: make(chan struct{}, runtime.NumCPU()), nobody: nobody}, err
+	return &users{db: db, now: now, hashes: newQueue(), nobody: nobody}, err
 }
 
 // create makes an account.
@@ -96,42 +100,53 @@ func (u *users) create(ctx context.Context, email, password string) (user, error
 	if err != nil {
 		return user{}, err
 	}
-	made := user{id: rand.Text(), email: email, plan: "free", created: u.now()}
-	result, err := u.db.ExecContext(ctx, `INSERT INTO users (id, email, password, created) VALUES (?, ?, ?, ?) ON CONFLICT (email) DO NOTHING`,
-		made.id, made.email, hash, made.created.Unix())
-	if err != nil {
+	made := user{id: rand.Text(), email: email, plan: "free", project: "anvil-" + strings.ToLower(rand.Text()[:8]), version: rand.Text(), created: u.now()}
+	done, err := u.change(ctx, `INSERT INTO users (id, email, password, version, project, created) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (email) DO NOTHING`,
+		made.id, made.email, hash, made.version, made.project, made.created.Unix())
+	switch {
+	case err != nil:
 		return user{}, err
-	}
-	if n, err := result.RowsAffected(); err != nil {
-		return user{}, err
-	} else if n == 0 {
+	case !done:
 		// This tells who has an account here. A service that must not tell answers everybody alike, and mails.
 		return user{}, errTaken
 	}
-	return made, u.forgive(ctx, email)
+	return made, u.forgive(ctx, outside(email))
 }
 
-// setPassword gives an account another password.
-func (u *users) setPassword(ctx context.Context, id, password string) error {
+// setPassword gives an account another password, and with it another version, which ends every session that has come
+// by the old one. It refuses where the password is no longer the one that was checked.
+func (u *users) setPassword(ctx context.Context, checked user, password string) error {
 	hash, err := u.hash(ctx, password)
 	if err != nil {
 		return err
 	}
-	_, err = u.db.ExecContext(ctx, `UPDATE users SET password = ? WHERE id = ?`, hash, id)
+	done, err := u.change(ctx, `UPDATE users SET password = ?, version = ? WHERE id = ? AND version = ?`, hash, rand.Text(), checked.id, checked.version)
+	if err == nil && !done {
+		return &gatehouse.DeniedError{}
+	}
 	return err
 }
 
+// change runs a statement, and reports whether it has changed anything.
+func (u *users) change(ctx context.Context, statement string, args ...any) (bool, error) {
+	result, err := u.db.ExecContext(ctx, statement, args...)
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
+}
+
 // hash returns what is stored of a new password.
-func (u *users) hash(ctx context.Context, password string) (string, error) {
+func (u *users) hash(ctx context.Context, password string) (hash string, err error) {
 	if n := utf8.RuneCountInString(password); n < minPassword || n > maxPassword {
 		return "", errPassword
 	}
-	release, err := u.slot(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer release()
-	return argon2id.CreateHash(password, hashing)
+	err = u.hashes.run(ctx, func() (err error) {
+		hash, err = argon2id.CreateHash(password, hashing)
+		return err
+	})
+	return hash, err
 }
 
 // address returns an e-mail address as it is stored.
@@ -145,55 +160,71 @@ func address(text string) (string, error) {
 	return text, nil
 }
 
+// Where guesses are counted: outside for who signs in with an address, and inside for who has a session.
+func outside(email string) string { return "out:" + email }
+func inside(id string) string     { return "in:" + id }
+
 // check returns the account of an e-mail address, if the password is right. Else it is a *gatehouse.DeniedError,
 // the same whether there is such an account or not.
+//
+// The password may have been changed by the time it returns, as a hash takes its time: what comes of it is good for
+// user.version alone, which signedIn and pageSession compare.
 func (u *users) check(ctx context.Context, email, password string) (user, error) {
 	email = strings.ToLower(strings.TrimSpace(email))
-	if len(email) > 100 || utf8.RuneCountInString(password) > maxPassword {
-		return user{}, &gatehouse.DeniedError{} // they cannot be anybody's
+	if len(email) > 100 {
+		return user{}, &gatehouse.DeniedError{} // it cannot be anybody's
+	}
+	return u.guess(ctx, outside(email), password, `email = ?`, email)
+}
+
+// checkAgain is check inside a session. There it has a throttle too, or a stolen session would be a place to guess;
+// but one of its own, or strangers who guess at the address would keep the owner from this, too.
+func (u *users) checkAgain(ctx context.Context, id, password string) (user, error) {
+	return u.guess(ctx, inside(id), password, `id = ?`, id)
+}
+
+func (u *users) guess(ctx context.Context, place, password, where string, arg any) (user, error) {
+	if utf8.RuneCountInString(password) > maxPassword {
+		return user{}, &gatehouse.DeniedError{} // it cannot be anybody's
 	}
 	// The guess is counted before it is looked at: of many that come at once no more are answered than allowed.
-	if err := u.count(ctx, email); err != nil {
+	if err := u.count(ctx, place); err != nil {
 		return user{}, err
 	}
-	found, hash, err := scan(u.db.QueryRowContext(ctx, selectUser+`email = ?`, email))
+	found, hash, err := scan(u.db.QueryRowContext(ctx, selectUser+where, arg))
 	if err != nil {
 		return user{}, err
 	}
 	if found.id == "" {
 		hash = u.nobody
 	}
-	release, err := u.slot(ctx)
-	if err != nil {
-		return user{}, err
-	}
-	match, err := argon2id.ComparePasswordAndHash(password, hash)
-	release()
+	var match bool
+	err = u.hashes.run(ctx, func() (err error) {
+		match, err = argon2id.ComparePasswordAndHash(password, hash)
+		return err
+	})
 	switch {
 	case err != nil:
 		return user{}, err
 	case !match || found.id == "":
 		return user{}, &gatehouse.DeniedError{}
 	}
-	return found, u.forgive(ctx, email)
+	return found, u.forgive(ctx, place)
 }
 
-// count takes one guess of those that are left for an address, or returns a *gatehouse.DeniedError.
-func (u *users) count(ctx context.Context, email string) error {
+// count takes one guess of those that are left in a place, or returns a *gatehouse.DeniedError.
+func (u *users) count(ctx context.Context, place string) error {
 	now := u.now().Unix()
-	result, err := u.db.ExecContext(ctx, `
-		INSERT INTO guesses (email, failures, retry_at) VALUES (?1, 1, 0)
-		ON CONFLICT (email) DO UPDATE SET failures = failures + 1,
+	counted, err := u.change(ctx, `
+		INSERT INTO guesses (place, failures, retry_at) VALUES (?1, 1, 0)
+		ON CONFLICT (place) DO UPDATE SET failures = failures + 1,
 			retry_at = CASE WHEN failures + 1 < ?3 THEN 0 ELSE ?2 + min(?5, ?4 << min(failures + 1 - ?3, 20)) END
-		WHERE retry_at <= ?2 AND failures < ?6`, email, now, freeGuesses, firstWait, longest, allGuesses)
-	if err != nil {
-		return err
-	}
-	if n, err := result.RowsAffected(); err != nil || n == 1 {
+		WHERE retry_at <= ?2 AND failures < ?6`, place, now, freeGuesses, firstWait, longest, allGuesses)
+	if err != nil || counted {
 		return err
 	}
 	var failures, retryAt int64
-	err = u.db.QueryRowContext(ctx, `SELECT failures, retry_at FROM guesses WHERE email = ?`, email).Scan(&failures, &retryAt)
+	err = u.db.QueryRowContext(ctx, `SELECT failures, retry_at FROM guesses WHERE place = ?`, place).Scan(&failures, &retryAt)
 	switch {
 	case err != nil && !errors.Is(err, sql.ErrNoRows): // none is there where a right one has come in between
 		return err
@@ -203,27 +234,18 @@ func (u *users) count(ctx context.Context, email string) error {
 	return &gatehouse.DeniedError{RetryAt: time.Unix(retryAt, 0)}
 }
 
-// forgive ends the count of an address, as the password was right.
-func (u *users) forgive(ctx context.Context, email string) error {
-	_, err := u.db.ExecContext(ctx, `DELETE FROM guesses WHERE email = ?`, email)
+// forgive ends the count of a place, as the password was right.
+func (u *users) forgive(ctx context.Context, place string) error {
+	_, err := u.db.ExecContext(ctx, `DELETE FROM guesses WHERE place = ?`, place)
 	return err
 }
 
-func (u *users) slot(ctx context.Context) (release func(), err error) {
-	select {
-	case u.slots <- struct{}{}:
-		return func() { <-u.slots }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-const selectUser = `SELECT id, email, password, verified, plan, created FROM users WHERE `
+const selectUser = `SELECT id, email, password, version, verified, mailed <> '', project, plan, created FROM users WHERE `
 
 // scan reads an account with the hash of its password; one that is not there has no ID.
 func scan(row *sql.Row) (found user, hash string, err error) {
 	var created int64
-	err = row.Scan(&found.id, &found.email, &hash, &found.verified, &found.plan, &created)
+	err = row.Scan(&found.id, &found.email, &hash, &found.version, &found.verified, &found.mailed, &found.project, &found.plan, &created)
 	if errors.Is(err, sql.ErrNoRows) {
 		return user{}, "", nil
 	}
@@ -237,8 +259,15 @@ func (u *users) byID(ctx context.Context, id string) (user, error) {
 	return found, err
 }
 
-// setVerified notes that mail to the address has reached the owner.
-func (u *users) setVerified(ctx context.Context, id string) error {
-	_, err := u.db.ExecContext(ctx, `UPDATE users SET verified = 1 WHERE id = ?`, id)
-	return err
+// mailCode returns a code to be mailed to the address of an account, which ends the one before. It is long enough that
+// nobody has to count guesses.
+func (u *users) mailCode(ctx context.Context, id string) (string, error) {
+	code := rand.Text()
+	_, err := u.db.ExecContext(ctx, `UPDATE users SET mailed = ? WHERE id = ?`, code, id)
+	return code, err
+}
+
+// verify notes that mail to the address has reached the owner, and reports whether the code is that of the last mail.
+func (u *users) verify(ctx context.Context, id, code string) (bool, error) {
+	return u.change(ctx, `UPDATE users SET verified = 1, mailed = '' WHERE id = ? AND mailed = ? AND mailed <> ''`, id, code)
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -54,9 +56,9 @@ func TestPasswordThrottle(t *testing.T) {
 // TestGuessesAreBounded waits as long as it is told to, again and again.
 func TestGuessesAreBounded(t *testing.T) {
 	w := newWorld(t)
-	guesses, begun := 0, w.clock()
+	guesses, begun, place := 0, w.clock(), outside("ada@acme.test")
 	for {
-		err := w.app.users.count(t.Context(), "ada@acme.test")
+		err := w.app.users.count(t.Context(), place)
 		var denied *gatehouse.DeniedError
 		if err == nil {
 			guesses++
@@ -67,29 +69,108 @@ func TestGuessesAreBounded(t *testing.T) {
 			break
 		}
 		require.Greater(t, denied.RetryAt, w.clock())
+		require.LessOrEqual(t, denied.RetryAt.Sub(w.clock()), 15*time.Minute)
 		w.wait(denied.RetryAt.Sub(w.clock()) - time.Second)
-		require.ErrorIs(t, w.app.users.count(t.Context(), "ada@acme.test"), gatehouse.ErrDenied, "a second too early")
+		require.ErrorIs(t, w.app.users.count(t.Context(), place), gatehouse.ErrDenied, "a second too early")
 		w.wait(time.Second)
 	}
 	require.Equal(t, allGuesses, guesses)
-	require.Greater(t, w.clock().Sub(begun), 70*24*time.Hour)
+	require.Greater(t, w.clock().Sub(begun), 20*time.Hour)
 	c := w.client(t)
 	require.Contains(t, c.guess("ada@acme.test", "x"), "ask support")
 }
 
+// TestGuessesAtOnce tells the guesses that were looked at from the others by what they are told.
 func TestGuessesAtOnce(t *testing.T) {
 	w := newWorld(t)
-	var looked atomic.Int32
-	var wg sync.WaitGroup
-	for range 8 * freeGuesses {
-		wg.Go(func() {
-			if w.app.users.count(t.Context(), "ada@acme.test") == nil {
-				looked.Add(1)
-			}
-		})
+	w.client(t).signUp("ada@acme.test")
+	for name, check := range map[string]func() error{
+		"to sign in": func() error {
+			_, err := w.app.users.check(t.Context(), "ada@acme.test", "a wrong password")
+			return err
+		},
+		"inside": func() error {
+			_, err := w.app.users.checkAgain(t.Context(), w.account("ada@acme.test"), "a wrong password")
+			return err
+		},
+	} {
+		var looked, late atomic.Int32
+		var wg sync.WaitGroup
+		for range 4 * freeGuesses {
+			wg.Go(func() {
+				var denied *gatehouse.DeniedError
+				if err := check(); !errors.As(err, &denied) {
+					t.Error(err)
+				} else if denied.RetryAt.IsZero() {
+					looked.Add(1)
+				} else {
+					late.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, freeGuesses, looked.Load(), name)
+		require.EqualValues(t, 3*freeGuesses, late.Load(), name)
 	}
-	wg.Wait()
-	require.EqualValues(t, freeGuesses, looked.Load())
+}
+
+// TestStrangers guess at an address from outside. Its owner, who is signed in, is not kept from anything.
+func TestStrangers(t *testing.T) {
+	w := newWorld(t)
+	owner := w.client(t)
+	owner.signUp("ada@acme.test")
+	for _, typed := range []string{"ada@acme.test", inside(w.account("ada@acme.test")), w.account("ada@acme.test")} {
+		for range freeGuesses {
+			w.client(t).guess(typed, "a wrong password")
+		}
+		require.Contains(t, w.client(t).guess(typed, password), "Try again in")
+	}
+	w.wait(6 * time.Minute)
+	stepUp := func(typed string) reply {
+		return owner.submit("/pair", "/step-up", url.Values{"step_up_password": {typed}})
+	}
+	require.Equal(t, 303, stepUp(password).StatusCode)
+	require.Contains(t, owner.get(securityPath+"/pair").body, "Show the QR code")
+
+	// Inside, wrong ones count too, on the Security page and for the password together.
+	for range freeGuesses - 1 {
+		require.Equal(t, 422, owner.change("a wrong password", "another long password").StatusCode)
+	}
+	w.wait(6 * time.Minute)
+	require.Equal(t, 422, stepUp("a wrong password").StatusCode)
+	require.Equal(t, 429, stepUp(password).StatusCode)
+	w.wait(30 * time.Second)
+	require.Equal(t, 303, stepUp(password).StatusCode)
+	require.Equal(t, "/sign-in", owner.change(password, "another long password").Header.Get("Location"))
+}
+
+// TestQueue fills the queue for hashes.
+func TestQueue(t *testing.T) {
+	w := newWorld(t)
+	w.client(t).signUp("ada@acme.test")
+	q := w.app.users.hashes
+	for range cap(q.entered) {
+		q.entered <- struct{}{}
+	}
+	for _, path := range []string{"/sign-in", "/sign-up"} {
+		got := w.client(t).post(path, credentials("ada@acme.test"))
+		require.Equal(t, http.StatusServiceUnavailable, got.StatusCode, path)
+		require.Equal(t, "5", got.Header.Get("Retry-After"), path)
+		require.Empty(t, got.Cookies())
+	}
+	<-q.entered
+	require.Equal(t, "/", w.client(t).signIn("ada@acme.test"))
+
+	// Who has a place, and gives up before the turn, leaves it.
+	for range cap(q.running) {
+		q.running <- struct{}{}
+	}
+	ctx, giveUp := context.WithCancel(t.Context())
+	giveUp()
+	for range 2 {
+		require.ErrorIs(t, q.run(ctx, func() error { return nil }), context.Canceled)
+	}
+	require.Len(t, q.entered, cap(q.entered)-1)
 }
 
 // TestNobodyIsHashed finds that the time of a hash passes where there is no account, by breaking that hash.

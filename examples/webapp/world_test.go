@@ -21,6 +21,7 @@ type world struct {
 	app    *app
 	server *httptest.Server
 	file   string
+	https  bool
 	stop   func()
 
 	looked map[string]bool // pages that were looked at
@@ -46,7 +47,7 @@ func (w *world) start() {
 	keys, db, err := openFiles(w.file)
 	require.NoError(w.t, err)
 	w.app, err = newApp(ctx, options{
-		DB: db, Keys: keys, Now: w.clock, Log: slog.New(slog.NewTextHandler(w, nil)),
+		DB: db, Keys: keys, Now: w.clock, Log: slog.New(slog.NewTextHandler(w, nil)), HTTPS: w.https,
 		Mail: func(to, text string) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
