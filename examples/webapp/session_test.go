@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/posture"
 )
 
 // TestSessionFixationWithPasswordAlone plants a session of mallory's where somebody signs in or up without a second step.
@@ -169,6 +170,13 @@ func TestGatesWantTheSecondFactor(t *testing.T) {
 	w.verify("ada@acme.test")
 	require.Equal(t, 403, c.post("/project/invite", url.Values{"email": {"eve@acme.test"}}).StatusCode, "the address alone is not enough")
 	require.Empty(t, w.mail)
+	attested, err := w.app.svc.Attest(t.Context(), w.account("ada@acme.test"), gatehouse.FirstFactor{Method: "pwd", At: w.clock()})
+	require.NoError(t, err)
+	for action, wants := range map[string]bool{posture.MintProductionToken: true, "deploy.public": true, "team.invite": false} {
+		var closed *gatehouse.GateError
+		require.ErrorAs(t, w.app.svc.Require(t.Context(), attested, action), &closed)
+		require.Equal(t, wants, closed.StepUp != nil, "%s: whether a fresh password is not enough", action)
+	}
 	phone, proof := w.pair("ada@acme.test")
 	made, err := w.app.svc.Owner(proof).RegenerateRecoveryCodes(t.Context())
 	require.NoError(t, err)
