@@ -46,8 +46,8 @@ const (
 	freeGuesses = 10
 	// Of the next guesses each waits twice as long as the one before: from 30 s up to a quarter of an hour. Strangers
 	// can make an owner wait by guessing, so a longer wait would serve them more than the owner. Who is signed in does
-	// not wait for them: guesses inside a session are counted apart. The next step are device cookies, as OWASP
-	// describes: a browser that has signed in before gets a count of its own.
+	// not wait for them: guesses inside a session are counted apart. The next step is device cookies, as OWASP
+	// describes them: a browser that has signed in before gets a count of its own.
 	firstWait = 30
 	longest   = 15 * 60
 	// §3.2.2 allows 100 wrong ones in a row, which strangers can get through in a day. A real service then has its
