@@ -95,7 +95,7 @@ func reset(ctx context.Context, s *session, o gatehouse.Operator, account string
 		_, err = fmt.Fprintln(s.out, code.Reveal())
 	}
 	if err != nil {
-		return errors.New("the reset is done, but its code could not be printed and is lost: reset the account again for another")
+		return errCodeLost
 	}
 	return nil
 }

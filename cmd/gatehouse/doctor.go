@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -173,15 +174,20 @@ func (x *examination) connection(ctx context.Context) {
 
 // file looks at who may read and write the file of SQLite.
 func (x *examination) file() {
-	info, err := os.Stat(x.address)
-	if err != nil || runtime.GOOS == "windows" {
+	if runtime.GOOS == "windows" {
 		return
 	}
-	switch mode := info.Mode().Perm(); {
+	mode := fs.FileMode(0)
+	for _, beside := range []string{"", "-wal", "-shm"} { // what the log has is in the database soon
+		if info, err := os.Stat(x.address + beside); err == nil {
+			mode |= info.Mode().Perm()
+		}
+	}
+	switch {
 	case mode&0o022 != 0:
-		x.fail("file", "it has mode %04o: whoever may write to it can turn second factors off; give it 0600", mode)
+		x.fail("file", "it, or what SQLite keeps beside it, has mode %04o: whoever may write to it can turn second factors off; give it 0600", mode)
 	case mode&0o044 != 0:
-		x.warn("file", "it has mode %04o: group or others may read it; give it 0600", mode)
+		x.warn("file", "it, or what SQLite keeps beside it, has mode %04o: group or others may read it; give it 0600", mode)
 	default:
 		x.ok("file", "nobody but its owner may read or write it")
 	}

@@ -16,6 +16,7 @@ import (
 
 var (
 	errInterrupted = errors.New("interrupted")
+	errCodeLost    = errors.New("the reset is done, but its code could not be printed and is lost: reset the account again for another")
 	errRights      = "the database user may not do this: the tables need SELECT, INSERT, UPDATE and DELETE, and migrate needs CREATE"
 )
 
@@ -24,7 +25,7 @@ var (
 func (d *database) explain(ctx context.Context, err error) error {
 	var usage usageError
 	switch {
-	case err == nil || errors.As(err, &usage) || errors.Is(err, errInterrupted):
+	case err == nil || errors.As(err, &usage) || errors.Is(err, errInterrupted) || errors.Is(err, errCodeLost):
 		return err
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
 		return errInterrupted

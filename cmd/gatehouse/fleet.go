@@ -145,7 +145,7 @@ func writerOf(c *cli.Command, out *bufio.Writer) rows {
 		return rows{
 			func() error { return write("account", "level", "score", "failing", "error") },
 			func(m member) error {
-				return write(m.Account, strconv.Itoa(m.Level), strconv.Itoa(m.Score), strings.Join(m.Failing, " "), m.Error)
+				return write(plain(m.Account), strconv.Itoa(m.Level), strconv.Itoa(m.Score), strings.Join(m.Failing, " "), m.Error)
 			},
 		}
 	}
@@ -163,4 +163,13 @@ func writerOf(c *cli.Command, out *bufio.Writer) rows {
 			return err
 		},
 	}
+}
+
+// plain returns an ID so that a spreadsheet takes it for no formula, and a terminal for no command.
+func plain(id string) string {
+	id = oneLine(id)
+	if id != "" && strings.ContainsRune("=+-@", rune(id[0])) {
+		return "'" + id
+	}
+	return id
 }

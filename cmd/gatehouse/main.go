@@ -23,6 +23,7 @@ const (
 )
 
 func main() {
+	restrict()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-ctx.Done()

@@ -175,3 +175,94 @@ func TestMigrateOfNoFile(t *testing.T) {
 	require.Equal(t, 2, p.run("-db", "sqlite:", "migrate", "up").code)
 	require.NotZero(t, p.run("migrate", "down", "-to", "7", "-lose-data").code)
 }
+
+// A token is found behind an escape, as reports in JSON and URLs have them.
+func TestLeakedBehindAnEscape(t *testing.T) {
+	p := onMigratedSQLite(t)
+	o := p.enrol("user-42")
+	for name, around := range map[string]string{"json": `{"snippet":"export X=1\n%"}`, "url": `/?next=%3Ftoken%3D%`, "variable": `TOKEN_%_X`} {
+		text, id := o.mint(t, name)
+		i := strings.LastIndexByte(around, '%')
+		r := p.feed(around[:i]+text+around[i+1:], "leaked")
+		if !strings.Contains(r.out, id) {
+			t.Errorf("%s: not revoked: %s%s, exit status %d", name, r.out, r.errs, r.code)
+		}
+	}
+}
+
+// What stands in the database does not get to the terminal as it is: it may have been written to.
+func TestTamperedActivity(t *testing.T) {
+	p := onMigratedSQLite(t)
+	p.enrol("user-42").mint(t, "t2")
+	_, err := p.db.Exec(`UPDATE gatehouse_accounts SET data = CAST(replace(CAST(data AS TEXT), '"t2"', '"t\u001b[2J\u000aroot"') AS BLOB)`)
+	require.NoError(t, err)
+	r := p.run("status", "user-42")
+	require.Contains(t, r.out, "token minted")
+	require.NotContains(t, r.out, "\x1b")
+	require.NotContains(t, r.out, "\nroot")
+}
+
+// What SQLite keeps beside the file is no more open than the file.
+func TestFilesBesideSQLite(t *testing.T) {
+	p := onMigratedSQLite(t)
+	require.NoError(t, p.db.Close())
+	path := strings.TrimPrefix(p.url, "sqlite:")
+	require.NoError(t, os.Chmod(path, 0o600))
+	cmd := p.command("leaked")
+	in, w, err := os.Pipe()
+	require.NoError(t, err)
+	cmd.Stdin = in
+	require.NoError(t, cmd.Start())
+	time.Sleep(700 * time.Millisecond)
+	for _, end := range []string{"-wal", "-shm"} {
+		info, err := os.Stat(path + end)
+		require.NoError(t, err)
+		require.Zero(t, info.Mode().Perm()&0o077, "%s has mode %04o", end, info.Mode().Perm())
+	}
+	w.Close()
+	cmd.Wait()
+}
+
+// Ctrl-C in "reset | pager" ends the reader and interrupts the command: that the code is lost has still to be said.
+func TestResetInterruptedAndItsReaderGone(t *testing.T) {
+	p := onMigratedSQLite(t)
+	p.enrol("user-42")
+	conn, err := p.db.Conn(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = conn.ExecContext(t.Context(), "BEGIN IMMEDIATE") // holds the save up
+	require.NoError(t, err)
+	in, out, err := os.Pipe()
+	require.NoError(t, err)
+	cmd := p.command("reset", "user-42", "-reason", "x")
+	var errs strings.Builder
+	cmd.Stdout, cmd.Stderr = out, &errs
+	require.NoError(t, cmd.Start())
+	out.Close()
+	in.Close()
+	time.Sleep(1500 * time.Millisecond) // Argon2id is over, and the save waits
+	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+	time.Sleep(200 * time.Millisecond)
+	_, err = conn.ExecContext(t.Context(), "ROLLBACK")
+	require.NoError(t, err)
+	_ = cmd.Wait()
+	st, err := p.service(p.keys, 0).Status(t.Context(), "user-42")
+	require.NoError(t, err)
+	require.NotNil(t, st.Reset, "it was not saved, and this test shows nothing")
+	require.Contains(t, errs.String(), "the reset is done", errs.String())
+}
+
+// Keys that were asked for and cannot be read are not passed over.
+func TestFleetWithKeysThatAreNotThere(t *testing.T) {
+	p := onMigratedSQLite(t)
+	require.Equal(t, 1, p.run("fleet", "-keys", "nowhere").code)
+}
+
+// A spreadsheet takes no ID for a formula.
+func TestFleetCSVForASpreadsheet(t *testing.T) {
+	p := onMigratedSQLite(t)
+	for _, id := range []string{"=1+1", "+1", "@x", "-1"} {
+		p.ok("suspend", "--", id)
+	}
+	require.NotRegexp(t, `(?m)^"?[=+@-]`, p.ok("fleet", "-csv"))
+}

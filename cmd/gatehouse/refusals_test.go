@@ -204,7 +204,11 @@ func TestDoctor(t *testing.T) {
 		p.enrol("user-42")
 		p.ok("suspend", "user-43")
 		if path, ok := strings.CutPrefix(p.url, "sqlite:"); ok {
-			require.NoError(t, os.Chmod(path, 0o600))
+			for _, beside := range []string{"", "-wal", "-shm"} { // which the test's own connection has made
+				if _, err := os.Stat(path + beside); err == nil {
+					require.NoError(t, os.Chmod(path+beside, 0o600))
+				}
+			}
 		}
 		file := p.keysFile(p.keys)
 		type answer struct {
@@ -269,7 +273,7 @@ func TestDoctor(t *testing.T) {
 		}
 		if p.dialect == sqlstore.SQLite {
 			require.NoError(t, os.Chmod(strings.TrimPrefix(p.url, "sqlite:"), 0o666))
-			require.Regexp(t, `(?m)^FAIL  file +it has mode 0666`, p.run("doctor").out)
+			require.Regexp(t, `(?m)^FAIL  file +it, .* has mode 0666`, p.run("doctor").out)
 		}
 		_, err := p.db.Exec("DROP TABLE gatehouse_migrations")
 		require.NoError(t, err)

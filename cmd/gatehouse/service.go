@@ -74,7 +74,7 @@ func open(ctx context.Context, c *cli.Command, need setting) (*session, error) {
 func (s *session) begin(ctx context.Context, need setting) (err error) {
 	config := gatehouse.Config{Issuer: "gatehouse", Observer: gatehouse.ObserverFunc(s.observe)}
 	ring, err := ringOf(s.c)
-	if err != nil && need.keys {
+	if err != nil && (need.keys || s.c.String("keys") != "" || need.posture != nil && !errors.Is(err, errNoKeys)) {
 		return err
 	}
 	known := ring != nil

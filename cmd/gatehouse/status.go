@@ -219,7 +219,7 @@ func (d accountStatus) print(w io.Writer) error {
 			{"", strings.ReplaceAll(a.Method, "_", " ")}, {"", a.Name}, {"", a.Control}, {"by ", a.Operator}, {"because: ", a.Reason},
 		} {
 			if part.value != "" {
-				more = append(more, part.name+part.value)
+				more = append(more, part.name+shown(part.value)) // somebody may have written to the database
 			}
 		}
 		if a.Count > 1 {

@@ -195,7 +195,8 @@ func leaked(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	defer s.close()
-	ours := regexp.MustCompile(tokens.Pattern(c.String("brand")))
+	// Without the bounds of a word: in a report a token may stand behind an escape, as in "\ntoken" or "%3Dtoken".
+	ours := regexp.MustCompile(strings.ReplaceAll(tokens.Pattern(c.String("brand")), `\b`, ""))
 	lines := bufio.NewScanner(c.Root().Reader)
 	lines.Buffer(nil, maxLine)
 	found := make(chan []string)
