@@ -140,14 +140,26 @@ func New(store storage.Store, c Config) (*Service, error) {
 	return s, nil
 }
 
-// Option is a detail of one call.
+// Option is a detail of one call. A method refuses an option that it does not use with ErrInvalid.
 type Option func(*options)
 
 type options struct {
+	given   optionKind
 	session []byte
 	from    netip.Addr
 	account *string // nil: any
 }
+
+// optionKind is a set of options.
+type optionKind uint8
+
+const (
+	inSession optionKind = 1 << iota
+	ofAccount
+	fromAddress
+
+	ofProofs = inSession | ofAccount
+)
 
 // of reports whether an account is one that the call is about.
 func (o options) of(account string) bool { return o.account == nil || *o.account == account }
@@ -157,30 +169,43 @@ func (o options) of(account string) bool { return o.account == nil || *o.account
 // other. Defaults to no tie: then a proof is worth the same in every session, so it must be kept
 // where only its own session can read it.
 func InSession(session string) Option {
-	return func(o *options) { o.session = digest(session) }
+	return func(o *options) { o.session, o.given = digest(session), o.given|inSession }
 }
 
 // OfAccount has a proof or a challenge of any other account refused, for hosts whose session names its account
-// beside them. Defaults to whatever account it is of.
+// beside them. A method that is told an account refuses another one with ErrInvalid. Defaults to whatever account
+// it is of.
 func OfAccount(account string) Option {
-	return func(o *options) { o.account = &account }
+	return func(o *options) { o.account, o.given = &account, o.given|ofAccount }
 }
 
 // From says from which address a token came, for AuthenticateToken and RotateToken. It is for the host
 // to know its own proxies: no header is read here. Defaults to unknown, from where a token that is
 // restricted to networks is denied.
 func From(address netip.Addr) Option {
-	return func(o *options) { o.from = address.Unmap().WithZone("") }
+	return func(o *options) { o.from, o.given = address.Unmap().WithZone(""), o.given|fromAddress }
 }
 
-func optionsOf(opts []Option) (o options) {
+// optionsOf returns the options of a method that uses some of them. Another one is ErrInvalid: whoever gave it
+// relies on a check that nobody makes.
+func optionsOf(opts []Option, used optionKind) (o options, err error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	return o
+	if o.given&^used != 0 {
+		return options{}, fmt.Errorf("%w: an option that this method does not use", ErrInvalid)
+	}
+	return o, nil
 }
 
-func sessionOf(opts []Option) []byte { return optionsOf(opts).session }
+// about returns the options of a method that is told an account and makes a proof of it.
+func about(account string, opts []Option) (options, error) {
+	o, err := optionsOf(opts, ofProofs)
+	if err == nil && !o.of(account) {
+		err = fmt.Errorf("%w: the account is not the one of OfAccount", ErrInvalid)
+	}
+	return o, err
+}
 
 func (s *Service) env() core.Env {
 	return core.Env{Now: time.Unix(s.now().Unix(), 0).UTC(), Fresh: fresh(), Window: s.window}

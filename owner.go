@@ -14,18 +14,28 @@ type Owner struct {
 	s     *Service
 	proof Proof
 	opts  options
+	wrong error // of the options
 }
 
 // Owner returns the owner whom a proof proves. The proof is checked by each method, on the account as
 // it is then.
 func (s *Service) Owner(p Proof, opts ...Option) Owner {
-	return Owner{s: s, proof: p, opts: optionsOf(opts)}
+	o, err := optionsOf(opts, ofProofs)
+	return Owner{s: s, proof: p, opts: o, wrong: err}
+}
+
+// present opens the owner's proof.
+func (o Owner) present(ctx context.Context) (core.Presented, error) {
+	if o.wrong != nil {
+		return core.Presented{}, o.wrong
+	}
+	return o.s.present(ctx, o.proof, o.opts)
 }
 
 // change applies a step that needs the owner's proof.
 func (o Owner) change(ctx context.Context, prepare func(context.Context, core.Account, core.Presented, core.Env) error,
 	step func(core.Account, core.Presented, core.Env) (core.Account, error)) error {
-	p, err := o.s.present(ctx, o.proof, o.opts)
+	p, err := o.present(ctx)
 	if err != nil {
 		return err
 	}

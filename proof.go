@@ -55,10 +55,14 @@ func (s *Service) Attest(ctx context.Context, account string, f FirstFactor, opt
 	if !validMethod(f.Method) {
 		return Proof{}, errInvalidMethod
 	}
+	o, err := about(account, opts)
+	if err != nil {
+		return Proof{}, err
+	}
 	var claim core.Proof
-	err := s.apply(ctx, account, transition{step: func(a core.Account, env core.Env) (core.Account, error) {
+	err = s.apply(ctx, account, transition{step: func(a core.Account, env core.Env) (core.Account, error) {
 		next := a.Create(env)
-		p, err := next.Attest(f.Method, f.At, sessionOf(opts), env)
+		p, err := next.Attest(f.Method, f.At, o.session, env)
 		if err != nil {
 			return a, err
 		}
@@ -172,7 +176,11 @@ func (s *Service) CheckProof(ctx context.Context, p Proof, maxAge time.Duration,
 	if maxAge == 0 || maxAge > core.ProofLife {
 		maxAge = core.ProofLife
 	}
-	presented, err := s.present(ctx, p, optionsOf(opts))
+	o, err := optionsOf(opts, ofProofs)
+	if err != nil {
+		return Proven{}, err
+	}
+	presented, err := s.present(ctx, p, o)
 	if err != nil {
 		return Proven{}, err
 	}
@@ -201,7 +209,7 @@ type Allowed struct {
 // and not after. A proof that is not good is enough for nothing, which is no error. It authorises nothing: each
 // method checks the proof by itself.
 func (o Owner) Allowed(ctx context.Context) (Allowed, error) {
-	p, err := o.s.present(ctx, o.proof, o.opts)
+	p, err := o.present(ctx)
 	if errors.Is(err, ErrStepUpRequired) {
 		return Allowed{}, nil
 	}

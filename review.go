@@ -47,7 +47,11 @@ func (s *Service) Require(ctx context.Context, p Proof, action string, opts ...O
 	if err := s.hasGate(action); err != nil {
 		return err
 	}
-	presented, err := s.present(ctx, p, optionsOf(opts))
+	o, err := optionsOf(opts, ofProofs)
+	if err != nil {
+		return err
+	}
+	presented, err := s.present(ctx, p, o)
 	if err != nil {
 		return err
 	}

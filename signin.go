@@ -110,7 +110,11 @@ func (s *Service) Challenge(ctx context.Context, account string) (Challenge, err
 // that shows the second step again. It takes no code and lets nobody in. ErrDenied says that it does not
 // stand: the sign-in has to begin anew.
 func (s *Service) CheckChallenge(ctx context.Context, token string, opts ...Option) (Challenge, error) {
-	c, err := s.openChallenge(ctx, token, opts)
+	o, err := optionsOf(opts, ofAccount)
+	if err != nil {
+		return Challenge{}, err
+	}
+	c, err := s.openChallenge(ctx, token, o)
 	if err != nil {
 		return Challenge{}, err
 	}
@@ -149,17 +153,21 @@ type Verification struct {
 // code as it was typed (a form may trim spaces around it). On success the account is verified, the code used up
 // and all of that saved. On failure the error is a *DeniedError, or a fault; neither lets anybody in.
 func (s *Service) Answer(ctx context.Context, challenge, code string, opts ...Option) (Verification, error) {
-	c, err := s.openChallenge(ctx, challenge, opts)
+	o, err := optionsOf(opts, ofProofs)
 	if err != nil {
 		return Verification{}, err
 	}
-	return s.verify(ctx, c.Account, c, code, opts)
+	c, err := s.openChallenge(ctx, challenge, o)
+	if err != nil {
+		return Verification{}, err
+	}
+	return s.verify(ctx, c.Account, c, code, o)
 }
 
-func (s *Service) openChallenge(ctx context.Context, text string, opts []Option) (*core.Challenge, error) {
+func (s *Service) openChallenge(ctx context.Context, text string, o options) (*core.Challenge, error) {
 	c := new(core.Challenge)
 	switch err := s.openText(ctx, purposeChallenge, text, c); {
-	case errors.Is(err, errSealed) || err == nil && (storage.CheckID(c.Account) != nil || !optionsOf(opts).of(c.Account)):
+	case errors.Is(err, errSealed) || err == nil && (storage.CheckID(c.Account) != nil || !o.of(c.Account)):
 		return nil, &DeniedError{}
 	case err != nil:
 		return nil, err
@@ -170,11 +178,15 @@ func (s *Service) openChallenge(ctx context.Context, text string, opts []Option)
 // StepUp asks for a code again inside a session, before something that needs a fresh proof. The
 // account is the session's, never one that the request names.
 func (s *Service) StepUp(ctx context.Context, account, code string, opts ...Option) (Verification, error) {
-	return s.verify(ctx, account, nil, code, opts)
+	o, err := about(account, opts)
+	if err != nil {
+		return Verification{}, err
+	}
+	return s.verify(ctx, account, nil, code, o)
 }
 
-func (s *Service) verify(ctx context.Context, account string, c *core.Challenge, code string, opts []Option) (Verification, error) {
-	t := core.Attempt{Challenge: c, Session: sessionOf(opts), Method: core.RecoveryCodes}
+func (s *Service) verify(ctx context.Context, account string, c *core.Challenge, code string, o options) (Verification, error) {
+	t := core.Attempt{Challenge: c, Session: o.session, Method: core.RecoveryCodes}
 	if totp.IsCode(code) {
 		t.Method, t.Code = core.TOTP, code
 	}
@@ -194,11 +206,15 @@ func (s *Service) verify(ctx context.Context, account string, c *core.Challenge,
 // that is confirmed nobody gets in. The code works once; if the enrolment comes to nothing, an
 // operator has to reset again.
 func (s *Service) RedeemOperatorCode(ctx context.Context, challenge, code string, opts ...Option) (Proof, error) {
-	c, err := s.openChallenge(ctx, challenge, opts)
+	o, err := optionsOf(opts, ofProofs)
 	if err != nil {
 		return Proof{}, err
 	}
-	t := core.Attempt{Challenge: c, Session: sessionOf(opts), Method: core.ByOperatorCode}
+	c, err := s.openChallenge(ctx, challenge, o)
+	if err != nil {
+		return Proof{}, err
+	}
+	t := core.Attempt{Challenge: c, Session: o.session, Method: core.ByOperatorCode}
 	out, err := s.attempt(ctx, c.Account, t, code)
 	if err != nil {
 		return Proof{}, err
@@ -269,7 +285,11 @@ func (s *Service) tryCodes(ctx context.Context, a core.Account, t core.Attempt, 
 // It signs nobody in: the next code does, which is in the window again. A wrong try is ErrDenied and
 // counts as a wrong code.
 func (s *Service) Resync(ctx context.Context, challenge, authenticator, first, second string, opts ...Option) error {
-	c, err := s.openChallenge(ctx, challenge, opts)
+	o, err := optionsOf(opts, ofAccount)
+	if err != nil {
+		return err
+	}
+	c, err := s.openChallenge(ctx, challenge, o)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,11 @@ func (g Grant) Allows(scope tokens.Scope, resource string) bool {
 // ErrDenied is the one answer to a token that is malformed, unknown, expired, revoked, or whatever else
 // keeps it from working; Tokens tells its owner. Every other error is a fault. Neither lets anybody in.
 func (s *Service) AuthenticateToken(ctx context.Context, presented string, opts ...Option) (Grant, error) {
-	from := optionsOf(opts).from
+	o, err := optionsOf(opts, fromAddress)
+	if err != nil {
+		return Grant{}, err
+	}
+	from := o.from
 	h, p, err := s.presented(ctx, presented)
 	if err != nil {
 		return Grant{}, err
@@ -134,7 +138,11 @@ func (s *Service) RotateToken(ctx context.Context, presented string, r Rotation,
 	if err := r.check(); err != nil {
 		return MintedToken{}, err
 	}
-	from := optionsOf(opts).from
+	o, err := optionsOf(opts, fromAddress)
+	if err != nil {
+		return MintedToken{}, err
+	}
+	from := o.from
 	h, p, err := s.presented(ctx, presented)
 	if err != nil {
 		return MintedToken{}, err

@@ -70,7 +70,7 @@ func (o Owner) gatedEvidence(ctx context.Context) (*evidence, error) {
 	if o.s.posture == nil {
 		return nil, nil
 	}
-	p, err := o.s.present(ctx, o.proof, o.opts)
+	p, err := o.present(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +240,7 @@ func (o Owner) onToken(ctx context.Context, kind core.EventKind, id string,
 	if err := o.s.hasTokens(); err != nil {
 		return err
 	}
-	p, err := o.s.present(ctx, o.proof, o.opts)
+	p, err := o.present(ctx)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,9 @@ func (c *call) tied() []gatehouse.Option {
 	return []gatehouse.Option{gatehouse.InSession(c.s.Secret), gatehouse.OfAccount(c.s.Account)}
 }
 
+// ofAccount ties a sign-in to its account.
+func (c *call) ofAccount() gatehouse.Option { return gatehouse.OfAccount(c.s.Account) }
+
 func (c *call) owner() gatehouse.Owner { return c.svc().Owner(c.s.Proof, c.tied()...) }
 
 func (c *call) account() (gatehouse.Status, error) { return c.svc().Status(c.ctx(), c.s.Account) }

@@ -30,7 +30,7 @@ func way(with string) string {
 
 // challenge returns the challenge of the session. Where that no longer stands it has answered.
 func (c *call) challenge() (gatehouse.Challenge, error) {
-	ch, err := c.svc().CheckChallenge(c.ctx(), c.s.Challenge, c.tied()...)
+	ch, err := c.svc().CheckChallenge(c.ctx(), c.s.Challenge, c.ofAccount())
 	if !errors.Is(err, gatehouse.ErrDenied) {
 		return ch, err
 	}
@@ -123,7 +123,7 @@ func (c *call) clockWith(status int, wrong map[string]string) error {
 }
 
 func (c *call) resync() error {
-	err := c.svc().Resync(c.ctx(), c.s.Challenge, c.field("authenticator"), typed(c.field("first")), typed(c.field("second")), c.tied()...)
+	err := c.svc().Resync(c.ctx(), c.s.Challenge, c.field("authenticator"), typed(c.field("first")), typed(c.field("second")), c.ofAccount())
 	if errors.Is(err, gatehouse.ErrDenied) {
 		status, text := c.denied(err, "wrong.clock")
 		return c.clockWith(status, map[string]string{"first": text})
