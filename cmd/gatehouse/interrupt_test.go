@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"sync"
@@ -17,20 +19,25 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
-// many is more than a command has done when it has told of its first 500.
+// many is more than a command has done when it tells of its second 500.
 const many = 2000
 
 // accounts makes accounts with a secret each, with names that a shell has to be told of.
 func (p *place) accounts(n int) {
 	p.t.Helper()
 	svc := p.service(p.keys, 0)
+	parts := 4
+	if p.dialect == sqlstore.SQLite {
+		parts = 1 // it has one writer, and those who wait for it have no queue
+	}
 	var wg sync.WaitGroup
-	for part := range 4 {
+	for part := range parts {
 		wg.Go(func() {
-			for i := part; i < n; i += 4 {
+			for i := part; i < n; i += parts {
 				err := svc.Operator("op").Import(p.t.Context(), fmt.Sprintf("it's\t%04d", i), gatehouse.Import{Secret: totp.GenerateSecret(), Name: "Phone"})
 				if err != nil {
 					p.t.Error(err)
@@ -59,23 +66,59 @@ func (p *place) endedTokens(n int) {
 // goOn is how an interrupted command says what to run.
 var goOn = regexp.MustCompile(`^gatehouse: interrupted after (\d+) (?:accounts?|tokens?); go on with: (gatehouse .*)\n$`)
 
-// interrupted runs a command until it has told of its first 500, ends it by SIGINT, and returns how many it had done
+// narrow returns a pipe that takes one line of progress, and has the next one wait until that is read: a command that
+// writes into it gets no further than its second line, however slow the test is.
+func narrow(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	const room = 64 // bytes: more than a line has, and less than two
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { r.Close(); w.Close() })
+	size, _, failed := syscall.Syscall(syscall.SYS_FCNTL, w.Fd(), 1031, 4096) // F_SETPIPE_SZ: one page
+	require.Zero(t, failed)
+	_, err = w.Write(make([]byte, int(size)-room))
+	require.NoError(t, err)
+	_, err = io.ReadFull(r, make([]byte, int(size)-room-1)) // the page is given back only with its last byte
+	require.NoError(t, err)
+	return r, w
+}
+
+// progress is how a line of it begins. The first comes after 500, or sooner where they take long.
+var progress = regexp.MustCompile(`^\x00(\d+) of 2000, \d+ \w+, at $`)
+
+// midway starts a command whose standard error is narrow, and returns when it has told of its first ones, and how many
+// those are. It then waits, at its next line at the latest, until the rest is read.
+func (p *place) midway(cmd *exec.Cmd) (told int, rest io.Reader) {
+	p.t.Helper()
+	r, w := narrow(p.t)
+	cmd.Stderr = w
+	require.NoError(p.t, cmd.Start())
+	p.t.Cleanup(func() { _ = cmd.Process.Kill() })
+	w.Close()
+	var line []byte
+	for b := make([]byte, 1); !bytes.HasSuffix(line, []byte(" at ")); line = append(line, b...) {
+		_, err := io.ReadFull(r, b)
+		require.NoError(p.t, err, "%q", line)
+	}
+	m := progress.FindSubmatch(line)
+	require.NotNil(p.t, m, "plain lines in a pipe: %q", line)
+	_, err := fmt.Sscan(string(m[1]), &told)
+	require.NoError(p.t, err)
+	return told, r
+}
+
+// interrupted runs a command until it has told of its first ones, ends it by SIGINT, and returns how many it had done
 // and the shell command that it says to go on with.
 func (p *place) interrupted(args ...string) (done int, next string) {
 	p.t.Helper()
 	cmd := p.command(args...)
-	told, errs := io.Pipe()
 	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, errs
-	require.NoError(p.t, cmd.Start())
-	go func() { cmd.Wait(); errs.Close() }()
-	lines := bufio.NewReader(told)
-	line, err := lines.ReadString('\n')
-	require.NoError(p.t, err)
-	require.Regexp(p.t, `^500 of 2000, \d+ \w+, at `, line, "plain lines in a pipe")
+	cmd.Stdout = &out
+	told, errs := p.midway(cmd)
 	require.NoError(p.t, cmd.Process.Signal(syscall.SIGINT))
-	rest, err := io.ReadAll(lines)
+	rest, err := io.ReadAll(errs)
 	require.NoError(p.t, err)
+	require.Error(p.t, cmd.Wait())
 	last := string(rest)
 	if i := strings.Index(last, "gatehouse: "); i > 0 {
 		last = last[i:] // another line of progress
@@ -86,7 +129,7 @@ func (p *place) interrupted(args ...string) (done int, next string) {
 	require.Contains(p.t, out.String(), " seen, ", "what it has done is said as well")
 	_, err = fmt.Sscan(m[1], &done)
 	require.NoError(p.t, err)
-	require.GreaterOrEqual(p.t, done, 500)
+	require.GreaterOrEqual(p.t, done, told)
 	require.Less(p.t, done, many, "it was over before it was interrupted")
 	return done, m[2]
 }
@@ -151,16 +194,17 @@ func TestFleetInterrupted(t *testing.T) {
 		for _, args := range [][]string{{"-csv"}, {"-json", "-after", "it's\t0000"}, {"--after=it's\t0000", "-csv"}} {
 			args = append([]string{"fleet"}, args...)
 			cmd := p.command(args...)
-			out, err := cmd.StdoutPipe()
-			require.NoError(t, err)
+			out, w := narrow(t)
 			var errs bytes.Buffer
-			cmd.Stderr = &errs
+			cmd.Stdout, cmd.Stderr = w, &errs
 			require.NoError(t, cmd.Start())
+			w.Close()
 			lines := bufio.NewReader(out)
+			_, err := lines.ReadByte() // which narrow has left
+			require.NoError(t, err)
 			first, err := lines.ReadString('\n')
 			require.NoError(t, err)
 			require.NoError(t, cmd.Process.Signal(syscall.SIGINT)) // it waits for us to read on
-			time.Sleep(50 * time.Millisecond)
 			rest, err := io.ReadAll(lines)
 			require.NoError(t, err)
 			_ = cmd.Wait()
@@ -259,16 +303,11 @@ func TestFailsInTheMiddle(t *testing.T) {
 	p.accounts(many)
 	file := p.keysFile(keyring.Generate(), p.keys)
 	cmd := p.command("reseal", "-keys", file)
-	told, errs := io.Pipe()
-	cmd.Stderr = errs
-	require.NoError(t, cmd.Start())
-	go func() { cmd.Wait(); errs.Close() }()
-	lines := bufio.NewReader(told)
-	_, err := lines.ReadString('\n')
+	_, errs := p.midway(cmd)
+	_, err := p.db.Exec("ALTER TABLE gatehouse_accounts RENAME TO away")
 	require.NoError(t, err)
-	_, err = p.db.Exec("ALTER TABLE gatehouse_accounts RENAME TO away")
+	rest, err := io.ReadAll(errs)
 	require.NoError(t, err)
-	rest, err := io.ReadAll(lines)
-	require.NoError(t, err)
-	require.Regexp(t, `^(\d+ of .*\n)?gatehouse: .*no such table.* after \d+ accounts; go on with: gatehouse reseal -keys \S+ -after .*\n$`, string(rest))
+	require.Error(t, cmd.Wait())
+	require.Regexp(t, `^.*\n(\d+ of .*\n)?gatehouse: .*no such table.* after \d+ accounts; go on with: gatehouse reseal -keys \S+ -after .*\n$`, string(rest))
 }
