@@ -352,7 +352,7 @@ func TestObserverOrder(t *testing.T) {
 			}
 		}
 		return true
-	}, 10*time.Second, time.Millisecond)
+	}, 5*time.Minute, time.Millisecond)
 	for id, order := range seen {
 		for i, suspended := range order {
 			require.Equal(t, i%2 == 0, suspended, "account %s: suspended and resumed in turn", id)

@@ -81,7 +81,7 @@ func TestTurns(t *testing.T) {
 		two.serve(t.Context(), w, "/pair", waiting)
 	}()
 	// It has read its session once the host was asked, and so it waits for its turn, or is about to.
-	require.Eventually(t, func() bool { return h.asked(two) > before }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return h.asked(two) > before }, 5*time.Minute, time.Millisecond)
 	h.mu.Lock()
 	delete(h.sessions, two.id)
 	h.mu.Unlock()

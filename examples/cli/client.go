@@ -147,13 +147,15 @@ func (c *client) follow(ctx context.Context, said http.Header) error {
 	return nil
 }
 
-// replaced reports whether another command has put a successor into the file since it was read, or does so
-// in the next second.
+// successorWait is how long a command waits for another, which has rotated the token, to put the successor into the file.
+var successorWait = time.Second
+
+// replaced reports whether another command has put a successor into the file since it was read, or soon does.
 func (c *client) replaced(ctx context.Context) bool {
 	if c.file == "" {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, successorWait)
 	defer cancel()
 	for {
 		if now, err := readToken(c.file); err == nil && now != c.token {

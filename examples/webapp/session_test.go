@@ -51,7 +51,7 @@ func TestSignInDuringPasswordChange(t *testing.T) {
 			thief := w.client(t)
 			done := make(chan reply)
 			go func() { done <- thief.post("/sign-in", credentials("ada@acme.test")) }()
-			require.Eventually(t, func() bool { return len(u.hashes.entered) == 1 }, 10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return len(u.hashes.entered) == 1 }, patience, time.Millisecond)
 			_, err = u.db.Exec(`UPDATE users SET password = ?, version = ? WHERE id = ?`, next, rand.Text(), account)
 			require.NoError(t, err)
 			require.NoError(t, w.app.svc.Operator("system").PasswordChanged(t.Context(), account, gatehouse.RevokeTokens))
@@ -99,13 +99,13 @@ func TestHangUpDuringPasswordChange(t *testing.T) {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	done := make(chan error)
 	go func() { done <- w.app.changePassword(httptest.NewRecorder(), r, w.app.visit(ctx)) }()
-	require.Eventually(t, func() bool { return len(q.entered) == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(q.entered) == 1 }, patience, time.Millisecond)
 	<-q.running // the old password is looked at, and the new one waits for as long as this place is taken again
 	require.Eventually(t, func() bool {
 		var n int
 		require.NoError(t, w.app.users.db.QueryRow(`SELECT count(*) FROM guesses`).Scan(&n))
 		return n == 0
-	}, 10*time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 	hangUp()
 	for range cap(q.running) - 1 {
 		<-q.running

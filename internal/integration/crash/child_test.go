@@ -58,7 +58,7 @@ type task struct {
 	Accounts []account
 	Step     int64 // where the clock starts
 	Code     string
-	Times    int
+	Times    int // how many calls to make at once, or after how many accounts to wait
 }
 
 // account is what its owner has.

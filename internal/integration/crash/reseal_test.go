@@ -37,10 +37,14 @@ func reseals(t *testing.T) int {
 // heapLimit is for a process that reseals: a page of accounts, and nothing that grows with them.
 const heapLimit = 64 << 20
 
-// reseal is the task of a child: it says how far it has come, and how much memory it has at work.
+// reseal is the task of a child: it says how far it has come, and how much memory it has at work. Half way, at Times
+// accounts, it waits to be told to go on.
 func (t task) reseal(svc *gatehouse.Service) error {
 	var most uint64
 	r, err := svc.Operator("rotation").Reseal(context.Background(), "", func(r gatehouse.Resealed) {
+		if r.Seen == t.Times {
+			_, _ = os.Stdin.Read(make([]byte, 1))
+		}
 		if r.Seen%100 == 0 {
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)
@@ -105,7 +109,7 @@ func TestResealKilled(t *testing.T) {
 		}
 
 		begun := time.Now()
-		work := task{Place: p, Do: "reseal", Step: step}
+		work := task{Place: p, Do: "reseal", Step: step, Times: count / 2}
 		c := start(t, work)
 		for range count / 300 { // a third of the way
 			require.True(t, c.lines.Scan())
@@ -119,6 +123,7 @@ func TestResealKilled(t *testing.T) {
 		require.Positive(t, left, "and it was killed on the way")
 
 		c = start(t, work)
+		require.NoError(t, c.in.Close()) // it need not wait
 		var moved, heap int64
 		for c.lines.Scan() {
 			if words := strings.Fields(c.lines.Text()); words[0] == "moved" {

@@ -115,7 +115,7 @@ func (s *Server) admin(t testing.TB, statement string) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	if _, err := db.ExecContext(ctx, statement); err != nil {
 		t.Fatalf("%s: %v", statement, err)
@@ -155,7 +155,7 @@ func (s *Server) run() error {
 	}
 	defer db.Close()
 	return s.process.ready(func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		return db.PingContext(ctx)
 	})

@@ -3,6 +3,7 @@ package dbtest
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -38,11 +39,10 @@ type process struct {
 
 // newProcess makes the directory and finds a free port.
 func newProcess(name string) (*process, int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freePort()
 	if err != nil {
 		return nil, 0, err
 	}
-	l.Close()
 	dir, err := os.MkdirTemp(parent(), "gatehouse-"+name+"-")
 	if err != nil {
 		return nil, 0, err
@@ -50,7 +50,20 @@ func newProcess(name string) (*process, int, error) {
 	if err := give(dir); err != nil {
 		return nil, 0, err
 	}
-	return &process{dir: dir, log: filepath.Join(dir, "log")}, l.Addr().(*net.TCPAddr).Port, nil
+	return &process{dir: dir, log: filepath.Join(dir, "log")}, port, nil
+}
+
+// freePort finds a port that nobody listens on, below those that systems hand out by themselves: from there another
+// program could be given it before the server starts, or while it is restarted.
+func freePort() (port int, err error) {
+	for range 100 {
+		port = 10_000 + rand.IntN(20_000)
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return port, l.Close()
+		}
+	}
+	return 0, err
 }
 
 // parent returns where to make directories, in memory where there is room.
@@ -103,7 +116,7 @@ func (p *process) start() error {
 
 // ready waits until ask returns no error.
 func (p *process) ready(ask func() error) error {
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		err := ask()
 		if err == nil {
 			return nil
@@ -129,7 +142,7 @@ func (p *process) stop() {
 	p.cmd.Process.Signal(syscall.SIGQUIT)
 	select {
 	case <-p.done:
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		p.kill()
 	}
 }

@@ -58,7 +58,7 @@ func (d database) waits(t testing.TB, db *sql.DB) (id int64) {
 				" ON p.id = x.trx_mysql_thread_id WHERE x.trx_state = 'LOCK WAIT' AND p.db = DATABASE()",
 		)).Scan(&id)
 		return err == nil
-	}, 20*time.Second, 150*time.Millisecond, "no statement waits for a lock")
+	}, 5*time.Minute, 150*time.Millisecond, "no statement waits for a lock")
 	return id
 }
 
