@@ -138,7 +138,7 @@ func newEnv(t *testing.T, s storage.Store) *env {
 	if s == nil {
 		t.Fatal("open returned no store")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	t.Cleanup(cancel)
 	e := &env{T: t, ctx: ctx, store: s, prefix: "storagetest-" + strings.ToLower(rand.Text()[:16]) + "-"}
 	t.Cleanup(func() {

@@ -125,7 +125,7 @@ func (d database) store(t testing.TB, db *sql.DB, o sqlstore.Options) *sqlstore.
 }
 
 // patient is for tests with more callers at once than this machine serves soon.
-var patient = sqlstore.Options{Timeout: time.Minute}
+var patient = sqlstore.Options{Timeout: 5 * time.Minute}
 
 func save(t testing.TB, s storage.Store, r storage.Record, prev int64) {
 	t.Helper()
