@@ -342,7 +342,7 @@ func TestHistory(t *testing.T) {
 	require.Equal(t, []gatehouse.EventKind{gatehouse.PostureRules}, kinds)
 	history = must(two.History(ctx, o.id))
 	last := history[len(history)-1]
-	require.Equal(t, "1/2", last.Model)
+	require.Equal(t, "2/2", last.Model)
 	require.Less(t, last.Score, r.Score)
 
 	for range 30 {

@@ -7,20 +7,21 @@ import (
 
 // The IDs of the controls that are built in.
 const (
-	SecondFactor        = "second-factor"
-	RecoveryCodesExist  = "recovery-codes"
-	RecoveryCodesSaved  = "recovery-codes-saved"
-	RecoveryCodesLeft   = "recovery-codes-left"
-	SecondAuthenticator = "second-authenticator"
-	PhishingResistant   = "phishing-resistant"
-	EmailVerified       = "email-verified"
-	MethodsOpen         = "methods-open"
-	RecoveryUseSeen     = "recovery-use-seen"
-	TokensExpire        = "tokens-expire"
-	TokensUsed          = "tokens-used"
-	TokensNarrow        = "tokens-narrow"
-	TokensNotExpiring   = "tokens-not-expiring"
-	KeysCurrent         = "keys-current"
+	SecondFactor         = "second-factor"
+	RecoveryCodesExist   = "recovery-codes"
+	RecoveryCodesSaved   = "recovery-codes-saved"
+	RecoveryCodesLeft    = "recovery-codes-left"
+	SecondAuthenticator  = "second-authenticator"
+	PhishingResistant    = "phishing-resistant"
+	EmailVerified        = "email-verified"
+	MethodsOpen          = "methods-open"
+	RecoveryUseSeen      = "recovery-use-seen"
+	TokensExpire         = "tokens-expire"
+	TokensUsed           = "tokens-used"
+	TokensNarrow         = "tokens-narrow"
+	TokensNotExpiring    = "tokens-not-expiring"
+	KeysCurrent          = "keys-current"
+	AuthenticatorsStrong = "authenticators-strong"
 )
 
 const (
@@ -89,6 +90,14 @@ func builtin() []Control {
 			Severity: High, Standards: []string{"NIST SP 800-63B-4 §4.6"}, Impact: Little, Effort: Little,
 			Fix:   Remediation{Text: "Look at the recent activity, and say that it was you. If it was not, make new recovery codes."},
 			Check: checkRecoveryUse,
+		},
+		{
+			// Medium, and so without a cap: at sign-in the throttle bounds guesses whatever the secret. Short of
+			// what the standard asks for is only the work of who has seen codes and searches for their secret.
+			ID: AuthenticatorsStrong, Title: "No weak authenticator", Question: "Has every authenticator a secret of at least 128 bits?",
+			Severity: Medium, Standards: []string{"RFC 4226 §4"}, Impact: Little, Effort: Some,
+			Fix:   Remediation{Text: "Pair the authenticator app again, in the place of the weak one.", StepUp: true},
+			Check: checkStrong,
 		},
 		{
 			ID: TokensExpire, Title: "Tokens expire", Question: "Does every access token end by itself?",
@@ -261,6 +270,22 @@ func checkKeys(f Facts, _ time.Time) Result {
 		return Result{Pass, "Every secret is sealed under the primary key."}
 	}
 	return Result{Fail, "A secret is sealed under an older key."}
+}
+
+func checkStrong(f Facts, _ time.Time) Result {
+	if len(f.Authenticators) == 0 {
+		return Result{NotApplicable, "There is no secret."}
+	}
+	weak := 0
+	for _, a := range f.Authenticators {
+		if a.Weak {
+			weak++
+		}
+	}
+	if weak > 0 {
+		return Result{Fail, fmt.Sprintf("%d of %d authenticators came from another system with a short secret.", weak, len(f.Authenticators))}
+	}
+	return Result{Pass, "Every secret has at least 128 bits."}
 }
 
 // tokenCheck is a control that fails for each token that is bad.

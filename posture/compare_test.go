@@ -46,28 +46,30 @@ func TestCompare(t *testing.T) {
 				{Control: posture.RecoveryCodesLeft, From: posture.Pass, To: posture.Fail},
 				{Control: posture.SecondAuthenticator, From: posture.Pass, To: posture.Fail},
 				{Control: posture.KeysCurrent, From: posture.Pass, To: posture.NotApplicable},
+				{Control: posture.AuthenticatorsStrong, From: posture.Pass, To: posture.NotApplicable},
 			},
 			closes: []string{mint, invite, deploy, admin}, stop: []string{"T1"},
 			warnings: []string{"The password alone would sign in.", "Gates that would close: mint, invite, deploy, admin.", "Access tokens that would stop working: 1."}},
 
-		{name: "turned on", before: off, after: all(oneApp, notSaved), levels: [2]int{0, 1}, scores: [2]int{39, 88},
+		{name: "turned on", before: off, after: all(oneApp, notSaved), levels: [2]int{0, 1}, scores: [2]int{39, 89},
 			flips: []posture.Flip{
 				{Control: posture.SecondFactor, From: posture.Fail, To: posture.Pass},
 				{Control: posture.RecoveryCodesExist, From: posture.Fail, To: posture.Pass},
 				{Control: posture.RecoveryCodesLeft, From: posture.Fail, To: posture.Pass},
 				{Control: posture.KeysCurrent, From: posture.NotApplicable, To: posture.Pass},
+				{Control: posture.AuthenticatorsStrong, From: posture.NotApplicable, To: posture.Pass},
 			},
 			opens: []string{mint, deploy}, start: []string{"T1"}, back: []string{"recovery codes (10)"}},
 
 		{name: "the last codes are used", before: oneApp, after: all(oneApp, func(f *posture.Facts) { f.Recovery.Left = 0 }),
-			levels: [2]int{1, 1}, scores: [2]int{96, 76}, // 25 and 20 of 26
+			levels: [2]int{1, 1}, scores: [2]int{96, 78}, // 27 and 22 of 28
 			flips: []posture.Flip{
 				{Control: posture.RecoveryCodesExist, From: posture.Pass, To: posture.Fail},
 				{Control: posture.RecoveryCodesLeft, From: posture.Pass, To: posture.Fail},
 			},
 			warnings: []string{lost, "No recovery code would be left."}},
 
-		{name: "an app is removed", before: noCodes, after: all(noCodes, oneApp), levels: [2]int{1, 1}, scores: [2]int{73, 69},
+		{name: "an app is removed", before: noCodes, after: all(noCodes, oneApp), levels: [2]int{1, 1}, scores: [2]int{75, 71},
 			flips:    []posture.Flip{{Control: posture.SecondAuthenticator, From: posture.Pass, To: posture.Fail}},
 			warnings: []string{lost}},
 
@@ -80,6 +82,7 @@ func TestCompare(t *testing.T) {
 				{Control: posture.RecoveryCodesLeft, From: posture.Pass, To: posture.Fail},
 				{Control: posture.SecondAuthenticator, From: posture.Pass, To: posture.Fail},
 				{Control: posture.KeysCurrent, From: posture.Pass, To: posture.NotApplicable},
+				{Control: posture.AuthenticatorsStrong, From: posture.Pass, To: posture.NotApplicable},
 			},
 			closes: []string{mint, invite, deploy, admin}, stop: []string{"T1"}, back: []string{"the operator's code"},
 			warnings: []string{"No recovery code would be left.", "Gates that would close: mint, invite, deploy, admin.", "Access tokens that would stop working: 1."}},

@@ -58,7 +58,7 @@ func ExampleNewModel() {
 	// Two-factor sign-in: fail. The password alone signs in. /settings/security/pair
 	// Leaked password changed: fail. It is in a known leak. /settings/password
 	// A second authenticator: locked. Opened by: the Team plan
-	// rules 1/2030-01
+	// rules 2/2030-01
 }
 
 // examplePolicy has two gates: one demands controls and a fresh proof, one a level, of newcomers at once.
@@ -174,7 +174,7 @@ func ExampleReview_WriteText() {
 		log.Fatal(err)
 	}
 	// Output:
-	// Level 1 of 3, score 84 of 100, 100% known, rules 1
+	// Level 1 of 3, score 85 of 100, 100% known, rules 2
 	//
 	// PASS     critical  Two-factor sign-in               An authenticator is paired.
 	// PASS     high      Recovery codes                   2 of 10 codes are unused.
@@ -184,6 +184,7 @@ func ExampleReview_WriteText() {
 	// LOCKED   medium    Phishing-resistant sign-in       Opened by: a later version
 	// FAIL     medium    Verified e-mail                  The e-mail address is not verified.
 	// PASS     medium    No locked method                 No method is locked.
+	// PASS     medium    No weak authenticator            Every secret has at least 128 bits.
 	// PASS     medium    Tokens expire                    There are no access tokens.
 	// PASS     medium    Narrow tokens                    There are no access tokens.
 	// FAIL     low       A second authenticator           There is one authenticator.
@@ -195,7 +196,7 @@ func ExampleReview_WriteText() {
 	// OPEN    gate  members.invite
 	//
 	// Next:
-	// 1. Verify the e-mail address. (+8 points, little effort, opens deploy.public)
+	// 1. Verify the e-mail address. (+7 points, little effort, opens deploy.public)
 	// 2. Make new recovery codes. (+4 points, little effort)
 	// 3. Pair an authenticator app on another device. (+4 points, some effort)
 }

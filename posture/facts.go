@@ -36,6 +36,7 @@ type Authenticator struct {
 	ID                string
 	Name              string
 	PhishingResistant bool
+	Weak              bool // its secret has under 128 bits, as another system made it
 	Created           time.Time
 	LastUsed          time.Time
 }

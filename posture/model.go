@@ -9,7 +9,7 @@ import (
 
 // modelVersion is raised with every change of a built-in control or of the score, so that a change of rules
 // is never taken for a change of posture.
-const modelVersion = 1
+const modelVersion = 2
 
 // Adjustment is what a host makes of a control for one account.
 type Adjustment struct {

@@ -81,6 +81,7 @@ func all(edits ...func(*posture.Facts)) func(*posture.Facts) {
 }
 
 func oneApp(f *posture.Facts)   { f.Authenticators = f.Authenticators[:1] }
+func weak(f *posture.Facts)     { f.Authenticators[0].Weak = true }
 func notSaved(f *posture.Facts) { f.Recovery.Acknowledged = time.Time{} }
 func noCodes(f *posture.Facts)  { f.Recovery = posture.RecoverySet{} }
 func noTokens(f *posture.Facts) { f.Tokens = nil }
@@ -91,11 +92,13 @@ func nothing(*posture.Facts)    {}
 //	second-factor 4                                                       critical
 //	recovery-codes 3, recovery-use-seen 3                                 high
 //	recovery-codes-saved, recovery-codes-left, email-verified,
-//	methods-open, tokens-expire, tokens-narrow, phishing-resistant 2      medium
+//	methods-open, tokens-expire, tokens-narrow, phishing-resistant,
+//	authenticators-strong 2                                               medium
 //	second-authenticator, tokens-used, tokens-not-expiring, keys-current 1  low
 //
 // phishing-resistant is locked unless a model says otherwise, so that an account with an authenticator has
-// 4 + 3+3 + 2+2+2+2+2+2 + 1+1+1+1 = 26, and one without, whose keys-current is not applicable, 25.
+// 4 + 3+3 + 2+2+2+2+2+2+2 + 1+1+1+1 = 28, and one without, whose keys-current and authenticators-strong are
+// not applicable, 25.
 // One without second-factor (4), codes (3+2+2) and second-authenticator (1) has lost 12 of 25, and keeps 13.
 type account struct {
 	name     string
@@ -127,9 +130,9 @@ var tableGates = []posture.Gate{
 }
 
 const (
-	noFactor = "second-factor fail, recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail, keys-current not applicable"
-	atIdP    = "second-factor delegated, recovery-codes delegated, recovery-codes-saved delegated, recovery-codes-left delegated, second-authenticator delegated, keys-current not applicable"
-	silent   = "second-factor unknown, recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail, keys-current not applicable"
+	noFactor = "second-factor fail, recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail, keys-current not applicable, authenticators-strong not applicable"
+	atIdP    = "second-factor delegated, recovery-codes delegated, recovery-codes-saved delegated, recovery-codes-left delegated, second-authenticator delegated, keys-current not applicable, authenticators-strong not applicable"
+	silent   = "second-factor unknown, recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail, keys-current not applicable, authenticators-strong not applicable"
 	tokensUn = "tokens-expire unknown, tokens-used unknown, tokens-narrow unknown, tokens-not-expiring unknown"
 )
 
@@ -145,95 +148,100 @@ var accounts = []account{
 	{"no facts at all", func(f *posture.Facts) { *f = posture.Facts{} }, noFactor + ", email-verified unknown, " + tokensUn,
 		0, 13 - 2 - 6, 25, 20, 20, "", 39, 68, "", nil}, // known 17 of 25
 	{"one app, codes not saved", all(oneApp, notSaved), "recovery-codes-saved fail, second-authenticator fail",
-		1, 26 - 2 - 1, 26, 88, 88, "", 88, 100, "mint deploy", nil},
+		1, 28 - 2 - 1, 28, 89, 89, "", 89, 100, "mint deploy", nil},
 	{"one app, codes saved", oneApp, "second-authenticator fail",
-		1, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy", nil},
+		1, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy", nil},
 	{"two apps, codes not saved", notSaved, "recovery-codes-saved fail",
-		1, 26 - 2, 26, 92, 92, "", 92, 100, "mint deploy", nil},
+		1, 28 - 2, 28, 92, 92, "", 92, 100, "mint deploy", nil},
 	{"one app, no codes", all(oneApp, noCodes), "recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail",
-		1, 26 - 3 - 2 - 2 - 1, 26, 69, 69, "", 69, 100, "mint deploy", nil}, // under 79: nothing to cap
+		1, 28 - 3 - 2 - 2 - 1, 28, 71, 71, "", 71, 100, "mint deploy", nil}, // under 79: nothing to cap
 	{"two apps, no codes", noCodes, "recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail",
-		1, 26 - 3 - 2 - 2, 26, 73, 73, "", 73, 100, "mint deploy", nil},
+		1, 28 - 3 - 2 - 2, 28, 75, 75, "", 75, 100, "mint deploy", nil},
 	{"two apps, all codes used up", func(f *posture.Facts) { f.Recovery.Left = 0 }, "recovery-codes fail, recovery-codes-left fail",
-		1, 26 - 3 - 2, 26, 80, 79, "recovery-codes", 79, 100, "mint invite deploy", nil},
+		1, 28 - 3 - 2, 28, 82, 79, "recovery-codes", 79, 100, "mint invite deploy", nil},
 	{"two apps, two codes left", func(f *posture.Facts) { f.Recovery.Left = 2 }, "recovery-codes-left partial",
-		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
 	{"two apps, three codes left", func(f *posture.Facts) { f.Recovery.Left = 3 }, "",
-		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"one code left, not saved", all(notSaved, func(f *posture.Facts) { f.Recovery.Left = 1 }), "recovery-codes-left partial, recovery-codes-saved fail",
-		1, 26 - 1 - 2, 26, 88, 88, "", 88, 100, "mint deploy", nil},
+		1, 28 - 1 - 2, 28, 89, 89, "", 89, 100, "mint deploy", nil},
 	{"reset by support", password(func(f *posture.Facts) { f.ResetPending, f.OperatorCode = true, true }), noFactor,
 		0, 13, 25, 52, 39, "second-factor", 39, 100, "", nil},
 	{"suspended", func(f *posture.Facts) { f.Suspended = true }, "", // not a question of protection
-		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"a secret under an old key", func(f *posture.Facts) { f.KeysCurrent = false }, "keys-current fail",
-		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+	// Row F3: an authenticator that another system made with a secret of 80 bits.
+	{"one of two authenticators weak", weak, "authenticators-strong fail",
+		2, 28 - 2, 28, 92, 92, "", 92, 100, "mint invite deploy admin", nil},
+	{"the only authenticator weak", all(oneApp, weak), "authenticators-strong fail, second-authenticator fail",
+		1, 28 - 2 - 1, 28, 89, 89, "", 89, 100, "mint invite deploy", nil},
 
 	// Methods and the use of recovery codes.
 	{"codes locked for a while", func(f *posture.Facts) { f.TOTP.Locked = true }, "methods-open partial",
-		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
 	{"codes disabled", func(f *posture.Facts) { f.TOTP.Disabled = true }, "methods-open fail",
-		2, 26 - 2, 26, 92, 92, "", 92, 100, "mint invite deploy admin", nil},
+		2, 28 - 2, 28, 92, 92, "", 92, 100, "mint invite deploy admin", nil},
 	{"recovery codes locked for a while", func(f *posture.Facts) { f.RecoveryCodes.Locked = true }, "methods-open partial",
-		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
 	{"recovery codes disabled", func(f *posture.Facts) { f.RecoveryCodes.Disabled = true }, "methods-open partial",
-		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
 	{"recovery code used, not looked at", func(f *posture.Facts) { f.RecoveryUsed, f.Reviewed = ago(day), ago(2*day) }, "recovery-use-seen fail",
-		2, 26 - 3, 26, 88, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
+		2, 28 - 3, 28, 89, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
 	{"recovery code used, looked at", func(f *posture.Facts) { f.RecoveryUsed, f.Reviewed = ago(day), ago(day-time.Second) }, "",
-		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"recovery code used in the second of the look", func(f *posture.Facts) { f.RecoveryUsed, f.Reviewed = ago(day), ago(day) }, "recovery-use-seen fail",
-		2, 26 - 3, 26, 88, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
+		2, 28 - 3, 28, 89, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
 	{"recovery code used 30 days ago", func(f *posture.Facts) { f.RecoveryUsed = ago(30 * day) }, "recovery-use-seen fail",
-		2, 26 - 3, 26, 88, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
+		2, 28 - 3, 28, 89, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
 	{"recovery code used over 30 days ago", func(f *posture.Facts) { f.RecoveryUsed = ago(30*day + time.Second) }, "",
-		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 
 	// What the host knows.
 	{"address not verified", func(f *posture.Facts) { f.Host.EmailVerified = posture.No }, "email-verified fail",
-		2, 26 - 2, 26, 92, 92, "", 92, 100, "mint invite admin", nil},
+		2, 28 - 2, 28, 92, 92, "", 92, 100, "mint invite admin", nil},
 	{"address not known", func(f *posture.Facts) { f.Host.EmailVerified = posture.Unknown }, "email-verified unknown",
-		2, 26 - 2, 26, 92, 92, "", 100, 92, "mint invite admin", nil}, // known 24 of 26
+		2, 28 - 2, 28, 92, 92, "", 100, 92, "mint invite admin", nil}, // known 26 of 28
 	{"host's facts a day old", func(f *posture.Facts) { f.Host.At = ago(day) }, "",
-		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"host's facts over a day old", func(f *posture.Facts) { f.Host.At = ago(day + time.Second) }, "email-verified unknown",
-		2, 26 - 2, 26, 92, 92, "", 100, 92, "mint invite admin", nil},
+		2, 28 - 2, 28, 92, 92, "", 100, 92, "mint invite admin", nil},
 	{"host's facts without a time", func(f *posture.Facts) { f.Host.At = time.Time{} }, "email-verified unknown",
-		2, 26 - 2, 26, 92, 92, "", 100, 92, "mint invite admin", nil},
+		2, 28 - 2, 28, 92, 92, "", 100, 92, "mint invite admin", nil},
 	{"host's clock a minute ahead", func(f *posture.Facts) { f.Host.At = now.Add(time.Minute) }, "",
-		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"host's clock further ahead", func(f *posture.Facts) { f.Host.At = now.Add(time.Minute + time.Second) }, "email-verified unknown",
-		2, 26 - 2, 26, 92, 92, "", 100, 92, "mint invite admin", nil},
+		2, 28 - 2, 28, 92, 92, "", 100, 92, "mint invite admin", nil},
 
 	// Access tokens.
 	{"no tokens", noTokens, "",
-		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"tokens not known", func(f *posture.Facts) { f.TokensKnown = false }, tokensUn,
-		2, 26 - 6, 26, 76, 76, "", 100, 76, "mint invite deploy admin", nil}, // known 20 of 26
+		2, 28 - 6, 28, 78, 78, "", 100, 78, "mint invite deploy admin", nil}, // known 22 of 28
 	{"token without an end", token(func(t *posture.Token) { t.Expires = time.Time{} }), "tokens-expire fail",
-		2, 26 - 2, 26, 92, 92, "", 92, 100, "mint invite deploy admin", nil},
+		2, 28 - 2, 28, 92, 92, "", 92, 100, "mint invite deploy admin", nil},
 	{"token used 90 days ago", token(func(t *posture.Token) { t.LastUsed = ago(90 * day) }), "",
-		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"token used over 90 days ago", token(func(t *posture.Token) { t.LastUsed = ago(90*day + time.Second) }), "tokens-used fail",
-		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
 	{"token made over 90 days ago, never used", token(func(t *posture.Token) { t.LastUsed = time.Time{} }), "tokens-used fail",
-		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
 	{"token made today, never used", token(func(t *posture.Token) { t.Created, t.LastUsed = now, time.Time{} }), "",
-		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"broad token, 30 days old", token(func(t *posture.Token) { t.Created, t.Unused = ago(30*day), []string{"x:write"} }), "",
-		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"broad token, older", token(func(t *posture.Token) { t.Created, t.Unused = ago(30*day+time.Second), []string{"x:write"} }), "tokens-narrow fail",
-		2, 26 - 2, 26, 92, 92, "", 92, 100, "mint invite deploy admin", nil},
+		2, 28 - 2, 28, 92, 92, "", 92, 100, "mint invite deploy admin", nil},
 	{"token that ends in 7 days", token(func(t *posture.Token) { t.Expires = now.Add(7 * day) }), "",
-		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"token that ends before", token(func(t *posture.Token) { t.Expires = now.Add(7*day - time.Second) }), "tokens-not-expiring fail",
-		2, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
+		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
 	{"one bad token among two", func(f *posture.Facts) {
 		bad := goodToken()
 		bad.ID, bad.LastUsed, bad.Expires, bad.Unused = "T2", time.Time{}, time.Time{}, []string{"x:write"}
 		f.Tokens = append(f.Tokens, bad)
 	}, "tokens-expire fail, tokens-used fail, tokens-narrow fail",
-		2, 26 - 2 - 1 - 2, 26, 80, 80, "", 80, 100, "mint invite deploy admin", nil},
+		2, 28 - 2 - 1 - 2, 28, 82, 82, "", 82, 100, "mint invite deploy admin", nil},
 
 	// Somebody else signs the owner in.
 	{"delegated with mfa", delegated("mfa"), atIdP,
@@ -254,77 +262,78 @@ var accounts = []account{
 		0, 13 - 2, 25, 44, 39, "second-factor", 68, 76, "", nil}, // known 19 of 25; with the 6, 17/25 = 68
 	{"delegated, with an app of one's own", all(oneApp, notSaved, func(f *posture.Facts) { f.Host.Delegated = &posture.Delegation{AMR: []string{"mfa"}} }),
 		"recovery-codes-saved fail, second-authenticator fail",
-		1, 26 - 2 - 1, 26, 88, 88, "", 88, 100, "mint deploy", nil},
+		1, 28 - 2 - 1, 28, 89, 89, "", 89, 100, "mint deploy", nil},
 
 	// Risks that somebody has taken on.
 	{"accepted", all(oneApp, accept(time.Time{}, posture.SecondAuthenticator)), "second-authenticator accepted",
-		1, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy", nil},
+		1, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy", nil},
 	{"accepted for another second", all(oneApp, accept(now.Add(time.Second), posture.SecondAuthenticator)), "second-authenticator accepted",
-		1, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy", nil},
+		1, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy", nil},
 	{"accepted until now", all(oneApp, accept(now, posture.SecondAuthenticator)), "second-authenticator fail",
-		1, 26 - 1, 26, 96, 96, "", 96, 100, "mint invite deploy", nil},
+		1, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy", nil},
 	{"accepted, critical", password(accept(time.Time{}, posture.SecondFactor)), strings.Replace(noFactor, "second-factor fail", "second-factor accepted", 1),
 		0, 13, 25, 52, 39, "second-factor", 39, 100, "", nil},
 	{"accepted, high", all(func(f *posture.Facts) { f.RecoveryUsed = ago(day) }, accept(time.Time{}, posture.RecoveryUseSeen)), "recovery-use-seen accepted",
-		2, 26 - 3, 26, 88, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
+		2, 28 - 3, 28, 89, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
 	{"accepted, partial", all(func(f *posture.Facts) { f.Recovery.Left = 2 }, accept(time.Time{}, posture.RecoveryCodesLeft)), "recovery-codes-left accepted",
-		2, 26 - 2, 26, 92, 92, "", 92, 100, "mint invite deploy admin", nil}, // nothing, not half
+		2, 28 - 2, 28, 92, 92, "", 92, 100, "mint invite deploy admin", nil}, // nothing, not half
 	{"accepted, but it passes", accept(time.Time{}, posture.SecondAuthenticator), "",
-		2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
+		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"accepted, but it is unknown", all(func(f *posture.Facts) { f.Host.EmailVerified = posture.Unknown }, accept(time.Time{}, posture.EmailVerified)), "email-verified unknown",
-		2, 26 - 2, 26, 92, 92, "", 100, 92, "mint invite admin", nil},
+		2, 28 - 2, 28, 92, 92, "", 100, 92, "mint invite admin", nil},
 
 	{"one app, and all else is bad", func(f *posture.Facts) {
 		oneApp(f)
 		noCodes(f)
+		weak(f)
 		f.RecoveryUsed, f.TOTP.Disabled, f.KeysCurrent, f.Host.EmailVerified = ago(day), true, false, posture.No
 		f.Tokens = []posture.Token{
 			{ID: "T1", Created: ago(100 * day), Unused: []string{"x:write"}},
 			{ID: "T2", Created: ago(day), Expires: now.Add(day)},
 		}
 	}, "recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail, recovery-use-seen fail, methods-open fail, " +
-		"keys-current fail, email-verified fail, tokens-expire fail, tokens-used fail, tokens-narrow fail, tokens-not-expiring fail",
-		1, 4, 26, 15, 15, "", 15, 100, "mint", nil},
+		"keys-current fail, authenticators-strong fail, email-verified fail, tokens-expire fail, tokens-used fail, tokens-narrow fail, tokens-not-expiring fail",
+		1, 4, 28, 14, 14, "", 14, 100, "mint", nil},
 
 	// Other models.
 	{"phishing-resistant asked for, apps", nothing, "phishing-resistant fail",
-		2, 26, 26 + 2, 92, 92, "", 92, 100, "mint invite deploy admin", unlocked},
+		2, 28, 28 + 2, 93, 93, "", 93, 100, "mint invite deploy admin", unlocked},
 	{"phishing-resistant asked for, one of two", func(f *posture.Facts) { f.Authenticators[0].PhishingResistant = true }, "phishing-resistant partial",
-		2, 26 + 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", unlocked},
+		2, 28 + 1, 30, 96, 96, "", 96, 100, "mint invite deploy admin", unlocked},
 	{"nothing but phishing-resistant", func(f *posture.Facts) {
 		f.Authenticators[0].PhishingResistant, f.Authenticators[1].PhishingResistant = true, true
 	}, "phishing-resistant pass",
-		3, 26 + 2, 28, 100, 100, "", 100, 100, "mint invite deploy admin", unlocked},
+		3, 28 + 2, 30, 100, 100, "", 100, 100, "mint invite deploy admin", unlocked},
 	{"phishing-resistant, but alone", func(f *posture.Facts) {
 		oneApp(f)
 		f.Authenticators[0].PhishingResistant = true
 	}, "phishing-resistant pass, second-authenticator fail",
-		1, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy", unlocked},
+		1, 30 - 1, 30, 96, 96, "", 96, 100, "mint invite deploy", unlocked},
 	{"address hidden", func(f *posture.Facts) { f.Host.EmailVerified = posture.No }, "email-verified hidden",
-		2, 26 - 2, 26 - 2, 100, 100, "", 100, 100, "mint invite admin", adjusted(posture.EmailVerified, posture.Adjustment{Hide: true})},
+		2, 28 - 2, 28 - 2, 100, 100, "", 100, 100, "mint invite admin", adjusted(posture.EmailVerified, posture.Adjustment{Hide: true})},
 	{"second authenticator in another plan", oneApp, "second-authenticator locked",
-		1, 26 - 1, 26 - 1, 100, 100, "", 100, 100, "mint invite deploy", adjusted(posture.SecondAuthenticator, posture.Adjustment{LockedBy: "Pro"})},
+		1, 28 - 1, 28 - 1, 100, 100, "", 100, 100, "mint invite deploy", adjusted(posture.SecondAuthenticator, posture.Adjustment{LockedBy: "Pro"})},
 	{"second factor in another plan", password(nothing), strings.Replace(noFactor, "second-factor fail", "second-factor locked", 1),
 		0, 13, 25 - 4, 61, 61, "", 61, 100, "", adjusted(posture.SecondFactor, posture.Adjustment{LockedBy: "Pro"})},
 	{"recovery codes hidden", nothing, "recovery-codes hidden",
-		1, 26 - 3, 26 - 3, 100, 100, "", 100, 100, "mint invite deploy", adjusted(posture.RecoveryCodesExist, posture.Adjustment{Hide: true})},
+		1, 28 - 3, 28 - 3, 100, 100, "", 100, 100, "mint invite deploy", adjusted(posture.RecoveryCodesExist, posture.Adjustment{Hide: true})},
 	{"own critical control, unknown", nothing, "own unknown",
-		2, 26, 26 + 4, 86, 39, "own", 100, 86, "mint invite deploy admin", own(posture.Critical, posture.StateUnknown)}, // known 26 of 30
+		2, 28, 28 + 4, 87, 39, "own", 100, 87, "mint invite deploy admin", own(posture.Critical, posture.StateUnknown)}, // known 28 of 32
 	{"own critical control, half", nothing, "own partial",
-		2, 26 + 2, 30, 93, 93, "", 93, 100, "mint invite deploy admin", own(posture.Critical, posture.Partial)},
+		2, 28 + 2, 32, 93, 93, "", 93, 100, "mint invite deploy admin", own(posture.Critical, posture.Partial)},
 	{"own high control, fails", nothing, "own fail",
-		2, 26, 26 + 3, 89, 79, "own", 79, 100, "mint invite deploy admin", own(posture.High, posture.Fail)},
+		2, 28, 28 + 3, 90, 79, "own", 79, 100, "mint invite deploy admin", own(posture.High, posture.Fail)},
 	{"own high control, unknown", nothing, "own unknown",
-		2, 26, 26 + 3, 89, 79, "own", 100, 89, "mint invite deploy admin", own(posture.High, posture.StateUnknown)},
+		2, 28, 28 + 3, 90, 79, "own", 100, 90, "mint invite deploy admin", own(posture.High, posture.StateUnknown)},
 	{"own critical and built-in high", func(f *posture.Facts) { f.RecoveryUsed = ago(day) }, "own fail, recovery-use-seen fail",
-		2, 26 - 3, 26 + 4, 76, 39, "own", 39, 100, "mint invite deploy admin", own(posture.Critical, posture.Fail)}, // 76 is under 79
-	{"at the cap, not over it", func(f *posture.Facts) { f.RecoveryUsed = ago(day) }, "own fail, recovery-use-seen fail",
-		2, 26 - 3, 26 + 3, 79, 79, "", 79, 100, "mint invite deploy admin", own(posture.High, posture.Fail)},
+		2, 28 - 3, 28 + 4, 78, 39, "own", 39, 100, "mint invite deploy admin", own(posture.Critical, posture.Fail)}, // 78 is under 79
+	{"at the cap, not over it", func(f *posture.Facts) { f.RecoveryUsed, f.TOTP.Disabled = ago(day), true }, "own fail, recovery-use-seen fail, methods-open fail",
+		2, 28 - 3 - 2, 28 + 1, 79, 79, "", 79, 100, "mint invite deploy admin", own(posture.Low, posture.Fail)},
 	{"critical and high, both under raw", func(f *posture.Facts) { f.RecoveryUsed = ago(day) }, "own fail, own-2 pass, own-3 pass, recovery-use-seen fail",
-		2, 26 - 3 + 4 + 4, 26 + 4 + 4 + 4, 81, 39, "own recovery-use-seen", 39, 100, "mint invite deploy admin", // the lower one counts
+		2, 28 - 3 + 4 + 4, 28 + 4 + 4 + 4, 82, 39, "own recovery-use-seen", 39, 100, "mint invite deploy admin", // the lower one counts
 		own(posture.Critical, posture.Fail, posture.Pass, posture.Pass)},
 	{"own low control, half", nothing, "own partial",
-		2, 26.5, 26 + 1, 98, 98, "", 98, 100, "mint invite deploy admin", own(posture.Low, posture.Partial)},
+		2, 28.5, 28 + 1, 98, 98, "", 98, 100, "mint invite deploy admin", own(posture.Low, posture.Partial)},
 }
 
 var unlocked = &posture.ModelConfig{Adjust: func(string, posture.Facts) posture.Adjustment { return posture.Adjustment{} }}
@@ -394,6 +403,7 @@ var builtin = []string{
 	posture.SecondFactor, posture.RecoveryCodesExist, posture.RecoveryCodesSaved, posture.RecoveryCodesLeft,
 	posture.SecondAuthenticator, posture.PhishingResistant, posture.EmailVerified, posture.MethodsOpen, posture.RecoveryUseSeen,
 	posture.TokensExpire, posture.TokensUsed, posture.TokensNarrow, posture.TokensNotExpiring, posture.KeysCurrent,
+	posture.AuthenticatorsStrong,
 }
 
 func TestAccounts(t *testing.T) {
@@ -447,15 +457,15 @@ func TestNothingAsked(t *testing.T) {
 func TestStates(t *testing.T) {
 	for _, c := range []struct {
 		state    posture.State
-		raw, max int // with 26 of 26 beside its 4: 100 × (26 + credit) / 30
+		raw, max int // with 28 of 28 beside its 4: 100 × (28 + credit) / 32
 		open     bool
 	}{
 		{posture.Pass, 100, 100, true},
 		{posture.Delegated, 100, 100, true},
-		{posture.NotApplicable, 100, 100, true}, // 26 of 26
-		{posture.Partial, 93, 93, false},        // 28 of 30
-		{posture.Fail, 86, 39, false},           // 26 of 30
-		{posture.StateUnknown, 86, 39, false},
+		{posture.NotApplicable, 100, 100, true}, // 28 of 28
+		{posture.Partial, 93, 93, false},        // 30 of 32
+		{posture.Fail, 87, 39, false},           // 28 of 32
+		{posture.StateUnknown, 87, 39, false},
 	} {
 		p := policyOf(t, *own(posture.Critical, c.state), posture.Gate{Action: "act", Controls: []string{"own"}})
 		r := p.Review(good(), now)
