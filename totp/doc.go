@@ -10,6 +10,8 @@
 // before it lets anybody in, and counts the failures (RFC 4226 §7.3; a six-digit code is worth
 // nothing without a throttle).
 //
+// [ParseImported] is for moving from another system: it reads secrets as such systems write them, weak ones too.
+//
 // With GODEBUG=fips140=only SHA-1, the default and what most authenticator apps can do, is not
 // available: every method of a Key answers with [ErrParams]. SHA-256 and SHA-512 work.
 package totp
@@ -24,7 +26,8 @@ import (
 const Period = 30 * time.Second
 
 var (
-	// ErrSecret says that a secret is missing, shorter than 16 bytes, too long, or not base32.
+	// ErrSecret says that a secret is missing, too short, too long, or not base32: 16 bytes are the least,
+	// and 10 for an imported one.
 	ErrSecret = errors.New("totp: bad secret")
 	// ErrParams says that an algorithm, a number of digits, a window, a counter or a step is out of
 	// bounds, or that the algorithm is SHA-1 under GODEBUG=fips140=only.

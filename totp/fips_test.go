@@ -51,7 +51,11 @@ func TestFIPSOnly(t *testing.T) {
 			}
 		}
 	}
-	_, err := totp.Key{Secret: totp.GenerateSecret(), Algorithm: totp.SHA256}.QR("Acme", "ada")
+	short, _, err := totp.ParseImported("JBSWY3DPEHPK3PXP")
+	require.NoError(t, err)
+	_, err = totp.Key{Secret: short, Algorithm: totp.SHA256, Weak: true}.Code(start)
+	require.ErrorIs(t, err, totp.ErrSecret, "crypto/hmac would panic")
+	_, err = totp.Key{Secret: totp.GenerateSecret(), Algorithm: totp.SHA256}.QR("Acme", "ada")
 	require.NoError(t, err)
 	t.Log("SHA-1 is refused, the others work")
 }

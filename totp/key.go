@@ -13,6 +13,9 @@ type Key struct {
 	Secret    Secret
 	Algorithm Algorithm
 	Digits    int // 6 or 8; 0 means 6
+	// Weak says that another system made the secret, with 10 to 15 bytes. A key has to be of the kind that it says:
+	// a secret of another length is ErrSecret, and so is a URI of a weak key, which no further app is to have.
+	Weak bool
 }
 
 // Check returns ErrSecret or ErrParams unless codes can be made with the key. The other methods of
@@ -20,8 +23,12 @@ type Key struct {
 func (k Key) Check() error {
 	// The length is asked here as well, not only where secrets are made: an empty or short HMAC key
 	// is a key that anybody can guess.
-	if n := len(k.Secret.raw()); n < minSecret || n > maxSecret {
-		return fmt.Errorf("%w: %d bytes, not %d to %d", ErrSecret, n, minSecret, maxSecret)
+	least, most := minSecret, maxSecret
+	if k.Weak {
+		least, most = minImported, minSecret-1
+	}
+	if n := len(k.Secret.raw()); n < least || n > most {
+		return fmt.Errorf("%w: %d bytes, not %d to %d", ErrSecret, n, least, most)
 	}
 	if int(k.Algorithm) >= len(algorithms) {
 		return fmt.Errorf("%w: unknown algorithm", ErrParams)
@@ -29,9 +36,14 @@ func (k Key) Check() error {
 	if d := k.digits(); d != 6 && d != 8 {
 		return fmt.Errorf("%w: %d digits, not 6 or 8", ErrParams, k.Digits)
 	}
-	// crypto/hmac would panic.
-	if k.Algorithm == SHA1 && fips140.Enforced() {
-		return fmt.Errorf("%w: SHA-1 is not available with GODEBUG=fips140=only", ErrParams)
+	// crypto/hmac would panic, for keys under 112 bits as well.
+	if fips140.Enforced() {
+		switch {
+		case k.Algorithm == SHA1:
+			return fmt.Errorf("%w: SHA-1 is not available with GODEBUG=fips140=only", ErrParams)
+		case k.Weak:
+			return fmt.Errorf("%w: a weak one cannot be used with GODEBUG=fips140=only", ErrSecret)
+		}
 	}
 	return nil
 }

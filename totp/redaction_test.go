@@ -73,7 +73,7 @@ func TestRedaction(t *testing.T) {
 		}
 		clean(buf.String(), "slog")
 	}
-	require.Equal(t, "[redacted] {[redacted] SHA1 0} [redacted]", fmt.Sprint(k.Secret, k, picture))
+	require.Equal(t, "[redacted] {[redacted] SHA1 0 false} [redacted]", fmt.Sprint(k.Secret, k, picture))
 
 	for _, v := range []any{k.Secret, &k.Secret, k, &k, picture, &picture, []totp.Key{k}, totp.Secret{}, totp.QR{}} {
 		b, err := json.Marshal(v)

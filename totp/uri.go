@@ -28,6 +28,9 @@ func (k Key) URI(issuer, account string) (string, error) {
 	if err := k.Check(); err != nil {
 		return "", err
 	}
+	if k.Weak {
+		return "", fmt.Errorf("%w: no app is given a weak one", ErrSecret)
+	}
 	if err := checkLabel("issuer", issuer); err != nil {
 		return "", err
 	}
