@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -16,11 +15,7 @@ func (s *Store) LoadAccount(ctx context.Context, id string) (storage.Record, err
 	if err := check(ctx, id); err != nil {
 		return storage.Record{}, err
 	}
-	var r storage.Record
-	if err := s.row(ctx, &s.queries.loadAccount, []any{id}, accountDest(&r)); err != nil {
-		return storage.Record{}, err
-	}
-	return r, nil
+	return load(ctx, s, &s.queries.loadAccount, []any{id}, accountDest)
 }
 
 // SaveAccount implements storage.Store.
@@ -64,16 +59,7 @@ func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]storag
 	if err := checkPage(ctx, after, limit); err != nil {
 		return nil, err
 	}
-	var page []storage.Record
-	err := s.rows(ctx, &s.queries.accounts, []any{after, limit}, func(rows *sql.Rows) error {
-		var r storage.Record
-		page = append(page, r)
-		return rows.Scan(accountDest(&page[len(page)-1])...)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return page, nil
+	return list(ctx, s, &s.queries.accounts, []any{after, limit}, accountDest)
 }
 
 func accountDest(r *storage.Record) []any {

@@ -67,24 +67,21 @@ func (s *Store) underLock(ctx context.Context, change func(session) error) error
 
 // immediately is SQLite's transaction that begins with the lock of the file.
 func (s *Store) immediately(ctx context.Context, change func(session) error) error {
-	c, err := s.db.Conn(ctx)
+	var c *sql.Conn
+	err := s.patiently(ctx, func() (err error) {
+		c, err = s.db.Conn(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	for {
+	err = s.patiently(ctx, func() error {
 		_, err := c.ExecContext(ctx, "BEGIN IMMEDIATE")
-		if err == nil {
-			break
-		}
-		if !s.conflict(err) {
-			return err
-		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	err = change(c)
 	if err == nil {
@@ -94,6 +91,22 @@ func (s *Store) immediately(ctx context.Context, change func(session) error) err
 		end(ctx, c, "ROLLBACK")
 	}
 	return err
+}
+
+// patiently calls try until it meets no conflict. While another process writes, SQLite may not even let a connection be
+// opened whose DSN sets a journal_mode that the file does not have yet.
+func (s *Store) patiently(ctx context.Context, try func() error) error {
+	for {
+		err := try()
+		if err == nil || !s.conflict(err) {
+			return err
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // end runs the last statement of a session, and drops the connection if that fails, which ends

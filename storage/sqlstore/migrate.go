@@ -142,7 +142,11 @@ func (s *Store) checkVersion(v int) error {
 // one migrates while the others wait, as long as ctx lets them. Where there is nothing to do it asks
 // for no right to change tables. It returns ErrSetup if the tables are newer.
 func (s *Store) Migrate(ctx context.Context) error {
-	v, err := s.Version(ctx)
+	var v int
+	err := s.patiently(ctx, func() (err error) {
+		v, err = s.Version(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -137,13 +137,6 @@ func (q *query) on(ctx context.Context, db *sql.DB) (runner, error) {
 	return runner{stmt: stmt}, nil
 }
 
-func (r runner) row(ctx context.Context, args []any) *sql.Row {
-	if r.stmt != nil {
-		return r.stmt.QueryRowContext(ctx, args...)
-	}
-	return r.db.QueryRowContext(ctx, r.text, args...)
-}
-
 func (r runner) rows(ctx context.Context, args []any) (*sql.Rows, error) {
 	if r.stmt != nil {
 		return r.stmt.QueryContext(ctx, args...)

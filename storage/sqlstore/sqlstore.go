@@ -76,45 +76,6 @@ func New(db *sql.DB, d Dialect, o Options) (*Store, error) {
 	return s, nil
 }
 
-// row runs a query for one row; where there is none it returns storage.ErrNotFound.
-func (s *Store) row(ctx context.Context, q *query, args, dest []any) error {
-	callers := ctx
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	run, err := q.on(ctx, s.db)
-	if err == nil {
-		err = run.row(ctx, args).Scan(dest...)
-	}
-	if errors.Is(err, sql.ErrNoRows) {
-		return storage.ErrNotFound
-	}
-	return s.fault(callers, q, err)
-}
-
-// rows runs a query and calls scan for each row.
-func (s *Store) rows(ctx context.Context, q *query, args []any, scan func(*sql.Rows) error) error {
-	callers := ctx
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	return s.fault(callers, q, func() error {
-		run, err := q.on(ctx, s.db)
-		if err != nil {
-			return err
-		}
-		rows, err := run.rows(ctx, args)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			if err := scan(rows); err != nil {
-				return err
-			}
-		}
-		return rows.Err()
-	}())
-}
-
 // exec runs a statement that writes and returns how many rows it changed.
 func (s *Store) exec(ctx context.Context, q *query, args ...any) (int64, error) {
 	callers := ctx

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 
@@ -36,7 +37,14 @@ func (s *stub) open(t testing.TB, d sqlstore.Dialect, o sqlstore.Options) *sqlst
 func (s *stub) Connect(context.Context) (driver.Conn, error) { return s, nil }
 func (s *stub) Driver() driver.Driver                        { return nil }
 func (s *stub) Close() error                                 { return nil }
-func (s *stub) Begin() (driver.Tx, error)                    { return nil, errors.New("no transactions") }
+func (s *stub) Begin() (driver.Tx, error)                    { return nil, errors.New("not the default isolation") }
+func (s *stub) Commit() error                                { return nil }
+func (s *stub) Rollback() error                              { return nil }
+
+func (s *stub) BeginTx(_ context.Context, o driver.TxOptions) (driver.Tx, error) {
+	s.texts = append(s.texts, fmt.Sprint("BEGIN ", sql.IsolationLevel(o.Isolation), " ", o.ReadOnly))
+	return s, nil
+}
 
 func (s *stub) Prepare(text string) (driver.Stmt, error) {
 	s.prepare++

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,13 +22,14 @@ func (s *Store) LoadToken(ctx context.Context, id string) (storage.TokenRecord, 
 	if err := check(ctx, id); err != nil {
 		return storage.TokenRecord{}, storage.AccountIndex{}, err
 	}
-	var t storage.TokenRecord
-	var owner storage.AccountIndex
-	err := s.row(ctx, &s.queries.loadToken, []any{id}, append(tokenDest(&t), indexDest(&owner)...))
-	if err != nil {
-		return storage.TokenRecord{}, storage.AccountIndex{}, err
+	type owned struct {
+		token storage.TokenRecord
+		owner storage.AccountIndex
 	}
-	return t, owner, nil
+	o, err := load(ctx, s, &s.queries.loadToken, []any{id}, func(o *owned) []any {
+		return append(tokenDest(&o.token), indexDest(&o.owner)...)
+	})
+	return o.token, o.owner, err
 }
 
 // SaveToken implements storage.Store.
@@ -64,8 +64,7 @@ func (s *Store) DeleteToken(ctx context.Context, id string, prev int64) error {
 	if err := checkVersion(prev); err != nil {
 		return err
 	}
-	var owner string
-	err := s.row(ctx, &s.queries.tokenOwner, []any{id, prev}, []any{&owner})
+	owner, err := load(ctx, s, &s.queries.tokenOwner, []any{id, prev}, func(owner *string) []any { return []any{owner} })
 	if errors.Is(err, storage.ErrNotFound) {
 		return storage.ErrConflict
 	}
@@ -91,7 +90,7 @@ func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) 
 	if err := storage.CheckID(accountID); err != nil {
 		return nil, err
 	}
-	return s.tokenPage(ctx, &s.queries.tokens, accountID, after, limit)
+	return list(ctx, s, &s.queries.tokens, []any{accountID, after, limit}, tokenDest)
 }
 
 // AllTokens implements storage.Store.
@@ -99,20 +98,7 @@ func (s *Store) AllTokens(ctx context.Context, after string, limit int) ([]stora
 	if err := checkPage(ctx, after, limit); err != nil {
 		return nil, err
 	}
-	return s.tokenPage(ctx, &s.queries.allTokens, after, limit)
-}
-
-func (s *Store) tokenPage(ctx context.Context, q *query, args ...any) ([]storage.TokenRecord, error) {
-	var page []storage.TokenRecord
-	err := s.rows(ctx, q, args, func(rows *sql.Rows) error {
-		var t storage.TokenRecord
-		page = append(page, t)
-		return rows.Scan(tokenDest(&page[len(page)-1])...)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return page, nil
+	return list(ctx, s, &s.queries.allTokens, []any{after, limit}, tokenDest)
 }
 
 // TouchTokens implements storage.Store.

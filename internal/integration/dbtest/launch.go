@@ -20,7 +20,7 @@ func startPostgres() (*Server, error) {
 		return nil, err
 	}
 	p.args = []string{"postgres", "-D", data, "-p", strconv.Itoa(port), "-h", "127.0.0.1", "-k", "",
-		"-c", "max_connections=200", "-c", "dynamic_shared_memory_type=mmap"}
+		"-c", "max_connections=200", "-c", "max_prepared_transactions=10", "-c", "dynamic_shared_memory_type=mmap"}
 	return &Server{driver: "pgx", process: p, dsn: func(database string) string {
 		if database == "" {
 			database = "postgres"
