@@ -10,6 +10,7 @@
 // Its symbols are those of base 62. The secret has 256 random bits, of which a store keeps the SHA-256.
 // The checksum is the CRC-32 of everything before it: it keeps typing errors and strings
 // that only look like tokens away from the store, and lets scanners be sure of a find. It proves nothing.
+// [Find] finds the tokens in a text of any kind, such as a log in which they have leaked.
 package tokens
 
 import "errors"

@@ -2,6 +2,7 @@ package tokens_test
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -19,7 +20,21 @@ func ExampleParse() {
 
 func ExamplePattern() {
 	fmt.Println(tokens.Pattern("acme"))
-	// Output: \bacme_[a-z][a-z0-9]{2}_[0-9A-Za-z]{63}\b
+	// Output: acme_[a-z][a-z0-9]{2}_[0-9A-Za-z]{63}
+}
+
+// A report has a token behind an escape; the host revokes it.
+func ExampleFind() {
+	leaked := tokens.Generate("acme", tokens.Personal)
+	report := strings.NewReader(`{"snippet":"export TOKEN=\n` + leaked.Reveal() + `\n"}`)
+	for token, err := range tokens.Find("acme", report) {
+		if err != nil {
+			fmt.Println(err) // the report could not be read to its end
+			return
+		}
+		fmt.Println(token, token.Reveal() == leaked.Reveal()) // svc.RevokePresented(ctx, token.Reveal())
+	}
+	// Output: [redacted] true
 }
 
 func ExampleScopes() {

@@ -1,6 +1,8 @@
 package main_test
 
 import (
+	"encoding/base64"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -196,18 +198,60 @@ func TestMigrateOfNoFile(t *testing.T) {
 	require.NotZero(t, p.run("migrate", "down", "-to", "7", "-lose-data").code)
 }
 
-// A token is found behind an escape, as reports in JSON and URLs have them.
-func TestLeakedBehindAnEscape(t *testing.T) {
+// Row F2: tokens are found in whatever they were found in: tokens.Find's forms, here one of each kind, in binary input,
+// in a line longer than any buffer, and behind each other.
+func TestLeakedInRealForms(t *testing.T) {
 	p := onMigratedSQLite(t)
 	o := p.enrol("user-42")
-	for name, around := range map[string]string{"json": `{"snippet":"export X=1\n%"}`, "url": `/?next=%3Ftoken%3D%`, "variable": `TOKEN_%_X`} {
-		text, id := o.mint(t, name)
-		i := strings.LastIndexByte(around, '%')
-		r := p.feed(around[:i]+text+around[i+1:], "leaked")
-		if !strings.Contains(r.out, id) {
-			t.Errorf("%s: not revoked: %s%s, exit status %d", name, r.out, r.errs, r.code)
-		}
+	forms := map[string]func(string) string{
+		"json":    func(s string) string { return `{"msg":"token:\n` + s + `\n"}` },
+		"url":     func(s string) string { return `/?next=%3Ftoken%3D` + s },
+		"header":  func(s string) string { return "Bearer%20" + s },
+		"word":    func(s string) string { return "TOKEN_" + s + "_X" },
+		"escaped": func(s string) string { return strings.ReplaceAll(s, "_", `\u005f`) },
+		"percent": func(s string) string { return strings.ReplaceAll(s, "_", "%255F") },
+		"mail":    func(s string) string { return "token=3D" + s[:30] + "=\r\n" + s[30:] },
+		"html":    func(s string) string { return s[:30] + "<wbr>" + strings.ReplaceAll(s[30:], "_", "&#95;") },
+		"color":   func(s string) string { return "\x1b[31m" + s[:30] + "\x1b[m" + s[30:] },
+		"basic":   func(s string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte("ada:"+s)) },
+		"utf-16":  func(s string) string { return "\xff\xfe" + strings.Join(strings.Split(s, ""), "\x00") + "\x00" },
+		"hex":     func(s string) string { return fmt.Sprintf("0x%x", s) },
+		"line":    func(s string) string { return strings.Repeat("no line ends here; ", 1<<14) + s },
+		"binary":  func(s string) string { return "\x00\xff\xfe\x80" + s + "\x80\x00" },
 	}
+	require.NotEmpty(t, forms)
+	var all strings.Builder
+	want := map[string]bool{}
+	for name, form := range forms {
+		text, id := o.mint(t, name)
+		want["revoked token "+id+", "+name+", of user-42"] = true
+		all.WriteString(form(text))
+		all.WriteString(form(text)) // a second time says nothing
+	}
+	r := p.feed(all.String(), "leaked")
+	require.Equal(t, fmt.Sprintf("%d tokens revoked\n", len(forms)), r.errs)
+	require.Zero(t, r.code)
+	got := map[string]bool{}
+	for line := range strings.Lines(r.out) {
+		got[strings.TrimSuffix(line, "\n")] = true
+	}
+	require.Equal(t, want, got)
+	require.Equal(t, ran{0, "", "0 tokens revoked\n"}, p.feed(all.String(), "leaked"))
+	require.Equal(t, ran{0, "", "0 tokens revoked\n"}, p.feed("", "leaked"))
+}
+
+// Input that cannot be read to its end is a fault, and what was found before it is revoked and named.
+func TestLeakedOfInputThatFails(t *testing.T) {
+	p := onMigratedSQLite(t)
+	cmd := p.command("leaked")
+	dir, err := os.Open(t.TempDir())
+	require.NoError(t, err)
+	defer dir.Close()
+	cmd.Stdin = dir
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	require.Equal(t, 1, cmd.ProcessState.ExitCode())
+	require.Equal(t, "gatehouse: standard input cannot be read; 0 tokens revoked, run it again with the same input\n", string(out))
 }
 
 // What stands in the database does not get to the terminal as it is: it may have been written to.

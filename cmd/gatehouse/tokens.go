@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -175,8 +173,10 @@ func purgeTokens(ctx context.Context, c *cli.Command) error {
 func leakedCommand() *cli.Command {
 	return &cli.Command{
 		Name: "leaked", Usage: "revoke the tokens on standard input that are ours",
-		Description: `Each line may hold tokens among other text, as a scanner's report does. Those that are genuine are revoked,
-rotated copies with their successors, and named by their IDs; nothing is said of anything else, and no token is
+		Description: `Whatever they were found in will do: a log, a mail, a dump, a scanner's report, of any length and in any
+mixture. Tokens are found whatever stands before and after them, and also in JSON, URLs, HTML, mails, UTF-16, base64
+and hexadecimal. Not found is what is compressed, encrypted, cut or changed: decompress first. Those that are genuine
+are revoked, rotated copies with their successors, and named by their IDs; nothing is said of anything else, and no token is
 printed. Those that had ended already are not named again. It can be repeated. With -json, one document a line
 for each token.` + examples(
 			"gatehouse leaked -brand acme -operator ada < found.txt",
@@ -187,52 +187,50 @@ for each token.` + examples(
 	}
 }
 
-const maxLine = 16 << 20 // bytes of standard input
-
 func leaked(ctx context.Context, c *cli.Command) error {
 	s, _, err := openAs(ctx, c, setting{brand: true})
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	// Without the bounds of a word: in a report a token may stand behind an escape, as in "\ntoken" or "%3Dtoken".
-	ours := regexp.MustCompile(strings.ReplaceAll(tokens.Pattern(c.String("brand")), `\b`, ""))
-	lines := bufio.NewScanner(c.Root().Reader)
-	lines.Buffer(nil, maxLine)
-	found := make(chan []string)
+	type find struct {
+		token tokens.Token
+		err   error
+	}
+	finds := make(chan find)
 	go func() { // which an interrupted run leaves behind, waiting for its input
-		defer close(found)
-		for lines.Scan() {
-			found <- ours.FindAllString(lines.Text(), -1)
+		defer close(finds)
+		for token, err := range tokens.Find(c.String("brand"), c.Root().Reader) {
+			finds <- find{token, err}
 		}
 	}()
-	ended := 0
-	for more := true; more; {
-		var here []string
+	for ended := 0; ; {
+		var here find
+		more := true
 		select {
-		case here, more = <-found:
+		case here, more = <-finds:
 		case <-ctx.Done():
 			return fmt.Errorf("%w; %s revoked, run it again with the same input", errInterrupted, counted(ended, "token"))
 		}
-		for _, text := range here {
-			err := s.svc.RevokePresented(ctx, text)
-			n, failed := s.nameRevoked()
-			ended += n
-			if err != nil {
-				return fmt.Errorf("%w; %s revoked, run it again with the same input", s.db.explain(ctx, err), counted(ended, "token"))
+		switch {
+		case !more:
+			if !c.Bool("json") {
+				fmt.Fprintf(s.errs, "%s revoked\n", counted(ended, "token"))
 			}
-			if failed != nil {
-				return failed
-			}
+			return s.logged()
+		case here.err != nil:
+			return fmt.Errorf("standard input cannot be read; %s revoked, run it again with the same input", counted(ended, "token"))
+		}
+		err := s.svc.RevokePresented(ctx, here.token.Reveal())
+		n, failed := s.nameRevoked()
+		ended += n
+		if err != nil {
+			return fmt.Errorf("%w; %s revoked, run it again with the same input", s.db.explain(ctx, err), counted(ended, "token"))
+		}
+		if failed != nil {
+			return failed
 		}
 	}
-	if lines.Err() != nil {
-		return fmt.Errorf("standard input cannot be read, or has a line of over %d MiB; %s revoked", maxLine>>20, counted(ended, "token"))
-	}
-	if !c.Bool("json") {
-		fmt.Fprintf(s.errs, "%s revoked\n", counted(ended, "token"))
-	}
-	return s.logged()
 }
 
 // nameRevoked prints the tokens that were revoked since it was last called, and returns how many they are.
