@@ -184,6 +184,8 @@ func TestCanary(t *testing.T) {
 		"ChallengeToken": nest(ch.Token),
 		"Config":         nest(config),
 		"DeniedError":    nest(*denied.(*gatehouse.DeniedError)),
+		"MissingError":   nest(gatehouse.MissingError{AccountID: "user-42"}),
+		"SignIn":         nest(must(h.Before(ctx, o.id))),
 		"Enrol":          nest(gatehouse.Enrol{Label: "ada"}),
 		"Enrolling":      nest(gatehouse.Enrolling{ID: enr.ID}),
 		"Enrolment":      nest(enr),

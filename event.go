@@ -39,7 +39,8 @@ const (
 	KeyMoved                  = EventKind(core.KeyMoved)
 	AccountImported           = EventKind(core.WasImported)
 	AccountDeleted            = EventKind(core.WasDeleted)
-	AccountRestored           = EventKind(core.WasRestored) // AfterRestore: the owner may have no recovery codes any more
+	AccountRestored           = EventKind(core.WasRestored)   // AfterRestore: the owner may have no recovery codes any more
+	SecondFactorMissing       = EventKind(core.FactorMissing) // the host expects one, and the store has none: see MissingError
 
 	TokenMinted     = EventKind(core.TokenMinted)
 	TokenFirstUsed  = EventKind(core.TokenFirstUsed)  // each process may tell it once
@@ -84,6 +85,11 @@ type Event struct {
 	CodesLeft         int       // of RecoveryCodeUsed and RecoveryCodesLow; not in Activity
 	RetryAt           time.Time // not in Activity
 	Count             int       // how many events a run stands for; at least 1
+	First             time.Time // when the first of a run was; zero where Count is 1
+
+	// Number counts the entries of the account's Activity, 1 for the first: that of the newest one which the owner was
+	// shown is for ReviewActivity. 0 for what an Observer is told.
+	Number int64
 }
 
 // LogValue returns the fields that are set.
@@ -126,7 +132,7 @@ func eventOf(account string, e core.Event) Event {
 		Kind: EventKind(e.Kind), AccountID: account, At: time.Unix(e.At, 0).UTC(), Method: Method(e.Method),
 		AuthenticatorID: e.Auth, TokenID: e.Token, Address: e.Address, OperatorID: e.Operator, Reason: e.Detail,
 		Why: e.Why.String(), CodesLeft: e.Left, RetryAt: core.Time(e.RetryAt), Count: max(e.Count, 1),
-		Level: e.Level, Score: e.Score,
+		First: core.Time(e.First), Number: e.Number, Level: e.Level, Score: e.Score,
 	}
 	switch {
 	case e.Token != "":
@@ -139,9 +145,11 @@ func eventOf(account string, e core.Event) Event {
 	return event
 }
 
-// Activity returns what has recently happened to an account, newest first: at most 20 entries, of
-// which ten are kept for changes of factors. A run of denied codes is one entry with its Count and
-// the time of the last. Show it to the owner, who alone can say "that was not me".
+// Activity returns what has happened to an account, newest first: as a rule the last 20 entries, of which ten
+// are kept for changes of factors. What an owner has to look at, such as the use of a recovery code or a new
+// token, stays until ReviewActivity has named it or a later entry; where there is too much of that, entries of one
+// kind become a run. A run, also of denied codes, is one entry with its Count and the times of the first and the
+// last. Show it to the owner, who alone can say "that was not me".
 func (s *Service) Activity(ctx context.Context, account string) ([]Event, error) {
 	a, _, err := s.load(ctx, account)
 	if err != nil {

@@ -150,10 +150,24 @@ func ExampleService_History() {
 func ExampleOwner_ReviewActivity() {
 	ctx := context.Background()
 	svc := judging()
-	proof, err := svc.Attest(ctx, "user-42", gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	if err := svc.Operator("support-7").PasswordChanged(ctx, "user-42", gatehouse.KeepTokens); err != nil {
+		log.Fatal(err)
+	}
+	check, err := svc.Before(ctx, "user-42") // and then the host looks at the new password
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(svc.Owner(proof).ReviewActivity(ctx))
-	// Output: <nil>
+	proof, err := check.Attest(ctx, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	shown, err := svc.Activity(ctx, "user-42") // what the page has shown
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(shown[0].Kind, shown[0].OperatorID)
+	fmt.Println(svc.Owner(proof).ReviewActivity(ctx, shown[0].Number))
+	// Output:
+	// password changed support-7
+	// <nil>
 }

@@ -157,6 +157,15 @@ var places = func() map[string]place {
 			require.Equal(o.h.t, err != nil, ch.Step == gatehouse.Denied)
 			return err
 		}, named(nil)},
+		"Service.Before/account": {func(o *owner, s string) error {
+			try, err := o.h.Before(ctx, s)
+			require.Equal(o.h.t, err != nil, try == gatehouse.SignIn{})
+			return err
+		}, named(nil)},
+		"SignIn.Attest/method": {func(o *owner, s string) error {
+			_, err := must(o.h.Before(ctx, o.id)).Attest(ctx, gatehouse.FirstFactor{Method: s, At: o.h.clock()})
+			return err
+		}, nil},
 		"Service.Status/account":   {func(o *owner, s string) error { _, err := o.h.Status(ctx, s); return err }, named(nil)},
 		"Service.Activity/account": {func(o *owner, s string) error { _, err := o.h.Activity(ctx, s); return err }, named(nil)},
 		"Service.Answer/challenge": {func(o *owner, s string) error { _, err := o.h.Answer(ctx, s, o.code()); return err }, denied},
@@ -297,6 +306,7 @@ func TestHostileTextGoesEverywhere(t *testing.T) {
 		"LogEvents":            "takes a logger",
 		"ObserverFunc.Observe": "calls what the host wrote",
 		"Service.Close":        "takes nothing",
+		"SignIn.Challenge":     "takes nothing", "SignIn.ExpectSecondFactor": "takes nothing", "MissingError.Error": "takes nothing",
 
 		"AddingAuthenticator": "takes nothing", "RegeneratingRecoveryCodes": "takes nothing", "DisablingTwoFactor": "takes nothing",
 		"Resetting": "takes nothing", "RevokingAllTokens": "takes nothing",

@@ -51,28 +51,12 @@ type FirstFactor struct {
 // ago, otherwise ErrStepUpRequired. It is enough only for an account without a second factor, and
 // that is asked when the proof is used. Never attest for a session that merely exists: whoever holds
 // a stolen one would pair an authenticator of their own.
+//
+// A first factor that was checked before the account's last PasswordChanged, Reset, Suspend, Resume or
+// AfterRestore, or in the same second, is over: ErrStepUpRequired. That goes by the server's clock; [Service.Before]
+// needs none.
 func (s *Service) Attest(ctx context.Context, account string, f FirstFactor, opts ...Option) (Proof, error) {
-	if !validMethod(f.Method) {
-		return Proof{}, errInvalidMethod
-	}
-	o, err := about(account, opts)
-	if err != nil {
-		return Proof{}, err
-	}
-	var claim core.Proof
-	err = s.apply(ctx, account, transition{step: func(a core.Account, env core.Env) (core.Account, error) {
-		next := a.Create(env)
-		p, err := next.Attest(f.Method, f.At, o.session, env)
-		if err != nil {
-			return a, err
-		}
-		claim = p
-		return next, nil
-	}})
-	if err != nil {
-		return Proof{}, err
-	}
-	return s.sealProof(ctx, claim)
+	return SignIn{s: s, account: account}.Attest(ctx, f, opts...)
 }
 
 var errInvalidMethod = fmt.Errorf("%w: the first factor's method is 1 to %d bytes of a-z, 0-9 and _", ErrInvalid, maxMethod)

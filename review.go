@@ -173,16 +173,15 @@ func (s *Service) askHost(ctx context.Context, account string) posture.Host {
 func (e evidence) facts() posture.Facts {
 	a, env := e.account, e.env
 	f := posture.Facts{
-		Recovery:     posture.RecoverySet{Left: a.Recovery.Left()},
-		RecoveryUsed: core.Time(a.CodeUsed()),
-		Reviewed:     core.Time(a.Reviewed),
-		TOTP:         methodOf(len(a.Authenticators) > 0, a.TOTPState(env)),
-		ResetPending: a.Reset != nil,
-		OperatorCode: a.OperatorState(env).Available,
-		Suspended:    a.Suspension != nil,
-		KeysCurrent:  len(a.UnderOther(e.s.sealer.Primary())) == 0,
-		TokensKnown:  e.known,
-		Host:         e.host,
+		Recovery:       posture.RecoverySet{Left: a.Recovery.Left()},
+		RecoveryUnseen: core.Time(a.CodeUseUnseen()),
+		TOTP:           methodOf(len(a.Authenticators) > 0, a.TOTPState(env)),
+		ResetPending:   a.Reset != nil,
+		OperatorCode:   a.OperatorState(env).Available,
+		Suspended:      a.Suspension != nil,
+		KeysCurrent:    len(a.UnderOther(e.s.sealer.Primary())) == 0,
+		TokensKnown:    e.known,
+		Host:           e.host,
 	}
 	f.RecoveryCodes = methodOf(f.Recovery.Left > 0, a.RecoveryState(env))
 	if a.Recovery != nil {
@@ -281,11 +280,12 @@ func (s *Service) follow(ctx context.Context, account string, events []core.Even
 	}
 }
 
-// ReviewActivity says that the owner has looked at the account's recent activity and that it was their
-// own. It needs a proof of the last 15 minutes, by a code of an authenticator.
-func (o Owner) ReviewActivity(ctx context.Context) error {
+// ReviewActivity says that the owner has looked at the account's activity and that it was their own, up to the
+// entry of this Number, which is that of the newest Event the owner was shown. It needs a proof of the last 15
+// minutes, by a code of an authenticator. ErrInvalid says that the activity has no entry of this number yet.
+func (o Owner) ReviewActivity(ctx context.Context, upTo int64) error {
 	return o.change(ctx, nil, func(a core.Account, p core.Presented, env core.Env) (core.Account, error) {
-		return a.ReviewActivity(p, env)
+		return a.ReviewActivity(p, upTo, env)
 	})
 }
 

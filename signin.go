@@ -87,23 +87,11 @@ type Challenge struct {
 // Challenge says whether an account needs a second step. Call it once the first factor was right,
 // with the host's own ID of the account; whoever can call it for an account without the first factor
 // can guess at the second. An error is never "not needed"; that of a suspended account is ErrDenied.
+//
+// A password that is changed while it is being checked gets through here: [Service.Before] and [SignIn.Challenge]
+// see that.
 func (s *Service) Challenge(ctx context.Context, account string) (Challenge, error) {
-	a, _, err := s.load(ctx, account)
-	if err != nil {
-		return Challenge{}, err
-	}
-	if a.Suspension != nil {
-		return Challenge{}, &DeniedError{Disabled: true}
-	}
-	if !a.Protected() {
-		return Challenge{Step: NotNeeded}, nil
-	}
-	env := s.env()
-	token, err := s.sealText(ctx, purposeChallenge, a.Challenge(env))
-	if err != nil {
-		return Challenge{}, err
-	}
-	return challenge(a, token, env), nil
+	return SignIn{s: s, account: account}.Challenge(ctx)
 }
 
 // CheckChallenge returns what a challenge asks for, as it is now, if the challenge still stands, for a page

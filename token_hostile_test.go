@@ -38,7 +38,7 @@ func posturePlaces() map[string]place {
 			return err
 		}, stepUp},
 		"Service.Require/action":   {func(o *owner, s string) error { return o.h.Require(ctx, o.proof, s) }, invalid},
-		"Owner.ReviewActivity/p":   {func(o *owner, s string) error { return o.h.Owner(gatehouse.ProofFromString(s)).ReviewActivity(ctx) }, stepUp},
+		"Owner.ReviewActivity/p":   {func(o *owner, s string) error { return o.h.Owner(gatehouse.ProofFromString(s)).ReviewActivity(ctx, 1) }, stepUp},
 		"RemovingAuthenticator/id": {func(o *owner, s string) error { return preview(o, gatehouse.RemovingAuthenticator(s)) }, always(gatehouse.ErrState)},
 		"AcceptingRisk/control":    {func(o *owner, s string) error { return preview(o, gatehouse.AcceptingRisk(s, time.Time{})) }, invalid},
 		"ChangingPlan/plan":        {func(o *owner, s string) error { return preview(o, gatehouse.ChangingPlan(s)) }, always(nil)},

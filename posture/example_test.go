@@ -178,7 +178,7 @@ func ExampleReview_WriteText() {
 	//
 	// PASS     critical  Two-factor sign-in               An authenticator is paired.
 	// PASS     high      Recovery codes                   2 of 10 codes are unused.
-	// PASS     high      Use of recovery codes looked at  No recovery code was used in the last 30 days.
+	// PASS     high      Use of recovery codes looked at  The owner has looked at every use of a recovery code.
 	// PASS     medium    Recovery codes saved             The owner has said that the codes are saved.
 	// PARTIAL  medium    Enough recovery codes            Only 2 unused, of 10.
 	// LOCKED   medium    Phishing-resistant sign-in       Opened by: a later version

@@ -16,8 +16,7 @@ const (
 type Facts struct {
 	Authenticators []Authenticator
 	Recovery       RecoverySet
-	RecoveryUsed   time.Time // when a recovery code was last used; zero: never
-	Reviewed       time.Time // when the owner last said to have looked at the account's activity
+	RecoveryUnseen time.Time // when a recovery code was last used that the owner has not looked at; zero: never
 	TOTP           Method
 	RecoveryCodes  Method
 	ResetPending   bool // an operator has removed the factors, and the owner has yet to enrol anew

@@ -186,16 +186,10 @@ var accounts = []account{
 		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
 	{"recovery codes disabled", func(f *posture.Facts) { f.RecoveryCodes.Disabled = true }, "methods-open partial",
 		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
-	{"recovery code used, not looked at", func(f *posture.Facts) { f.RecoveryUsed, f.Reviewed = ago(day), ago(2*day) }, "recovery-use-seen fail",
+	{"recovery code used, not looked at", func(f *posture.Facts) { f.RecoveryUnseen = ago(day) }, "recovery-use-seen fail",
 		2, 28 - 3, 28, 89, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
-	{"recovery code used, looked at", func(f *posture.Facts) { f.RecoveryUsed, f.Reviewed = ago(day), ago(day-time.Second) }, "",
-		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
-	{"recovery code used in the second of the look", func(f *posture.Facts) { f.RecoveryUsed, f.Reviewed = ago(day), ago(day) }, "recovery-use-seen fail",
+	{"recovery code used long ago, not looked at", func(f *posture.Facts) { f.RecoveryUnseen = ago(3650 * day) }, "recovery-use-seen fail",
 		2, 28 - 3, 28, 89, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
-	{"recovery code used 30 days ago", func(f *posture.Facts) { f.RecoveryUsed = ago(30 * day) }, "recovery-use-seen fail",
-		2, 28 - 3, 28, 89, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
-	{"recovery code used over 30 days ago", func(f *posture.Facts) { f.RecoveryUsed = ago(30*day + time.Second) }, "",
-		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 
 	// What the host knows.
 	{"address not verified", func(f *posture.Facts) { f.Host.EmailVerified = posture.No }, "email-verified fail",
@@ -273,7 +267,7 @@ var accounts = []account{
 		1, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy", nil},
 	{"accepted, critical", password(accept(time.Time{}, posture.SecondFactor)), strings.Replace(noFactor, "second-factor fail", "second-factor accepted", 1),
 		0, 13, 25, 52, 39, "second-factor", 39, 100, "", nil},
-	{"accepted, high", all(func(f *posture.Facts) { f.RecoveryUsed = ago(day) }, accept(time.Time{}, posture.RecoveryUseSeen)), "recovery-use-seen accepted",
+	{"accepted, high", all(func(f *posture.Facts) { f.RecoveryUnseen = ago(day) }, accept(time.Time{}, posture.RecoveryUseSeen)), "recovery-use-seen accepted",
 		2, 28 - 3, 28, 89, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
 	{"accepted, partial", all(func(f *posture.Facts) { f.Recovery.Left = 2 }, accept(time.Time{}, posture.RecoveryCodesLeft)), "recovery-codes-left accepted",
 		2, 28 - 2, 28, 92, 92, "", 92, 100, "mint invite deploy admin", nil}, // nothing, not half
@@ -286,7 +280,7 @@ var accounts = []account{
 		oneApp(f)
 		noCodes(f)
 		weak(f)
-		f.RecoveryUsed, f.TOTP.Disabled, f.KeysCurrent, f.Host.EmailVerified = ago(day), true, false, posture.No
+		f.RecoveryUnseen, f.TOTP.Disabled, f.KeysCurrent, f.Host.EmailVerified = ago(day), true, false, posture.No
 		f.Tokens = []posture.Token{
 			{ID: "T1", Created: ago(100 * day), Unused: []string{"x:write"}},
 			{ID: "T2", Created: ago(day), Expires: now.Add(day)},
@@ -325,11 +319,11 @@ var accounts = []account{
 		2, 28, 28 + 3, 90, 79, "own", 79, 100, "mint invite deploy admin", own(posture.High, posture.Fail)},
 	{"own high control, unknown", nothing, "own unknown",
 		2, 28, 28 + 3, 90, 79, "own", 100, 90, "mint invite deploy admin", own(posture.High, posture.StateUnknown)},
-	{"own critical and built-in high", func(f *posture.Facts) { f.RecoveryUsed = ago(day) }, "own fail, recovery-use-seen fail",
+	{"own critical and built-in high", func(f *posture.Facts) { f.RecoveryUnseen = ago(day) }, "own fail, recovery-use-seen fail",
 		2, 28 - 3, 28 + 4, 78, 39, "own", 39, 100, "mint invite deploy admin", own(posture.Critical, posture.Fail)}, // 78 is under 79
-	{"at the cap, not over it", func(f *posture.Facts) { f.RecoveryUsed, f.TOTP.Disabled = ago(day), true }, "own fail, recovery-use-seen fail, methods-open fail",
+	{"at the cap, not over it", func(f *posture.Facts) { f.RecoveryUnseen, f.TOTP.Disabled = ago(day), true }, "own fail, recovery-use-seen fail, methods-open fail",
 		2, 28 - 3 - 2, 28 + 1, 79, 79, "", 79, 100, "mint invite deploy admin", own(posture.Low, posture.Fail)},
-	{"critical and high, both under raw", func(f *posture.Facts) { f.RecoveryUsed = ago(day) }, "own fail, own-2 pass, own-3 pass, recovery-use-seen fail",
+	{"critical and high, both under raw", func(f *posture.Facts) { f.RecoveryUnseen = ago(day) }, "own fail, own-2 pass, own-3 pass, recovery-use-seen fail",
 		2, 28 - 3 + 4 + 4, 28 + 4 + 4 + 4, 82, 39, "own recovery-use-seen", 39, 100, "mint invite deploy admin", // the lower one counts
 		own(posture.Critical, posture.Fail, posture.Pass, posture.Pass)},
 	{"own low control, half", nothing, "own partial",

@@ -1,7 +1,9 @@
 package securitypage
 
 import (
+	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/posture"
@@ -15,6 +17,7 @@ type activityData struct {
 	Entries []entry
 	// Ask says that the owner has yet to say whether a use of a recovery code was theirs.
 	Ask    bool
+	Seen   int64 // the Number of the newest entry
 	Status gatehouse.Status
 }
 
@@ -26,6 +29,9 @@ func (c *call) activity() error {
 	d := activityData{Status: st}
 	if d.Entries, err = c.entries(allEntries); err != nil {
 		return err
+	}
+	if len(d.Entries) > 0 {
+		d.Seen = d.Entries[0].Number
 	}
 	review, err := c.review()
 	if err != nil {
@@ -39,7 +45,11 @@ func (c *call) activity() error {
 }
 
 func (c *call) reviewed() error {
-	if err := c.owner().ReviewActivity(c.ctx()); err != nil {
+	seen, err := strconv.ParseInt(c.field("seen"), 10, 64)
+	if err != nil {
+		return errors.Join(errForm, err)
+	}
+	if err := c.owner().ReviewActivity(c.ctx(), seen); err != nil {
 		return err
 	}
 	c.redirect(c.p.c.Path+"/activity", "reviewed")

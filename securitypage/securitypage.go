@@ -48,6 +48,10 @@ type Session struct {
 	// session manager that loads and saves around a request it may be told that its code was used. There is no default.
 	Keep func(gatehouse.Proof) error
 
+	// ExpectSecondFactor says that the account has a second factor, as the host knows by itself: see
+	// gatehouse.SignIn.ExpectSecondFactor. Where the store has none, a password then proves nothing on this page.
+	ExpectSecondFactor bool
+
 	// Challenge is the gatehouse.ChallengeToken of a sign-in whose first factor was right, as text. While
 	// it is set nobody is signed in, and only the second step is shown.
 	Challenge string

@@ -123,11 +123,18 @@ func (c *call) stepUpHere() error {
 		}
 		proof = v.Proof
 	default:
+		check, err := c.svc().Before(c.ctx(), c.s.Account)
+		if err != nil {
+			return err
+		}
+		if c.s.ExpectSecondFactor {
+			check = check.ExpectSecondFactor()
+		}
 		f, err := c.p.c.FirstFactor(c.r, c.s.Account, password)
 		if err != nil {
 			return c.deniedHere(err, "step_up_password", "wrong.password")
 		}
-		if proof, err = c.svc().Attest(c.ctx(), c.s.Account, f, c.tied()...); err != nil {
+		if proof, err = check.Attest(c.ctx(), f, c.tied()...); err != nil {
 			return err
 		}
 	}

@@ -224,4 +224,5 @@ var english = map[string]string{
 	"event.token revoked": "Token revoked", "event.all tokens revoked": "All tokens revoked", "event.token purged": "Token removed from the list",
 	"event.risk accepted": "Risk accepted", "event.risk withdrawn": "Risk no longer accepted", "event.activity reviewed": "You looked at the activity",
 	"event.posture changed": "Protection changed", "event.posture rules changed": "Rules of protection changed", "event.restored from a backup": "Restored from a backup",
+	"event.second factor missing": "Two-factor sign-in was expected, and was off",
 }

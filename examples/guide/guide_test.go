@@ -134,6 +134,22 @@ func TestAfter(t *testing.T) {
 	require.Equal(t, 401, fourth.home())
 }
 
+// Row K1: a session of the old password, which knows when that was checked, pairs no phone once the password is another.
+func TestOldSessionPairsNothing(t *testing.T) {
+	svc := gatehousetest.New(t, func(c *gatehouse.Config) { c.Now = time.Now })
+	server := httptest.NewTLSServer(after.New(svc.Service))
+	defer server.Close()
+	intruder, owner := newBrowser(t, server), newBrowser(t, server)
+	for _, b := range []browser{intruder, owner} {
+		status, _ := b.post("/login", "user", "ada", "password", "correct horse")
+		require.Equal(t, 200, status)
+	}
+	status, _ := owner.post("/password", "password", "battery staple")
+	require.Equal(t, 200, status)
+	status, _ = intruder.post("/pair")
+	require.Equal(t, 401, status)
+}
+
 // What the guide shows is what package after does, and the number of lines it states is right.
 func TestGuideIsTrue(t *testing.T) {
 	read := func(path string) string {

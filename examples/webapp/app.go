@@ -71,9 +71,7 @@ func newApp(ctx context.Context, o options) (*app, error) {
 	}
 	a.svc, err = gatehouse.New(store, gatehouse.Config{
 		Issuer: name, Keys: o.Keys, Tokens: rules, Posture: gates, HostFacts: a.facts, Now: o.Now,
-		// This program has the log alone. A real service also writes to the owner, to an address that an intruder
-		// does not control: who is not told of a new authenticator cannot object.
-		Observer: gatehouse.LogEvents(o.Log),
+		Observer: gatehouse.ObserverFunc(a.observe),
 	})
 	if err != nil {
 		return nil, err
@@ -103,6 +101,24 @@ func newApp(ctx context.Context, o options) (*app, error) {
 	}
 	a.handler = a.routes(page, guard, api)
 	return a, nil
+}
+
+// observe is gatehouse.Config.Observer. It is told at most once, so what it notes is put right at each sign-in, and
+// by support where two-factor was turned off and this was not told.
+func (a *app) observe(ctx context.Context, e gatehouse.Event) {
+	// This program has the log alone. A real service also writes to the owner, to an address that an intruder
+	// does not control: who is not told of a new authenticator cannot object.
+	gatehouse.LogEvents(a.log).Observe(ctx, e)
+	var err error
+	switch e.Kind {
+	case gatehouse.AuthenticatorAdded, gatehouse.Verified:
+		err = a.users.setFactor(ctx, e.AccountID, true)
+	case gatehouse.TwoFactorOff:
+		err = a.users.setFactor(ctx, e.AccountID, false)
+	}
+	if err != nil {
+		a.log.ErrorContext(ctx, "note a second factor", "account", e.AccountID, "error", err)
+	}
 }
 
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }

@@ -161,7 +161,13 @@ func (a *app) pageSession(r *http.Request) (securitypage.Session, error) {
 			return securitypage.Session{}, err
 		}
 	}
+	u, err := a.users.byID(r.Context(), v.Account)
+	if err != nil {
+		return securitypage.Session{}, err
+	}
 	return securitypage.Session{
+		ExpectSecondFactor: u.factor,
+
 		Account: v.Account, Label: v.Email, Secret: v.Secret, Proof: gatehouse.ProofFromString(v.Proof), Challenge: v.Challenge,
 		Keep: func(p gatehouse.Proof) error {
 			v.Proof = p.Reveal()
@@ -187,9 +193,9 @@ func (a *app) newVisit(u user) visit {
 }
 
 // start signs somebody in whose account has no second factor.
-func (a *app) start(ctx context.Context, u user) error {
+func (a *app) start(ctx context.Context, try gatehouse.SignIn, u user) error {
 	v := a.newVisit(u)
-	proof, err := a.svc.Attest(ctx, u.id, gatehouse.FirstFactor{Method: "pwd", At: v.Began}, gatehouse.InSession(v.Secret))
+	proof, err := try.Attest(ctx, gatehouse.FirstFactor{Method: "pwd", At: v.Began}, gatehouse.InSession(v.Secret))
 	if err != nil {
 		return err
 	}

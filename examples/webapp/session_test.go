@@ -58,12 +58,27 @@ func TestSignInDuringPasswordChange(t *testing.T) {
 			for range cap(u.hashes.running) {
 				<-u.hashes.running
 			}
-			require.Equal(t, 303, (<-done).StatusCode, "the old password was right when it was read")
+			require.Equal(t, 422, (<-done).StatusCode, "the old password was right when it was read, and is over (row K1)")
 			require.False(t, thief.in())
 			require.Equal(t, "/sign-in", thief.get(securityPath+"/sign-in").Header.Get("Location"))
 			require.Contains(t, w.client(t).guess("ada@acme.test", password), "do not go together")
 		})
 	}
+}
+
+// Row K9: the accounts of the library are lost, and this service knows that there was a second factor.
+func TestLostSecondFactor(t *testing.T) {
+	w := newWorld(t)
+	w.client(t).signUp("ada@acme.test")
+	w.pair("ada@acme.test")
+	w.client(t).signUp("bob@acme.test")
+	_, err := w.app.users.db.Exec(`DELETE FROM gatehouse_accounts`)
+	require.NoError(t, err)
+	thief := w.client(t)
+	require.Equal(t, 500, thief.post("/sign-in", credentials("ada@acme.test")).StatusCode)
+	require.False(t, thief.in())
+	require.Contains(t, w.logged(), "second factor missing")
+	require.Equal(t, "/", w.client(t).signIn("bob@acme.test"), "who never had one")
 }
 
 // TestHalfPasswordChange has the account's proofs stay, as Gatehouse's table cannot be written.

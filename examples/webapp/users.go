@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS users (
 	mailed   TEXT NOT NULL DEFAULT '',   -- the code of the last mail that asks for that, until it is used
 	project  TEXT NOT NULL UNIQUE,       -- the one that is the account's
 	plan     TEXT NOT NULL DEFAULT 'free',
+	factor   INTEGER NOT NULL DEFAULT 0, -- whether the account has a second factor, as this service has heard
 	created  INTEGER NOT NULL            -- in Unix seconds, as all times here
 ) STRICT;
 CREATE TABLE IF NOT EXISTS guesses (
@@ -70,7 +71,7 @@ const (
 type user struct {
 	id, email, plan, project string
 	version                  string // of the password
-	verified, mailed         bool
+	verified, mailed, factor bool
 	created                  time.Time
 }
 
@@ -240,12 +241,12 @@ func (u *users) forgive(ctx context.Context, place string) error {
 	return err
 }
 
-const selectUser = `SELECT id, email, password, version, verified, mailed <> '', project, plan, created FROM users WHERE `
+const selectUser = `SELECT id, email, password, version, verified, mailed <> '', factor, project, plan, created FROM users WHERE `
 
 // scan reads an account with the hash of its password; one that is not there has no ID.
 func scan(row *sql.Row) (found user, hash string, err error) {
 	var created int64
-	err = row.Scan(&found.id, &found.email, &hash, &found.version, &found.verified, &found.mailed, &found.project, &found.plan, &created)
+	err = row.Scan(&found.id, &found.email, &hash, &found.version, &found.verified, &found.mailed, &found.factor, &found.project, &found.plan, &created)
 	if errors.Is(err, sql.ErrNoRows) {
 		return user{}, "", nil
 	}
@@ -257,6 +258,18 @@ func scan(row *sql.Row) (found user, hash string, err error) {
 func (u *users) byID(ctx context.Context, id string) (user, error) {
 	found, _, err := scan(u.db.QueryRowContext(ctx, selectUser+`id = ?`, id))
 	return found, err
+}
+
+// byEmail returns the account of an e-mail address; one that is not there has no ID.
+func (u *users) byEmail(ctx context.Context, email string) (user, error) {
+	found, _, err := scan(u.db.QueryRowContext(ctx, selectUser+`email = ?`, strings.ToLower(strings.TrimSpace(email))))
+	return found, err
+}
+
+// setFactor notes whether an account has a second factor.
+func (u *users) setFactor(ctx context.Context, id string, has bool) error {
+	_, err := u.db.ExecContext(ctx, `UPDATE users SET factor = ? WHERE id = ?`, has, id)
+	return err
 }
 
 // mailCode returns a code to be mailed to the address of an account, which ends the one before. It is long enough that

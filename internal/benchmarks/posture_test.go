@@ -15,7 +15,7 @@ func BenchmarkEvaluate(b *testing.B) {
 	f := posture.Facts{
 		Authenticators: []posture.Authenticator{{ID: "A1", Name: "Phone", Created: now}, {ID: "A2", Name: "Tablet", Created: now}},
 		Recovery:       posture.RecoverySet{Total: 10, Left: 7, Acknowledged: now},
-		RecoveryUsed:   now.Add(-time.Hour), KeysCurrent: true, TokensKnown: true,
+		RecoveryUnseen: now.Add(-time.Hour), KeysCurrent: true, TokensKnown: true,
 		Tokens: []posture.Token{
 			{ID: "1", Name: "ci", Works: true, Created: now, Expires: now.Add(time.Hour), Unused: []string{"logs:read"}},
 			{ID: "2", Name: "cli", Works: true, Created: now, Expires: now.Add(1000 * time.Hour), LastUsed: now},

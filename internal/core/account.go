@@ -28,7 +28,8 @@ type Account struct {
 	Suspension *Suspension `json:"susp,omitempty"`
 	Activity   []Event     `json:"act,omitempty"` // oldest first
 
-	Reviewed int64        `json:"seen,omitempty"` // when the owner has looked at the activity
+	Noted    int64        `json:"na,omitempty"`   // entries of the activity so far
+	LookedAt int64        `json:"seen,omitempty"` // up to which of them the owner has looked at it
 	Accepted []Acceptance `json:"risk,omitempty"`
 	History  []Snapshot   `json:"hist,omitempty"` // of the posture, oldest first
 
@@ -36,6 +37,9 @@ type Account struct {
 	// and proofs made under another one. It is compared for equality alone; 0 says that the account
 	// has no record.
 	Epoch int64 `json:"e"`
+	// Since is when the host's first factor last ceased to prove anything: by a new password, a reset, a
+	// suspension or a restore. What the host had checked by then is over.
+	Since int64 `json:"ff,omitempty"`
 	// TokenEpoch is replaced when all tokens are revoked.
 	TokenEpoch int64 `json:"te"`
 
@@ -135,6 +139,12 @@ func (s *RecoverySet) clone() *RecoverySet {
 func (a *Account) endEpoch(env Env) {
 	a.Epoch = env.Fresh
 	a.abandon(env)
+}
+
+// endFirstFactors ends, beside all that endEpoch ends, what the host has checked so far.
+func (a *Account) endFirstFactors(env Env) {
+	a.Since = env.unix()
+	a.endEpoch(env)
 }
 
 // abandon ends the pending enrolment, if there is one.

@@ -15,13 +15,16 @@ import (
 // full is an account that has something of everything.
 func full() core.Account {
 	a := core.Account{
-		ID: "user-42", Epoch: -1 << 63, TokenEpoch: 1<<63 - 1, SignIns: 7,
+		ID: "user-42", Epoch: -1 << 63, TokenEpoch: 1<<63 - 1, SignIns: 7, Since: 8,
 		Authenticators:   []core.Authenticator{newAuthenticator("A1"), newAuthenticator("A2")},
 		Recovery:         newSet("S1"),
 		TOTPThrottle:     core.TOTPThrottle{Failures: 3, Until: 1772323260, Days: []core.DayCount{{20512, 2}, {20513, 1}}},
 		RecoveryThrottle: core.Bucket{Full: 1772323260},
 		Suspension:       &core.Suspension{Operator: "op-1", Reason: "<stolen> & \u2028 told", At: 1},
-		Activity:         []core.Event{{Kind: core.Denied, At: 2, Method: core.TOTP, Count: 3}, {Kind: core.AuthenticatorAdded, At: 1, Auth: "A1", Name: "Phone"}},
+		Activity: []core.Event{
+			{Kind: core.Denied, At: 2, Method: core.TOTP, Count: 3, First: 1, Number: 4}, {Kind: core.AuthenticatorAdded, At: 3, Auth: "A1", Name: "Phone", Number: 5},
+		},
+		Noted: 6, LookedAt: 4,
 	}
 	a.Authenticators[1].Last, a.Authenticators[1].Base, a.Authenticators[1].Drift, a.Authenticators[1].Digits = 59, -20, 2, 8
 	a.Authenticators[1].Algorithm = totp.SHA512
@@ -29,7 +32,7 @@ func full() core.Account {
 	a.Recovery.Acknowledged = 5
 	a.Pending = &core.Pending{Authenticator: newAuthenticator("A3"), Replace: "A1", Recovery: newSet("S2"), Expires: 9, Tries: 9}
 	a.Reset = &core.Reset{Code: core.Slot{Selector: "Z", Hash: "h"}, Expires: 9, Operator: "op-2", At: 3}
-	a.Reviewed, a.Accepted = 6, []core.Acceptance{{Control: "sso", By: "op-1", Why: "a trial", At: 4, Until: 8}}
+	a.Accepted = []core.Acceptance{{Control: "sso", By: "op-1", Why: "a trial", At: 4, Until: 8}}
 	a.History = []core.Snapshot{{At: 7, Model: "1/2", Level: 2, Score: 79, Cause: core.TwoFactorOff}}
 	return a
 }

@@ -109,14 +109,29 @@ func (a Account) broken() string {
 	if r := a.Reset; r != nil && (len(r.Code.Selector) != 1 || (r.Code.Hash == "") == (r.Code.Used == 0)) {
 		return "reset"
 	}
-	if len(a.Activity) > maxActivity {
-		return "activity"
+	if what := a.brokenActivity(); what != "" {
+		return what
 	}
 	if len(a.Accepted) > maxAccepted || len(a.History) > maxHistory {
 		return "posture"
 	}
 	if t := a.TOTPThrottle; t.Failures < 0 || t.Failures > maxFailKept || len(t.Days) > monthDays+1 {
 		return "throttle"
+	}
+	return ""
+}
+
+// brokenActivity is broken for the activity, whose entries count upwards.
+func (a Account) brokenActivity() string {
+	if len(a.Activity) > mostActivity || a.LookedAt < 0 || a.LookedAt > a.Noted {
+		return "activity"
+	}
+	last := int64(0)
+	for _, e := range a.Activity {
+		if e.Number <= last || e.Number > a.Noted || e.Count < 0 || e.First < 0 {
+			return "entry of the activity"
+		}
+		last = e.Number
 	}
 	return ""
 }

@@ -51,6 +51,7 @@ const (
 	PostureChanged
 	PostureRules
 	WasRestored
+	FactorMissing
 )
 
 var eventNames = [...]string{
@@ -62,7 +63,7 @@ var eventNames = [...]string{
 	"token minted", "token first used", "token used from a new address", "token rotated", "token renewed",
 	"token reused after rotation", "token expiring", "token suspended", "token revoked", "all tokens revoked",
 	"token purged", "risk accepted", "risk withdrawn", "activity reviewed", "posture changed", "posture rules changed",
-	"restored from a backup",
+	"restored from a backup", "second factor missing",
 }
 
 // String returns the name, in lower case with spaces.
@@ -94,7 +95,9 @@ type Event struct {
 	Name     string    `json:"n,omitempty"`  // the name of either at that time, or a control
 	Operator string    `json:"o,omitempty"`
 	Detail   string    `json:"d,omitempty"` // an operator's reason
-	Count    int       `json:"c,omitempty"` // how many denials a run has, where it is more than one
+	Count    int       `json:"c,omitempty"` // how many a run has, where it is more than one; of ManyFailures, how many codes
+	First    int64     `json:"f,omitempty"` // when the first of a run was, where it has more than one
+	Number   int64     `json:"i,omitempty"` // which entry of the activity it is, of a run its latest
 
 	Why     Reason `json:"-"` // why a code was denied
 	Left    int    `json:"-"` // recovery codes
@@ -105,8 +108,12 @@ type Event struct {
 }
 
 const (
-	maxActivity   = 20 // entries
+	maxActivity   = 20 // entries, unless more kinds than that are yet to be looked at
 	shareActivity = 10 // of them for changes of factors, and the other ten for the rest, if there are as many
+	sharePlain    = 5  // of those ten, for what need not be looked at
+
+	// mostActivity bounds what is read: all entries of full shares, and one of each kind and method.
+	mostActivity = 64
 )
 
 // factors reports whether an event changed what it takes to get in.
@@ -130,35 +137,119 @@ func (k EventKind) MovesPosture() bool {
 	return false
 }
 
-// note tells an event and keeps it. A run of denials is one entry, and sign-ins cannot push a change
-// of factors out of the list, so that an intruder's traces are not washed away by what follows.
+// lookedAt reports whether an event has to stay until the owner has looked at it: it changed what it takes to
+// get in, or is what somebody leaves behind who got in.
+func (k EventKind) lookedAt() bool {
+	switch k {
+	case ManyFailures, Unlocked, AuthenticatorResynced, TokenMinted, TokenRotated, TokenRenewed, TokenRevoked, TokensRevoked, RiskAccepted:
+		return true
+	}
+	return k.factors()
+}
+
+// note tells an event and keeps it.
 func (a *Account) note(env Env, e Event) {
 	e.At = env.unix()
 	a.Events = append(a.Events, e)
 	a.keep(e)
 }
 
-// keep puts an event into the activity alone.
+// keep puts an event into the activity alone. A run of denials is one entry.
 func (a *Account) keep(e Event) {
 	if e.Kind == KeyMoved || e.Kind == EnrolmentConfirmed || e.Kind == Verified && e.Method != TOTP {
 		return // of no interest to the owner, or followed by an entry that says more
 	}
-	if n := len(a.Activity); n > 0 && e.Kind == Denied && a.Activity[n-1].Kind == Denied && a.Activity[n-1].Method == e.Method {
-		last := &a.Activity[n-1]
-		last.At, last.Count = e.At, max(last.Count, 1)+1
+	a.Noted++
+	e.Number = a.Noted
+	if n := len(a.Activity); n > 0 && e.Kind == Denied && a.Activity[n-1].sameAs(e) {
+		a.Activity[n-1] = e.following(a.Activity[n-1])
 		return
 	}
 	a.Activity = append(a.Activity, e)
-	if len(a.Activity) <= maxActivity {
-		return
+	if len(a.Activity) > maxActivity {
+		a.shorten()
 	}
+}
+
+func (e Event) sameAs(other Event) bool { return e.Kind == other.Kind && e.Method == other.Method }
+
+// following returns an event as the latest of a run whose other events are in before.
+func (e Event) following(before Event) Event {
+	if e.Kind != ManyFailures { // whose Count is one of codes
+		e.Count = max(before.Count, 1) + max(e.Count, 1)
+	}
+	e.First = before.At
+	if before.First != 0 {
+		e.First = before.First
+	}
+	return e
+}
+
+// shorten takes one entry out of the activity. Sign-ins cannot push a change of factors out, and nothing pushes
+// out what the owner has yet to look at: where that is all there is, the latest two of one kind become a run. So
+// what an intruder did first, which was not to be seen, keeps its own entry, and what was done to hide it is
+// counted. If no two are alike, the activity grows, by less than half a dozen: there are no more kinds.
+func (a *Account) shorten() {
 	others := 0
-	for _, old := range a.Activity {
-		if !old.Kind.factors() {
+	for _, e := range a.Activity {
+		if !e.Kind.factors() {
 			others++
 		}
 	}
-	evictFactors := others <= maxActivity-shareActivity
-	i := slices.IndexFunc(a.Activity, func(old Event) bool { return old.Kind.factors() == evictFactors })
-	a.Activity = slices.Delete(a.Activity, i, i+1)
+	factors := others <= maxActivity-shareActivity
+	if !a.shortenShare(factors) {
+		a.shortenShare(!factors)
+	}
+}
+
+// shortenShare takes one entry out of a share of the activity, if it can.
+func (a *Account) shortenShare(factors bool) bool {
+	plain, oldest := 0, -1
+	for i, e := range a.Activity {
+		if e.Kind.factors() == factors && !a.toBeSeen(e) {
+			if plain++; oldest < 0 {
+				oldest = i
+			}
+		}
+	}
+	first, second := a.latestTwo(factors)
+	switch {
+	case oldest >= 0 && (factors || plain > sharePlain || first < 0):
+		a.Activity = slices.Delete(a.Activity, oldest, oldest+1)
+	case first >= 0:
+		a.Activity[second] = a.Activity[second].following(a.Activity[first])
+		a.Activity = slices.Delete(a.Activity, first, first+1)
+	default:
+		return false
+	}
+	return true
+}
+
+// toBeSeen reports whether the owner has yet to look at an entry.
+func (a *Account) toBeSeen(e Event) bool { return e.Kind.lookedAt() && e.Number > a.LookedAt }
+
+// latestTwo returns the latest two entries of one kind and method that are yet to be looked at, -1 if no two are alike.
+func (a *Account) latestTwo(factors bool) (first, second int) {
+	for second = len(a.Activity) - 1; second > 0; second-- {
+		e := a.Activity[second]
+		if e.Kind.factors() != factors || !a.toBeSeen(e) {
+			continue
+		}
+		for first = second - 1; first >= 0; first-- {
+			if a.Activity[first].sameAs(e) && a.toBeSeen(a.Activity[first]) {
+				return first, second
+			}
+		}
+	}
+	return -1, -1
+}
+
+// CodeUseUnseen returns when a recovery code was last used that the owner has not looked at, 0 for never.
+func (a Account) CodeUseUnseen() int64 {
+	for _, e := range slices.Backward(a.Activity) {
+		if e.Kind == CodeUsed && e.Number > a.LookedAt {
+			return e.At
+		}
+	}
+	return 0
 }

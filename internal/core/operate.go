@@ -63,7 +63,7 @@ func (a Account) Resets(by By, code Slot, env Env) (Account, error) {
 	a.TokenEpoch = env.Fresh
 	a.note(env, by.event(WasReset))
 	a.note(env, Event{Kind: OperatorCodeMade, Operator: by.Operator, RetryAt: a.Reset.Expires})
-	a.endEpoch(env)
+	a.endFirstFactors(env)
 	return a, nil
 }
 
@@ -80,7 +80,7 @@ func (a Account) Suspend(by By, env Env) Account {
 	}
 	a.Suspension = &Suspension{Operator: by.Operator, Reason: by.Reason, At: env.unix()}
 	a.note(env, by.event(WasSuspended))
-	a.endEpoch(env)
+	a.endFirstFactors(env)
 	return a
 }
 
@@ -92,22 +92,19 @@ func (a Account) Resume(by By, env Env) Account {
 	a = a.clone()
 	a.Suspension = nil
 	a.note(env, by.event(WasResumed))
-	a.endEpoch(env)
+	a.endFirstFactors(env)
 	return a
 }
 
-// PasswordChanged ends challenges, proofs and pending enrolments, and tokens where that is asked for.
-// An account without a record has none of them.
+// PasswordChanged ends challenges, proofs, pending enrolments and what was proven by the old password, and tokens
+// where that is asked for. It makes a record where there is none: a check of the old password may be under way.
 func (a Account) PasswordChanged(by By, revokeTokens bool, env Env) Account {
-	if a.Epoch == 0 {
-		return a
-	}
-	a = a.clone()
+	a = a.clone().Create(env)
 	if revokeTokens {
 		a.TokenEpoch = env.Fresh
 	}
 	a.note(env, by.event(PasswordChanged))
-	a.endEpoch(env)
+	a.endFirstFactors(env)
 	return a
 }
 

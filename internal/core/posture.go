@@ -76,32 +76,19 @@ func (b By) riskEvent(k EventKind, control string) Event {
 	return e
 }
 
-// ReviewActivity notes that the owner has looked at the account's activity.
-func (a Account) ReviewActivity(p Presented, env Env) (Account, error) {
+// ReviewActivity notes that the owner has looked at the account's activity up to an entry. What came after
+// that one, while they looked, stays to be looked at.
+func (a Account) ReviewActivity(p Presented, upTo int64, env Env) (Account, error) {
 	if err := a.authorise(p, reviewActivity, env); err != nil {
 		return a, err
 	}
+	if upTo < 1 || upTo > a.Noted {
+		return a, fmt.Errorf("%w: the activity has no such entry", ErrInvalid)
+	}
 	a = a.clone()
-	a.Reviewed = env.unix()
+	a.LookedAt = max(a.LookedAt, upTo)
 	a.note(env, Event{Kind: ActivityReviewed})
 	return a, nil
-}
-
-// CodeUsed returns when a recovery code was last used, as far as the account knows: making new codes does
-// not make it forget.
-func (a Account) CodeUsed() int64 {
-	last := int64(0)
-	if a.Recovery != nil {
-		for _, slot := range a.Recovery.Slots {
-			last = max(last, slot.Used)
-		}
-	}
-	for _, e := range a.Activity {
-		if e.Kind == CodeUsed {
-			last = max(last, e.At)
-		}
-	}
-	return last
 }
 
 // Record keeps a level and score if they, or the rules, are others than before. A change of rules is not

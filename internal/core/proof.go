@@ -134,14 +134,48 @@ func (a Account) successor(p Presented) Proof {
 	return next
 }
 
-// Attest returns the proof that the host has checked a first factor at a time. The account must
-// have a record.
-func (a Account) Attest(method string, at time.Time, session []byte, env Env) (Proof, error) {
+// FirstFactor is what the host says of a first factor that it has checked.
+type FirstFactor struct {
+	Method string
+	At     int64  // when
+	Before *int64 // the account's epoch before it was looked at; nil: not known, At alone decides
+}
+
+// Attest returns the proof that the host has checked a first factor. The account must have a record.
+// A denial may be a change of the account, to be saved.
+func (a Account) Attest(f FirstFactor, session []byte, env Env) (Account, Proof, error) {
 	if err := a.notSuspended(); err != nil {
-		return Proof{}, err
+		return a, Proof{}, err
 	}
-	if !env.within(at.Unix(), ChallengeLife) {
-		return Proof{}, fmt.Errorf("%w: the first factor is not of the last %v", ErrStepUpRequired, ChallengeLife)
+	if !env.within(f.At, ChallengeLife) {
+		return a, Proof{}, fmt.Errorf("%w: the first factor is not of the last %v", ErrStepUpRequired, ChallengeLife)
 	}
-	return Proof{Account: a.ID, Kind: Attested, Method: method, At: at.Unix(), Session: session, Epoch: a.Epoch}, nil
+	a, over := a.over(f, env)
+	if over {
+		return a, Proof{}, fmt.Errorf("%w: the first factor was checked before the password was changed, or the account reset, suspended or restored", ErrStepUpRequired)
+	}
+	return a, Proof{Account: a.ID, Kind: Attested, Method: f.Method, At: f.At, Session: session, Epoch: a.Epoch}, nil
+}
+
+// over reports whether a first factor proves nothing any more. Where the epoch is known under which it was
+// looked at, no clock is asked. Else the order of two moments in one second is not known, so that denies.
+//
+// A moment that no right clock can have set leaves one denial, which puts it right: else a clock that
+// had jumped ahead would deny for as long as it had jumped.
+func (a Account) over(f FirstFactor, env Env) (Account, bool) {
+	if f.Before != nil {
+		return a, !a.Unchanged(*f.Before)
+	}
+	if a.Since > env.unix()+int64(Ahead/time.Second) {
+		a = a.clone()
+		a.Since = env.unix()
+		return a, true
+	}
+	return a, a.Since != 0 && f.At <= a.Since
+}
+
+// Unchanged reports whether an account whose epoch was before has the same one. One that had no record, and has
+// one in which nothing was ended yet, counts as unchanged: a first sign-in beside it has made it.
+func (a Account) Unchanged(before int64) bool {
+	return a.Epoch == before || before == 0 && a.Since == 0
 }

@@ -31,7 +31,7 @@ func (a Account) Restored(by By, keepCodes, revokeTokens bool, env Env) Account 
 		a.TokenEpoch = env.Fresh
 		a.note(env, by.event(TokensRevoked))
 	}
-	a.endEpoch(env)
+	a.endFirstFactors(env)
 	return a
 }
 

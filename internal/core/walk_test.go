@@ -20,6 +20,7 @@ type life struct {
 	keys   map[string]totp.Key
 	last   map[string]int64 // the greatest step accepted, by authenticator
 	burned map[string]bool  // hashes of used codes
+	unseen map[core.EventKind]int
 	made   int
 }
 
@@ -255,9 +256,32 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 		return next, true
 	},
 	"attest": func(l *life, env core.Env) (core.Account, bool) {
-		next := l.a.Create(env)
-		_, err := next.Attest("pwd", l.now, nil, env)
+		f := core.FirstFactor{Method: "pwd", At: l.now.Unix()}
+		if l.IntN(2) == 0 {
+			f.Before = &l.a.Epoch
+		}
+		next, p, err := l.a.Create(env).Attest(f, nil, env)
+		if err == nil {
+			require.Equal(l.t, core.Proof{Account: l.a.ID, Kind: core.Attested, Method: "pwd", At: f.At, Epoch: next.Epoch}, p)
+			require.True(l.t, f.Before != nil || next.Since < f.At)
+		}
 		return next, err == nil
+	},
+	"reviewed": func(l *life, env core.Env) (core.Account, bool) {
+		if l.IntN(4) > 0 {
+			return l.a, false // seldom, so that there is much to look at
+		}
+		upTo := l.a.Noted - l.Int64N(3)
+		next, err := l.a.ReviewActivity(l.proof(), upTo, env)
+		if err == nil {
+			require.Equal(l.t, max(l.a.LookedAt, upTo), next.LookedAt)
+		}
+		return next, err == nil
+	},
+	"token": func(l *life, env core.Env) (core.Account, bool) {
+		kind := []core.EventKind{core.TokenMinted, core.TokenRotated, core.TokenRenewed, core.TokenRevoked}[l.IntN(4)]
+		next, _, err := l.a.ChangeToken(l.proof(), core.TokenChange{Kind: kind, Token: "T", Name: "deploy"}, env)
+		return let(next, err)
 	},
 	"look": func(l *life, env core.Env) (core.Account, bool) {
 		_, _, _ = l.a.TOTPState(env), l.a.RecoveryState(env), l.a.OperatorState(env)
@@ -296,7 +320,7 @@ func TestTransitions(t *testing.T) {
 	names := slices.Sorted(maps.Keys(transitions))
 	all := map[string]int{}
 	walk(t, 6, func(w *walker) {
-		l := &life{walker: w, keys: map[string]totp.Key{}, last: map[string]int64{}, burned: map[string]bool{}}
+		l := &life{walker: w, keys: map[string]totp.Key{}, last: map[string]int64{}, burned: map[string]bool{}, unseen: map[core.EventKind]int{}}
 		l.a = core.Account{ID: "user-42"}.Create(l.environment())
 		for range 600 {
 			switch l.IntN(4) {
@@ -369,7 +393,57 @@ func (l *life) holds(name string, next core.Account, env core.Env) {
 	for _, auth := range next.Authenticators {
 		require.GreaterOrEqual(t, auth.Last, l.last[auth.ID], "%s: steps only increase", name)
 	}
-	require.LessOrEqual(t, len(next.Activity), 20)
+	l.seen(name, next)
+}
+
+// mustBeSeen are the kinds of events that stay in the activity until the owner has looked at them.
+var mustBeSeen = []core.EventKind{
+	core.CodeUsed, core.CodesRegenerated, core.OperatorCodeMade, core.OperatorCodeUsed, core.AuthenticatorAdded, core.AuthenticatorRemoved,
+	core.TwoFactorOff, core.PasswordChanged, core.WasReset, core.WasSuspended, core.WasResumed, core.WasImported, core.WasRestored,
+	core.ManyFailures, core.Unlocked, core.AuthenticatorResynced, core.RiskAccepted,
+	core.TokenMinted, core.TokenRotated, core.TokenRenewed, core.TokenRevoked, core.TokensRevoked,
+}
+
+// seen checks that nothing is lost of what the owner has yet to look at, and that the activity stays short
+// (row K3).
+func (l *life) seen(name string, next core.Account) {
+	t := l.t
+	for _, e := range next.Activity {
+		if e.Number <= l.a.Noted || !slices.Contains(mustBeSeen, e.Kind) {
+			continue
+		}
+		l.unseen[e.Kind]++ // one step notes at most one of each kind
+	}
+	if next.LookedAt > l.a.LookedAt {
+		clear(l.unseen)
+		for _, e := range next.Activity {
+			if e.Number > next.LookedAt && slices.Contains(mustBeSeen, e.Kind) {
+				l.unseen[e.Kind] += max(e.Count, 1)
+			}
+		}
+	}
+	shown, alike := map[core.EventKind]int{}, map[string]bool{}
+	last := int64(0)
+	for _, e := range next.Activity {
+		require.Greater(t, e.Number, last)
+		last = e.Number
+		require.True(t, e.Kind == core.ManyFailures || (e.Count > 1) == (e.First != 0), "%s: a run has a first and a last", name)
+		if e.Number > next.LookedAt && slices.Contains(mustBeSeen, e.Kind) {
+			shown[e.Kind] += max(e.Count, 1)
+			key := fmt.Sprint(e.Kind, e.Method)
+			require.False(t, alike[key] && len(next.Activity) > 20, "%s: two of a kind, and the activity is too long", name)
+			alike[key] = true
+		} else {
+			require.LessOrEqual(t, len(next.Activity), 20, "%s: %s need not be there", name, e.Kind)
+		}
+	}
+	delete(shown, core.ManyFailures) // its count is one of codes
+	for _, kind := range mustBeSeen {
+		if kind == core.ManyFailures {
+			continue
+		}
+		require.Equal(t, l.unseen[kind], shown[kind], "%s: %s, which the owner has not seen", name, kind)
+	}
 }
 
 // factors names what somebody could get in with.

@@ -56,7 +56,7 @@ func drawFacts(t *rapid.T, hosts []answered) posture.Facts {
 		return noon.Add(-time.Duration(rapid.IntRange(0, 200*24).Draw(t, what)) * time.Hour)
 	}
 	f := posture.Facts{
-		RecoveryUsed: ago("code used"), Reviewed: ago("reviewed"), ResetPending: yes("reset"), KeysCurrent: yes("keys"), TokensKnown: yes("tokens known"),
+		RecoveryUnseen: ago("code used"), ResetPending: yes("reset"), KeysCurrent: yes("keys"), TokensKnown: yes("tokens known"),
 		TOTP: posture.Method{Locked: yes("locked"), Disabled: yes("disabled")}, RecoveryCodes: posture.Method{Locked: yes("recovery locked")},
 		Host: posture.Host{
 			At: noon, Since: ago("since"), EmailVerified: posture.Answer(rapid.IntRange(0, 2).Draw(t, "e-mail")), Answers: map[string]posture.Answer{},
@@ -212,7 +212,7 @@ func monotone(t *rapid.T, hosts []answered, resistant bool, f posture.Facts) {
 
 	mended("address", func(f *posture.Facts) { f.Host.EmailVerified = posture.Yes })
 	mended("locks", func(f *posture.Facts) { f.TOTP, f.RecoveryCodes = posture.Method{}, posture.Method{} })
-	mended("activity", func(f *posture.Facts) { f.Reviewed = noon.Add(time.Second) })
+	mended("activity", func(f *posture.Facts) { f.RecoveryUnseen = time.Time{} })
 	mended("keys", func(f *posture.Facts) { f.KeysCurrent = true })
 	mended("risks", func(f *posture.Facts) { f.Accepted = nil })
 	mended("all tokens", func(f *posture.Facts) { f.Tokens = nil })

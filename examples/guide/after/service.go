@@ -56,13 +56,17 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *service) login(w http.ResponseWriter, r *http.Request) error {
 	user := r.PostFormValue("user")
+	try, err := s.gate.Before(r.Context(), user) // and then the password
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	password, ok := s.passwords[user]
 	s.mu.Unlock()
 	if !ok || password != r.PostFormValue("password") {
 		return errUnauthorized
 	}
-	ch, err := s.gate.Challenge(r.Context(), user)
+	ch, err := try.Challenge(r.Context())
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,116 @@
+package gatehouse
+
+import (
+	"context"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+)
+
+// SignIn is a sign-in, or a check of the password inside a session, that has begun before the host looks at the
+// first factor. What ends first factors in between, such as a new password, ends it: no clock is asked. It is
+// for one check and is not kept. Make it with [Service.Before]; the zero SignIn lets nobody in.
+type SignIn struct {
+	s       *Service
+	account string
+	epoch   *int64 // nil: not known
+	expects bool
+}
+
+// Before returns the beginning of a sign-in to an account. Call it before you look at the password, then check
+// the password, and go on with [SignIn.Challenge], or with [SignIn.Attest] inside a session.
+func (s *Service) Before(ctx context.Context, account string) (SignIn, error) {
+	a, _, err := s.load(ctx, account)
+	if err != nil {
+		return SignIn{}, err
+	}
+	return SignIn{s: s, account: account, epoch: &a.Epoch}, nil
+}
+
+// ExpectSecondFactor returns the SignIn of an account that has a second factor as the host knows by itself: from a
+// flag in its own row of the user, which it sets once an enrollment is confirmed and after each Answer, and clears
+// before two-factor is turned off. Where the store knows of no second factor, as after a restore from before the
+// enrollment or on an empty database, Challenge and Attest then return a *MissingError in the place of a way in
+// by the password alone.
+func (t SignIn) ExpectSecondFactor() SignIn {
+	t.expects = true
+	return t
+}
+
+// MissingError says that the host expects a second factor of an account and the store knows of none. It is a fault
+// that lets nobody in. Either the store has lost the account's record, or the host did not notice that its owner
+// has turned two-factor off: support has to find out which.
+type MissingError struct{ AccountID string }
+
+func (e *MissingError) Error() string {
+	return "gatehouse: a second factor is expected of the account, and none is stored"
+}
+
+// missing returns a *MissingError, and tells of it, if a second factor is expected and there is none.
+func (t SignIn) missing(ctx context.Context, a core.Account, env core.Env) error {
+	if !t.expects || a.Protected() {
+		return nil
+	}
+	t.s.observers.add(ctx, t.account, []core.Event{{Kind: core.FactorMissing, At: env.Now.Unix()}})()
+	return &MissingError{AccountID: t.account}
+}
+
+// Challenge is [Service.Challenge] for a first factor that was right. ErrDenied says that what ended in between
+// has ended it: the sign-in has to begin anew, with the password.
+func (t SignIn) Challenge(ctx context.Context) (Challenge, error) {
+	if t.s == nil {
+		return Challenge{}, &DeniedError{}
+	}
+	a, _, err := t.s.load(ctx, t.account)
+	if err != nil {
+		return Challenge{}, err
+	}
+	env := t.s.env()
+	switch {
+	case a.Suspension != nil:
+		return Challenge{}, &DeniedError{Disabled: true}
+	case t.epoch != nil && !a.Unchanged(*t.epoch):
+		return Challenge{}, &DeniedError{}
+	}
+	if err := t.missing(ctx, a, env); err != nil {
+		return Challenge{}, err
+	}
+	if !a.Protected() {
+		return Challenge{Step: NotNeeded}, nil
+	}
+	token, err := t.s.sealText(ctx, purposeChallenge, a.Challenge(env))
+	if err != nil {
+		return Challenge{}, err
+	}
+	return challenge(a, token, env), nil
+}
+
+// Attest is [Service.Attest] for a first factor that was checked after Before. ErrStepUpRequired says that what
+// ended in between has ended it.
+func (t SignIn) Attest(ctx context.Context, f FirstFactor, opts ...Option) (Proof, error) {
+	if t.s == nil {
+		return Proof{}, ErrStepUpRequired
+	}
+	if !validMethod(f.Method) {
+		return Proof{}, errInvalidMethod
+	}
+	o, err := about(t.account, opts)
+	if err != nil {
+		return Proof{}, err
+	}
+	var claim core.Proof
+	err = t.s.apply(ctx, t.account, transition{step: func(a core.Account, env core.Env) (core.Account, error) {
+		if err := t.missing(ctx, a, env); err != nil {
+			return a, err
+		}
+		next, p, err := a.Create(env).Attest(core.FirstFactor{Method: f.Method, At: f.At.Unix(), Before: t.epoch}, o.session, env)
+		if err != nil && a.Epoch == 0 {
+			return a, err // a refusal makes no record
+		}
+		claim = p
+		return next, err
+	}})
+	if err != nil {
+		return Proof{}, err
+	}
+	return t.s.sealProof(ctx, claim)
+}
