@@ -188,9 +188,9 @@ func (m *machine) Operator(t *rapid.T) {
 			case "suspend":
 				return a.suspend(now)
 			case "resume":
-				return a.resume()
+				return a.resume(now)
 			}
-			return a.passwordChanged(does == "change password and revoke")
+			return a.passwordChanged(does == "change password and revoke", now)
 		},
 		run: func(ctx context.Context, s *gatehouse.Service) error {
 			o := operator(s)

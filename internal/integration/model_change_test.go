@@ -76,6 +76,11 @@ func (a *account) attest(at int64, session string, now int64) answer {
 		return state
 	case !fresh(at, now, 5*minute):
 		return stepUp
+	case a.since > now+30: // of a clock that had jumped
+		a.since = now
+		return stepUp
+	case a.since != 0 && at <= a.since:
+		return stepUp
 	}
 	a.create()
 	return answer{proof: &proof{a.id, attested, at, session, a.epoch}}
@@ -260,6 +265,7 @@ func (a *account) operatorReset(now int64) answer {
 	a.dropFactors()
 	a.endEpoch()
 	a.tokenEpoch++
+	a.since = now
 	a.reset = &reset{at: now, expires: now + day}
 	return answer{}
 }
@@ -267,26 +273,25 @@ func (a *account) operatorReset(now int64) answer {
 func (a *account) suspend(now int64) answer {
 	if a.suspended == 0 {
 		a.touch()
-		a.suspended = now
+		a.suspended, a.since = now, now
 	}
 	return answer{}
 }
 
-func (a *account) resume() answer {
+func (a *account) resume(now int64) answer {
 	if a.suspended != 0 {
-		a.suspended = 0
+		a.suspended, a.since = 0, now
 		a.endEpoch()
 	}
 	return answer{}
 }
 
-func (a *account) passwordChanged(revoke bool) answer {
-	if a.stored {
-		a.endEpoch()
-		if revoke {
-			a.tokenEpoch++
-		}
+func (a *account) passwordChanged(revoke bool, now int64) answer {
+	if a.stored && revoke {
+		a.tokenEpoch++
 	}
+	a.touch()
+	a.since = now
 	return answer{}
 }
 

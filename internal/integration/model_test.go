@@ -20,6 +20,7 @@ type account struct {
 	codes     *codes
 	reset     *reset // from an operator's reset to the next confirmed enrolment
 	suspended int64  // since when
+	since     int64  // first factors that were checked by then are over
 
 	wrong       int     // TOTP codes since the last right one
 	lockedUntil int64   // for TOTP
