@@ -2,13 +2,12 @@ package keyring
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
-	"io"
-	"os"
-	"runtime"
 	"strings"
 
 	"github.com/gatehouse-go/gatehouse/internal/redact"
+	"github.com/gatehouse-go/gatehouse/internal/secretfile"
 )
 
 const maxText = 64 << 10 // bytes; some hundreds of keys with comments
@@ -71,33 +70,19 @@ func words(text string) []string {
 }
 
 // ReadFile reads the keys in a file, as Parse does. It refuses with ErrKeys what is not a regular file
-// and, except on Windows, what group or others may read or write; mode 0600 or 0400 is right. Secrets
-// mounted into containers have 0644 or 0444 unless told otherwise. A file that cannot be read gives
-// the error of package os; errors.Is(err, fs.ErrNotExist) says that there is none.
+// and, except on Windows, what others may read or write; mode 0600 or 0400 is right. The file's group may read it
+// where the file belongs to another user and the process is in that group: Kubernetes mounts a secret
+// like that under a securityContext with fsGroup (root:fsGroup, mode 0440). Secrets mounted into containers have
+// 0644 or 0444 unless told otherwise. A file that cannot be read gives the error of package os;
+// errors.Is(err, fs.ErrNotExist) says that there is none.
 func ReadFile(path string) (*Ring, error) {
-	// Asked before the file is opened, as opening a pipe waits for its writer.
-	info, err := os.Stat(path)
-	if err != nil {
+	text, err := secretfile.Read(path, maxText)
+	var refused secretfile.Refused
+	switch {
+	case errors.As(err, &refused):
+		return nil, fmt.Errorf("%w: %s", ErrKeys, refused)
+	case err != nil:
 		return nil, fmt.Errorf("keyring: %w", err)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: not a regular file", ErrKeys)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("keyring: %w", err)
-	}
-	defer f.Close()
-	// Of the open file: what the path names may have changed.
-	if info, err = f.Stat(); err != nil {
-		return nil, fmt.Errorf("keyring: %w", err)
-	}
-	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o066 != 0 {
-		return nil, fmt.Errorf("%w: the file has mode %04o: group or others may read or write it; give it 0600", ErrKeys, mode)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxText+1))
-	if err != nil {
-		return nil, fmt.Errorf("keyring: %w", err)
-	}
-	return Parse(string(text))
+	return Parse(text)
 }

@@ -196,6 +196,29 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
+// Row F8: a file that was mounted for the process may be read by its group: it belongs to somebody else. Whom it may belong
+// to else, and as whom, internal/secretfile tests.
+func TestReadFileThatWasMounted(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	path := filepath.Join(t.TempDir(), "keys")
+	require.NoError(t, os.WriteFile(path, []byte("k1:"+key1), 0o440))
+	require.NoError(t, os.Chmod(path, 0o440)) // past the umask
+	r, err := keyring.ReadFile(path)
+	require.ErrorIs(t, err, keyring.ErrKeys)
+	require.Nil(t, r, "its own file")
+	require.NoError(t, os.Chown(path, 12345, os.Getegid()))
+	r, err = keyring.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "k1:"+key1, r.Reveal())
+	require.NoError(t, os.Chmod(path, 0o444))
+	r, err = keyring.ReadFile(path)
+	require.ErrorIs(t, err, keyring.ErrKeys)
+	require.ErrorContains(t, err, "everybody")
+	require.Nil(t, r)
+}
+
 func TestReadFile(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string, mode fs.FileMode) string {
@@ -245,8 +268,19 @@ func TestReadFile(t *testing.T) {
 		require.NotErrorIs(t, err, keyring.ErrKeys)
 		require.Nil(t, r)
 	}
-	for _, path := range []string{"a\x00b", strings.Repeat("x", 1<<20)} {
-		_, err := keyring.ReadFile(path)
-		require.Error(t, err)
+	// Row T3: a file that cannot be read is a fault, and no ring without keys. The last is a regular file of which Linux
+	// lets nobody read the first byte.
+	unreadable := []string{"a\x00b", strings.Repeat("x", 1<<20)}
+	if runtime.GOOS == "linux" {
+		unreadable = append(unreadable, "/proc/self/mem")
+	}
+	if os.Geteuid() != 0 {
+		unreadable = append(unreadable, write("closed", text, 0))
+	}
+	for _, path := range unreadable {
+		r, err := keyring.ReadFile(path)
+		require.Error(t, err, "%.20q", path)
+		require.NotErrorIs(t, err, keyring.ErrKeys, "%.20q", path)
+		require.Nil(t, r)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +18,7 @@ import (
 	_ "github.com/ncruces/go-sqlite3/driver"
 	"github.com/urfave/cli/v3"
 
+	"github.com/gatehouse-go/gatehouse/internal/secretfile"
 	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
 )
 
@@ -221,22 +221,21 @@ func isLocal(host string) bool {
 	return host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.") || strings.HasPrefix(host, "/") || host == ""
 }
 
-// readSecret reads a file that nobody but its owner may read.
+const maxSecret = 64 << 10 // bytes
+
+// readSecret reads a file of which keyring.ReadFile would read the keys.
 func readSecret(path string) (string, error) {
-	info, err := os.Stat(path)
+	text, err := secretfile.Read(path, maxSecret)
+	var refused secretfile.Refused
 	switch {
+	case errors.As(err, &refused):
+		return "", fmt.Errorf("%s: %s", path, refused)
 	case errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("there is no file %s", path)
 	case err != nil:
 		return "", fmt.Errorf("cannot read %s", path)
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o066 != 0:
-		return "", fmt.Errorf("%s has mode %04o: group or others may read or write it; give it 0600", path, info.Mode().Perm())
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("cannot read %s", path)
-	}
-	return string(text), nil
+	return text, nil
 }
 
 // connect makes sure that the database answers.

@@ -75,7 +75,7 @@ func TestNoDatabase(t *testing.T) {
 	file := filepath.Join(p.dir, "password")
 	require.NoError(t, os.WriteFile(file, []byte(canary+"\n"), 0o644))
 	r := p.run("-db", "postgres://u@127.0.0.1:1/x", "-db-password-file", file, "status", "u")
-	require.Equal(t, ran{1, "", "gatehouse: -db-password-file: " + file + " has mode 0644: group or others may read or write it; give it 0600\n"}, r)
+	require.Equal(t, ran{1, "", "gatehouse: -db-password-file: " + file + ": mode 0644 lets everybody read or write it; give it 0600, or mount it with 0400 or 0440\n"}, r)
 }
 
 // A password is taken from each of its places, and a wrong one is told from a server that is down.

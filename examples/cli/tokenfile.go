@@ -12,7 +12,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
-// readToken reads a token from a file that nobody but its owner can read or write.
+// readToken reads a token from a file that nobody but its owner can read or write, or which was mounted for this process.
 func readToken(path string) (string, error) {
 	info, err := os.Stat(path) // before it is opened, as opening a pipe waits for its writer
 	if err != nil {
@@ -29,7 +29,8 @@ func readToken(path string) (string, error) {
 	if info, err = f.Stat(); err != nil { // of what was opened
 		return "", err
 	}
-	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
+	mode := info.Mode().Perm()
+	if ours := mode&0o077 == 0 || mode&0o077 == 0o040 && mounted(info); !ours && runtime.GOOS != "windows" {
 		return "", fmt.Errorf("%s has mode %04o, so others may have the token: chmod 600 it, and rotate the token", path, mode)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, 1<<10))

@@ -35,6 +35,31 @@ func TestFilePermissions(t *testing.T) {
 	require.Equal(t, 2, a.called("/projects"), "what is refused is not sent")
 }
 
+// Row F8: a token that was mounted for the process is read by its group: the file belongs to somebody else. Everybody
+// may not read it, and its group may not write it.
+func TestMountedToken(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	a := newAcme(t)
+	text, _ := a.token("projects:read")
+	path := fileWith(t, text)
+	for mode := range os.FileMode(0o100) {
+		for _, owner := range []struct{ user, group int }{{12345, os.Getegid()}, {12345, 54321}} {
+			require.NoError(t, os.Chmod(path, 0o400|mode))
+			require.NoError(t, os.Chown(path, owner.user, owner.group))
+			got, err := readToken(path)
+			if mode == 0 || mode == 0o040 && owner.group == os.Getegid() {
+				require.NoError(t, err, "%04o", mode)
+				require.Equal(t, text, got)
+				continue
+			}
+			require.ErrorContains(t, err, fmt.Sprintf("has mode %04o", 0o400|mode))
+			require.Empty(t, got)
+		}
+	}
+}
+
 // What is no token is neither sent nor shown.
 func TestNoToken(t *testing.T) {
 	a := newAcme(t)
