@@ -201,22 +201,22 @@ const (
 // clock compares the database's with this machine's, by the quickest of some answers.
 func (x *examination) clock(ctx context.Context) {
 	query := map[sqlstore.Dialect]string{
-		sqlstore.PostgreSQL: "SELECT EXTRACT(EPOCH FROM clock_timestamp())::double precision",
-		sqlstore.MySQL:      "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) / 1e6",
-		sqlstore.SQLite:     "SELECT (julianday('now') - 2440587.5) * 86400.0",
+		sqlstore.PostgreSQL: "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS bigint)",
+		sqlstore.MySQL:      "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
+		sqlstore.SQLite:     "SELECT CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)",
 	}[x.dialect]
 	best, off := time.Duration(-1), time.Duration(0)
 	for range clockSamples {
-		var seconds float64
+		var micros int64
 		asked := time.Now()
-		if err := x.QueryRowContext(ctx, query).Scan(&seconds); err != nil {
+		if err := x.QueryRowContext(ctx, query).Scan(&micros); err != nil {
 			x.warn("clock", "the database does not tell its time: %v", x.explain(ctx, err))
 			return
 		}
 		took := time.Since(asked)
 		if best < 0 || took < best {
 			best = took
-			there := time.UnixMicro(int64(seconds * 1e6))
+			there := time.UnixMicro(micros)
 			off = there.Sub(asked.Add(took / 2))
 		}
 	}
@@ -335,7 +335,9 @@ func list(used map[string]int) string {
 // accounts counts those that an operator may want to look at.
 func (x *examination) accounts(ctx context.Context) {
 	now := map[sqlstore.Dialect]string{
-		sqlstore.PostgreSQL: "now()", sqlstore.MySQL: "UTC_TIMESTAMP(6)", sqlstore.SQLite: "strftime('%Y-%m-%d %H:%M:%f', 'now')",
+		sqlstore.PostgreSQL: "CAST(EXTRACT(EPOCH FROM now()) * 1000000 AS bigint)",
+		sqlstore.MySQL:      "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
+		sqlstore.SQLite:     "unixepoch() * 1000000",
 	}[x.dialect]
 	count := func(where string) string { return "COALESCE(SUM(CASE WHEN " + where + " THEN 1 ELSE 0 END), 0)" }
 	var all, bare, locked, disabled, suspended int

@@ -31,7 +31,7 @@ func (s *Store) SaveAccount(ctx context.Context, r storage.Record, prev int64) e
 		return fmt.Errorf("%w: a KeyName of over %d bytes", storage.ErrInvalid, maxKeyName)
 	}
 	args := []any{
-		r.Version, notNil(r.Data), i.Authenticators, i.CodesLeft, s.dialect.moment(i.LockedUntil),
+		r.Version, notNil(r.Data), i.Authenticators, i.CodesLeft, micros(i.LockedUntil),
 		i.Disabled, i.Suspended, i.KeyName, i.TokenEpoch, r.ID,
 	}
 	if prev == 0 {

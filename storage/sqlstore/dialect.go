@@ -1,8 +1,8 @@
 package sqlstore
 
 import (
+	"database/sql"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -24,27 +24,15 @@ type dialect struct {
 	prepare  bool   // whether to keep prepared statements
 	numbered bool   // $1, $2 for ?
 	ignore   string // ends an INSERT that passes over a key that is taken
-	read     string // reads a column of time, %s being its name
-	moment   func(t time.Time) any
 	conflict func(error) bool
 }
 
 var dialects = map[Dialect]dialect{
-	PostgreSQL: {
-		numbered: true, ignore: " ON CONFLICT (id) DO NOTHING", read: "%s",
-		moment: func(t time.Time) any { return nullIfZero(t, cut(t)) }, conflict: stateConflict,
-	},
+	PostgreSQL: {numbered: true, ignore: " ON CONFLICT (id) DO NOTHING", conflict: stateConflict},
 	// Without ignore: INSERT IGNORE passes over other errors too, and after ON DUPLICATE KEY UPDATE
-	// the count of rows depends on clientFoundRows. Times go and come as text, which no setting of
-	// the DSN shifts.
-	MySQL: {
-		prepare: true, read: "DATE_FORMAT(%s, '%%Y-%%m-%%d %%H:%%i:%%s.%%f')",
-		moment: func(t time.Time) any { return nullIfZero(t, formatMoment(t)) }, conflict: mysqlConflict,
-	},
-	SQLite: {
-		prepare: true, ignore: " ON CONFLICT (id) DO NOTHING", read: "%s",
-		moment: func(t time.Time) any { return nullIfZero(t, formatMoment(t)) }, conflict: sqliteConflict,
-	},
+	// the count of rows depends on clientFoundRows.
+	MySQL:  {prepare: true, conflict: mysqlConflict},
+	SQLite: {prepare: true, ignore: " ON CONFLICT (id) DO NOTHING", conflict: sqliteConflict},
 }
 
 // names replaces {table}, {index} and {schema} in the texts of statements.
@@ -107,45 +95,27 @@ func (d dialect) text(n names, template string) string {
 	}
 }
 
-// cut is needed as some databases round.
-func cut(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
-
-func nullIfZero(t time.Time, value any) any {
+// micros is how moments are stored: microseconds since 1970, or NULL for the zero time. A column of time would come and
+// go as text, in forms and zones that settings of server, session and driver choose.
+func micros(t time.Time) any {
 	if t.IsZero() {
 		return nil
 	}
-	return value
+	return t.UnixMicro()
 }
 
-const momentLayout = "2006-01-02 15:04:05.000000"
-
-// formatMoment cuts too, as Format does.
-func formatMoment(t time.Time) string { return t.UTC().Format(momentLayout) }
-
-// moment reads a time as any of the drivers gives it; NULL is the zero time.
+// moment reads what micros has made.
 type moment time.Time
 
 // Scan implements sql.Scanner.
 func (m *moment) Scan(value any) error {
-	var text string
-	switch v := value.(type) {
-	case nil:
-		*m = moment{}
-		return nil
-	case time.Time:
-		*m = moment(v.UTC())
-		return nil
-	case []byte:
-		text = string(v)
-	case string:
-		text = v
-	default:
-		return fmt.Errorf("sqlstore: a time of the type %T", value)
+	var n sql.NullInt64
+	if err := n.Scan(value); err != nil {
+		return err
 	}
-	t, err := time.Parse(momentLayout, text)
-	if err != nil {
-		return errors.New("sqlstore: a time that is none")
+	*m = moment{}
+	if n.Valid {
+		*m = moment(time.UnixMicro(n.Int64).UTC())
 	}
-	*m = moment(t)
 	return nil
 }

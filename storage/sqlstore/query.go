@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"strings"
 	"sync/atomic"
 )
@@ -27,12 +26,10 @@ type queries struct {
 }
 
 func newQueries(d dialect, n names) *queries {
-	read := func(column string) string { return fmt.Sprintf(d.read, column) }
-	index := "a.authenticators, a.codes_left, " + read("a.locked_until") +
-		", a.disabled, a.suspended, a.key_name, a.token_epoch"
-	token := "SELECT t.id, t.account_id, t.version, t.data, " + read("t.expires") + ", t.revoked, t.scopes, " +
-		read("u.last_used") + ", COALESCE(u.scopes, 0), COALESCE(u.addresses, '')"
-	uses := " LEFT JOIN {table}token_uses u ON u.account_id = t.account_id AND u.token_id = t.id"
+	const index = "a.authenticators, a.codes_left, a.locked_until, a.disabled, a.suspended, a.key_name, a.token_epoch"
+	const token = "SELECT t.id, t.account_id, t.version, t.data, t.expires, t.revoked, t.scopes," +
+		" u.last_used, COALESCE(u.scopes, 0), COALESCE(u.addresses, '')"
+	const uses = " LEFT JOIN {table}token_uses u ON u.account_id = t.account_id AND u.token_id = t.id"
 
 	q := new(queries)
 	for _, s := range []struct {
@@ -78,7 +75,7 @@ func newQueries(d dialect, n names) *queries {
 var touch = map[Dialect]string{
 	PostgreSQL: strings.TrimSpace(`
 INSERT INTO {table}token_uses AS u (account_id, token_id, last_used, scopes, addresses)
-SELECT t.account_id, t.id, CAST(e->>1 AS timestamp) AT TIME ZONE 'UTC', CAST(e->>2 AS bigint),
+SELECT t.account_id, t.id, CAST(e->>1 AS bigint), CAST(e->>2 AS bigint),
 	convert_from(decode(e->>3, 'hex'), 'UTF8')
 FROM json_array_elements(CAST(CAST(? AS text) AS json)) e
 CROSS JOIN LATERAL (SELECT * FROM {table}tokens WHERE id = convert_from(decode(e->>0, 'hex'), 'UTF8') OFFSET 0) t
@@ -90,7 +87,7 @@ WHERE excluded.last_used >= u.last_used OR u.scopes | excluded.scopes <> u.scope
 	MySQL: strings.TrimSpace(`
 INSERT INTO {table}token_uses (account_id, token_id, last_used, scopes, addresses)
 SELECT t.account_id, t.id, e.used, e.scopes, UNHEX(e.addresses)
-FROM JSON_TABLE(?, '$[*]' COLUMNS (id VARCHAR(510) PATH '$[0]', used DATETIME(6) PATH '$[1]',
+FROM JSON_TABLE(?, '$[*]' COLUMNS (id VARCHAR(510) PATH '$[0]', used BIGINT PATH '$[1]',
 	scopes BIGINT PATH '$[2]', addresses VARCHAR(2048) PATH '$[3]')) e
 STRAIGHT_JOIN {table}tokens t ON t.id = UNHEX(e.id)
 ON DUPLICATE KEY UPDATE

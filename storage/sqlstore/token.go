@@ -47,7 +47,7 @@ func (s *Store) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64
 		return fmt.Errorf("%w: Scopes of over %d bytes", storage.ErrInvalid, maxScopes)
 	}
 	args := []any{
-		t.Version, notNil(t.Data), s.dialect.moment(t.Index.Expires), t.Index.Revoked, t.Index.Scopes, t.ID, t.AccountID,
+		t.Version, notNil(t.Data), micros(t.Index.Expires), t.Index.Revoked, t.Index.Scopes, t.ID, t.AccountID,
 	}
 	if prev == 0 {
 		return s.save(ctx, &s.queries.insertToken, args...)
@@ -138,7 +138,7 @@ func checkUse(use storage.TokenUse) error {
 	return storage.CheckID(use.ID)
 }
 
-// encodeUsage makes JSON of the usage of tokens, [["hex of the ID","time",scopes,"hex of the
+// encodeUsage makes JSON of the usage of tokens, [["hex of the ID",micros,scopes,"hex of the
 // addresses"],…]: one statement takes any number of them, and its text is always the same. Hex comes
 // through any character set of a connection. In the order of the IDs, so that all batches take their
 // locks in one order.
@@ -149,7 +149,7 @@ func encodeUsage(usage map[string]storage.TokenUsage) string {
 			b.WriteByte(',')
 		}
 		u := usage[id]
-		fmt.Fprintf(&b, `["%x","%s",%d,"%x"]`, id, formatMoment(u.LastUsed), u.Scopes, u.Addresses)
+		fmt.Fprintf(&b, `["%x",%d,%d,"%x"]`, id, u.LastUsed.UnixMicro(), u.Scopes, u.Addresses)
 	}
 	return "[" + b.String() + "]"
 }

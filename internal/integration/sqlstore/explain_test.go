@@ -40,7 +40,7 @@ func many(t testing.TB, d database, db *sql.DB) {
 	insert("gatehouse_tokens (id, account_id, version, data, revoked)",
 		id("t")+", CASE WHEN a.i <= 50 THEN 'a1001' ELSE "+id("a")+" END, 1, "+bytes+", "+no)
 	insert("gatehouse_token_uses (account_id, token_id, last_used)",
-		"CASE WHEN a.i <= 50 THEN 'a1001' ELSE "+id("a")+" END, "+id("t")+", '2026-01-01 00:00:00.000000'"+d.pick("::timestamptz", "", ""))
+		"CASE WHEN a.i <= 50 THEN 'a1001' ELSE "+id("a")+" END, "+id("t")+", 1767225600000000")
 	for _, table := range []string{"gatehouse_accounts", "gatehouse_tokens", "gatehouse_token_uses"} {
 		_, err := db.Exec(d.pick("VACUUM ANALYZE ", "ANALYZE TABLE ", "ANALYZE ") + table)
 		require.NoError(t, err)

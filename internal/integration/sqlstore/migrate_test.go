@@ -74,9 +74,9 @@ func TestMigrateFrom(t *testing.T) {
 		token := storage.TokenRecord{ID: "t", AccountID: account.ID, Version: 7, Data: []byte("x"),
 			Index: storage.TokenIndex{Expires: moment(6), Revoked: true}, Usage: storage.TokenUsage{LastUsed: moment(7)}}
 		tokens := "INSERT INTO gatehouse_tokens (id, account_id, version, data, expires, revoked)" +
-			" VALUES ('t', 'É ', 7, " + d.pick("'x'", "'x'", "x'78'") + ", '2026-03-29 00:59:06.123456" + d.pick("Z', true)", "', 1)", "', 1)")
+			" VALUES ('t', 'É ', 7, " + d.pick("'x'", "'x'", "x'78'") + ", 1774745946123456, " + d.pick("true)", "1)", "1)")
 		uses := "INSERT INTO gatehouse_token_uses (account_id, token_id, last_used)" +
-			" VALUES ('É ', 't', '2026-03-29 00:59:07.123456" + d.pick("Z')", "')", "')")
+			" VALUES ('É ', 't', 1774745947123456)"
 		for from := range newest {
 			printed, err := sqlstore.DDL(d.dialect, sqlstore.Options{}, from)
 			require.NoError(t, err)
@@ -224,7 +224,7 @@ ALTER TABLE gatehouse_token_uses DROP addresses
 ALTER TABLE gatehouse_accounts ALTER id TYPE text COLLATE "en-x-icu"
 ALTER TABLE gatehouse_tokens ALTER account_id TYPE text COLLATE "default"
 ALTER TABLE gatehouse_accounts ALTER version TYPE integer
-ALTER TABLE gatehouse_accounts ALTER locked_until TYPE timestamp
+ALTER TABLE gatehouse_accounts ALTER locked_until TYPE integer
 ALTER TABLE gatehouse_accounts ALTER data DROP NOT NULL
 ALTER TABLE gatehouse_accounts DROP CONSTRAINT gatehouse_accounts_pkey
 ALTER TABLE gatehouse_token_uses DROP CONSTRAINT gatehouse_token_uses_pkey, ADD PRIMARY KEY (token_id, account_id)
@@ -253,8 +253,8 @@ ALTER TABLE gatehouse_tokens RENAME scopes TO scope
 ALTER TABLE gatehouse_token_uses DROP addresses
 ALTER TABLE gatehouse_token_uses RENAME last_used TO used
 DROP TABLE gatehouse_token_uses
-ALTER TABLE gatehouse_tokens RENAME TO t; CREATE TABLE gatehouse_tokens (id TEXT COLLATE NOCASE NOT NULL PRIMARY KEY, account_id TEXT NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL, expires TEXT, revoked INTEGER NOT NULL, scopes TEXT NOT NULL) STRICT; CREATE INDEX i ON gatehouse_tokens (account_id, id); CREATE INDEX j ON gatehouse_tokens (expires)
-ALTER TABLE gatehouse_tokens RENAME TO t; CREATE TABLE gatehouse_tokens (id TEXT NOT NULL PRIMARY KEY, account_id TEXT NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL, expires TEXT, revoked INTEGER NOT NULL, scopes TEXT NOT NULL); CREATE INDEX i ON gatehouse_tokens (account_id, id); CREATE INDEX j ON gatehouse_tokens (expires)`)[1:], "\n") {
+ALTER TABLE gatehouse_tokens RENAME TO t; CREATE TABLE gatehouse_tokens (id TEXT COLLATE NOCASE NOT NULL PRIMARY KEY, account_id TEXT NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL, expires INTEGER, revoked INTEGER NOT NULL, scopes TEXT NOT NULL) STRICT; CREATE INDEX i ON gatehouse_tokens (account_id, id); CREATE INDEX j ON gatehouse_tokens (expires)
+ALTER TABLE gatehouse_tokens RENAME TO t; CREATE TABLE gatehouse_tokens (id TEXT NOT NULL PRIMARY KEY, account_id TEXT NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL, expires INTEGER, revoked INTEGER NOT NULL, scopes TEXT NOT NULL); CREATE INDEX i ON gatehouse_tokens (account_id, id); CREATE INDEX j ON gatehouse_tokens (expires)`)[1:], "\n") {
 			db := d.open(t)
 			s := d.store(t, db, sqlstore.Options{})
 			atVersion(t, s, newest)

@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS {table}accounts (
 	data           LONGBLOB NOT NULL,
 	authenticators INT NOT NULL,
 	codes_left     INT NOT NULL,
-	locked_until   DATETIME(6) NULL,
+	locked_until   BIGINT NULL,
 	disabled       BOOLEAN NOT NULL,
 	suspended      BOOLEAN NOT NULL,
 	key_name       VARBINARY(1024) NOT NULL,

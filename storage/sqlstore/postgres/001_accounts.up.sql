@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS {table}accounts (
 	data           bytea NOT NULL,
 	authenticators integer NOT NULL,
 	codes_left     integer NOT NULL,
-	locked_until   timestamptz,
+	locked_until   bigint,
 	disabled       boolean NOT NULL,
 	suspended      boolean NOT NULL,
 	key_name       text COLLATE "C" NOT NULL,

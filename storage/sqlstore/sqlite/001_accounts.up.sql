@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS {table}accounts (
 	data           BLOB NOT NULL,
 	authenticators INTEGER NOT NULL,
 	codes_left     INTEGER NOT NULL,
-	locked_until   TEXT,
+	locked_until   INTEGER,
 	disabled       INTEGER NOT NULL,
 	suspended      INTEGER NOT NULL,
 	key_name       TEXT NOT NULL,
