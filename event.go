@@ -47,12 +47,15 @@ const (
 	TokenNewAddress = EventKind(core.TokenNewAddress) // Address is none of the last five; each process may tell it once
 	TokenRotated    = EventKind(core.TokenRotated)
 	TokenRenewed    = EventKind(core.TokenRenewed)
-	TokenReused     = EventKind(core.TokenReused)    // a rotated copy was presented after its grace: somebody has an old one
-	TokenExpiring   = EventKind(core.TokenExpiring)  // RetryAt is when it expires
-	TokenSuspended  = EventKind(core.TokenSuspended) // its owner's second factor was turned off, which it needs
-	TokenRevoked    = EventKind(core.TokenRevoked)
-	TokensRevoked   = EventKind(core.TokensRevoked) // all of the account's
-	TokenPurged     = EventKind(core.TokenPurged)
+	TokenReused     = EventKind(core.TokenReused) // a rotated copy was presented after its grace: somebody has an old one
+	// A rotated copy that still works was presented to be rotated by itself: two have the token, or its holder has
+	// lost the successor. Told once a copy.
+	TokenContested = EventKind(core.TokenContested)
+	TokenExpiring  = EventKind(core.TokenExpiring)  // RetryAt is when it expires
+	TokenSuspended = EventKind(core.TokenSuspended) // its owner's second factor was turned off, which it needs
+	TokenRevoked   = EventKind(core.TokenRevoked)
+	TokensRevoked  = EventKind(core.TokensRevoked) // all of the account's
+	TokenPurged    = EventKind(core.TokenPurged)
 
 	RiskAccepted     = EventKind(core.RiskAccepted) // Control
 	RiskWithdrawn    = EventKind(core.RiskWithdrawn)

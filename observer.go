@@ -34,7 +34,8 @@ func LogEvents(l *slog.Logger) Observer {
 		level := slog.LevelInfo
 		switch e.Kind {
 		case CodeDenied, MethodLocked, ThrottledBurst, ManyFailures, RecoveryCodeUsed, RecoveryCodesLow,
-			TwoFactorOff, AccountReset, AccountRestored, SecondFactorMissing, AccountSuspended, TokenReused, TokenNewAddress, TokenSuspended:
+			TwoFactorOff, AccountReset, AccountRestored, SecondFactorMissing, AccountSuspended, TokenReused, TokenContested,
+			TokenNewAddress, TokenSuspended:
 			level = slog.LevelWarn
 		}
 		l.LogAttrs(ctx, level, e.Kind.String(), slog.Any("event", e))

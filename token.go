@@ -77,9 +77,10 @@ type TokenInfo struct {
 
 	NeedsSecondFactor bool // it works only while its owner has one
 	RotatesItself     bool
+	RotatesUntil      time.Time // until its owner rotates or renews it; zero: it does not rotate itself
 }
 
-func tokenInfo(t core.Token, use storage.TokenUsage, owner storage.AccountIndex, env core.Env) TokenInfo {
+func (s *Service) tokenInfo(t core.Token, use storage.TokenUsage, owner storage.AccountIndex, env core.Env) TokenInfo {
 	return TokenInfo{
 		ID: t.ID, AccountID: t.Account, Kind: t.Kind, Name: t.Name, Scopes: t.Scopes,
 		Resources: t.ResourceLimit(), Networks: t.NetworkLimit(), State: tokenStates[t.Stands(owner, env)],
@@ -87,6 +88,7 @@ func tokenInfo(t core.Token, use storage.TokenUsage, owner storage.AccountIndex,
 		Revoked: core.Time(t.Revoked), Rotations: t.Generation,
 		LastUsed: use.LastUsed, Unused: t.Scopes.Unused(use.Scopes), Addresses: strings.Fields(use.Addresses),
 		NeedsSecondFactor: t.NeedsFactor, RotatesItself: t.RotatesItself,
+		RotatesUntil: core.Time(t.RotatesUntil(s.policy.Unattended)),
 	}
 }
 
@@ -115,7 +117,7 @@ func (s *Service) Tokens(ctx context.Context, account, after string, limit int) 
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, tokenInfo(t, rec.Usage, index, env))
+		list = append(list, s.tokenInfo(t, rec.Usage, index, env))
 	}
 	return list, nil
 }
@@ -138,7 +140,7 @@ func (s *Service) Token(ctx context.Context, account, id string) (TokenInfo, err
 	if err != nil {
 		return TokenInfo{}, err
 	}
-	return tokenInfo(h.Token, h.rec.Usage, h.owner, s.env()), nil
+	return s.tokenInfo(h.Token, h.rec.Usage, h.owner, s.env()), nil
 }
 
 // TokenPolicy returns the rules under which the Service mints tokens, with their defaults filled in, and

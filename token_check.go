@@ -3,6 +3,7 @@ package gatehouse
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -73,7 +74,7 @@ func (s *Service) AuthenticateToken(ctx context.Context, presented string, opts 
 		return Grant{}, &DeniedError{}
 	}
 	s.usage.seen(h, from, env, s.policy.Addresses, func(e core.Event) { go s.tellToken(ctx, h.Account, e) })
-	until, _ := h.Genuine(p)
+	_, until := h.Copy(p, env)
 	return Grant{
 		TokenID: h.ID, AccountID: h.Account, Kind: h.Kind, Name: h.Name, Scopes: h.Scopes, Expires: core.Time(h.Expires),
 		Rotated:    core.Time(until),
@@ -105,72 +106,136 @@ func (s *Service) presented(ctx context.Context, text string) (held, tokens.Pars
 // reused answers to a rotated copy after its grace: somebody has an old one, and nobody knows who. Its
 // error is ErrDenied once that is dealt with, and else the fault.
 func (s *Service) reused(ctx context.Context, h held, p tokens.Parsed, from netip.Addr) error {
-	events := []core.Event{tokenEvent(core.TokenReused, h.Token, s.env())}
+	var events []core.Event
+	err := s.applyToken(ctx, h.ID, func(h held, env core.Env) (next core.Token, err error) {
+		next, events = h.Token, nil
+		if h.Presented(p, from, h.owner, env) == core.ReusedOld {
+			next, events = s.reuse(h, from, env)
+		}
+		return next, nil
+	})
+	return s.deny(ctx, h.Account, events, err)
+}
+
+// reuse returns what becomes of a token of which an old copy was presented.
+func (s *Service) reuse(h held, from netip.Addr, env core.Env) (core.Token, []core.Event) {
+	events := []core.Event{presentedEvent(core.TokenReused, h, from, env)}
+	if s.policy.KeepReused {
+		return h.Token, events
+	}
+	return h.Revoke(env), append(events, tokenEvent(core.TokenRevoked, h.Token, env))
+}
+
+func presentedEvent(k core.EventKind, h held, from netip.Addr, env core.Env) core.Event {
+	e := tokenEvent(k, h.Token, env)
 	if from.IsValid() {
-		events[0].Address = from.String()
+		e.Address = from.String()
 	}
-	if !s.policy.KeepReused {
-		revoked := false
-		err := s.applyToken(ctx, h.ID, func(h held, env core.Env) (core.Token, error) {
-			if h.Presented(p, from, h.owner, env) != core.ReusedOld {
-				return h.Token, nil
-			}
-			revoked = true
-			return h.Revoke(env), nil
-		})
-		if err != nil && !errors.Is(err, ErrState) {
-			return err
-		}
-		if !revoked {
-			return &DeniedError{}
-		}
-		events = append(events, tokenEvent(core.TokenRevoked, h.Token, s.env()))
+	return e
+}
+
+// deny answers to what was presented once what it gave away is dealt with, and err is what came of that.
+func (s *Service) deny(ctx context.Context, account string, events []core.Event, err error) error {
+	if err != nil && err != errNoToken {
+		return err
 	}
-	s.tellToken(ctx, h.Account, events...)
+	if err == nil {
+		s.tellToken(ctx, account, events...)
+	}
 	return &DeniedError{}
 }
 
 // RotateToken rotates a token by itself, where it was minted to: for machines that no owner looks after.
-// The successor lives no longer than the token was to when it was minted, or rotated by its owner. It is
-// ErrDenied for a token that AuthenticateToken denies, that was rotated already or does not rotate
-// itself.
+// The successor lives no longer than the token was to when it was minted, or rotated by its owner, and for the
+// policy's Unattended since then at most.
+//
+// It is ErrDenied for a token that AuthenticateToken denies, that was rotated already or does not rotate itself. A
+// copy in its grace is told (TokenContested): two have the token, or its holder has lost the successor. Gates and
+// policy are asked as by MintToken, for an owner with the proof of the minting: a *GateError says that one of them
+// is closed, and ErrState that the policy no longer has such tokens, that the owner has to rotate it, or that eight
+// copies are in their grace. Neither ends the copy that was presented.
 func (s *Service) RotateToken(ctx context.Context, presented string, r Rotation, opts ...Option) (MintedToken, error) {
-	if err := r.check(); err != nil {
-		return MintedToken{}, err
-	}
 	o, err := optionsOf(opts, fromAddress)
 	if err != nil {
 		return MintedToken{}, err
 	}
-	from := o.from
+	if err := s.hasTokens(); err != nil {
+		return MintedToken{}, err
+	}
+	if err := r.check(min(s.policy.MaxGrace, tokens.MaxSelfGrace)); err != nil {
+		return MintedToken{}, err
+	}
 	h, p, err := s.presented(ctx, presented)
 	if err != nil {
 		return MintedToken{}, err
 	}
-	if h.Presented(p, from, h.owner, s.env()) == core.ReusedOld {
-		return MintedToken{}, s.reused(ctx, h, p, from)
+	// What is found out is found on the first look: a copy that another call rotates in this moment is denied and
+	// gives nothing away.
+	env := s.env()
+	first := h.Presented(p, o.from, h.owner, env)
+	firstCopy, _ := h.Copy(p, env)
+	var gates secretGates
+	if h.RotatesItself && first == core.Good {
+		if gates, err = s.secretGates(ctx, h.Account); err != nil {
+			return MintedToken{}, err
+		}
 	}
 	var minted MintedToken
-	err = s.applyToken(ctx, p.ID, func(h held, env core.Env) (core.Token, error) {
-		if !h.RotatesItself || h.Presented(p, from, h.owner, env) != core.Good {
-			return h.Token, &DeniedError{}
+	var events []core.Event
+	denied := false
+	err = s.applyToken(ctx, p.ID, func(h held, env core.Env) (next core.Token, err error) {
+		minted, events, denied = MintedToken{}, nil, true
+		stands := h.Presented(p, o.from, h.owner, env)
+		c, _ := h.Copy(p, env)
+		switch {
+		case stands == core.ReusedOld && first == stands:
+			next, events = s.reuse(h, o.from, env)
+			return next, nil
+		case c == core.GraceCopy && firstCopy == c && h.RotatesItself && stands != core.WasRevoked:
+			next, news := h.Contest(p)
+			if news {
+				events = append(events, presentedEvent(core.TokenContested, h, o.from, env))
+			}
+			return next, nil
+		case !h.RotatesItself || stands != core.Good || first != stands:
+			return h.Token, nil
 		}
-		own := time.Duration(h.Lifetime) * time.Second
-		if r.Lifetime > own {
-			r.Lifetime = own
-		}
-		next, successor, err := s.rotate(h, r, env)
-		minted = MintedToken{successor, tokenInfo(next, h.rec.Usage, h.owner, env)}
+		minted, next, err = s.rotateItself(h, presented, r, gates, env)
+		denied = false
+		events = append(events, tokenEvent(core.TokenRotated, h.Token, env))
 		return next, err
 	})
-	if err == errNoToken {
-		err = &DeniedError{}
+	if denied || err == errNoToken {
+		return MintedToken{}, s.deny(ctx, h.Account, events, err)
 	}
 	if err != nil {
 		return MintedToken{}, err
 	}
-	s.tellToken(ctx, h.Account, tokenEvent(core.TokenRotated, h.Token, s.env()))
+	s.tellToken(ctx, h.Account, events...)
 	return minted, nil
+}
+
+// rotateItself returns a token with a successor in its line. Nobody is there, so its owner's proof is as old as a
+// gate may ask for: what bounds that is the policy's Unattended.
+func (s *Service) rotateItself(h held, presented string, r Rotation, gates secretGates, env core.Env) (MintedToken, core.Token, error) {
+	if s.policy.Scopes.StepUp(h.Scopes) && h.How != core.SecondFactor {
+		return MintedToken{}, h.Token, fmt.Errorf("%w: a scope asks for the second factor; its owner can rotate it", ErrState)
+	}
+	if gates.e != nil {
+		proof := core.Presented{Proof: core.Proof{Account: h.Account, Kind: h.How, At: env.Now.Unix()}}
+		if err := gates.open(gates.e.account, proof, h.Scopes, env); err != nil {
+			return MintedToken{}, h.Token, err
+		}
+	}
+	if own := time.Duration(h.Lifetime) * time.Second; r.Lifetime > own {
+		r.Lifetime = own
+	}
+	successor, err := tokens.Next(s.policy.Brand, presented)
+	if err != nil {
+		return MintedToken{}, h.Token, err
+	}
+	next, err := s.rotate(h, successor, r, nil, env)
+	return MintedToken{successor, s.tokenInfo(next, h.rec.Usage, h.owner, env)}, next, err
 }
 
 // RevokePresented revokes a token by its possession (RFC 7009), for whoever gives one back and for
@@ -184,7 +249,7 @@ func (s *Service) RevokePresented(ctx context.Context, presented string) error {
 	if err != nil {
 		return err
 	}
-	if _, genuine := h.Genuine(p); !genuine {
+	if c, _ := h.Copy(p, s.env()); c == core.NoCopy {
 		return nil
 	}
 	return s.revoke(ctx, h, core.Event{})

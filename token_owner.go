@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -38,7 +40,7 @@ func (o Owner) MintToken(ctx context.Context, r tokens.Request) (MintedToken, er
 	if err != nil {
 		return MintedToken{}, err
 	}
-	gated, err := o.gatedEvidence(ctx)
+	gates, err := o.gates(ctx)
 	if err != nil {
 		return MintedToken{}, err
 	}
@@ -46,13 +48,10 @@ func (o Owner) MintToken(ctx context.Context, r tokens.Request) (MintedToken, er
 	event, account, env, err := o.changeToken(ctx, core.TokenChange{
 		Kind: core.TokenMinted, Token: p.ID, Name: r.Name, StepUp: o.s.policy.Scopes.StepUp(r.Scopes),
 	}, func(a core.Account, proof core.Presented, env core.Env) (err error) {
-		if gated != nil {
-			gated.account, gated.env = a, env
-			if err := o.s.mintGates(*gated, proof, o.s.policy.Scopes.Risk(r.Scopes) == tokens.High); err != nil {
-				return err
-			}
+		if err := gates.open(a, proof, r.Scopes, env); err != nil {
+			return err
 		}
-		made, err = a.Mint(proof, p.ID, r, p.Digest, env)
+		made, err = a.Mint(proof, r, p, env)
 		return err
 	})
 	if err != nil {
@@ -62,20 +61,41 @@ func (o Owner) MintToken(ctx context.Context, r tokens.Request) (MintedToken, er
 		return MintedToken{}, err
 	}
 	o.s.tellToken(ctx, account.ID, event)
-	return MintedToken{minted, tokenInfo(made, storage.TokenUsage{}, account.Index(o.s.window), env)}, nil
+	return MintedToken{minted, o.s.tokenInfo(made, storage.TokenUsage{}, account.Index(o.s.window), env)}, nil
 }
 
-// gatedEvidence returns what the gates of minting have to know, nil where there are no gates.
-func (o Owner) gatedEvidence(ctx context.Context) (*evidence, error) {
-	if o.s.posture == nil {
-		return nil, nil
-	}
+// secretGates are the gates that every way to a working secret goes through, with what they have to know.
+type secretGates struct {
+	s *Service
+	e *evidence // nil: there are none
+}
+
+func (o Owner) gates(ctx context.Context) (secretGates, error) {
 	p, err := o.present(ctx)
 	if err != nil {
-		return nil, err
+		return secretGates{}, err
 	}
-	e, err := o.s.evidence(ctx, p.Account)
-	return &e, err
+	return o.s.secretGates(ctx, p.Account)
+}
+
+func (s *Service) secretGates(ctx context.Context, account string) (secretGates, error) {
+	if s.posture == nil || !slices.ContainsFunc(s.posture.Actions(), func(action string) bool {
+		return action == posture.MintToken || action == posture.MintProductionToken
+	}) {
+		return secretGates{}, nil
+	}
+	e, err := s.evidence(ctx, account)
+	return secretGates{s, &e}, err
+}
+
+// open returns nil if the gates let a proof's owner have a secret with scopes, on an account as it is now.
+func (g secretGates) open(a core.Account, p core.Presented, scopes tokens.Scopes, env core.Env) error {
+	if g.e == nil {
+		return nil
+	}
+	e := *g.e
+	e.account, e.env = a, env
+	return g.s.mintGates(e, p, g.s.policy.Scopes.Risk(scopes) == tokens.High)
 }
 
 // changeToken saves the account with what is done to a token, if the proof is enough for it. The
@@ -165,17 +185,18 @@ type Rotation struct {
 	// Lifetime is that of the successor, from now on. Defaults to the token's own, or to the longest of
 	// the policy where that is less.
 	Lifetime time.Duration
-	// Grace is how long the present secret goes on working beside the new one, at most 30 days and never
-	// longer than it would have. Defaults to none, which is right after a leak.
+	// Grace is how long the present secret goes on working beside the new one, at most the policy's MaxGrace (and a
+	// day where a token rotates itself), and never longer than it would have. Defaults to none, which is right after
+	// a leak.
 	Grace time.Duration
 	// Seen is the token as its owner was shown it: it is ErrState if it was rotated since, so that two forms do not
 	// each make a secret of which one is dead. Defaults to whatever it is like.
 	Seen TokenInfo
 }
 
-func (r Rotation) check() error {
-	if r.Grace < 0 || r.Grace > tokens.MaxGrace {
-		return fmt.Errorf("%w: a grace is 0 to %v", ErrInvalid, tokens.MaxGrace)
+func (r Rotation) check(maxGrace time.Duration) error {
+	if r.Grace < 0 || r.Grace > maxGrace {
+		return fmt.Errorf("%w: a grace is 0 to %v", ErrInvalid, maxGrace)
 	}
 	if r.Lifetime < 0 {
 		return fmt.Errorf("%w: a negative lifetime", ErrInvalid)
@@ -183,34 +204,50 @@ func (r Rotation) check() error {
 	return nil
 }
 
-// life returns the lifetime of a successor, of which at most is the longest where it is not 0.
+// life returns for how long a token can go on: what is asked for, or 0 for its own lifetime. ErrState says that the
+// policy of now would not mint such a token: to prolong it needs what to make it does.
 func (s *Service) life(asked time.Duration, t core.Token) (time.Duration, error) {
-	if asked == 0 {
-		asked = min(time.Duration(t.Lifetime)*time.Second, s.policy.Longest)
+	again := tokens.Request{
+		Name: t.Name, Kind: t.Kind, Scopes: t.Scopes, Resources: t.ResourceLimit(), Networks: t.NetworkLimit(),
+		RotatesItself: t.RotatesItself,
 	}
-	life, err := s.policy.Life(asked)
+	if _, err := s.policy.Request(again); err != nil {
+		return 0, fmt.Errorf("%w: the policy no longer has such tokens: %w", ErrState, err)
+	}
+	if again.Lifetime = asked; asked == 0 {
+		again.Lifetime = min(time.Duration(t.Lifetime)*time.Second, s.policy.Longest)
+		if t.RotatesItself {
+			again.Lifetime = min(again.Lifetime, s.policy.Unattended)
+		}
+	}
+	again, err := s.policy.Request(again)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	return life, nil
+	return again.Lifetime, nil
 }
 
-// RotateToken gives a token another secret under the same ID, with the same scopes and restrictions. The
-// proof is as for MintToken. A secret that was rotated and is presented after its grace revokes the
-// token, unless the policy says otherwise. ErrState says that the account has no such token, or that
-// it is revoked, has expired or was rotated by somebody else in this moment.
+// RotateToken gives a token another secret under the same ID, with the same scopes and restrictions. Proof, gates
+// and policy are asked as by MintToken, for the scopes that the token has. A secret that was rotated and is
+// presented after its grace revokes the token, unless the policy says otherwise. ErrState says that the account has
+// no such token, that it is revoked, has expired or was rotated by somebody else in this moment, that eight copies
+// of it are in their grace, or that the policy no longer has such tokens.
 func (o Owner) RotateToken(ctx context.Context, id string, r Rotation) (MintedToken, error) {
-	if err := r.check(); err != nil {
+	if err := o.s.hasTokens(); err != nil {
+		return MintedToken{}, err
+	}
+	if err := r.check(o.s.policy.MaxGrace); err != nil {
 		return MintedToken{}, err
 	}
 	var minted tokens.Token
 	var info TokenInfo
-	err := o.onToken(ctx, core.TokenRotated, id, func(first, h held, env core.Env) (core.Token, error) {
+	err := o.onToken(ctx, core.TokenRotated, id, func(p core.Presented, first, h held, env core.Env) (core.Token, error) {
 		if h.Generation != first.Generation || r.Seen.ID != "" && (r.Seen.ID != id || r.Seen.Rotations != h.Generation) {
 			return h.Token, fmt.Errorf("%w: the token was rotated meanwhile", ErrState)
 		}
-		next, m, err := o.s.rotate(h, r, env)
-		minted, info = m, tokenInfo(next, h.rec.Usage, h.owner, env)
+		successor := tokens.Parsed{Kind: h.Kind, ID: h.ID}.Successor(o.s.policy.Brand)
+		next, err := o.s.rotate(h, successor, r, &p, env)
+		minted, info = successor, o.s.tokenInfo(next, h.rec.Usage, h.owner, env)
 		return next, err
 	})
 	if err != nil {
@@ -219,24 +256,23 @@ func (o Owner) RotateToken(ctx context.Context, id string, r Rotation) (MintedTo
 	return MintedToken{minted, info}, nil
 }
 
-func (s *Service) rotate(h held, r Rotation, env core.Env) (core.Token, tokens.Token, error) {
+// rotate puts a successor in the place of a token's secret; by is the owner's proof, nil where it rotates itself.
+func (s *Service) rotate(h held, successor tokens.Token, r Rotation, by *core.Presented, env core.Env) (core.Token, error) {
 	life, err := s.life(r.Lifetime, h.Token)
 	if err != nil {
-		return core.Token{}, tokens.Token{}, err
+		return core.Token{}, err
 	}
-	successor := tokens.Parsed{Kind: h.Kind, ID: h.ID}.Successor(s.policy.Brand)
 	p, err := tokens.Parse(s.policy.Brand, successor.Reveal())
 	if err != nil {
-		return core.Token{}, tokens.Token{}, err
+		return core.Token{}, err
 	}
-	next, err := h.Rotate(p.Digest, life, r.Grace, h.owner, env)
-	return next, successor, err
+	return h.Rotate(core.Successor{Secret: p, Life: life, Grace: r.Grace, By: by, Unattended: s.policy.Unattended}, h.owner, env)
 }
 
 // onToken does something to a token of the owner's account: first to the account, with the proof, then
 // to the token. What the token itself refuses is refused before either.
 func (o Owner) onToken(ctx context.Context, kind core.EventKind, id string,
-	step func(first, h held, env core.Env) (core.Token, error)) error {
+	step func(p core.Presented, first, h held, env core.Env) (core.Token, error)) error {
 	if err := o.s.hasTokens(); err != nil {
 		return err
 	}
@@ -254,11 +290,20 @@ func (o Owner) onToken(ctx context.Context, kind core.EventKind, id string,
 	if err != nil {
 		return err
 	}
+	var gates secretGates
+	if kind != core.TokenRevoked {
+		if gates, err = o.s.secretGates(ctx, p.Account); err != nil {
+			return err
+		}
+	}
 	event, _, _, err := o.changeToken(ctx, core.TokenChange{
 		Kind: kind, Token: id, Name: first.Name,
 		StepUp: kind != core.TokenRevoked && o.s.policy.Scopes.StepUp(first.Scopes),
-	}, func(_ core.Account, _ core.Presented, env core.Env) error {
-		_, err := step(first, first, env)
+	}, func(a core.Account, p core.Presented, env core.Env) error {
+		if err := gates.open(a, p, first.Scopes, env); err != nil {
+			return err
+		}
+		_, err := step(p, first, first, env)
 		return err
 	})
 	if err != nil {
@@ -267,7 +312,7 @@ func (o Owner) onToken(ctx context.Context, kind core.EventKind, id string,
 	// What the account says was done is done, though the caller may have gone.
 	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
-	err = o.s.applyToken(detached, id, func(h held, env core.Env) (core.Token, error) { return step(first, h, env) })
+	err = o.s.applyToken(detached, id, func(h held, env core.Env) (core.Token, error) { return step(p, first, h, env) })
 	if err != nil {
 		return err
 	}
@@ -275,21 +320,22 @@ func (o Owner) onToken(ctx context.Context, kind core.EventKind, id string,
 	return nil
 }
 
-// RenewToken has an expired token work again, with the secret it had, for a lifetime; 0 is its own. The
-// proof is as for MintToken. ErrState says that the account has no such token, that it is revoked or has
-// not expired, or that there are as many active tokens as there may be.
+// RenewToken has an expired token work again, with the secret it had, for a lifetime; 0 is its own. Proof, gates and
+// policy are asked as by MintToken, for the scopes that the token has. ErrState says that the account has no such
+// token, that it is revoked or has not expired, that there are as many active tokens as there may be, or that the
+// policy no longer has such tokens.
 func (o Owner) RenewToken(ctx context.Context, id string, lifetime time.Duration) (TokenInfo, error) {
 	if lifetime < 0 {
 		return TokenInfo{}, fmt.Errorf("%w: a negative lifetime", ErrInvalid)
 	}
 	var info TokenInfo
-	err := o.onToken(ctx, core.TokenRenewed, id, func(_, h held, env core.Env) (core.Token, error) {
+	err := o.onToken(ctx, core.TokenRenewed, id, func(p core.Presented, _, h held, env core.Env) (core.Token, error) {
 		life, err := o.s.life(lifetime, h.Token)
 		if err != nil {
 			return h.Token, err
 		}
-		next, err := h.Renew(life, h.owner, env)
-		info = tokenInfo(next, h.rec.Usage, h.owner, env)
+		next, err := h.Renew(p, life, h.owner, env)
+		info = o.s.tokenInfo(next, h.rec.Usage, h.owner, env)
 		return next, err
 	})
 	if err != nil {
@@ -302,7 +348,7 @@ func (o Owner) RenewToken(ctx context.Context, id string, lifetime time.Duration
 // which may be by a recovery code. A token that was revoked before is no error; ErrState says that the
 // account has no such token.
 func (o Owner) RevokeToken(ctx context.Context, id string) error {
-	return o.onToken(ctx, core.TokenRevoked, id, func(_, h held, env core.Env) (core.Token, error) {
+	return o.onToken(ctx, core.TokenRevoked, id, func(_ core.Presented, _, h held, env core.Env) (core.Token, error) {
 		return h.Revoke(env), nil
 	})
 }

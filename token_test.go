@@ -221,7 +221,11 @@ func TestStandings(t *testing.T) {
 
 // relabelled is a token with another kind in its text, and a checksum that is right.
 func relabelled(text string) string {
-	body := strings.Replace(text[:len(text)-6], "_pat_", "_cli_", 1)
+	return summed(strings.Replace(text[:len(text)-6], "_pat_", "_cli_", 1))
+}
+
+// summed ends a text in the checksum of tokens.
+func summed(body string) string {
 	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	sum, check := crc32.ChecksumIEEE([]byte(body)), make([]byte, 6)
 	for i := range check {

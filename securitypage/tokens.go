@@ -237,8 +237,10 @@ func lines(text string) (out []string) {
 	return out
 }
 
-// graces are what a form offers, in hours.
-var graces = []int{0, 1, 24, 7 * 24}
+// graces returns what a form offers, in hours.
+func graces(p tokens.Policy) []int {
+	return slices.DeleteFunc([]int{0, 1, 24, 7 * 24}, func(hours int) bool { return time.Duration(hours)*time.Hour > p.MaxGrace })
+}
 
 // tokenData is what the page of one token shows.
 type tokenData struct {
@@ -255,13 +257,13 @@ func (c *call) token() error {
 	if err != nil {
 		return err
 	}
-	d := tokenData{Info: info, State: tokenStateOf(info), Unused: map[tokens.Scope]bool{}, Graces: graces}
+	policy, _ := c.svc().TokenPolicy()
+	d := tokenData{Info: info, State: tokenStateOf(info), Unused: map[tokens.Scope]bool{}, Graces: graces(policy)}
 	d.Resources, _ = info.Resources.Only()
 	d.Networks, _ = info.Networks.Only()
 	for _, s := range info.Unused {
 		d.Unused[s] = true
 	}
-	policy, _ := c.svc().TokenPolicy()
 	for _, s := range info.Scopes {
 		of := tokens.ScopeInfo{Scope: s} // one that the host has dropped is shown without a description
 		for _, known := range policy.Scopes.All() {
@@ -276,7 +278,8 @@ func (c *call) token() error {
 
 func (c *call) rotate() error {
 	hours, err := strconv.Atoi(c.field("grace"))
-	if err != nil || !slices.Contains(graces, hours) {
+	policy, _ := c.svc().TokenPolicy()
+	if err != nil || !slices.Contains(graces(policy), hours) {
 		return errForm
 	}
 	minted, err := c.owner().RotateToken(c.ctx(), c.seen.ID, gatehouse.Rotation{Grace: time.Duration(hours) * time.Hour, Seen: c.seen})

@@ -7,7 +7,8 @@
 //
 //	acme_pat_0aB3…             brand, kind, 14 symbols of ID, 43 of secret, 6 of checksum
 //
-// Its symbols are those of base 62. The secret has 256 random bits, of which a store keeps the SHA-256.
+// Its symbols are those of base 62. The secret has 256 random bits, of which a store keeps the SHA-256; of a token
+// that rotates itself 131 are new each time, and the others show that the copies are of one line.
 // The checksum is the CRC-32 of everything before it: it keeps typing errors and strings
 // that only look like tokens away from the store, and lets scanners be sure of a find. It proves nothing.
 // [Find] finds the tokens in a text of any kind, such as a log in which they have leaked.

@@ -13,8 +13,10 @@ const (
 	// MaxLifetime is the longest that a policy can let a token live before it has to be renewed or
 	// rotated.
 	MaxLifetime = 365 * day
-	// MaxGrace is the longest that a rotated token can work beside its successor.
+	// MaxGrace is the longest that a policy can let a rotated token work beside its successor.
 	MaxGrace = 30 * day
+	// MaxSelfGrace is the longest that a token which has rotated itself can, whatever the policy says.
+	MaxSelfGrace = day
 
 	maxName   = 64
 	maxActive = 100_000
@@ -41,6 +43,16 @@ type Policy struct {
 
 	// Clamp cuts a lifetime that is longer than that. Defaults to refusing it.
 	Clamp bool
+
+	// MaxGrace is the most that can be asked for a rotated token to work beside its successor, at most 30 days. As
+	// long as it does, whoever has stolen the token goes unnoticed. Defaults to 7 days. One that rotates itself can
+	// ask for a day at most.
+	MaxGrace time.Duration
+
+	// Unattended is how long a token that rotates itself can do so before its owner has to rotate it, or to renew it
+	// once it has expired (OWASP ASVS 10.4.8). It is at most 365 days, and no such token lives longer at a time.
+	// Defaults to 365 days.
+	Unattended time.Duration
 
 	// MaxActive is how many tokens an account can have that are neither expired nor revoked. It is
 	// counted before a token is minted, so a few at once may go beyond it. Defaults to 100.
@@ -79,12 +91,22 @@ func (p Policy) Settle() (Policy, error) {
 	if p.Lifetime == 0 {
 		p.Lifetime = min(30*day, p.Longest)
 	}
+	if p.MaxGrace == 0 {
+		p.MaxGrace = 7 * day
+	}
+	if p.Unattended == 0 {
+		p.Unattended = MaxLifetime
+	}
 	if p.MaxActive == 0 {
 		p.MaxActive = 100
 	}
 	switch {
 	case p.Longest < time.Second || p.Longest > MaxLifetime || p.Lifetime < time.Second || p.Lifetime > p.Longest:
 		return Policy{}, fmt.Errorf("%w: lifetimes are a second to %v, the default one at most the longest", ErrInvalid, MaxLifetime)
+	case p.MaxGrace < time.Second || p.MaxGrace > MaxGrace:
+		return Policy{}, fmt.Errorf("%w: the most of a grace is a second to %v", ErrInvalid, MaxGrace)
+	case p.Unattended < time.Second || p.Unattended > MaxLifetime:
+		return Policy{}, fmt.Errorf("%w: a token rotates itself for a second to %v", ErrInvalid, MaxLifetime)
 	case p.MaxActive < 1 || p.MaxActive > maxActive:
 		return Policy{}, fmt.Errorf("%w: 1 to %d active tokens", ErrInvalid, maxActive)
 	case !printable(p.Separator, 0, 8) || strings.Contains(p.Separator, "*"):
@@ -130,6 +152,10 @@ func (p Policy) Request(r Request) (Request, error) {
 	}
 	if err := r.Resources.within(p.Separator); err != nil {
 		return Request{}, err
+	}
+	if r.RotatesItself {
+		p.Longest = min(p.Longest, p.Unattended)
+		p.Lifetime = min(p.Lifetime, p.Longest)
 	}
 	if r.Lifetime, err = p.Life(r.Lifetime); err != nil {
 		return Request{}, err

@@ -35,6 +35,7 @@ const (
 	maxBrand   = 16
 	idSize     = 14 // symbols of base 62: 83 bits
 	secretSize = 43 // 256 bits
+	lineSize   = 21 // of them, what a token that rotates itself hands down: 125 bits, and 131 are new each time
 	checkSize  = 6  // 32 bits
 	bodySize   = idSize + secretSize + checkSize
 	maxText    = maxBrand + 1 + kindSize + 1 + bodySize
@@ -65,11 +66,25 @@ type Token struct{ hiddenText }
 // Generate returns a new token of a brand and a kind, which CheckBrand and Kind.Check accept.
 func Generate(brand string, k Kind) Token { return generate(brand, k, symbols(idSize)) }
 
-// Successor returns a token with another secret under the ID of p.
+// Successor returns a token with another secret under the ID of p, which begins another line.
 func (p Parsed) Successor(brand string) Token { return generate(brand, p.Kind, p.ID) }
 
+// Next returns the successor of a token whose text is at hand, in the same line. ErrFormat says that the text is
+// no token of the brand.
+func Next(brand, text string) (Token, error) {
+	if _, err := Parse(brand, text); err != nil {
+		return Token{}, err
+	}
+	body := len(text) - checkSize
+	return ended(text[:body-secretSize] + symbols(secretSize-lineSize) + text[body-lineSize:body]), nil
+}
+
 func generate(brand string, k Kind, id string) Token {
-	text := brand + "_" + string(k) + "_" + id + symbols(secretSize)
+	return ended(brand + "_" + string(k) + "_" + id + symbols(secretSize))
+}
+
+// ended ends a token in its checksum.
+func ended(text string) Token {
 	check := checksum([]byte(text))
 	return Token{redact.New(text + string(check[:]))}
 }
@@ -89,6 +104,10 @@ type Parsed struct {
 	Kind   Kind
 	ID     string
 	Digest Digest
+
+	// Line is the SHA-256 of the last 21 symbols of the secret, which Next hands down. By it the copies of a token
+	// that has rotated itself are known, however many there were: only who was given one of them knows its line.
+	Line Digest
 }
 
 // Parse reads a token of a brand. All but exactly the form that Generate writes is ErrFormat, in time
@@ -112,7 +131,8 @@ func Parse(brand, text string) (Parsed, error) {
 	}
 	body := len(all) - checkSize
 	genuine := other == 0 && checksum(all[:body]) == [checkSize]byte(all[body:])
-	p.Digest = sha256.Sum256(all[prefix+idSize : body])
+	secret := all[prefix+idSize : body]
+	p.Digest, p.Line = sha256.Sum256(secret), sha256.Sum256(secret[secretSize-lineSize:])
 	buffers.Put(buf)
 	if !genuine {
 		return Parsed{}, ErrFormat

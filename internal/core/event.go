@@ -52,6 +52,7 @@ const (
 	PostureRules
 	WasRestored
 	FactorMissing
+	TokenContested
 )
 
 var eventNames = [...]string{
@@ -63,7 +64,7 @@ var eventNames = [...]string{
 	"token minted", "token first used", "token used from a new address", "token rotated", "token renewed",
 	"token reused after rotation", "token expiring", "token suspended", "token revoked", "all tokens revoked",
 	"token purged", "risk accepted", "risk withdrawn", "activity reviewed", "posture changed", "posture rules changed",
-	"restored from a backup", "second factor missing",
+	"restored from a backup", "second factor missing", "token contested",
 }
 
 // String returns the name, in lower case with spaces.

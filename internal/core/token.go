@@ -2,6 +2,7 @@ package core
 
 import (
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -26,18 +27,20 @@ type Token struct {
 
 	Digest     []byte      `json:"h"`           // of the present generation
 	Generation int         `json:"g,omitempty"` // how often it was rotated
-	Old        []OldDigest `json:"o,omitempty"` // of those before it, the latest first
+	Old        []OldDigest `json:"o,omitempty"` // of those before it that were in their grace, the latest first
+	Lines      [][]byte    `json:"ln"`          // of all generations, the present one first: see tokens.Parsed.Line
 
 	Created   int64  `json:"at"`
 	NotBefore int64  `json:"nb,omitempty"`
 	Expires   int64  `json:"exp"`
 	Revoked   int64  `json:"rev,omitempty"`
-	Lifetime  int64  `json:"life"`          // seconds, from the last minting, rotation or renewal to its end
+	Lifetime  int64  `json:"life"`          // seconds, from the last minting, rotation or renewal on
 	Warned    int    `json:"w,omitempty"`   // days before its end for which it was told that it ends
 	Epoch     int64  `json:"te"`            // the account's token epoch at the minting
-	How       Kind   `json:"how"`           // what proof its owner had
+	How       Kind   `json:"how"`           // what proof its owner had, the weakest that the secret rests on
 	AMR       string `json:"amr,omitempty"` // by what method
 	ProofAt   int64  `json:"pt"`            // when
+	Vouched   int64  `json:"vt"`            // when its owner last minted, rotated or renewed it
 
 	NeedsFactor   bool `json:"2f,omitempty"` // it works only while its owner has a second factor
 	RotatesItself bool `json:"self,omitempty"`
@@ -47,9 +50,14 @@ type Token struct {
 type OldDigest struct {
 	Digest []byte `json:"h"`
 	Until  int64  `json:"u"`
+	Told   bool   `json:"t,omitempty"` // that it was presented to be rotated
 }
 
-const maxOld = 8 // rotated generations whose reuse is noticed
+const (
+	maxOld   = 8  // rotated generations that work at a time
+	maxLines = 32 // an owner's rotation begins another one
+	lineSize = 16 // bytes of a line's digest
+)
 
 // Standing says whether a token is good, or what keeps it from that.
 type Standing uint8
@@ -64,7 +72,17 @@ const (
 	NotYet                       // before its time
 	HasExpired
 	ElsewhereUsed // from an address that it is not for
-	ReusedOld     // rotated, and its grace is over
+	ReusedOld     // rotated, and its grace is over: whatever else there is
+)
+
+// Copy says which of a token's copies was presented.
+type Copy uint8
+
+const (
+	NoCopy      Copy = iota // the zero value: the secret is another
+	PresentCopy             //
+	GraceCopy               // rotated, and works
+	OldCopy                 // rotated, and its grace is over
 )
 
 // Stands returns the standing of a token by itself, whoever presents it from wherever.
@@ -85,42 +103,57 @@ func (t Token) Stands(owner storage.AccountIndex, env Env) Standing {
 }
 
 // Presented returns the standing of a token as it was presented from an address, the zero Addr being
-// an unknown one.
+// an unknown one. That an old copy is out is found before anything that denies it for another reason: a thief
+// who comes from elsewhere, or while the account is suspended, is one all the same. Of a token that is revoked
+// nobody has anything, so there it is no news.
 func (t Token) Presented(p tokens.Parsed, from netip.Addr, owner storage.AccountIndex, env Env) Standing {
-	until, genuine := t.Genuine(p)
-	if !genuine {
-		return Unproven
-	}
-	if s := t.Stands(owner, env); s != Good {
-		return s
-	}
+	c, _ := t.Copy(p, env)
+	stands := t.Stands(owner, env)
 	switch {
+	case c == NoCopy:
+		return Unproven
+	case stands == WasRevoked:
+		return stands
+	case c == OldCopy:
+		return ReusedOld
+	case stands != Good:
+		return stands
 	case !t.NetworkLimit().Has(from):
 		return ElsewhereUsed
-	case until == 0:
-		return Good
-	case env.unix() < until:
+	case c == GraceCopy:
 		return InGrace
 	}
-	return ReusedOld
+	return Good
 }
 
-// Genuine reports whether what was presented is the token, in whatever generation, and until when an old
-// one works; 0 is the present one.
-func (t Token) Genuine(p tokens.Parsed) (until int64, genuine bool) {
+// Copy returns which copy of the token was presented, and until when a rotated one works. Whoever knows the line
+// of a token was given a copy of it, though no digest of that one may be kept.
+func (t Token) Copy(p tokens.Parsed, env Env) (c Copy, until int64) {
 	if p.ID != t.ID || p.Kind != t.Kind {
-		return 0, false
+		return NoCopy, 0
 	}
 	if p.Digest.Equal(t.Digest) {
-		return 0, true
+		return PresentCopy, 0
 	}
-	for _, old := range t.Old {
-		if p.Digest.Equal(old.Digest) {
-			return old.Until, true
+	if i := t.old(p); i >= 0 && env.unix() < t.Old[i].Until {
+		return GraceCopy, t.Old[i].Until
+	} else if i >= 0 {
+		return OldCopy, 0
+	}
+	for _, line := range t.Lines {
+		if subtle.ConstantTimeCompare(line, lineOf(p)) == 1 {
+			return OldCopy, 0
 		}
 	}
-	return 0, false
+	return NoCopy, 0
 }
+
+// old returns the index of a rotated generation, or -1.
+func (t Token) old(p tokens.Parsed) int {
+	return slices.IndexFunc(t.Old, func(old OldDigest) bool { return p.Digest.Equal(old.Digest) })
+}
+
+func lineOf(p tokens.Parsed) []byte { return p.Line[:lineSize] }
 
 // ResourceLimit returns the restriction to resources. What cannot be read restricts to none.
 func (t Token) ResourceLimit() tokens.Resources {
@@ -179,7 +212,9 @@ func (t Token) broken() string {
 		return "kind or name"
 	case len(t.Digest) != sha256.Size || len(t.Old) > maxOld || t.Generation < 0:
 		return "digests"
-	case t.Epoch == 0 || t.Created == 0 || t.Expires == 0 || t.Lifetime <= 0 ||
+	case len(t.Lines) == 0 || len(t.Lines) > maxLines:
+		return "lines"
+	case t.Epoch == 0 || t.Created == 0 || t.Expires == 0 || t.Vouched == 0 || t.Lifetime <= 0 ||
 		t.Lifetime > int64(tokens.MaxLifetime/time.Second):
 		return "times"
 	}
@@ -189,6 +224,11 @@ func (t Token) broken() string {
 	for _, old := range t.Old {
 		if len(old.Digest) != sha256.Size || old.Until == 0 {
 			return "old digests"
+		}
+	}
+	for _, line := range t.Lines {
+		if len(line) != lineSize {
+			return "lines"
 		}
 	}
 	if t.Resources != nil {

@@ -1,7 +1,9 @@
 package core
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -61,12 +63,12 @@ func (a Account) revokeTokens(e Event, env Env) Account {
 }
 
 // Mint returns a new token of an account whose save the proof has passed.
-func (a Account) Mint(p Presented, id string, r tokens.Request, d tokens.Digest, env Env) (Token, error) {
+func (a Account) Mint(p Presented, r tokens.Request, secret tokens.Parsed, env Env) (Token, error) {
 	t := Token{
-		ID: id, Account: a.ID, Kind: r.Kind, Name: r.Name, Scopes: r.Scopes, Digest: d[:],
-		Created: env.unix(), Epoch: a.TokenEpoch,
-		How: p.Kind, AMR: p.Method, ProofAt: p.At, NeedsFactor: p.Kind == SecondFactor, RotatesItself: r.RotatesItself,
+		ID: secret.ID, Account: a.ID, Kind: r.Kind, Name: r.Name, Scopes: r.Scopes, Digest: secret.Digest[:],
+		Lines: [][]byte{lineOf(secret)}, Created: env.unix(), Epoch: a.TokenEpoch, RotatesItself: r.RotatesItself,
 	}
+	t.rest(p, env)
 	t.live(r.Lifetime, env)
 	if ids, restricted := r.Resources.Only(); restricted {
 		t.Resources = ptr(ids)
@@ -102,25 +104,78 @@ func (t Token) CanRotate(owner storage.AccountIndex, env Env) error {
 	return fmt.Errorf("%w: the token is revoked, or its account suspended", ErrState)
 }
 
+// Successor is what takes the place of a token's secret.
+type Successor struct {
+	Secret      tokens.Parsed
+	Life, Grace time.Duration
+	By          *Presented    // the owner's proof; nil: it rotates itself
+	Unattended  time.Duration // how long it can do that before its owner is asked again
+}
+
 // Rotate puts another secret in the place of the present one, which goes on working for a grace, yet
-// never longer than it would have. No older one outlives it.
-func (t Token) Rotate(d tokens.Digest, life, grace time.Duration, owner storage.AccountIndex, env Env) (Token, error) {
+// never longer than it would have. No older one outlives it. One that rotates itself has an end that only its
+// owner moves.
+func (t Token) Rotate(s Successor, owner storage.AccountIndex, env Env) (Token, error) {
 	if err := t.CanRotate(owner, env); err != nil {
 		return t, err
 	}
 	now := env.unix()
-	until := min(now+int64(grace/time.Second), t.Expires)
+	until := min(now+int64(s.Grace/time.Second), t.Expires)
 	old := []OldDigest{{Digest: t.Digest, Until: until}}
-	for _, older := range t.Old[:min(len(t.Old), maxOld-1)] {
-		old = append(old, OldDigest{older.Digest, min(older.Until, until)})
+	for _, older := range t.Old {
+		older.Until = min(older.Until, until)
+		old = append(old, older)
 	}
-	t.Old, t.Digest = old, d[:]
+	old = slices.DeleteFunc(old, func(x OldDigest) bool { return x.Until <= now })
+	if len(old) > maxOld { // dropping one would hide its reuse
+		return t, fmt.Errorf("%w: %d rotated copies of the token still work; it can be rotated without a grace", ErrState, maxOld)
+	}
+	t.Old, t.Digest = old, s.Secret.Digest[:]
+	if !bytes.Equal(t.Lines[0], lineOf(s.Secret)) {
+		t.Lines = append([][]byte{lineOf(s.Secret)}, t.Lines[:min(len(t.Lines), maxLines-1)]...)
+	}
 	t.Generation++
-	t.live(life, env)
+	t.live(s.Life, env)
+	if s.By != nil {
+		t.rest(*s.By, env)
+	} else if t.Expires = min(t.Expires, t.attended(s.Unattended)); t.Expires <= now {
+		return t, fmt.Errorf("%w: the token has rotated itself for as long as it may; its owner can rotate it", ErrState)
+	}
 	if t.NotBefore >= t.Expires {
 		return t, fmt.Errorf("%w: a token that begins after its end", ErrInvalid)
 	}
 	return t, nil
+}
+
+// rest notes on which proof of its owner the present secret rests. One that was shown to the second factor needs
+// that from then on.
+func (t *Token) rest(p Presented, env Env) {
+	t.How, t.AMR, t.ProofAt, t.Vouched = p.Kind, p.Method, p.At, env.unix()
+	t.NeedsFactor = t.NeedsFactor || p.Kind == SecondFactor
+}
+
+// attended returns until when a token can rotate itself.
+func (t Token) attended(unattended time.Duration) int64 {
+	return t.Vouched + int64(unattended/time.Second)
+}
+
+// RotatesUntil returns until when a token can rotate itself, 0 if it cannot.
+func (t Token) RotatesUntil(unattended time.Duration) int64 {
+	if !t.RotatesItself {
+		return 0
+	}
+	return t.attended(unattended)
+}
+
+// Contest notes that a copy in its grace was presented to be rotated, and reports whether that is news.
+func (t Token) Contest(p tokens.Parsed) (next Token, news bool) {
+	i := t.old(p)
+	if i < 0 || t.Old[i].Told {
+		return t, false
+	}
+	t.Old = slices.Clone(t.Old)
+	t.Old[i].Told = true
+	return t, true
 }
 
 func (t *Token) live(life time.Duration, env Env) {
@@ -128,8 +183,9 @@ func (t *Token) live(life time.Duration, env Env) {
 	t.Expires, t.Warned = env.unix()+t.Lifetime, 0
 }
 
-// Renew has an expired token work again, with the secret that it had. Rotated ones stay ended.
-func (t Token) Renew(life time.Duration, owner storage.AccountIndex, env Env) (Token, error) {
+// Renew has an expired token work again, with the secret that it had. Rotated ones stay ended. A stronger proof
+// than that to which the secret was shown makes no better secret of it, and a weaker one a worse.
+func (t Token) Renew(p Presented, life time.Duration, owner storage.AccountIndex, env Env) (Token, error) {
 	switch t.Stands(owner, env) {
 	case HasExpired:
 	case WasRevoked, OwnerBlocked:
@@ -138,6 +194,9 @@ func (t Token) Renew(life time.Duration, owner storage.AccountIndex, env Env) (T
 		return t, fmt.Errorf("%w: the token has not expired", ErrState)
 	}
 	t.live(life, env)
+	if t.Vouched = env.unix(); p.Kind != SecondFactor {
+		t.How, t.AMR, t.ProofAt = p.Kind, p.Method, p.At
+	}
 	return t, nil
 }
 

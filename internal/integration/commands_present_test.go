@@ -88,14 +88,40 @@ func withChecksum(text string) string {
 
 // presented returns the verdict on a text that was presented.
 func (k *token) presented(p tokens.Parsed, owner *account, from netip.Addr, now int64) (g generation, v verdict) {
-	if k != nil && owner.stored {
-		for _, g := range k.generations {
-			if g.digest == p.Digest {
-				return g, k.check(g, owner, from, now)
-			}
-		}
+	if g, ok := k.generation(p, owner); ok {
+		return g, k.check(g, owner, from, now)
 	}
 	return generation{}, no
+}
+
+// generation returns which copy was presented, if it is known.
+func (k *token) generation(p tokens.Parsed, owner *account) (g generation, ok bool) {
+	if k == nil || !owner.stored {
+		return generation{}, false
+	}
+	for _, g := range slices.Concat(k.generations, k.gone) {
+		if g.digest == p.Digest {
+			return g, k.line-g.line < knownLines
+		}
+	}
+	return generation{}, false
+}
+
+// inGrace reports whether a copy that has been rotated, and works, was presented.
+func (k *token) inGrace(p tokens.Parsed, owner *account, now int64) bool {
+	g, ok := k.generation(p, owner)
+	return ok && now < g.until
+}
+
+// contest notes that a copy in its grace was presented to be rotated.
+func (k *token) contest(p tokens.Parsed) *token {
+	next := k.clone()
+	for i := range next.generations {
+		if next.generations[i].digest == p.Digest {
+			next.generations[i].told = true
+		}
+	}
+	return next
 }
 
 // reuse is what a check does to a token of which an old copy was presented after its grace.
@@ -159,22 +185,25 @@ func (m *machine) RotateItself(t *rapid.T) {
 	text, parsed := m.text(t, p)
 	from := rapid.SampledFrom(addresses).Draw(t, "from")
 	lifetime, grace := rapid.SampledFrom(lifetimes).Draw(t, "lifetime"), rapid.SampledFrom(graces).Draw(t, "grace")
-	first := verdict(no)
+	first, wasInGrace := verdict(no), false
 	if k := m.tokens[parsed.ID]; k != nil {
 		_, first = k.presented(parsed, m.model[k.account], from, m.at(p))
+		wasInGrace = k.inGrace(parsed, m.model[k.account], m.at(p))
 	}
 	var got gatehouse.MintedToken
 	m.doToken(t, p, tokenCall{
-		name: "Service.RotateToken", account: m.ownerOf(parsed.ID), id: parsed.ID, refused: refusedRotation(lifetime, grace),
+		name: "Service.RotateToken", account: m.ownerOf(parsed.ID), id: parsed.ID, refused: refusedRotation(lifetime, grace, day),
 		rule: func(owner *account, k *token, now int64) (*token, answer) {
 			_, v := k.presented(parsed, owner, from, now)
 			switch {
 			case v == reused && first == reused: // not one that another has rotated in this moment
 				return m.reuse(k, now), denied
-			case v != yes || !k.rotates || first == reused:
+			case wasInGrace && k.inGrace(parsed, owner, now) && k.rotates && k.standing(owner, now) != gatehouse.TokenEnded:
+				return k.contest(parsed), denied
+			case v != yes || !k.rotates || first != yes:
 				return k, denied
 			}
-			return tried(k, func(k *token) answer { return m.rotate(k, owner, min(lifetime, k.life), grace, now) })
+			return tried(k, func(k *token) answer { return m.rotate(k, owner, min(lifetime, k.life), grace, now, nil) })
 		},
 		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
 			got, err = s.RotateToken(ctx, text, rotation(lifetime, grace), gatehouse.From(from))
@@ -191,7 +220,7 @@ func (m *machine) RevokePresented(t *rapid.T) {
 	m.doToken(t, p, tokenCall{
 		name: "RevokePresented", account: m.ownerOf(parsed.ID), id: parsed.ID,
 		rule: func(owner *account, k *token, now int64) (*token, answer) {
-			if known == nil || !slices.ContainsFunc(known.generations, func(g generation) bool { return g.digest == parsed.Digest }) {
+			if _, ok := known.generation(parsed, owner); !ok {
 				return k, answer{}
 			}
 			return revokeWhatIsThere(owner, k, now)

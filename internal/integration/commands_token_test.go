@@ -173,7 +173,7 @@ func (m *machine) shown(t *rapid.T, k *token, owner *account, got gatehouse.Mint
 	text := got.Token.Reveal()
 	p, err := tokens.Parse(m.policy.Brand, text)
 	require.NoError(t, err)
-	require.Equal(t, tokens.Parsed{Kind: k.kind, ID: k.id, Digest: k.present().digest}, p)
+	require.Equal(t, tokens.Parsed{Kind: k.kind, ID: k.id, Digest: k.present().digest, Line: p.Line}, p)
 	for _, other := range m.texts {
 		require.NotEqual(t, other.what.Digest, p.Digest)
 	}
@@ -244,7 +244,7 @@ func (m *machine) mint(t *rapid.T, p *process, id, normal, scopes string, row *t
 		rule: func(owner *account, _ *token, now int64) (*token, answer) {
 			k := row.clone()
 			k.account, k.created, k.epoch = owner.id, now, owner.tokenEpoch
-			k.proof, k.proven, k.needsFactor = h.what.kind, h.what.at, h.what.kind == secondFactor
+			k.proof, k.proven, k.vouched, k.needsFactor = h.what.kind, h.what.at, now, h.what.kind == secondFactor
 			k.generations, k.usedScopes = []generation{{}}, map[string]bool{}
 			if k.lives(life, now); k.begins >= k.expires {
 				return nil, invalid
@@ -346,12 +346,12 @@ func (m *machine) Rotate(t *rapid.T) {
 			first = k.rotations
 		}
 		m.onToken(t, p, id, tokenCall{
-			name: "Owner.RotateToken", id: on, refused: refusedRotation(lifetime, grace),
+			name: "Owner.RotateToken", id: on, refused: refusedRotation(lifetime, grace, 30*day),
 			rule: func(owner *account, k *token, now int64) (*token, answer) {
 				if k.rotations != first {
 					return k, state
 				}
-				return tried(k, func(k *token) answer { return m.rotate(k, owner, lifetime, grace, now) })
+				return tried(k, func(k *token) answer { return m.rotate(k, owner, lifetime, grace, now, &h.what) })
 			},
 			run: func(ctx context.Context, s *gatehouse.Service) (err error) {
 				got, err = m.owner(s, h, in).RotateToken(ctx, on, rotation(lifetime, grace))
@@ -362,8 +362,8 @@ func (m *machine) Rotate(t *rapid.T) {
 	}
 }
 
-func refusedRotation(lifetime, grace int64) answer {
-	if lifetime < 0 || grace < 0 || grace > 30*day {
+func refusedRotation(lifetime, grace, longest int64) answer {
+	if lifetime < 0 || grace < 0 || grace > longest {
 		return invalid
 	}
 	return answer{}
@@ -393,9 +393,9 @@ func (m *machine) Renew(t *rapid.T) {
 	lifetime := rapid.SampledFrom(lifetimes).Draw(t, "lifetime")
 	var got gatehouse.TokenInfo
 	m.onToken(t, p, id, tokenCall{
-		name: "RenewToken", id: on, refused: refusedRotation(lifetime, 0),
+		name: "RenewToken", id: on, refused: refusedRotation(lifetime, 0, 0),
 		rule: func(owner *account, k *token, now int64) (*token, answer) {
-			return tried(k, func(k *token) answer { return m.renew(k, owner, lifetime, now) })
+			return tried(k, func(k *token) answer { return m.renew(k, owner, lifetime, now, h.what) })
 		},
 		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
 			got, err = m.owner(s, h, in).RenewToken(ctx, on, time.Duration(lifetime)*time.Second)

@@ -2,9 +2,11 @@ package integration_test
 
 import (
 	"crypto/sha256"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -25,13 +27,16 @@ type token struct {
 	created, begins, expires, revoked int64
 	life                              int64 // seconds, from the last minting, rotation or renewal to its end
 	epoch                             int   // the account's token epoch at the minting
-	proof                             kind  // by which it was minted
+	proof                             kind  // by which its secret was shown, or the weaker one of a renewal
 	proven                            int64 // when
+	vouched                           int64 // when its owner was last asked
 	needsFactor                       bool
 	warned                            int // days before its end
 
 	rotations   int
-	generations []generation // the oldest first; the last is the present one
+	generations []generation // those that worked at the last rotation, the oldest first; the last is the present one
+	gone        []generation // the others
+	line        int          // rotations by its owner
 
 	used       int64           // the minute of the last use
 	usedScopes map[string]bool // those that a check has asked for
@@ -41,7 +46,12 @@ type token struct {
 type generation struct {
 	digest [sha256.Size]byte // zero: not known yet
 	until  int64             // when it stops working; 0: the present one
+	told   bool              // that it was presented to be rotated
+	line   int               // rotations by the owner before it
 }
+
+// knownLines is how many rotations by the owner the copies before them are known.
+const knownLines = 32
 
 // limit is a restriction; nothing listed under only restricts to nothing.
 type limit struct {
@@ -54,7 +64,7 @@ func (k *token) clone() *token {
 		return nil
 	}
 	c := *k
-	c.generations = slices.Clone(k.generations)
+	c.generations, c.gone = slices.Clone(k.generations), slices.Clone(k.gone)
 	return &c
 }
 
@@ -87,17 +97,20 @@ const (
 	reused verdict = "rotated, and its grace is over"
 )
 
-// check is invariant 12: what a check of a generation from an address comes to.
+// check is invariant 12: what a check of a generation from an address comes to. That an old copy is out goes
+// before whatever else would deny it.
 func (k *token) check(g generation, owner *account, from netip.Addr, now int64) verdict {
-	switch {
-	case k.standing(owner, now) != gatehouse.TokenActive || !k.networks.hasAddress(from):
+	switch st := k.standing(owner, now); {
+	case st == gatehouse.TokenEnded:
+		return no
+	case g.until != 0 && now >= g.until:
+		return reused
+	case st != gatehouse.TokenActive || !k.networks.hasAddress(from):
 		return no
 	case g.until == 0:
 		return yes
-	case now < g.until:
-		return old
 	}
-	return reused
+	return old
 }
 
 func (l limit) hasAddress(a netip.Addr) bool {
@@ -208,8 +221,8 @@ func (k *token) lives(life, now int64) {
 	k.life, k.expires, k.warned = life, now+life, 0
 }
 
-// rotate puts a new secret in the place of the present one.
-func (m *machine) rotate(k *token, owner *account, asked, grace, now int64) answer {
+// rotate puts a new secret in the place of the present one. by is the owner's proof, nil where it rotates itself.
+func (m *machine) rotate(k *token, owner *account, asked, grace, now int64, by *proof) answer {
 	life, ok := m.lifetime(asked, min(k.life, longest))
 	if !ok {
 		return invalid
@@ -219,23 +232,35 @@ func (m *machine) rotate(k *token, owner *account, asked, grace, now int64) answ
 	default:
 		return state
 	}
-	if k.begins >= now+life {
-		return invalid
-	}
 	until := min(now+grace, k.expires)
 	k.present().until = until
-	for i := range k.generations {
-		g := &k.generations[i]
-		g.until = min(g.until, until)
+	var kept []generation
+	for _, g := range k.generations {
+		if g.until = min(g.until, until); g.until > now {
+			kept = append(kept, g)
+		} else {
+			g.until = math.MinInt64 // over, whatever another process takes for now
+			k.gone = append(k.gone, g)
+		}
 	}
-	k.generations = append(k.generations, generation{})
-	k.generations = k.generations[max(0, len(k.generations)-9):]
+	if len(kept) > 8 {
+		return state
+	}
 	k.rotations++
-	k.lives(life, now)
+	if k.lives(life, now); by != nil {
+		k.line++
+		k.proof, k.proven, k.vouched, k.needsFactor = by.kind, by.at, now, k.needsFactor || by.kind == secondFactor
+	} else if k.expires = min(k.expires, k.vouched+unattended); k.expires <= now {
+		return state
+	}
+	if k.begins >= k.expires {
+		return invalid
+	}
+	k.generations = append(kept, generation{line: k.line})
 	return answer{}
 }
 
-func (m *machine) renew(k *token, owner *account, asked, now int64) answer {
+func (m *machine) renew(k *token, owner *account, asked, now int64, by proof) answer {
 	life, ok := m.lifetime(asked, min(k.life, longest))
 	if !ok {
 		return invalid
@@ -244,6 +269,9 @@ func (m *machine) renew(k *token, owner *account, asked, now int64) answer {
 		return state
 	}
 	k.lives(life, now)
+	if k.vouched = now; by.kind != secondFactor {
+		k.proof, k.proven = by.kind, by.at
+	}
 	return answer{}
 }
 
@@ -282,8 +310,12 @@ func (k *token) info(owner *account, now int64) gatehouse.TokenInfo {
 	for scope := range strings.FieldsSeq(k.scopes) {
 		unused = append(unused, tokens.Scope(scope))
 	}
+	rotatesUntil := time.Time{}
+	if k.rotates {
+		rotatesUntil = moment(k.vouched + unattended)
+	}
 	return gatehouse.TokenInfo{
-		ID: k.id, AccountID: k.account, Kind: k.kind, Name: k.name, Scopes: slices.Clone(unused),
+		RotatesUntil: rotatesUntil, ID: k.id, AccountID: k.account, Kind: k.kind, Name: k.name, Scopes: slices.Clone(unused),
 		Resources: k.resources.asResources(), Networks: k.networks.asNetworks(), State: k.standing(owner, now),
 		Created: moment(k.created), NotBefore: moment(k.begins), Expires: moment(k.expires), Revoked: moment(k.revoked),
 		Rotations: k.rotations, Unused: unused, Addresses: []string{}, NeedsSecondFactor: k.needsFactor, RotatesItself: k.rotates,

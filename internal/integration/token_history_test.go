@@ -182,9 +182,8 @@ type keptToken struct {
 	old     [8]struct {
 		secret int
 		until  int64
-	} // the latest first
-	rotations int
-	ended     bool // revoked, or its owner suspended
+	} // those in their grace when the last rotation was made, the latest first; 0 until: none
+	ended bool // revoked, or its owner suspended
 }
 
 // tokenRules has the sequential rules. An owner's change may be refused: because the token has ended or
@@ -214,6 +213,7 @@ type possible struct {
 // step returns what a call may answer and what it then leaves.
 func (k keptToken) step(in tokenInput) []possible {
 	no, done := possible{tokenOutput{}, k}, func(k keptToken) possible { return possible{tokenOutput{ok: true}, k} }
+	next, room := k.rotated(in)
 	ended := k
 	ended.ended = true
 	until, reuse := k.stands(in)
@@ -230,15 +230,15 @@ func (k keptToken) step(in tokenInput) []possible {
 		switch {
 		case reuse: // it may have been good when the call began
 			return []possible{no, {tokenOutput{}, ended}}
-		case until == 0 && !k.ended:
-			return []possible{done(k.rotated(in))}
+		case until == 0 && !k.ended && room:
+			return []possible{done(next)}
 		}
 		return []possible{no}
 	case rotateByOwner:
-		if k.ended {
+		if k.ended || !room {
 			return []possible{no}
 		}
-		return []possible{no, done(k.rotated(in))}
+		return []possible{no, done(next)}
 	case revokeByOwner:
 		if k.ended {
 			return []possible{no, done(ended)}
@@ -253,24 +253,30 @@ func (k keptToken) stands(in tokenInput) (until int64, reuse bool) {
 	if in.secret == k.present {
 		return 0, false
 	}
-	for i := range min(k.rotations, len(k.old)) {
-		if old := k.old[i]; old.secret == in.secret && in.now < old.until {
+	for _, old := range k.old {
+		if old.until != 0 && old.secret == in.secret && in.now < old.until {
 			return old.until, false
-		} else if old.secret == in.secret {
-			return -1, !k.ended
 		}
 	}
-	return -1, false
+	return -1, !k.ended // whatever was shown to somebody is known
 }
 
-func (k keptToken) rotated(in tokenInput) keptToken {
+// rotated returns the token with another secret, if there is room for one more copy in its grace.
+func (k keptToken) rotated(in tokenInput) (next keptToken, room bool) {
 	until := in.now + in.grace
-	copy(k.old[1:], k.old[:7])
-	k.old[0].secret, k.old[0].until = k.present, until
-	for i := range k.old {
-		k.old[i].until = min(k.old[i].until, until)
+	next = keptToken{present: in.call, ended: k.ended}
+	n := 0
+	keep := func(secret int, until int64) {
+		if until > in.now {
+			if n < len(next.old) {
+				next.old[n].secret, next.old[n].until = secret, until
+			}
+			n++
+		}
 	}
-	k.present = in.call
-	k.rotations++
-	return k
+	keep(k.present, until)
+	for _, old := range k.old {
+		keep(old.secret, min(old.until, until))
+	}
+	return next, n <= len(next.old)
 }

@@ -25,6 +25,7 @@ const (
 	usual      = 20 * day // lifetimes
 	longest    = 60 * day
 	mostActive = 2
+	unattended = 365 * day
 )
 
 // table is the model's table of tokens.
@@ -58,7 +59,7 @@ func newTable(keepReused, clamp bool) table {
 	return table{
 		policy: tokens.Policy{
 			Brand: "acme", Scopes: scopes, Kinds: []tokens.Kind{"bot"}, Lifetime: usual * time.Second, Longest: longest * time.Second,
-			MaxActive: mostActive, Separator: "/", KeepReused: keepReused, Clamp: clamp,
+			MaxActive: mostActive, MaxGrace: 30 * day * time.Second, Separator: "/", KeepReused: keepReused, Clamp: clamp,
 		},
 		clamp: clamp, tokens: map[string]*token{}, rows: map[string]storage.TokenRecord{},
 	}
@@ -114,7 +115,7 @@ func (m *machine) row(t *rapid.T, rec storage.TokenRecord) *token {
 	k := &token{
 		id: s.ID, account: s.Account, name: s.Name, kind: s.Kind, scopes: s.Scopes.String(), rotates: s.RotatesItself,
 		created: s.Created, begins: s.NotBefore, expires: s.Expires, revoked: s.Revoked, life: s.Lifetime,
-		epoch: m.ended.number(s.Account, s.Epoch), proven: s.ProofAt, needsFactor: s.NeedsFactor, warned: s.Warned, rotations: s.Generation,
+		epoch: m.ended.number(s.Account, s.Epoch), proven: s.ProofAt, vouched: s.Vouched, needsFactor: s.NeedsFactor, warned: s.Warned, rotations: s.Generation,
 		proof: map[core.Kind]kind{core.Attested: attested, core.SecondFactor: secondFactor}[s.How],
 	}
 	if s.Resources != nil {
@@ -124,9 +125,9 @@ func (m *machine) row(t *rapid.T, rec storage.TokenRecord) *token {
 		k.networks = limit{true, *s.Networks}
 	}
 	for _, o := range slices.Backward(s.Old) {
-		k.generations = append(k.generations, generation{tokens.Digest(o.Digest), o.Until})
+		k.generations = append(k.generations, generation{digest: tokens.Digest(o.Digest), until: o.Until, told: o.Told})
 	}
-	k.generations = append(k.generations, generation{tokens.Digest(s.Digest), 0})
+	k.generations = append(k.generations, generation{digest: tokens.Digest(s.Digest)})
 	return k
 }
 
@@ -134,6 +135,10 @@ func (m *machine) row(t *rapid.T, rec storage.TokenRecord) *token {
 func (k *token) shape() *token {
 	s := k.clone()
 	s.number, s.used, s.usedScopes = 0, 0, nil
+	s.gone, s.line = nil, 0 // of which the record has the lines
+	for i := range s.generations {
+		s.generations[i].line = 0
+	}
 	for _, l := range []*limit{&s.resources, &s.networks} {
 		if len(l.list) == 0 {
 			l.list = nil
@@ -177,6 +182,9 @@ func (m *machine) checkTokens(t *rapid.T, p *process, account string) {
 			continue
 		}
 		for _, edge := range append([]int64{k.begins, k.expires, now - day}, k.ends()...) {
+			if edge == 0 { // there is none
+				continue
+			}
 			m.checkText(t, h, home, edge-1)
 			m.checkText(t, h, home, edge)
 		}
