@@ -23,11 +23,16 @@ type Enrol struct {
 	// Replace is the ID of the authenticator whose place the new one takes when it is confirmed.
 	// A proof made with a recovery code allows nothing else. Defaults to none.
 	Replace string
-	// Algorithm defaults to SHA-1, which all authenticator apps have.
+	// Algorithm defaults to SHA-1, which all authenticator apps have, and some have nothing else. With
+	// GODEBUG=fips140=only it is not available: then ErrInvalid and totp.ErrParams, and SHA-256 has to be chosen.
 	Algorithm totp.Algorithm
 	// Digits is 6 or 8. Defaults to 6.
 	Digits int
 }
+
+// CheckName returns ErrInvalid unless name can be that of an authenticator or a token: 1 to 64 bytes of UTF-8 without
+// control, format or line-breaking characters and without a space at either end. Forms ask it.
+func CheckName(name string) error { return core.CheckName(name) }
 
 const (
 	defaultName   = "Authenticator"

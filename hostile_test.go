@@ -222,6 +222,7 @@ var places = func() map[string]place {
 		}, stepUp},
 		"Owner.RenameAuthenticator/p":    {func(o *owner, s string) error { return forged(o, s).RenameAuthenticator(ctx, o.auth, "A") }, stepUp},
 		"Owner.RenameAuthenticator/id":   {func(o *owner, s string) error { return face(o).RenameAuthenticator(ctx, s, "A") }, state},
+		"CheckName/name":                 {func(_ *owner, s string) error { return gatehouse.CheckName(s) }, nil},
 		"Owner.RenameAuthenticator/name": {func(o *owner, s string) error { return face(o).RenameAuthenticator(ctx, o.auth, s) }, nil},
 		"Owner.RemoveAuthenticator/p":    {func(o *owner, s string) error { _, err := forged(o, s).RemoveAuthenticator(ctx, o.auth); return err }, stepUp},
 		"Owner.RemoveAuthenticator/id":   {func(o *owner, s string) error { _, err := face(o).RemoveAuthenticator(ctx, s); return err }, state},

@@ -1,7 +1,6 @@
 package securitypage
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 
@@ -31,11 +30,10 @@ func (c *call) authenticatorsWith(status int, typed, wrong map[string]string) er
 
 func (c *call) rename() error {
 	id, name := c.field("id"), c.field("name")
-	err := c.owner().RenameAuthenticator(c.ctx(), id, name)
-	if errors.Is(err, gatehouse.ErrInvalid) {
+	if gatehouse.CheckName(name) != nil {
 		return c.authenticatorsWith(http.StatusUnprocessableEntity, map[string]string{id: name}, map[string]string{"name-" + id: c.text("wrong.name")})
 	}
-	if err != nil {
+	if err := c.owner().RenameAuthenticator(c.ctx(), id, name); err != nil {
 		return err
 	}
 	c.redirect(c.p.c.Path+"/authenticators", "renamed")

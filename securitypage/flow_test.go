@@ -19,9 +19,14 @@ import (
 // secretOf returns the secret that a page of pairing shows.
 func secretOf(t *testing.T, a answer) *gatehousetest.Authenticator {
 	t.Helper()
+	return secretWith(t, a, totp.SHA1)
+}
+
+func secretWith(t *testing.T, a answer, algorithm totp.Algorithm) *gatehousetest.Authenticator {
+	t.Helper()
 	m := regexp.MustCompile(`<code id="secret">([A-Z2-7 ]+)</code>`).FindStringSubmatch(a.body)
 	require.NotNil(t, m, a.body)
-	app, err := gatehousetest.Scan("otpauth://totp/Acme:ada?issuer=Acme&algorithm=SHA1&digits=6&period=30&secret=" + strings.ReplaceAll(m[1], " ", ""))
+	app, err := gatehousetest.Scan("otpauth://totp/Acme:ada?issuer=Acme&algorithm=" + algorithm.String() + "&digits=6&period=30&secret=" + strings.ReplaceAll(m[1], " ", ""))
 	require.NoError(t, err)
 	return app
 }

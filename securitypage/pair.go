@@ -1,6 +1,7 @@
 package securitypage
 
 import (
+	"crypto/fips140"
 	"errors"
 	"html/template"
 	"net/http"
@@ -8,11 +9,13 @@ import (
 	"unicode"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/totp"
 )
 
 // pairData is what the first page of pairing shows.
 type pairData struct {
 	Status  gatehouse.Status
+	SHA256  bool   // the app has to be one that does more than SHA-1
 	Full    bool   // there are as many authenticators as there can be
 	OnlyOld bool   // the session is one of a recovery code, which only replaces
 	Name    string // as it was typed
@@ -27,7 +30,7 @@ func (c *call) pairData() (pairData, error) {
 	}
 	d := pairData{
 		Status: st, State: factorState(st), Full: len(st.Authenticators) >= maxAuthenticators,
-		Name: c.field("name"), Replace: c.field("replace"),
+		Name: c.field("name"), Replace: c.field("replace"), SHA256: algorithm() == totp.SHA256,
 	}
 	if c.who() == signedIn {
 		d.OnlyOld, err = c.byRecoveryCode()
@@ -71,25 +74,29 @@ type pairingData struct {
 
 	QR      template.HTML
 	Secret  string
+	SHA256  bool // the secret is for an app that does more than SHA-1
 	Codes   codesData
 	Pending *gatehouse.Enrolling
 }
 
 func (c *call) beginPairing() error {
-	var enr gatehouse.Enrolment
-	var err error
-	for _, label := range labels(c.s) {
-		enr, err = c.owner().BeginEnrolment(c.ctx(), gatehouse.Enrol{Label: label, Name: c.field("name"), Replace: c.field("replace")})
-		if !errors.Is(err, gatehouse.ErrInvalid) {
-			break // else it is the label, or the name whatever the label
-		}
-	}
-	if errors.Is(err, gatehouse.ErrInvalid) {
+	name := c.field("name")
+	if name != "" && gatehouse.CheckName(name) != nil {
 		d, err := c.pairData()
 		if err != nil {
 			return err
 		}
 		return c.renderWith(http.StatusUnprocessableEntity, "pair", d, map[string]string{"name": c.text("wrong.name")})
+	}
+	var enr gatehouse.Enrolment
+	var err error
+	for _, label := range labels(c.s) {
+		enr, err = c.owner().BeginEnrolment(c.ctx(), gatehouse.Enrol{
+			Label: label, Name: name, Replace: c.field("replace"), Algorithm: algorithm(),
+		})
+		if !errors.Is(err, totp.ErrLabel) {
+			break
+		}
 	}
 	if err != nil {
 		return err
@@ -103,6 +110,14 @@ func (c *call) beginPairing() error {
 	d.QR, d.Secret = template.HTML(enr.QR().SVG()), spaced(enr.Secret().Reveal())
 	d.Codes = c.codesData(enr.RecoveryCodes)
 	return c.render(http.StatusOK, "pairing", d)
+}
+
+// algorithm returns that of new authenticators: SHA-1, which every app has, unless this process is not allowed to use it.
+func algorithm() totp.Algorithm {
+	if fips140.Enforced() {
+		return totp.SHA256
+	}
+	return totp.SHA1
 }
 
 // labels are what authenticator apps can be told of an owner, the best first: gatehouse.Enrol.Label takes not
@@ -133,7 +148,7 @@ func spaced(secret string) string {
 
 // pairingData returns what is known of the enrolment that is pending. Its ID is empty where there is none.
 func (c *call) pairingData(st gatehouse.Status) pairingData {
-	d := pairingData{SignedIn: c.who() == signedIn, State: factorState(st)}
+	d := pairingData{SignedIn: c.who() == signedIn, State: factorState(st), SHA256: algorithm() == totp.SHA256}
 	if p := st.Pending; p != nil {
 		d.Pending, d.ID, d.Name, d.TriesLeft = p, p.ID, p.Name, p.TriesLeft
 		if p.RecoveryCodes.Total > 0 && p.RecoveryCodes.Acknowledged.IsZero() {

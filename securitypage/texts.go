@@ -69,11 +69,13 @@ var english = map[string]string{
 	"pair.instead": "What should it do?", "pair.beside": "Be one more authenticator", "pair.replace": "Take the place of “%s”",
 	"pair.onlyold": "You have signed in with a recovery code, so a new authenticator takes the place of one that you have.",
 	"pair.full":    "There are five authenticators, which is the most. Remove or replace one.", "pair.show": "Show the QR code",
+	"pair.sha256":  "Your app must support SHA-256. Some apps show codes that never work here: use another app then.",
 	"pair.pending": "The pairing of “%s” is not finished.", "pair.resume": "Go on with it",
 
 	"pairing.scan": "Scan this code", "pairing.qr": "QR code for the authenticator app",
 	"pairing.scan.about": "Open the app, add an account and point the camera at the picture.",
 	"pairing.type":       "No camera? Type this key instead (time-based, 6 digits):",
+	"pairing.sha256":     "Choose SHA-256 as the algorithm.",
 	"pairing.keep":       "The picture and the key are shown once. Nobody else may see them.",
 	"pairing.confirm":    "Type the app's code", "pairing.confirm.about": "Nothing is on until a code shows that the app works.",
 	"pairing.on": "Turn on", "pairing.lost": "The picture is no longer shown.", "pairing.again": "Start again with a new one",

@@ -202,9 +202,7 @@ func (c *call) request() (r tokens.Request, wrong map[string]string) {
 	}
 	var err error
 	r = tokens.Request{Name: c.field("name"), Kind: tokens.Kind(c.field("kind")), RotatesItself: c.field("rotates") != ""}
-	if r.Name == "" || len(r.Name) > 64 {
-		check("name", gatehouse.ErrInvalid)
-	}
+	check("name", gatehouse.CheckName(r.Name))
 	var scopes []tokens.Scope
 	for _, s := range form["scope"] {
 		scopes = append(scopes, tokens.Scope(s))
