@@ -214,7 +214,9 @@ func (t Token) broken() string {
 		return "digests"
 	case len(t.Lines) == 0 || len(t.Lines) > maxLines:
 		return "lines"
-	case t.Epoch == 0 || t.Created == 0 || t.Expires == 0 || t.Vouched == 0 || t.Lifetime <= 0 ||
+	case t.How != Attested && t.How != SecondFactor:
+		return "proof"
+	case t.Epoch == 0 || t.Created == 0 || t.Expires == 0 || t.Vouched == 0 || t.ProofAt == 0 || t.Lifetime <= 0 ||
 		t.Lifetime > int64(tokens.MaxLifetime/time.Second):
 		return "times"
 	}

@@ -1,0 +1,353 @@
+package core_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/tokens"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// edits calls f with the document once for each edit of each place in it, which puts it back afterwards. Places are named
+// by their path.
+func edits(doc any, f func(what string)) {
+	var walk func(path string, v any, put func(any))
+	walk = func(path string, v any, put func(any)) {
+		for _, other := range wrong(v) {
+			put(other)
+			f(fmt.Sprintf("%s is %v", path, other))
+		}
+		put(v)
+		switch v := v.(type) {
+		case map[string]any:
+			v["zz"] = 1
+			f(path + " has an unknown field")
+			delete(v, "zz")
+			for key, value := range v {
+				walk(path+"."+key, value, func(to any) { v[key] = to })
+			}
+		case []any:
+			for i, value := range v {
+				walk(fmt.Sprint(path, "[", i, "]"), value, func(to any) { v[i] = to })
+			}
+		}
+	}
+	walk("it", doc, func(any) {})
+}
+
+// wrong returns what cannot stand where v does: values of the other types, and numbers that no field has.
+func wrong(v any) []any {
+	switch v.(type) {
+	case map[string]any:
+		return []any{"x", 1, true, []any{}}
+	case []any:
+		return []any{"x?", 1, true, map[string]any{}}
+	case string:
+		return []any{1, true, []any{1.5}, map[string]any{}}
+	case bool:
+		return []any{1, "true", []any{}, map[string]any{}}
+	}
+	return []any{"1", true, []any{}, map[string]any{}, 1.5, json.Number("1e30"), json.Number("9223372036854775808"), json.Number("-9223372036854775809")}
+}
+
+func document(t *testing.T, data []byte) (doc any) {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	require.NoError(t, d.Decode(&doc))
+	return doc
+}
+
+// refusesDamage shows that a record is refused which is cut anywhere, continued, or has at any place of it a value of another
+// type or a field that nobody knows; and without a field that is never missing.
+func refusesDamage(t *testing.T, data []byte, decode func([]byte) (any, func() ([]byte, error), error), zero any, never ...string) {
+	t.Helper()
+	refused := func(data []byte, what string) {
+		t.Helper()
+		got, _, err := decode(data)
+		require.ErrorIs(t, err, core.ErrFormat, what)
+		require.Equal(t, zero, got, what)
+		require.Less(t, len(err.Error()), 120, "%s: what is stored does not go out", what)
+	}
+	for i := range len(data) {
+		refused(data[:i], fmt.Sprint("cut at ", i))
+		refused(data[i+1:], fmt.Sprint("cut before ", i))
+	}
+	for _, more := range []string{"0", "{}", "null", "}", ",", string(data)} {
+		refused([]byte(string(data)+more), "continued by "+more[:1])
+	}
+	refused(append(bytes.Repeat([]byte(" "), 1<<20), data...), "too long")
+	doc := document(t, data)
+	n := 0
+	edits(doc, func(what string) {
+		if strings.HasPrefix(what, "it is ") {
+			return // the whole of it, which is not put back
+		}
+		edited, err := json.Marshal(doc)
+		require.NoError(t, err)
+		refused(edited, what)
+		n++
+	})
+	require.Greater(t, n, 100)
+	for _, whole := range []string{"null", "[]", "1", `"x"`, "true", "{}", `{"v":1}`} {
+		refused([]byte(whole), whole)
+	}
+	for _, format := range []any{0, 2, -1, 1 << 40, nil, "1", 1.5} {
+		fields := doc.(map[string]any)
+		fields["v"] = format
+		edited, err := json.Marshal(doc)
+		require.NoError(t, err)
+		refused(edited, fmt.Sprint("format ", format))
+		fields["zz"] = 1 // of a newer one, perhaps
+		edited, err = json.Marshal(doc)
+		require.NoError(t, err)
+		refused(edited, fmt.Sprint("format ", format, " and an unknown field"))
+		delete(fields, "zz")
+		fields["v"] = 1
+	}
+	missing := map[string]bool{} // the fields that can be
+	var without func(v any)
+	without = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for key, value := range v {
+				delete(v, key)
+				edited, err := json.Marshal(doc)
+				require.NoError(t, err)
+				if got, encode, err := decode(edited); err == nil {
+					whole, err := encode()
+					require.NoError(t, err)
+					again, _, err := decode(whole)
+					require.NoError(t, err)
+					require.Equal(t, got, again, "without %s", key)
+					missing[key] = true
+				} else {
+					refused(edited, "without "+key)
+				}
+				v[key] = value
+				without(value)
+			}
+		case []any:
+			for _, value := range v {
+				without(value)
+			}
+		}
+	}
+	without(doc)
+	for _, key := range never {
+		require.False(t, missing[key], "without %s", key)
+	}
+	again, err := json.Marshal(doc)
+	require.NoError(t, err)
+	require.JSONEq(t, string(data), string(again), "this test has put everything back")
+}
+
+// Row T3: what is stored of a token, or of an account, is refused wherever it is damaged.
+func TestDamagedRecords(t *testing.T) {
+	token := fullToken()
+	data, err := token.Encode()
+	require.NoError(t, err)
+	refusesDamage(t, data, func(data []byte) (any, func() ([]byte, error), error) {
+		got, err := core.DecodeToken(token.ID, token.Account, data)
+		return got, got.Encode, err
+	}, core.Token{}, "v", "k", "n", "s", "h", "ln", "at", "exp", "life", "te", "how", "pt", "vt")
+
+	account := full()
+	data, err = account.Encode()
+	require.NoError(t, err)
+	refusesDamage(t, data, func(data []byte) (any, func() ([]byte, error), error) {
+		got, err := core.Decode(account.ID, data)
+		return got, got.Encode, err
+	}, core.Account{}, "v", "e", "id", "name", "sec", "dig", "slots")
+}
+
+// bound is an edit of a record, and whether the record can be read then.
+type bound[T any] struct {
+	what string
+	ok   bool
+	edit func(*T)
+}
+
+// in is bounds for a field, of which these values can be and those cannot.
+func in[T, V any](what string, set func(*T, V), good, bad []V) (out []bound[T]) {
+	for _, v := range good {
+		out = append(out, bound[T]{fmt.Sprintf("%s %.40v", what, v), true, func(t *T) { set(t, v) }})
+	}
+	for _, v := range bad {
+		out = append(out, bound[T]{fmt.Sprintf("%s %.40v", what, v), false, func(t *T) { set(t, v) }})
+	}
+	return out
+}
+
+func many[T any](n int, f func(i int) T) []T {
+	out := make([]T, n)
+	for i := range out {
+		out[i] = f(i)
+	}
+	return out
+}
+
+var (
+	goodNames = []string{"a", "é", strings.Repeat("a", 64), strings.Repeat("é", 32)}
+	badNames  = []string{"", strings.Repeat("a", 65), strings.Repeat("é", 32) + "a", " a", "a ", "a\x00", "a\nb", "\u202ea", "a\u2028b", "a\u200bb"}
+)
+
+// Row T3: each bound of what is stored of a token, from both sides.
+func TestTokenBounds(t *testing.T) {
+	type T = core.Token
+	digest := func(n int) []byte { return bytes.Repeat([]byte{7}, n) }
+	scope := func(i int) tokens.Scope { return tokens.Scope(fmt.Sprintf("s%02d:read", i)) }
+	resource := func(i int) string { return fmt.Sprintf("project/%03d", i) }
+	network := func(i int) string { return fmt.Sprintf("10.0.%d.0/24", i) }
+	old := func(digestSize int, until int64) core.OldDigest {
+		return core.OldDigest{Digest: digest(digestSize), Until: until}
+	}
+	good := old(32, 1)
+	line := func(int) []byte { return digest(16) }
+	ptr := func(list ...string) *[]string { return &list }
+	none := &[]string{}
+	year := int64(365 * 24 * 60 * 60)
+	all := slices.Concat(
+		in("kind", func(t *T, v tokens.Kind) { t.Kind = v }, []tokens.Kind{"pat", "b0t", "zzz"}, []tokens.Kind{"", "pa", "path", "Pat", "0at", "`at", "{at", "p`t", "pa{", "pa/", "pa:", "p_t"}),
+		in("name", func(t *T, v string) { t.Name = v }, goodNames, badNames),
+		in("scopes", func(t *T, v tokens.Scopes) { t.Scopes = v },
+			[]tokens.Scopes{{"a:read"}, {"a:*"}, {"a:read", "b:read"}, many(63, scope)},
+			[]tokens.Scopes{nil, {}, {""}, {"a"}, {"`:read"}, {"a:{"}, {"b:read", "a:read"}, {"a:read", "a:read"}, {"a:read", "a:write"}, {"a:*", "a:read"}, {"a:read", "b"}, many(64, scope)}),
+		in("resources", func(t *T, v *[]string) { t.Resources = v },
+			[]*[]string{nil, none, ptr("a"), ptr("team/a/*"), ptr(many(100, resource)...), ptr(strings.Repeat("a", 255))},
+			[]*[]string{ptr(""), ptr("*"), ptr("a*b"), ptr("a", " b"), ptr("a", "b", "c\x00"), ptr(many(101, resource)...), ptr(strings.Repeat("a", 256))}),
+		in("networks", func(t *T, v *[]string) { t.Networks = v },
+			[]*[]string{nil, none, ptr("10.0.0.0/8"), ptr("::1"), ptr(many(32, network)...)},
+			[]*[]string{ptr(""), ptr("x"), ptr("10.0.0.1/8"), ptr("10.0.0.0/8", "y"), ptr("fe80::1%eth0"), ptr(many(33, network)...)}),
+		in("digest", func(t *T, v []byte) { t.Digest = v }, [][]byte{digest(32)}, [][]byte{nil, {}, digest(31), digest(33)}),
+		in("generation", func(t *T, v int) { t.Generation = v }, []int{0, 1, math.MaxInt}, []int{-1, math.MinInt}),
+		in("old", func(t *T, v []core.OldDigest) { t.Old = v },
+			[][]core.OldDigest{nil, {good}, {good, old(32, math.MaxInt64)}, many(8, func(int) core.OldDigest { return good })},
+			[][]core.OldDigest{{old(31, 1)}, {old(33, 1)}, {old(0, 1)}, {old(32, 0)}, {good, old(31, 1)}, {good, good, old(32, 0)}, many(9, func(int) core.OldDigest { return good })}),
+		in("lines", func(t *T, v [][]byte) { t.Lines = v }, [][][]byte{{line(0)}, many(32, line)},
+			[][][]byte{nil, {}, {nil}, {digest(15)}, {digest(17)}, {line(0), digest(15)}, {line(0), line(1), nil}, many(33, line)}),
+		in("created", func(t *T, v int64) { t.Created = v }, []int64{1, math.MaxInt64}, []int64{0}),
+		in("expires", func(t *T, v int64) { t.Expires = v }, []int64{1, math.MaxInt64}, []int64{0}),
+		in("vouched", func(t *T, v int64) { t.Vouched = v }, []int64{1, math.MaxInt64}, []int64{0}),
+		in("lifetime", func(t *T, v int64) { t.Lifetime = v }, []int64{1, year}, []int64{0, -1, year + 1, math.MaxInt64, math.MinInt64}),
+		in("epoch", func(t *T, v int64) { t.Epoch = v }, []int64{1, -1, math.MaxInt64, math.MinInt64}, []int64{0}),
+		in("proof", func(t *T, v core.Kind) { t.How = v }, []core.Kind{core.Attested, core.SecondFactor}, []core.Kind{0, core.RecoveryCode, core.OperatorCode, 255}),
+		in("time of the proof", func(t *T, v int64) { t.ProofAt = v }, []int64{1, math.MaxInt64}, []int64{0}),
+		in("revoked", func(t *T, v int64) { t.Revoked = v }, []int64{0, 1, math.MaxInt64}, nil),
+	)
+	for _, b := range all {
+		token := fullToken()
+		b.edit(&token)
+		data, err := token.Encode()
+		require.NoError(t, err, b.what)
+		got, err := core.DecodeToken(token.ID, token.Account, data)
+		if b.ok {
+			require.NoError(t, err, b.what)
+			require.Equal(t, token, got, b.what)
+		} else {
+			require.ErrorIs(t, err, core.ErrFormat, b.what)
+			require.Equal(t, core.Token{}, got, b.what)
+		}
+	}
+}
+
+// Row T3: each bound of what is stored of an account, from both sides; of sets of recovery codes and of authenticators
+// wherever they are.
+func TestAccountBounds(t *testing.T) {
+	type A = core.Account
+	ids := func(n int) []core.Authenticator {
+		return many(n, func(i int) core.Authenticator { return newAuthenticator(fmt.Sprint("A", i)) })
+	}
+	slot := func(s, hash string, used int64) core.Slot { return core.Slot{Selector: s, Hash: hash, Used: used} }
+	set := func(slots ...core.Slot) *core.RecoverySet {
+		return &core.RecoverySet{ID: "S", Slots: slots, Created: 1}
+	}
+	selectors := "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	slots := func(n int) []core.Slot {
+		return many(n, func(i int) core.Slot { return slot(selectors[i:i+1], "h", 0) })
+	}
+	noID := set(slots(2)...)
+	noID.ID = ""
+	goodSets := []*core.RecoverySet{nil, set(slot("A", "h", 0)), set(slot("A", "", 1)), set(slots(32)...), set(slot("A", "h", 0), slot("B", "", 1))}
+	badSets := []*core.RecoverySet{
+		noID, set(), set(slots(33)...), set(slot("", "h", 0)), set(slot("AB", "h", 0)), set(slot("A", "", 0)), set(slot("A", "h", 1)),
+		set(slot("A", "h", 0), slot("A", "h", 0)), set(slot("A", "h", 0), slot("B", "h", 0), slot("A", "", 1)),
+		set(slot("A", "h", 0), slot("", "h", 0)), set(slot("A", "h", 0), slot("B", "", 0)), set(slot("A", "h", 0), slot("B", "h", 1)),
+	}
+	reset := func(s, hash string, used int64) *core.Reset {
+		return &core.Reset{Code: slot(s, hash, used), Expires: 1, Operator: "op", At: 1}
+	}
+	// Each bound of an authenticator, of the first, of the last and of the pending one.
+	authenticators := func(what string, of func(*A) *core.Authenticator) []bound[A] {
+		return slices.Concat(
+			in(what+" ID", func(a *A, v string) { of(a).ID = v }, []string{"B", strings.Repeat("B", 64)}, []string{"", strings.Repeat("B", 65)}),
+			in(what+" name", func(a *A, v string) { of(a).Name = v }, goodNames, badNames),
+			in(what+" secret", func(a *A, v []byte) { of(a).Sealed = v }, [][]byte{{1}}, [][]byte{nil, {}}),
+			in(what+" algorithm", func(a *A, v totp.Algorithm) { of(a).Algorithm = v }, []totp.Algorithm{totp.SHA1, totp.SHA256, totp.SHA512}, []totp.Algorithm{totp.SHA512 + 1, 255}),
+			in(what+" digits", func(a *A, v int) { of(a).Digits = v }, []int{6, 8}, []int{0, 5, 7, 9, -6, math.MaxInt}),
+			in(what+" last", func(a *A, v int64) { of(a).Last = v }, []int64{0, 1, math.MaxInt64}, []int64{-1, math.MinInt64}),
+		)
+	}
+	unpaired := func(a *A) { a.Pending.Replace = "" }
+	all := slices.Concat(
+		in("epoch", func(a *A, v int64) { a.Epoch = v }, []int64{1, -1, math.MinInt64}, []int64{0}),
+		in("sign-ins", func(a *A, v int64) { a.SignIns = v }, []int64{0, 1, math.MaxInt64}, []int64{-1, math.MinInt64}),
+		in("authenticators", func(a *A, v []core.Authenticator) { a.Authenticators = v; unpaired(a) },
+			[][]core.Authenticator{nil, ids(1)[:1], many(5, func(i int) core.Authenticator { return newAuthenticator(fmt.Sprint("B", i)) })},
+			[][]core.Authenticator{many(6, func(i int) core.Authenticator { return newAuthenticator(fmt.Sprint("B", i)) }),
+				{newAuthenticator("B"), newAuthenticator("B")}, {newAuthenticator("B"), newAuthenticator("C"), newAuthenticator("B")}}),
+		authenticators("first", func(a *A) *core.Authenticator { unpaired(a); return &a.Authenticators[0] }),
+		authenticators("last", func(a *A) *core.Authenticator { return &a.Authenticators[1] }),
+		authenticators("pending", func(a *A) *core.Authenticator { return &a.Pending.Authenticator }),
+		in("pending with the ID of", func(a *A, v string) { a.Pending.Authenticator.ID = v }, []string{"A3"}, []string{"A1", "A2"}),
+		in("pending in the place of", func(a *A, v string) { a.Pending.Replace = v }, []string{"", "A1", "A2"}, []string{"A3", "a1", "A1 "}),
+		in("pending tries", func(a *A, v int) { a.Pending.Tries = v }, []int{0, 1, 9}, []int{-1, 10, 11, math.MaxInt, math.MinInt}),
+		in("pending", func(a *A, v *core.Pending) { a.Pending = v }, []*core.Pending{nil}, []*core.Pending{{}}),
+		in("recovery", func(a *A, v *core.RecoverySet) { a.Recovery = v }, goodSets, badSets),
+		in("pending recovery", func(a *A, v *core.RecoverySet) { a.Pending.Recovery = v }, goodSets, badSets),
+		in("reset", func(a *A, v *core.Reset) { a.Reset = v },
+			[]*core.Reset{nil, reset("Z", "h", 0), reset("Z", "", 1)},
+			[]*core.Reset{{}, reset("", "h", 0), reset("ZZ", "h", 0), reset("Z", "", 0), reset("Z", "h", 1)}),
+		in("accepted", func(a *A, v int) {
+			a.Accepted = many(v, func(int) core.Acceptance { return core.Acceptance{Control: "sso"} })
+		}, []int{1, 16}, []int{17}),
+		in("history", func(a *A, v int) {
+			a.History = many(v, func(i int) core.Snapshot { return core.Snapshot{At: int64(i)} })
+		}, []int{1, 10}, []int{11}),
+		in("failures", func(a *A, v int) { a.TOTPThrottle.Failures = v }, []int{0, 1, 1 << 20}, []int{-1, 1<<20 + 1, math.MaxInt, math.MinInt}),
+		in("days", func(a *A, v int) {
+			a.TOTPThrottle.Days = many(v, func(i int) core.DayCount { return core.DayCount{int64(i), 1} })
+		}, []int{1, 31}, []int{32}),
+		in("activity", func(a *A, v int) {
+			a.Activity = many(v, func(i int) core.Event { return core.Event{Kind: core.Denied, At: 1, Number: int64(i + 1)} })
+			a.Noted, a.LookedAt = int64(v), 0
+		}, []int{1, 64}, []int{65}),
+		in("looked at", func(a *A, v int64) { a.LookedAt = v }, []int64{0, 1, 6}, []int64{-1, 7, math.MinInt64, math.MaxInt64}),
+		in("number of an entry", func(a *A, v int64) { a.Activity[1].Number = v }, []int64{5, 6}, []int64{0, -1, 3, 4, 7, math.MaxInt64}),
+		in("number of the first entry", func(a *A, v int64) { a.Activity[0].Number = v }, []int64{1, 4}, []int64{0, -1, 5, 6}),
+		in("count of an entry", func(a *A, v int) { a.Activity[0].Count = v }, []int{0, 1, math.MaxInt}, []int{-1, math.MinInt}),
+		in("beginning of an entry", func(a *A, v int64) { a.Activity[0].First = v }, []int64{0, 1, math.MaxInt64}, []int64{-1, math.MinInt64}),
+	)
+	for _, b := range all {
+		a := full()
+		b.edit(&a)
+		data, err := a.Encode()
+		require.NoError(t, err, b.what)
+		got, err := core.Decode(a.ID, data)
+		if b.ok {
+			require.NoError(t, err, b.what)
+			require.Equal(t, a, got, b.what)
+		} else {
+			require.ErrorIs(t, err, core.ErrFormat, b.what)
+			require.Equal(t, core.Account{}, got, b.what)
+		}
+	}
+}
