@@ -175,6 +175,8 @@ func (s *Service) hashCodes(ctx context.Context, codes recovery.Codes) (*core.Re
 // has ended is ErrState. The proof may be 15 minutes old.
 func (o Owner) ConfirmEnrolment(ctx context.Context, id, code string) (Proof, error) {
 	var key totp.Key
+	var account core.Account
+	turnedOn := false
 	var opened string // the sealed secret that key is of
 	var successor core.Proof
 	err := o.change(ctx,
@@ -189,6 +191,7 @@ func (o Owner) ConfirmEnrolment(ctx context.Context, id, code string) (Proof, er
 		},
 		func(a core.Account, p core.Presented, env core.Env) (next core.Account, err error) {
 			next, successor, err = a.Confirm(p, id, code, key, env)
+			account, turnedOn = next, env.SecondFactorOnly && len(a.Authenticators) == 0
 			if errors.Is(err, ErrDenied) {
 				err = &DeniedError{}
 			}
@@ -196,6 +199,9 @@ func (o Owner) ConfirmEnrolment(ctx context.Context, id, code string) (Proof, er
 		})
 	if err != nil {
 		return Proof{}, err
+	}
+	if turnedOn {
+		o.s.tellSuspended(ctx, account)
 	}
 	return o.s.sealProof(ctx, successor)
 }

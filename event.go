@@ -52,7 +52,7 @@ const (
 	// lost the successor. Told once a copy.
 	TokenContested = EventKind(core.TokenContested)
 	TokenExpiring  = EventKind(core.TokenExpiring)  // RetryAt is when it expires
-	TokenSuspended = EventKind(core.TokenSuspended) // its owner's second factor was turned off, which it needs
+	TokenSuspended = EventKind(core.TokenSuspended) // its owner's second factor was turned off, which it needs, or on, and it was made without
 	TokenRevoked   = EventKind(core.TokenRevoked)
 	TokensRevoked  = EventKind(core.TokensRevoked) // all of the account's
 	TokenPurged    = EventKind(core.TokenPurged)

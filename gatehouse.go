@@ -208,7 +208,10 @@ func about(account string, opts []Option) (options, error) {
 }
 
 func (s *Service) env() core.Env {
-	return core.Env{Now: time.Unix(s.now().Unix(), 0).UTC(), Fresh: fresh(), Window: s.window}
+	return core.Env{
+		Now: time.Unix(s.now().Unix(), 0).UTC(), Fresh: fresh(), Window: s.window,
+		SecondFactorOnly: s.policy != nil && s.policy.SecondFactorOnly,
+	}
 }
 
 // fresh returns a random number that is not 0.

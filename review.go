@@ -207,7 +207,7 @@ func (e evidence) facts() posture.Facts {
 		}
 		f.Tokens = append(f.Tokens, posture.Token{
 			ID: t.ID, Name: t.Name, Works: st == core.Good, Created: core.Time(t.Created), Expires: core.Time(t.Expires),
-			LastUsed: t.rec.Usage.LastUsed, Unused: unused,
+			LastUsed: t.rec.Usage.LastUsed, Unused: unused, FirstFactorOnly: t.How != core.SecondFactor,
 		})
 	}
 	return f

@@ -25,10 +25,11 @@ const (
 	TokenEnded                  // revoked, by itself or with all tokens of its account
 	TokenWaiting                // works again once its owner has a second factor
 	TokenBlocked                // its account is suspended
+	TokenUnproven               // made by a first factor alone, and its owner has a second one: the policy wants it rotated
 )
 
 // String returns the state in lower case: "active", "not yet valid", "expired", "revoked", "waiting for the
-// second factor", "account suspended", or "unknown".
+// second factor", "account suspended", "made without the second factor", or "unknown".
 func (s TokenState) String() string {
 	switch s {
 	case TokenActive:
@@ -43,13 +44,15 @@ func (s TokenState) String() string {
 		return "waiting for the second factor"
 	case TokenBlocked:
 		return "account suspended"
+	case TokenUnproven:
+		return "made without the second factor"
 	}
 	return "unknown"
 }
 
 var tokenStates = map[core.Standing]TokenState{
 	core.Good: TokenActive, core.NotYet: TokenNotYetValid, core.HasExpired: TokenExpired, core.WasRevoked: TokenEnded,
-	core.LacksFactor: TokenWaiting, core.OwnerBlocked: TokenBlocked,
+	core.LacksFactor: TokenWaiting, core.LacksProof: TokenUnproven, core.OwnerBlocked: TokenBlocked,
 }
 
 // TokenInfo is what an owner's page shows of a token. It holds no secret.
@@ -75,6 +78,8 @@ type TokenInfo struct {
 	// Addresses are the last five that it came from, the latest first, if the policy keeps them.
 	Addresses []string
 
+	// SecondFactor says whether its secret was shown to a proof of the second factor, and not to the password alone.
+	SecondFactor      bool
 	NeedsSecondFactor bool // it works only while its owner has one
 	RotatesItself     bool
 	RotatesUntil      time.Time // until its owner rotates or renews it; zero: it does not rotate itself
@@ -87,7 +92,7 @@ func (s *Service) tokenInfo(t core.Token, use storage.TokenUsage, owner storage.
 		Created: core.Time(t.Created), NotBefore: core.Time(t.NotBefore), Expires: core.Time(t.Expires),
 		Revoked: core.Time(t.Revoked), Rotations: t.Generation,
 		LastUsed: use.LastUsed, Unused: t.Scopes.Unused(use.Scopes), Addresses: strings.Fields(use.Addresses),
-		NeedsSecondFactor: t.NeedsFactor, RotatesItself: t.RotatesItself,
+		SecondFactor: t.How == core.SecondFactor, NeedsSecondFactor: t.NeedsFactor, RotatesItself: t.RotatesItself,
 		RotatesUntil: core.Time(t.RotatesUntil(s.policy.Unattended)),
 	}
 }

@@ -139,15 +139,15 @@ func (s *Service) room(ctx context.Context, a core.Account, env core.Env) error 
 	})
 }
 
-// tellSuspended tells of each token that has stopped working with its owner's second factor. It is told
-// at most once, as every event, and so not at all where the store fails.
+// tellSuspended tells of each token that has stopped working because its owner's second factor was turned off, or
+// on. It is told at most once, as every event, and so not at all where the store fails.
 func (s *Service) tellSuspended(ctx context.Context, a core.Account) {
 	if s.policy == nil {
 		return
 	}
 	env := s.env()
 	_ = s.eachToken(ctx, a, env, func(t core.Token, st core.Standing) error {
-		if st == core.LacksFactor {
+		if st == core.LacksFactor || st == core.LacksProof {
 			s.tellToken(ctx, a.ID, tokenEvent(core.TokenSuspended, t, env))
 		}
 		return nil

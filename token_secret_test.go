@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
 	"github.com/gatehouse-go/gatehouse/tokens"
+	"github.com/gatehouse-go/gatehouse/totp"
 )
 
 // Every way to a working secret, and what is known of the secrets before it.
@@ -548,4 +549,94 @@ func TestProofBehindASecret(t *testing.T) {
 	token, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
 	require.NoError(t, err)
 	require.Equal(t, []any{core.Attested, "pwd", short.Expires.Unix(), true}, []any{token.How, token.AMR, token.ProofAt, token.NeedsFactor})
+}
+
+// Row K15: what the password alone has made is found when two-factor sign-in is on, and before; to rotate it with the
+// second factor or to revoke it mends that, and to renew it does not.
+func TestTokensFromBeforeTheSecondFactor(t *testing.T) {
+	ctx := context.Background()
+	f := &hostFacts{}
+	h := newHouse(t, withTokens(t), judged(t, policyOf(t, posture.ModelConfig{}), f))
+	o := &owner{h: h, id: "user-42"}
+	require.Equal(t, posture.NotApplicable, state(h.review(o.id), posture.TokensSecondFactor), "there are none")
+	one, rotated := o.mint("logs:read", itself)
+	_, renewed := o.mint("logs:read", func(r *tokens.Request) { r.Lifetime = time.Second })
+	_, revoked := o.mint("logs:read")
+	found := func(reason string) {
+		t.Helper()
+		r := h.review(o.id)
+		finding, _ := r.Find(posture.TokensSecondFactor)
+		require.Equal(t, []any{posture.Fail, reason}, []any{finding.State, finding.Reason})
+	}
+	found("3 of 3 tokens were made by the password alone.")
+	o = h.enrol(o.id)
+	found("2 of 2 tokens were made by the password alone.")
+	one = h.next(one)
+	require.False(t, h.good(one).SecondFactor, "by itself it does not get there")
+	face := h.Owner(o.fresh())
+	_, err := face.RenewToken(ctx, renewed.ID, day)
+	require.NoError(t, err)
+	found("3 of 3 tokens were made by the password alone.")
+	for _, id := range []string{rotated.ID, renewed.ID} {
+		require.False(t, h.tokenInfo(o.id, id).SecondFactor)
+		m, err := face.RotateToken(ctx, id, gatehouse.Rotation{})
+		require.NoError(t, err)
+		require.True(t, m.Info.SecondFactor && h.good(m.Token.Reveal()).SecondFactor)
+	}
+	found("1 of 3 tokens were made by the password alone.")
+	require.NoError(t, face.RevokeToken(ctx, revoked.ID))
+	require.Equal(t, posture.NotApplicable, state(h.review(o.id), posture.TokensSecondFactor))
+}
+
+// Row K15: a policy can have what the password alone has made end with the second factor. Preview says so before.
+func TestSecondFactorOnly(t *testing.T) {
+	ctx := context.Background()
+	events := &gatehousetest.Recorder{}
+	h := newHouse(t, withTokens(t, func(p *tokens.Policy) { p.SecondFactorOnly = true }), observed(events),
+		judged(t, policyOf(t, posture.ModelConfig{}), &hostFacts{}))
+	o := &owner{h: h, id: "user-42"}
+	weak, info := o.mint("logs:read", itself)
+	h.good(weak)
+	preview, err := h.Preview(ctx, o.id, gatehouse.AddingAuthenticator())
+	require.NoError(t, err)
+	require.Len(t, preview.Suspends, 1)
+	require.Equal(t, info.ID, preview.Suspends[0].ID)
+
+	events.Take()
+	o = h.enrol(o.id)
+	told := gatehouse.Event{Kind: gatehouse.TokenSuspended, AccountID: o.id, At: h.clock().Add(-totp.Period), TokenID: info.ID, TokenName: "ci", Count: 1}
+	require.Equal(t, []gatehouse.Event{told}, onlyTokens(events.Take()))
+	h.bad(weak, "its owner has a second factor")
+	_, err = h.RotateToken(ctx, weak, gatehouse.Rotation{})
+	require.Equal(t, &gatehouse.DeniedError{}, err)
+	require.Equal(t, gatehouse.TokenUnproven, h.tokenInfo(o.id, info.ID).State)
+	strong, _ := o.mint("logs:read")
+	h.good(strong)
+	require.NotEmpty(t, must(h.Preview(ctx, o.id, gatehouse.DisablingTwoFactor())).Resumes)
+
+	m, err := h.Owner(o.fresh()).RotateToken(ctx, info.ID, gatehouse.Rotation{})
+	require.NoError(t, err)
+	h.good(m.Token.Reveal())
+	events.Take()
+	h.bad(weak, "an old copy")
+	require.Equal(t, []gatehouse.EventKind{gatehouse.TokenReused, gatehouse.TokenRevoked}, kinds(events.Take()))
+
+	_, err = h.Owner(o.fresh()).DisableTwoFactor(ctx)
+	require.NoError(t, err)
+	again, _ := o.mint("logs:read")
+	h.good(again)
+	events.Take()
+	o = h.enrol(o.id)
+	h.bad(again, "again")
+	h.good(strong)
+	// Another authenticator turns nothing on.
+	events.Take()
+	face := h.Owner(o.fresh())
+	enr, err := face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	require.NoError(t, err)
+	code, err := keyOf(enr, 6).Code(totp.Step(h.clock()))
+	require.NoError(t, err)
+	_, err = face.ConfirmEnrolment(ctx, enr.ID, code)
+	require.NoError(t, err)
+	require.Empty(t, onlyTokens(events.Take()))
 }

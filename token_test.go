@@ -34,7 +34,7 @@ func TestMintAndCheck(t *testing.T) {
 	require.Equal(t, gatehouse.TokenInfo{
 		ID: text[9:23], AccountID: "user-42", Kind: tokens.Personal, Name: "ci", Scopes: scopesOf(t, "logs:read projects:write"),
 		State: gatehouse.TokenActive, Created: o.h.clock(), Expires: o.h.clock().Add(30 * day),
-		Unused: scopesOf(t, "logs:read projects:write"), Addresses: []string{}, NeedsSecondFactor: true,
+		Unused: scopesOf(t, "logs:read projects:write"), Addresses: []string{}, SecondFactor: true, NeedsSecondFactor: true,
 	}, info)
 	require.Equal(t, info, o.h.tokenInfo(o.id, info.ID))
 

@@ -20,6 +20,7 @@ const (
 	TokensUsed           = "tokens-used"
 	TokensNarrow         = "tokens-narrow"
 	TokensNotExpiring    = "tokens-not-expiring"
+	TokensSecondFactor   = "tokens-second-factor"
 	KeysCurrent          = "keys-current"
 	AuthenticatorsStrong = "authenticators-strong"
 )
@@ -103,6 +104,12 @@ func builtin() []Control {
 			Severity: Medium, Standards: []string{"OWASP ASVS 5.0 10.4.8"}, Impact: Some, Effort: Some,
 			Fix:   Remediation{Text: "Replace tokens that never expire."},
 			Check: tokenCheck(func(t Token, _ time.Time) bool { return t.Expires.IsZero() }, "never expire"),
+		},
+		{
+			ID: TokensSecondFactor, Title: "No token by password alone", Question: "Did it take the second factor to make every access token?",
+			Severity: Medium, Standards: []string{"OWASP ASVS 5.0 6.3.4"}, Impact: Some, Effort: Some,
+			Fix:   Remediation{Text: "Rotate the tokens that were made by the password alone, once two-factor sign-in is on, or revoke them.", StepUp: true},
+			Check: checkTokensSecondFactor,
 		},
 		{
 			ID: TokensUsed, Title: "No forgotten tokens", Question: "Was every access token used in the last 90 days?",
@@ -283,6 +290,27 @@ func checkStrong(f Facts, _ time.Time) Result {
 		return Result{Fail, fmt.Sprintf("%d of %d authenticators came from another system with a short secret.", weak, len(f.Authenticators))}
 	}
 	return Result{Pass, "Every secret has at least 128 bits."}
+}
+
+// checkTokensSecondFactor fails also where the second factor is off: to turn it on must not make anything fail. Where
+// no token fails there is nothing to ask for, and no credit to lose with the last of them.
+func checkTokensSecondFactor(f Facts, _ time.Time) Result {
+	if !f.TokensKnown {
+		return Result{StateUnknown, "The access tokens are not known."}
+	}
+	if _, ok := delegated(f); ok {
+		return Result{NotApplicable, "The identity provider asks for the second factor."}
+	}
+	n := 0
+	for _, t := range f.Tokens {
+		if t.FirstFactorOnly {
+			n++
+		}
+	}
+	if n > 0 {
+		return Result{Fail, fmt.Sprintf("%d of %d tokens were made by the password alone.", n, len(f.Tokens))}
+	}
+	return Result{NotApplicable, "No access token was made by the password alone."}
 }
 
 // tokenCheck is a control that fails for each token that is bad.

@@ -176,21 +176,22 @@ func ExampleReview_WriteText() {
 	// Output:
 	// Level 1 of 3, score 85 of 100, 100% known, rules 2
 	//
-	// PASS     critical  Two-factor sign-in               An authenticator is paired.
-	// PASS     high      Recovery codes                   2 of 10 codes are unused.
-	// PASS     high      Use of recovery codes looked at  The owner has looked at every use of a recovery code.
-	// PASS     medium    Recovery codes saved             The owner has said that the codes are saved.
-	// PARTIAL  medium    Enough recovery codes            Only 2 unused, of 10.
-	// LOCKED   medium    Phishing-resistant sign-in       Opened by: a later version
-	// FAIL     medium    Verified e-mail                  The e-mail address is not verified.
-	// PASS     medium    No locked method                 No method is locked.
-	// PASS     medium    No weak authenticator            Every secret has at least 128 bits.
-	// PASS     medium    Tokens expire                    There are no access tokens.
-	// PASS     medium    Narrow tokens                    There are no access tokens.
-	// FAIL     low       A second authenticator           There is one authenticator.
-	// PASS     low       No forgotten tokens              There are no access tokens.
-	// PASS     low       No token about to expire         There are no access tokens.
-	// PASS     low       Secrets under the current key    Every secret is sealed under the primary key.
+	// PASS            critical  Two-factor sign-in               An authenticator is paired.
+	// PASS            high      Recovery codes                   2 of 10 codes are unused.
+	// PASS            high      Use of recovery codes looked at  The owner has looked at every use of a recovery code.
+	// PASS            medium    Recovery codes saved             The owner has said that the codes are saved.
+	// PARTIAL         medium    Enough recovery codes            Only 2 unused, of 10.
+	// LOCKED          medium    Phishing-resistant sign-in       Opened by: a later version
+	// FAIL            medium    Verified e-mail                  The e-mail address is not verified.
+	// PASS            medium    No locked method                 No method is locked.
+	// PASS            medium    No weak authenticator            Every secret has at least 128 bits.
+	// PASS            medium    Tokens expire                    There are no access tokens.
+	// NOT APPLICABLE  medium    No token by password alone       No access token was made by the password alone.
+	// PASS            medium    Narrow tokens                    There are no access tokens.
+	// FAIL            low       A second authenticator           There is one authenticator.
+	// PASS            low       No forgotten tokens              There are no access tokens.
+	// PASS            low       No token about to expire         There are no access tokens.
+	// PASS            low       Secrets under the current key    Every secret is sealed under the primary key.
 	//
 	// CLOSED  gate  deploy.public  Verified e-mail: fail
 	// OPEN    gate  members.invite

@@ -62,6 +62,8 @@ type Token struct {
 	Expires  time.Time // zero: never
 	LastUsed time.Time // zero: never
 	Unused   []string  // scopes that no check has asked for
+
+	FirstFactorOnly bool // it was made, or last rotated, without a second factor
 }
 
 // Host is what the host knows of an account. The zero value knows nothing.

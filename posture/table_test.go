@@ -93,10 +93,11 @@ func nothing(*posture.Facts)    {}
 //	recovery-codes 3, recovery-use-seen 3                                 high
 //	recovery-codes-saved, recovery-codes-left, email-verified,
 //	methods-open, tokens-expire, tokens-narrow, phishing-resistant,
-//	authenticators-strong 2                                               medium
+//	authenticators-strong, tokens-second-factor 2                         medium
 //	second-authenticator, tokens-used, tokens-not-expiring, keys-current 1  low
 //
-// phishing-resistant is locked unless a model says otherwise, so that an account with an authenticator has
+// phishing-resistant is locked unless a model says otherwise, and tokens-second-factor is not applicable unless it
+// fails or is unknown, so that an account with an authenticator has
 // 4 + 3+3 + 2+2+2+2+2+2+2 + 1+1+1+1 = 28, and one without, whose keys-current and authenticators-strong are
 // not applicable, 25.
 // One without second-factor (4), codes (3+2+2) and second-authenticator (1) has lost 12 of 25, and keeps 13.
@@ -133,7 +134,7 @@ const (
 	noFactor = "second-factor fail, recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail, keys-current not applicable, authenticators-strong not applicable"
 	atIdP    = "second-factor delegated, recovery-codes delegated, recovery-codes-saved delegated, recovery-codes-left delegated, second-authenticator delegated, keys-current not applicable, authenticators-strong not applicable"
 	silent   = "second-factor unknown, recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail, keys-current not applicable, authenticators-strong not applicable"
-	tokensUn = "tokens-expire unknown, tokens-used unknown, tokens-narrow unknown, tokens-not-expiring unknown"
+	tokensUn = "tokens-expire unknown, tokens-used unknown, tokens-narrow unknown, tokens-not-expiring unknown, tokens-second-factor unknown"
 )
 
 var accounts = []account{
@@ -144,9 +145,9 @@ var accounts = []account{
 	{"password only, and the host knows nothing", password(func(f *posture.Facts) { f.Host = posture.Host{} }), noFactor + ", email-verified unknown",
 		0, 13 - 2, 25, 44, 39, "second-factor", 39, 92, "", nil}, // known 23 of 25
 	{"password only, tokens not known", password(func(f *posture.Facts) { f.TokensKnown = false }), noFactor + ", " + tokensUn,
-		0, 13 - 6, 25, 28, 28, "", 39, 76, "", nil}, // known 19 of 25; with the tokens 13/25 = 52, capped
+		0, 13 - 6, 25 + 2, 25, 25, "", 39, 70, "", nil}, // known 19 of 27; with the tokens 15/27 = 55, capped
 	{"no facts at all", func(f *posture.Facts) { *f = posture.Facts{} }, noFactor + ", email-verified unknown, " + tokensUn,
-		0, 13 - 2 - 6, 25, 20, 20, "", 39, 68, "", nil}, // known 17 of 25
+		0, 13 - 2 - 6, 25 + 2, 18, 18, "", 39, 62, "", nil}, // known 17 of 27
 	{"one app, codes not saved", all(oneApp, notSaved), "recovery-codes-saved fail, second-authenticator fail",
 		1, 28 - 2 - 1, 28, 89, 89, "", 89, 100, "mint deploy", nil},
 	{"one app, codes saved", oneApp, "second-authenticator fail",
@@ -211,7 +212,7 @@ var accounts = []account{
 	{"no tokens", noTokens, "",
 		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"tokens not known", func(f *posture.Facts) { f.TokensKnown = false }, tokensUn,
-		2, 28 - 6, 28, 78, 78, "", 100, 78, "mint invite deploy admin", nil}, // known 22 of 28
+		2, 28 - 6, 28 + 2, 73, 73, "", 100, 73, "mint invite deploy admin", nil}, // known 22 of 30
 	{"token without an end", token(func(t *posture.Token) { t.Expires = time.Time{} }), "tokens-expire fail",
 		2, 28 - 2, 28, 92, 92, "", 92, 100, "mint invite deploy admin", nil},
 	{"token used 90 days ago", token(func(t *posture.Token) { t.LastUsed = ago(90 * day) }), "",
@@ -226,6 +227,18 @@ var accounts = []account{
 		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"broad token, older", token(func(t *posture.Token) { t.Created, t.Unused = ago(30*day+time.Second), []string{"x:write"} }), "tokens-narrow fail",
 		2, 28 - 2, 28, 92, 92, "", 92, 100, "mint invite deploy admin", nil},
+	{"token made by the password alone", token(func(t *posture.Token) { t.FirstFactorOnly = true }), "tokens-second-factor fail",
+		2, 28, 28 + 2, 93, 93, "", 93, 100, "mint invite deploy admin", nil},
+	{"password only, and a token that it made", password(func(f *posture.Facts) {
+		f.Tokens = []posture.Token{goodToken()}
+		f.Tokens[0].FirstFactorOnly = true
+	}), noFactor + ", tokens-second-factor fail",
+		0, 13, 25 + 2, 48, 39, "second-factor", 39, 100, "", nil},
+	{"delegated with mfa, and a token of that", all(delegated("mfa"), func(f *posture.Facts) {
+		f.Tokens = []posture.Token{goodToken()}
+		f.Tokens[0].FirstFactorOnly = true
+	}), atIdP,
+		2, 25, 25, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"token that ends in 7 days", token(func(t *posture.Token) { t.Expires = now.Add(7 * day) }), "",
 		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"token that ends before", token(func(t *posture.Token) { t.Expires = now.Add(7*day - time.Second) }), "tokens-not-expiring fail",
@@ -383,6 +396,7 @@ func (a account) states(all []string) map[string]string {
 		want[id] = "pass"
 	}
 	want[posture.PhishingResistant] = "locked"
+	want[posture.TokensSecondFactor] = "not applicable"
 	for exception := range strings.SplitSeq(a.not, ", ") {
 		if id, state, ok := strings.Cut(exception, " "); state == "hidden" {
 			delete(want, id)
@@ -396,7 +410,7 @@ func (a account) states(all []string) map[string]string {
 var builtin = []string{
 	posture.SecondFactor, posture.RecoveryCodesExist, posture.RecoveryCodesSaved, posture.RecoveryCodesLeft,
 	posture.SecondAuthenticator, posture.PhishingResistant, posture.EmailVerified, posture.MethodsOpen, posture.RecoveryUseSeen,
-	posture.TokensExpire, posture.TokensUsed, posture.TokensNarrow, posture.TokensNotExpiring, posture.KeysCurrent,
+	posture.TokensExpire, posture.TokensUsed, posture.TokensNarrow, posture.TokensNotExpiring, posture.TokensSecondFactor, posture.KeysCurrent,
 	posture.AuthenticatorsStrong,
 }
 

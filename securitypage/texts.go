@@ -56,7 +56,7 @@ var english = map[string]string{
 	"fix.second-factor": "Pair an app", "fix.recovery-codes": "Recovery codes", "fix.recovery-codes-saved": "Save the codes",
 	"fix.recovery-codes-left": "Create new codes", "fix.second-authenticator": "Pair another", "fix.methods-open": "Have a look",
 	"fix.recovery-use-seen": "Have a look", "fix.tokens-expire": "Look at tokens", "fix.tokens-used": "Look at tokens",
-	"fix.tokens-narrow": "Look at tokens", "fix.tokens-not-expiring": "Look at tokens",
+	"fix.tokens-narrow": "Look at tokens", "fix.tokens-not-expiring": "Look at tokens", "fix.tokens-second-factor": "Look at tokens",
 
 	"gate.tokens.mint": "Create access tokens", "gate.tokens.mint.production": "Create access tokens of high risk",
 	"gate": "%s: this needs an account that is better protected. This is what is missing:", "gate.back": "Back",
@@ -116,11 +116,11 @@ var english = map[string]string{
 	"tokens.all.sure":  "I understand that all of them stop working", "tokens.all.do": "Revoke all",
 
 	"state.active": "Active", "state.not yet valid": "Not yet valid", "state.expired": "Expired", "state.revoked": "Revoked",
-	"state.waiting for the second factor": "Waits for two-factor sign-in", "state.account suspended": "Account suspended", "state.unknown": "Not known",
+	"state.waiting for the second factor": "Waits for two-factor sign-in", "state.account suspended": "Account suspended", "state.made without the second factor": "Rotate it to use it", "state.unknown": "Not known",
 
 	"token.id": "ID", "token.scopes": "Scopes", "token.created": "Created", "token.rotations": "rotated %d times", "token.expires": "Expires",
 	"token.expired": "Expired", "token.used": "Last used", "token.delay": "(shown a minute or two later)", "token.addresses": "Last used from", "token.revoked": "Revoked",
-	"token.needs": "Needs", "token.needs.about": "works only while two-factor sign-in is on", "token.rotates": "Rotation", "token.rotates.until": "until",
+	"token.weak": "Made by the password alone", "token.weak.about": "Rotate it with two-factor sign-in, or revoke it.", "token.needs": "Needs", "token.needs.about": "works only while two-factor sign-in is on", "token.rotates": "Rotation", "token.rotates.until": "until",
 	"token.unused": "(not used yet)", "token.dropped": "no longer exists",
 
 	"mint":      "The token is shown once. What it may do cannot be widened later.",
@@ -222,7 +222,7 @@ var english = map[string]string{
 	"event.reset": "Support reset two-factor sign-in", "event.suspended": "Account suspended", "event.resumed": "Suspension ended", "event.key moved": "Secrets moved to a new key",
 	"event.imported": "Taken over from another system", "event.deleted": "Account deleted", "event.token minted": "Token created", "event.token first used": "Token used for the first time",
 	"event.token used from a new address": "Token used from a new address", "event.token rotated": "Token rotated", "event.token renewed": "Token renewed",
-	"event.token reused after rotation": "Old copy of a token was used", "event.token contested": "Replaced copy of a token tried to replace it again", "event.token expiring": "Token about to expire", "event.token suspended": "Token waits for two-factor sign-in",
+	"event.token reused after rotation": "Old copy of a token was used", "event.token contested": "Replaced copy of a token tried to replace it again", "event.token expiring": "Token about to expire", "event.token suspended": "Token stopped by a change of two-factor sign-in",
 	"event.token revoked": "Token revoked", "event.all tokens revoked": "All tokens revoked", "event.token purged": "Token removed from the list",
 	"event.risk accepted": "Risk accepted", "event.risk withdrawn": "Risk no longer accepted", "event.activity reviewed": "You looked at the activity",
 	"event.posture changed": "Protection changed", "event.posture rules changed": "Rules of protection changed", "event.restored from a backup": "Restored from a backup",

@@ -196,6 +196,7 @@ var fixes = map[string]string{
 	posture.TokensUsed:          "/tokens",
 	posture.TokensNarrow:        "/tokens",
 	posture.TokensNotExpiring:   "/tokens",
+	posture.TokensSecondFactor:  "/tokens",
 }
 
 func escape(s string) string { return url.QueryEscape(s) }
@@ -232,6 +233,9 @@ func (v *View) Mends(s posture.State) bool {
 
 // Kind is what a kind of tokens is called.
 func (v *View) Kind(k tokens.Kind) string { return v.c.either("kind."+string(k), string(k)) }
+
+// Weak reports whether a token that has not ended was made by the password alone.
+func (v *View) Weak(t gatehouse.TokenInfo) bool { return !t.SecondFactor && order(t) == 0 }
 
 // StateClass is the CSS class of a token's state.
 func (v *View) StateClass(s gatehouse.TokenState) string {

@@ -67,6 +67,10 @@ type Policy struct {
 	// has an old copy then, so the default is to revoke it.
 	KeepReused bool
 
+	// SecondFactorOnly denies tokens that were made by a first factor alone once their owner has a second one, until
+	// they are rotated with it. Defaults to letting them work to their end; a posture review finds them.
+	SecondFactorOnly bool
+
 	// Addresses keeps the last five addresses that a token was used from, and tells of new ones.
 	// Addresses are personal data in most laws. Defaults to keeping none.
 	Addresses bool

@@ -51,6 +51,8 @@ type Env struct {
 	Now    time.Time
 	Fresh  int64 // a fresh random number, never 0: the epoch after a change that ends the present one
 	Window totp.Window
+
+	SecondFactorOnly bool // tokens without a second factor behind them do not work once their owner has one
 }
 
 func (e Env) unix() int64 { return e.Now.Unix() }

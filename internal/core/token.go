@@ -69,6 +69,7 @@ const (
 	WasRevoked                   // itself or with all tokens of the account
 	OwnerBlocked                 // the account is suspended
 	LacksFactor                  // its owner's second factor is off
+	LacksProof                   // its owner's second factor is on, and it was made without
 	NotYet                       // before its time
 	HasExpired
 	ElsewhereUsed // from an address that it is not for
@@ -96,6 +97,8 @@ func (t Token) Stands(owner storage.AccountIndex, env Env) Standing {
 		return HasExpired
 	case t.NeedsFactor && owner.Authenticators == 0:
 		return LacksFactor
+	case env.SecondFactorOnly && t.How != SecondFactor && owner.Authenticators > 0:
+		return LacksProof
 	case now < t.NotBefore:
 		return NotYet
 	}

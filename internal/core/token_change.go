@@ -96,7 +96,7 @@ func ptr(list []string) *[]string {
 // CanRotate returns nil if the token can have a successor: it stands, or will.
 func (t Token) CanRotate(owner storage.AccountIndex, env Env) error {
 	switch t.Stands(owner, env) {
-	case Good, NotYet, LacksFactor:
+	case Good, NotYet, LacksFactor, LacksProof:
 		return nil
 	case HasExpired:
 		return fmt.Errorf("%w: the token has expired; it can be renewed", ErrState)
@@ -211,7 +211,7 @@ func (t Token) Revoke(env Env) Token {
 // Warn returns the token with the days for which it is to be told now that it ends, 0 for none: at 14,
 // 7 and 1 days before its end, each once, and none that is as long as its life.
 func (t Token) Warn(owner storage.AccountIndex, env Env) (next Token, days int) {
-	if s := t.Stands(owner, env); s != Good && s != NotYet && s != LacksFactor {
+	if s := t.Stands(owner, env); s != Good && s != NotYet && s != LacksFactor && s != LacksProof {
 		return t, 0
 	}
 	const day = 24 * 60 * 60

@@ -318,7 +318,7 @@ func (k *token) info(owner *account, now int64) gatehouse.TokenInfo {
 		RotatesUntil: rotatesUntil, ID: k.id, AccountID: k.account, Kind: k.kind, Name: k.name, Scopes: slices.Clone(unused),
 		Resources: k.resources.asResources(), Networks: k.networks.asNetworks(), State: k.standing(owner, now),
 		Created: moment(k.created), NotBefore: moment(k.begins), Expires: moment(k.expires), Revoked: moment(k.revoked),
-		Rotations: k.rotations, Unused: unused, Addresses: []string{}, NeedsSecondFactor: k.needsFactor, RotatesItself: k.rotates,
+		Rotations: k.rotations, Unused: unused, Addresses: []string{}, SecondFactor: k.proof == secondFactor, NeedsSecondFactor: k.needsFactor, RotatesItself: k.rotates,
 	}
 }
 

@@ -73,7 +73,7 @@ func drawFacts(t *rapid.T, hosts []answered) posture.Facts {
 	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "tokens") {
 		token := posture.Token{
-			ID: fmt.Sprint("T", i), Works: yes("works"), Created: noon.Add(-1000 * time.Hour), LastUsed: ago("used"),
+			ID: fmt.Sprint("T", i), Works: yes("works"), Created: noon.Add(-1000 * time.Hour), LastUsed: ago("used"), FirstFactorOnly: yes("by the password"),
 			Unused: slices.Repeat([]string{"a:b"}, rapid.IntRange(0, 1).Draw(t, "unused")),
 		}
 		if yes("ends") {

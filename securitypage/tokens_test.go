@@ -1,0 +1,61 @@
+package securitypage_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+// Row K15: a token that the password alone has made is marked, and a button of the overview leads to it: there it is
+// rotated, or revoked. Rows K2 and K14: the page offers no grace that the policy has not, and rotates through the gate.
+func TestTokensOfThePassword(t *testing.T) {
+	registry, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "projects:read"})
+	require.NoError(t, err)
+	model, err := posture.NewModel(posture.ModelConfig{})
+	require.NoError(t, err)
+	gates, err := posture.NewPolicy(model, posture.Gate{Action: posture.MintToken, Controls: []string{posture.RecoveryCodesSaved}})
+	require.NoError(t, err)
+	policy := tokens.Policy{Brand: "acme", Scopes: registry, SecondFactorOnly: true, MaxGrace: time.Hour}
+	open := newHostWith(t, []func(*gatehouse.Config){func(c *gatehouse.Config) { c.Posture, c.Tokens = nil, &policy }})
+	proof, err := open.svc.Attest(t.Context(), "ada", gatehouse.FirstFactor{Method: "pwd", At: open.svc.Now()})
+	require.NoError(t, err)
+	minted, err := open.svc.Owner(proof).MintToken(t.Context(), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}, RotatesItself: true})
+	require.NoError(t, err)
+
+	h := newHostWith(t, []func(*gatehouse.Config){func(c *gatehouse.Config) { c.Posture, c.Tokens = gates, &policy }})
+	account, err := open.svc.Store.LoadAccount(t.Context(), "ada")
+	require.NoError(t, err)
+	token, _, err := open.svc.Store.LoadToken(t.Context(), minted.Info.ID)
+	require.NoError(t, err)
+	require.NoError(t, h.svc.Store.SaveAccount(t.Context(), account, 0))
+	require.NoError(t, h.svc.Store.SaveToken(t.Context(), token, 0))
+	h.svc.Wait(30 * time.Second)
+	owner := h.svc.Enrol(t, "ada")
+	b := h.signIn("ada")
+	require.Equal(t, http.StatusSeeOther, b.submit("/sign-in", "/sign-in", "code", owner.Code()).status)
+
+	overview := b.get("/").body
+	require.Contains(t, overview, "1 of 1 tokens were made by the password alone.")
+	require.Contains(t, overview, `href="`+prefix+`/tokens"`)
+	for _, page := range []string{"/tokens", "/tokens/" + minted.Info.ID} {
+		require.Contains(t, b.get(page).text(), "Made by the password alone", page)
+		require.Contains(t, b.get(page).text(), "Rotate it to use it", page)
+	}
+	of := "/tokens/" + minted.Info.ID
+	require.Contains(t, b.get(of).text(), "It may replace itself by a new token, until")
+	require.NotContains(t, b.get(of).text(), "one day", "the policy has an hour")
+	require.Contains(t, b.get(of).text(), "one hour")
+	require.Equal(t, http.StatusBadRequest, b.submit(of, of+"/rotate", "grace", "24").status)
+	require.Equal(t, http.StatusForbidden, b.submit(of, of+"/rotate", "grace", "0").status, "the gate for minting is closed")
+	require.NoError(t, h.svc.Owner(owner.Proof).AcknowledgeRecoveryCodes(t.Context(), h.set("ada")))
+	require.Equal(t, http.StatusOK, b.submit(of, of+"/rotate", "grace", "0").status)
+	for _, page := range []string{"/tokens", of} {
+		require.NotContains(t, b.get(page).text(), "Made by the password alone", page)
+	}
+}
