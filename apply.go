@@ -20,24 +20,47 @@ const (
 
 // transition is one change of an account.
 type transition struct {
-	// prepare does what needs keys, other services or much time, on an account that may change before
-	// step sees it. It is called before every step and must not repeat what a call before has done.
+	// refused reports whether step refuses this account without a look at what prepare would find out. Where others
+	// are at the account it is asked first, so that nobody waits, or has others wait, for nothing. nil: never.
+	refused func(a core.Account, env core.Env) bool
+	// prepare does what needs keys or other services, on an account that may change before step sees it. It
+	// is called before every step and must not repeat what a call before has done.
 	prepare func(ctx context.Context, a core.Account, env core.Env) error
+	// slow returns what takes Argon2id and has yet to be done for step, nil for nothing. It runs without the
+	// account's turn, and then everything begins anew on the account as it is then.
+	slow func(a core.Account, env core.Env) work
 	// step is pure. Its error is the answer, given after the account it returns is saved.
 	step func(a core.Account, env core.Env) (core.Account, error)
 }
 
+// work runs Argon2id.
+type work func(ctx context.Context) error
+
 // apply is the one place that changes accounts: load, decide, save if nothing has changed in
 // between, else again. No answer leaves before its save has returned.
 func (s *Service) apply(ctx context.Context, id string, t transition) error {
-	done, err := s.turns.take(ctx, id)
-	if err != nil {
+	if refused, err := s.refused(ctx, id, t); refused || err != nil {
 		return err
 	}
+	at := &place{s: s, id: id}
 	tell := func() {}
 	defer func() { tell() }() // after the turn has ended
-	defer done()
+	defer at.leave()
+	if err := at.takeTurn(ctx); err != nil {
+		return err
+	}
 
+	// Once something was looked at or saved it counts, also if whoever asked for it hangs up now.
+	detached := false
+	detach := func() context.CancelFunc {
+		if detached {
+			return func() {}
+		}
+		detached = true
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+		return cancel
+	}
 	var answer error
 	var events []core.Event
 	saved := func() {
@@ -58,10 +81,26 @@ func (s *Service) apply(ctx context.Context, id string, t transition) error {
 			saved()
 			return answer
 		}
-		env := s.env() // one moment for both: what was refused in prepare must not be let through in step
+		env := s.env() // one moment for all: what was refused in prepare must not be let through in step
 		if t.prepare != nil {
 			if err := t.prepare(ctx, a, env); err != nil {
 				return err
+			}
+		}
+		if t.slow != nil {
+			if work := t.slow(a, env); work != nil {
+				waited, err := at.queue(ctx)
+				if err == nil && !waited {
+					err = work(ctx)
+					defer detach()()
+				}
+				if err == nil {
+					err = at.takeTurn(ctx)
+				}
+				if err != nil {
+					return err
+				}
+				continue
 			}
 		}
 		next, stepErr := t.step(a, env)
@@ -80,12 +119,7 @@ func (s *Service) apply(ctx context.Context, id string, t transition) error {
 			return stepErr
 		}
 
-		// A guess that was looked at is counted also if whoever made it hangs up now.
-		if attempted == 0 {
-			detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
-			defer cancel()
-			ctx = detached
-		}
+		defer detach()()
 		attempted, answer, events = fresh(), stepErr, next.Events
 		err = s.store.SaveAccount(ctx, storage.Record{ID: id, Version: attempted, Data: data, Index: next.Index(s.window)}, rec.Version)
 		if err == nil {
@@ -100,6 +134,24 @@ func (s *Service) apply(ctx context.Context, id string, t transition) error {
 		}
 	}
 	return errors.New("gatehouse: the account changes too often, nothing was changed")
+}
+
+// refused answers without the account's turn what is refused anyway, if somebody else has the turn.
+func (s *Service) refused(ctx context.Context, id string, t transition) (refused bool, answer error) {
+	if t.refused == nil || s.turns.Free(id) {
+		return false, nil
+	}
+	a, _, err := s.load(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	env := s.env()
+	if !t.refused(a, env) {
+		return false, nil
+	}
+	next, answer := t.step(a, env)
+	s.observers.add(ctx, id, next.Events)()
+	return true, answer
 }
 
 // backoff waits a random time that grows with the tries, so that processes which collide part.

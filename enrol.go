@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/queue"
 	"github.com/gatehouse-go/gatehouse/internal/redact"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/totp"
@@ -96,7 +97,7 @@ func (o Owner) BeginEnrolment(ctx context.Context, e Enrol) (Enrolment, error) {
 		Replace:       e.Replace,
 	}
 	var codes recovery.Codes
-	err = o.change(ctx,
+	err = o.changeSlowly(ctx,
 		func(ctx context.Context, a core.Account, p core.Presented, env core.Env) error {
 			if err := a.CanBegin(p, e.Replace, env); err != nil {
 				return err
@@ -109,15 +110,21 @@ func (o Owner) BeginEnrolment(ctx context.Context, e Enrol) (Enrolment, error) {
 					return err
 				}
 			}
-			if a.NeedsCodes() && codes == nil {
+			return nil
+		},
+		func(a core.Account, _ core.Env) work {
+			if !a.NeedsCodes() || codes != nil {
+				return nil
+			}
+			return func(ctx context.Context) error {
 				made := recovery.Generate()
 				set, err := o.s.hashCodes(ctx, made)
 				if err != nil {
 					return err
 				}
 				codes, staged.Recovery = made, set
+				return nil
 			}
-			return nil
 		},
 		func(a core.Account, p core.Presented, env core.Env) (core.Account, error) {
 			next, err := a.Begin(p, staged, env)
@@ -158,7 +165,8 @@ func (s *Service) hashCodes(ctx context.Context, codes recovery.Codes) (*core.Re
 	for _, code := range codes {
 		var hash string
 		var err error
-		if gateErr := argon2.run(ctx, func() { hash, err = s.recovery.Hash(code) }); gateErr != nil {
+		memory := int(s.recovery.Memory) << 10
+		if gateErr := argon2(ctx, queue.Make, memory, func() { hash, err = s.recovery.Hash(code) }); gateErr != nil {
 			return nil, gateErr
 		}
 		if err != nil {

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/queue"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/recovery"
@@ -55,6 +56,13 @@ type Config struct {
 	// Anything cheaper is for tests. Defaults to recovery.DefaultParams.
 	Recovery recovery.Params
 
+	// RecoveryMemory is how many MiB of memory Argon2id may take in this process at the most, imported hashes
+	// included. How many codes are checked at once follows from it; one always is, whatever it takes. Of
+	// several Services in a process the greatest counts. Defaults to 96, or to a quarter of what the process may
+	// have where its control group (memory.max of cgroup v2) or GOMEMLIMIT leaves it less than 384: a small
+	// program then stays under 128 MiB on any number of processors.
+	RecoveryMemory int
+
 	// Tokens has the rules of access tokens. Defaults to none: then every method for tokens answers
 	// ErrState.
 	Tokens *tokens.Policy
@@ -77,6 +85,8 @@ type Config struct {
 	Now func() time.Time
 }
 
+const maxRecoveryMemory = 1 << 20 // MiB
+
 // Service is safe for concurrent use. It keeps no state of its own but the turns of attempts and the
 // last minute's uses of tokens, which Close stores: any number of processes may have one on the same
 // store and with the same keys.
@@ -88,7 +98,8 @@ type Service struct {
 	window   totp.Window
 	recovery recovery.Params
 	now      func() time.Time
-	turns    *turns
+	turns    queue.Turns    // of accounts that are changed
+	line     queue.Turns    // of accounts that need Argon2id
 	policy   *tokens.Policy // settled; nil: no tokens
 	usage    *usage
 
@@ -102,7 +113,7 @@ type Service struct {
 func New(store storage.Store, c Config) (*Service, error) {
 	s := &Service{
 		store: store, issuer: c.Issuer, keys: c.Keys, sealer: c.Sealer,
-		window: totp.DefaultWindow(), recovery: c.Recovery, now: c.Now, turns: newTurns(),
+		window: totp.DefaultWindow(), recovery: c.Recovery, now: c.Now,
 		posture: c.Posture, hostFacts: c.HostFacts, observers: newObservers(c.Observer),
 	}
 	if c.Window != nil {
@@ -129,6 +140,9 @@ func New(store storage.Store, c Config) (*Service, error) {
 	if err := errors.Join(s.window.Check(), s.recovery.Check()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	if c.RecoveryMemory < 0 || c.RecoveryMemory > maxRecoveryMemory {
+		return nil, fmt.Errorf("%w: RecoveryMemory is 0 to %d MiB", ErrInvalid, maxRecoveryMemory)
+	}
 	if c.Tokens != nil {
 		policy, err := c.Tokens.Settle()
 		if err != nil {
@@ -137,6 +151,7 @@ func New(store storage.Store, c Config) (*Service, error) {
 		s.policy = &policy
 	}
 	s.usage = newUsage(store)
+	queue.Argon2.Ask(c.RecoveryMemory << 20)
 	return s, nil
 }
 

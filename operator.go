@@ -52,19 +52,25 @@ func always(step func(core.Account, core.Env) core.Account) func(core.Account, c
 func (o Operator) Reset(ctx context.Context, account string) (recovery.Code, error) {
 	var code recovery.Code
 	var slot core.Slot
-	err := o.change(ctx, account,
-		func(ctx context.Context, a core.Account, _ core.Env) error {
-			if err := a.CanReset(); err != nil || slot.Hash != "" {
+	if err := o.by.Check(); err != nil {
+		return recovery.Code{}, err
+	}
+	err := o.s.apply(ctx, account, transition{
+		slow: func(a core.Account, _ core.Env) work {
+			if a.CanReset() != nil || slot.Hash != "" {
+				return nil
+			}
+			return func(ctx context.Context) error {
+				code = recovery.Generate()[0]
+				made, err := o.s.hashCodes(ctx, recovery.Codes{code})
+				if err == nil {
+					slot = made.Slots[0]
+				}
 				return err
 			}
-			code = recovery.Generate()[0]
-			made, err := o.s.hashCodes(ctx, recovery.Codes{code})
-			if err == nil {
-				slot = made.Slots[0]
-			}
-			return err
 		},
-		func(a core.Account, env core.Env) (core.Account, error) { return a.Resets(o.by, slot, env) })
+		step: func(a core.Account, env core.Env) (core.Account, error) { return a.Resets(o.by, slot, env) },
+	})
 	if err != nil {
 		return recovery.Code{}, err
 	}
@@ -124,9 +130,9 @@ func (o Operator) DeleteAccount(ctx context.Context, account string) error {
 	if err := checkID(account); err != nil {
 		return err
 	}
-	done, err := o.s.turns.take(ctx, account)
+	done, _, err := o.s.turns.Take(ctx, account)
 	if err != nil {
-		return err
+		return busy(err)
 	}
 	tell := func() {}
 	defer func() { tell() }()

@@ -35,11 +35,20 @@ func (o Owner) present(ctx context.Context) (core.Presented, error) {
 // change applies a step that needs the owner's proof.
 func (o Owner) change(ctx context.Context, prepare func(context.Context, core.Account, core.Presented, core.Env) error,
 	step func(core.Account, core.Presented, core.Env) (core.Account, error)) error {
+	return o.changeSlowly(ctx, prepare, nil, step)
+}
+
+// changeSlowly is change for a step that needs Argon2id. slow is asked after prepare.
+func (o Owner) changeSlowly(ctx context.Context, prepare func(context.Context, core.Account, core.Presented, core.Env) error,
+	slow func(core.Account, core.Env) work, step func(core.Account, core.Presented, core.Env) (core.Account, error)) error {
 	p, err := o.present(ctx)
 	if err != nil {
 		return err
 	}
-	t := transition{step: func(a core.Account, env core.Env) (core.Account, error) { return step(a, p, env) }}
+	t := transition{
+		slow: slow,
+		step: func(a core.Account, env core.Env) (core.Account, error) { return step(a, p, env) },
+	}
 	if prepare != nil {
 		t.prepare = func(ctx context.Context, a core.Account, env core.Env) error { return prepare(ctx, a, p, env) }
 	}
@@ -60,15 +69,19 @@ func (o Owner) RegenerateRecoveryCodes(ctx context.Context) (NewCodes, error) {
 	var codes recovery.Codes
 	var set *core.RecoverySet
 	var successor core.Proof
-	err := o.change(ctx,
-		func(ctx context.Context, a core.Account, p core.Presented, env core.Env) error {
-			if err := a.CanRegenerate(p, env); err != nil || set != nil {
+	err := o.changeSlowly(ctx,
+		func(_ context.Context, a core.Account, p core.Presented, env core.Env) error {
+			return a.CanRegenerate(p, env)
+		},
+		func(core.Account, core.Env) work {
+			if set != nil {
+				return nil
+			}
+			return func(ctx context.Context) (err error) {
+				codes = recovery.Generate()
+				set, err = o.s.hashCodes(ctx, codes)
 				return err
 			}
-			codes = recovery.Generate()
-			made, err := o.s.hashCodes(ctx, codes)
-			set = made
-			return err
 		},
 		func(a core.Account, p core.Presented, env core.Env) (next core.Account, err error) {
 			next, successor, err = a.Regenerate(p, set, env)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/queue"
 	"github.com/gatehouse-go/gatehouse/internal/redact"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/recovery"
@@ -222,15 +223,27 @@ func (s *Service) attempt(ctx context.Context, account string, t core.Attempt, c
 			t.Selector = typed.Selector()
 		}
 	}
+	refused := func(a core.Account, env core.Env) bool {
+		_, refused := a.Refused(t, env)
+		return refused
+	}
 	err = s.apply(ctx, account, transition{
+		refused: refused,
 		prepare: func(ctx context.Context, a core.Account, env core.Env) error {
-			if _, refused := a.Refused(t, env); refused {
-				return nil // the step will say so
+			if t.Method != core.TOTP || refused(a, env) { // the step will say so
+				return nil
 			}
-			if t.Method == core.TOTP {
-				return s.openKeys(ctx, a, t.Keys)
+			return s.openKeys(ctx, a, t.Keys)
+		},
+		slow: func(a core.Account, env core.Env) work {
+			if t.Method == core.TOTP || refused(a, env) {
+				return nil
 			}
-			return s.tryCodes(ctx, a, t, env, typed, code)
+			hashes, imported := a.Untried(t, env)
+			if len(hashes) == 0 {
+				return nil
+			}
+			return func(ctx context.Context) error { return tryCodes(ctx, t.Tried, hashes, imported, typed, code) }
 		},
 		step: func(a core.Account, env core.Env) (core.Account, error) {
 			next, o, err := a.Answer(t, env)
@@ -244,14 +257,13 @@ func (s *Service) attempt(ctx context.Context, account string, t core.Attempt, c
 	return out, err
 }
 
-// tryCodes notes in t.Tried which of the stored hashes that it may be the code matches. Of our own
-// sets there is one at most, that of the code's selector.
-func (s *Service) tryCodes(ctx context.Context, a core.Account, t core.Attempt, env core.Env, typed recovery.Code, text string) error {
-	hashes, imported := a.Untried(t, env)
+// tryCodes notes in tried which of some stored hashes the code matches. Of our own sets there is one hash at most,
+// that of the code's selector.
+func tryCodes(ctx context.Context, tried map[string]bool, hashes []string, imported bool, typed recovery.Code, text string) error {
 	for _, hash := range hashes {
 		var matched bool
 		var err error
-		gateErr := argon2.run(ctx, func() {
+		gateErr := argon2(ctx, queue.Try, recovery.Memory(hash), func() {
 			if imported {
 				matched, err = recovery.VerifyImported(hash, text)
 			} else {
@@ -261,7 +273,7 @@ func (s *Service) tryCodes(ctx context.Context, a core.Account, t core.Attempt, 
 		if err := errors.Join(gateErr, err); err != nil {
 			return err
 		}
-		if t.Tried[hash] = matched; matched {
+		if tried[hash] = matched; matched {
 			return nil
 		}
 	}

@@ -19,8 +19,8 @@
 //
 // Only Hash, Verify and VerifyImported run Argon2id (or bcrypt), each once a call, on the caller's
 // goroutine and without a bound on how many run at once. With the default parameters a run takes 19
-// MiB and some tens of milliseconds; the largest a stored hash may ask for is 64 MiB. The caller
-// bounds how many there are in the process.
+// MiB and some tens of milliseconds; the largest a stored hash may ask for is 64 MiB, and [Memory] says what
+// one asks for. The caller bounds what there is of it in the process.
 package recovery
 
 import "errors"

@@ -60,6 +60,18 @@ func CheckHash(hash string) error {
 	return err
 }
 
+// Memory returns how many bytes of memory Verify or VerifyImported takes for a hash: what Argon2id is told in it, and
+// next to nothing, said as 0, for bcrypt and for what is no hash at all.
+func Memory(hash string) int {
+	_, rest, _ := strings.Cut(hash, "$argon2id$v=19$m=")
+	memory, _, _ := strings.Cut(rest, ",")
+	kib, ok := number(memory, 32)
+	if !ok || kib > maxMemory {
+		return 0 // nothing is run
+	}
+	return int(kib) << 10
+}
+
 // tag is the one place where Argon2id runs. The parameters have been checked: IDKey would panic.
 func (p Params) tag(c Code, salt [saltSize]byte) []byte {
 	return argon2.IDKey([]byte(c.text()), salt[:], p.Time, p.Memory, p.Threads, tagSize)

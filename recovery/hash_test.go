@@ -353,3 +353,18 @@ func BenchmarkCheckHash(b *testing.B) {
 		}
 	}
 }
+
+// Row F7: what a hash takes is known before it is run.
+func TestMemory(t *testing.T) {
+	const tail = ",t=2,p=1$c29tZSBzYWx0IG9mIDE2Yg$"
+	for hash, want := range map[string]int{
+		"$argon2id$v=19$m=19456" + tail: 19 << 20,
+		"$argon2id$v=19$m=65536" + tail: 64 << 20,
+		"$argon2id$v=19$m=65537" + tail: 0, // is not run
+		"$argon2id$v=19$m=-1" + tail:    0,
+		"$2b$12$":                       0,
+		"":                              0,
+	} {
+		require.Equal(t, want, recovery.Memory(hash), hash)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/queue"
 )
 
 // maxBody bounds a form, in bytes.
@@ -230,7 +231,10 @@ func (c *call) submit(rt route) error {
 		return errors.Join(errForm, err)
 	}
 	if c.who() == signedIn || rt.state != nil {
-		done, err := c.p.turns.take(c.ctx(), c.s.Account)
+		done, _, err := c.p.turns.Take(c.ctx(), c.s.Account)
+		if errors.Is(err, queue.ErrFull) {
+			err = gatehouse.ErrBusy
+		}
 		if err != nil {
 			return err
 		}

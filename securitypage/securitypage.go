@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/queue"
 )
 
 // Session is what the host knows of a request's session. The zero Session is nobody's.
@@ -121,7 +122,7 @@ type Page struct {
 	c     Config
 	mux   *http.ServeMux
 	files files
-	turns *turns
+	turns queue.Turns // of the forms of one account: one that was sent twice finds what its twin has done
 	// formAction is where forms lead, also by a redirect, as the Content-Security-Policy has it.
 	formAction string
 }
@@ -157,7 +158,7 @@ func New(c Config) (*Page, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	p := &Page{c: c, turns: newTurns(), formAction: formAction(c.Links)}
+	p := &Page{c: c, formAction: formAction(c.Links)}
 	var err error
 	if p.files, err = readFiles(c.Files); err != nil {
 		return nil, errors.Join(gatehouse.ErrInvalid, err)

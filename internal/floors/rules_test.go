@@ -23,6 +23,7 @@ var (
 // built yet are in it as well.
 var rules = map[string]rule{
 	"internal/redact":     {pure: true, may: []string{"log/slog"}}, // for LogValue
+	"internal/queue":      {},
 	"internal/secretfile": {},
 	"internal/testneed":   {links: []string{"testing"}},
 	"internal/floors":     {},
@@ -43,10 +44,10 @@ var rules = map[string]rule{
 		pure: true,
 	},
 	// No adapter: nobody gets a store that was not asked for.
-	".": {ours: slices.Concat(leaves, lower, []string{"internal/core"})},
+	".": {ours: slices.Concat(leaves, lower, []string{"internal/core", "internal/queue"})},
 
 	"httpguard":     {ours: slices.Concat(leaves, lower, []string{"."}), links: []string{"net", "net/http"}},
-	"securitypage":  {ours: slices.Concat(leaves, lower, []string{".", "httpguard"}), links: []string{"net", "net/http"}},
+	"securitypage":  {ours: slices.Concat(leaves, lower, []string{".", "httpguard", "internal/queue"}), links: []string{"net", "net/http"}},
 	"gatehousetest": {ours: slices.Concat(leaves, lower, []string{".", "storage/memory"}), links: []string{"testing"}},
 }
 
