@@ -246,3 +246,29 @@ func TestHostFacts(t *testing.T) {
 	require.Equal(t, posture.Host{Plan: "pro", Delegated: &posture.Delegation{Provider: "idp"}}, seen)
 	require.Equal(t, []string{"mfa"}, facts.Host.Delegated.AMR, "the caller's own are as they were")
 }
+
+// Row T3: at each place of a control's ID and a gate's action exactly the symbols that it may have there.
+func TestSymbolsOfIDs(t *testing.T) {
+	model, err := posture.NewModel(posture.ModelConfig{})
+	require.NoError(t, err)
+	try := func(id string, good bool) {
+		t.Helper()
+		c := ownControl(answers(posture.Pass))
+		c.ID = id
+		m, err := posture.NewModel(posture.ModelConfig{Controls: []posture.Control{c}})
+		require.Equal(t, good, err == nil, "%.70q", id)
+		require.Equal(t, good, m != nil)
+		p, err := posture.NewPolicy(model, posture.Gate{Action: id, Controls: []string{posture.SecondFactor}})
+		require.Equal(t, good, err == nil, "%.70q", id)
+		require.Equal(t, good, p != nil)
+	}
+	for _, place := range []string{"*", "*b", "a*", "a*b"} {
+		for c := range 256 {
+			good := c >= 'a' && c <= 'z' || place[0] != '*' && (c == '-' || c == '.' || c >= '0' && c <= '9')
+			try(strings.Replace(place, "*", string([]byte{byte(c)}), 1), good)
+		}
+	}
+	for n := range 70 {
+		try(strings.Repeat("a", n), n >= 1 && n <= 64)
+	}
+}

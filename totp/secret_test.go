@@ -180,3 +180,14 @@ func TestIsCode(t *testing.T) {
 		require.False(t, totp.IsCode(s), "%.20q", s)
 	}
 }
+
+// Row T3: each byte at each place of a code; '/' and ':' stand beside the digits.
+func TestIsCodeByteByByte(t *testing.T) {
+	for _, code := range []string{"012345", "01234567"} {
+		for i := range len(code) {
+			for c := range 256 {
+				require.Equal(t, c >= '0' && c <= '9', totp.IsCode(code[:i]+string([]byte{byte(c)})+code[i+1:]))
+			}
+		}
+	}
+}

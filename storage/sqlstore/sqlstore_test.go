@@ -18,6 +18,25 @@ import (
 
 var dialects = []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite}
 
+// Row T3: at each place of a prefix and a schema exactly a-z, and behind the first '_' and digits: the symbols beside
+// them are refused wherever they stand.
+func TestSymbolsOfNames(t *testing.T) {
+	db := sql.OpenDB(new(stub))
+	defer db.Close()
+	for _, place := range []string{"*", "*b", "a*", "a*b"} {
+		for c := range 256 {
+			name := strings.Replace(place, "*", string([]byte{byte(c)}), 1)
+			good := c >= 'a' && c <= 'z' || place[0] != '*' && (c == '_' || c >= '0' && c <= '9')
+			for _, o := range []sqlstore.Options{{Prefix: name}, {Schema: name}} {
+				_, err := sqlstore.New(db, sqlstore.PostgreSQL, o)
+				require.Equal(t, good, err == nil, "%q", name)
+				_, err = sqlstore.DDL(sqlstore.PostgreSQL, o, 0)
+				require.Equal(t, good, err == nil, "%q", name)
+			}
+		}
+	}
+}
+
 // The names come into the text of statements, so nothing else may come in with them.
 func TestOptions(t *testing.T) {
 	db := sql.OpenDB(new(stub))
