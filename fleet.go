@@ -99,7 +99,10 @@ func (o Operator) ShutOut(ctx context.Context, action, after string, limit int) 
 		}
 		return len(page) < limit
 	})
-	return page, err
+	if err != nil {
+		return nil, err
+	}
+	return page, nil
 }
 
 func (o Operator) canReview(cursor string) error {

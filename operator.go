@@ -137,7 +137,8 @@ func (o Operator) DeleteAccount(ctx context.Context, account string) error {
 	tell := func() {}
 	defer func() { tell() }()
 	defer done()
-	if err := o.s.store.DeleteAccount(ctx, account); err != nil {
+	_, err = retry(ctx, func() (struct{}, error) { return struct{}{}, o.s.store.DeleteAccount(ctx, account) })
+	if err != nil {
 		return fmt.Errorf("gatehouse: delete account: %w", err)
 	}
 	tell = o.s.observers.add(ctx, account, []core.Event{core.Deleted(o.by, o.s.env())})

@@ -104,7 +104,7 @@ func (s *Service) sealText(ctx context.Context, purpose string, v any) (string, 
 
 var errSealed = errors.New("gatehouse: not a sealed string of this purpose")
 
-// openText opens what sealText has sealed. Only the context's end and errSealed come out.
+// openText opens what sealText has sealed. errSealed says that it is none of ours; every other error is a fault.
 func (s *Service) openText(ctx context.Context, purpose, text string, v any) error {
 	if len(text) > maxSealed {
 		return errSealed
@@ -119,7 +119,10 @@ func (s *Service) openText(ctx context.Context, purpose, text string, v any) err
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return errSealed
+		if errors.Is(err, keyring.ErrOpen) || errors.Is(err, keyring.ErrUnknownKey) {
+			return errSealed
+		}
+		return fmt.Errorf("gatehouse: open %s: %w", purpose, err)
 	}
 	if json.Unmarshal(plain, v) != nil {
 		return errSealed

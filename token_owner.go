@@ -146,6 +146,8 @@ func (s *Service) tellSuspended(ctx context.Context, a core.Account) {
 		return
 	}
 	env := s.env()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout) // it is done, though the caller may have gone
+	defer cancel()
 	_ = s.eachToken(ctx, a, env, func(t core.Token, st core.Standing) error {
 		if st == core.LacksFactor || st == core.LacksProof {
 			s.tellToken(ctx, a.ID, tokenEvent(core.TokenSuspended, t, env))
