@@ -2,6 +2,9 @@ package gatehouse_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -24,24 +27,22 @@ var callsNothing = map[string]string{
 
 // prepared is what the plays begin with.
 type prepared struct {
-	h             *house
-	ada, phone    *owner // one account with two authenticators
-	lola          *owner // whose TOTP is locked
-	rex           *owner // who was reset
-	adas          gatehouse.Proof
-	plain, pia    gatehouse.Proof // of accounts without a second factor; pia's enrolment is pending
-	pending       gatehouse.Enrolment
-	piaKey        *owner
-	lolas         gatehouse.Proof
-	codes         string // the ID of ada's set
-	operatorCode  string
-	challenge     string // of ada
-	rexes         string // a challenge of rex
-	ci, robot     string // tokens of ada
-	ciID, oldID   string
-	reused        string // a copy that was rotated
-	expired       string // an ID
-	robotRotation gatehouse.Rotation
+	h            *house
+	ada, phone   *owner // one account with two authenticators
+	lola         *owner // whose TOTP is locked
+	rex          *owner // who was reset
+	adas         gatehouse.Proof
+	plain, pia   gatehouse.Proof // of accounts without a second factor; pia's enrolment is pending
+	pending      gatehouse.Enrolment
+	piaKey       *owner
+	lolas        gatehouse.Proof
+	codes        string // the ID of ada's set
+	operatorCode string
+	challenge    string            // of ada
+	rexes        string            // a challenge of rex
+	ci, robot    string            // tokens of ada
+	reused       string            // a copy of one that was rotated
+	ids          map[string]string // of tokens, by their names
 }
 
 func prepare(t *testing.T) *prepared {
@@ -51,21 +52,21 @@ func prepare(t *testing.T) *prepared {
 	policy := policyOf(t, posture.ModelConfig{}, gates...)
 	h := newHouse(t, withTokens(t, func(p *tokens.Policy) { p.Addresses = true }), judged(t, policy, f))
 	f.do = func() { f.host.At = h.clock() }
-	p := &prepared{h: h}
+	p := &prepared{h: h, ids: map[string]string{}}
 	p.rex, p.lola, p.ada = h.enrol("rex"), h.enrol("lola"), h.enrol("ada")
 	p.phone = p.ada.second()
 	h.wait(totp.Period)
-	ten := func(r *tokens.Request) { r.Lifetime = 10 * day }
-	var info gatehouse.TokenInfo
-	p.ci, info = p.ada.mint("projects:read", ten)
-	p.ciID = info.ID
-	p.robot, _ = p.ada.mint("projects:read", func(r *tokens.Request) { r.RotatesItself = true })
-	p.reused, info = p.ada.mint("logs:read")
-	p.oldID = info.ID
-	_, err := h.Owner(p.ada.fresh()).RotateToken(ctx, info.ID, gatehouse.Rotation{})
+	mint := func(name, scopes string, edit func(*tokens.Request)) (text string) {
+		text, info := p.ada.mint(scopes, func(r *tokens.Request) { r.Name = name }, edit)
+		p.ids[name] = info.ID
+		return text
+	}
+	p.ci = mint("ci", "projects:read", func(r *tokens.Request) { r.Lifetime = 10 * day })
+	p.robot = mint("robot", "projects:read", func(r *tokens.Request) { r.RotatesItself = true })
+	p.reused = mint("old", "logs:read", func(*tokens.Request) {})
+	_, err := h.Owner(p.ada.fresh()).RotateToken(ctx, p.ids["old"], gatehouse.Rotation{})
 	require.NoError(t, err)
-	_, info = p.ada.mint("projects:read", func(r *tokens.Request) { r.Lifetime = time.Minute })
-	p.expired = info.ID
+	mint("ended", "projects:read", func(r *tokens.Request) { r.Lifetime = time.Minute })
 	h.wait(2 * time.Minute)
 	h.review("ada") // so that a level is kept that changes can move
 
@@ -99,6 +100,26 @@ func twoKeys(c *gatehouse.Config) {
 	c.Sealer = watchedSealer{both, s.d}
 }
 
+func keepReused(c *gatehouse.Config) {
+	policy := *c.Tokens
+	policy.KeepReused = true
+	c.Tokens = &policy
+}
+
+func revokeCI(ctx context.Context, w *world) error { return w.op().RevokeToken(ctx, w.ids["ci"]) }
+
+var office, cafe = netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.7")
+
+// guesses gives a wrong code some times.
+func (w *world) guesses(ctx context.Context, account, code string, n int) error {
+	for range n {
+		if _, err := w.StepUp(ctx, account, code); !errors.Is(err, gatehouse.ErrDenied) {
+			return fmt.Errorf("not denied: %w", err)
+		}
+	}
+	return nil
+}
+
 func (w *world) as(p gatehouse.Proof) gatehouse.Owner { return w.Owner(p) }
 func (w *world) op() gatehouse.Operator               { return w.Operator("op").Because("ticket 9") }
 
@@ -124,6 +145,42 @@ var plays = []play{
 	{method: "Service.Answer/a wrong recovery code", want: gatehouse.ErrDenied, run: func(ctx context.Context, w *world) (any, error) {
 		return w.Answer(ctx, w.challenge, w.ada.wrongRecovery(true))
 	}},
+	{method: "Service.Answer/no code", want: gatehouse.ErrDenied, run: func(ctx context.Context, w *world) (any, error) {
+		return w.Answer(ctx, w.challenge, "no code of any kind")
+	}},
+	{method: "Service.Answer/a used code", want: gatehouse.ErrDenied, run: func(ctx context.Context, w *world) (any, error) {
+		return w.Answer(ctx, w.challenge, w.ada.code())
+	}},
+	{method: "Service.Answer/a stale challenge", want: gatehouse.ErrDenied, first: func(ctx context.Context, w *world) error {
+		return w.op().PasswordChanged(ctx, "ada", gatehouse.KeepTokens)
+	}, run: func(ctx context.Context, w *world) (any, error) { return w.Answer(ctx, w.challenge, w.phone.code()) }},
+	{method: "Service.StepUp/the last free failure", want: gatehouse.ErrDenied, first: func(ctx context.Context, w *world) error {
+		return w.guesses(ctx, "ada", w.ada.wrong(), 2)
+	}, run: func(ctx context.Context, w *world) (any, error) { return w.StepUp(ctx, "ada", w.ada.wrong()) }},
+	{method: "Service.StepUp/locked", want: gatehouse.ErrDenied, run: func(ctx context.Context, w *world) (any, error) {
+		return w.StepUp(ctx, "lola", w.lola.code())
+	}},
+	{method: "Service.StepUp/the twentieth failure", want: gatehouse.ErrDenied, first: func(ctx context.Context, w *world) error {
+		for range 13 {
+			w.wait(2 * time.Hour)
+			if err := w.guesses(ctx, "lola", w.lola.wrong(), 1); err != nil {
+				return err
+			}
+		}
+		w.wait(2 * time.Hour)
+		return nil
+	}, run: func(ctx context.Context, w *world) (any, error) { return w.StepUp(ctx, "lola", w.lola.wrong()) }},
+	{method: "Service.StepUp/the last free recovery code", want: gatehouse.ErrDenied, first: func(ctx context.Context, w *world) error {
+		return w.guesses(ctx, "ada", w.ada.wrongRecovery(true), 9)
+	}, run: func(ctx context.Context, w *world) (any, error) {
+		return w.StepUp(ctx, "ada", w.ada.wrongRecovery(true))
+	}},
+	{method: "Service.StepUp/few recovery codes are left", first: func(ctx context.Context, w *world) (err error) {
+		for i := 0; i < 7 && err == nil; i++ {
+			_, err = w.StepUp(ctx, "ada", w.ada.codes[i].Reveal())
+		}
+		return err
+	}, run: func(ctx context.Context, w *world) (any, error) { return w.StepUp(ctx, "ada", w.ada.codes[7].Reveal()) }},
 	{method: "Service.StepUp", run: func(ctx context.Context, w *world) (any, error) { return w.StepUp(ctx, "ada", w.phone.code()) }},
 	{method: "Service.StepUp/a recovery code", run: func(ctx context.Context, w *world) (any, error) {
 		return w.StepUp(ctx, "ada", w.ada.codes[3].Reveal())
@@ -141,6 +198,15 @@ var plays = []play{
 	{method: "Service.Status", run: func(ctx context.Context, w *world) (any, error) { return w.Status(ctx, "ada") }},
 	{method: "Service.Activity", run: func(ctx context.Context, w *world) (any, error) { return w.Activity(ctx, "ada") }},
 	{method: "Service.Review", run: func(ctx context.Context, w *world) (any, error) { return w.Review(ctx, "lola") }},
+	{method: "Service.Review/by other rules", edit: func(c *gatehouse.Config) {
+		m, err := posture.NewModel(posture.ModelConfig{Version: "2"})
+		if err == nil {
+			c.Posture, err = posture.NewPolicy(m)
+		}
+		if err != nil {
+			panic(err)
+		}
+	}, run: func(ctx context.Context, w *world) (any, error) { return w.Review(ctx, "ada") }},
 	{method: "Service.History", run: func(ctx context.Context, w *world) (any, error) { return w.History(ctx, "ada") }},
 	{method: "Service.Require", run: func(ctx context.Context, w *world) (any, error) {
 		return done(w.Require(ctx, w.adas, "deploy.public"))
@@ -149,8 +215,30 @@ var plays = []play{
 		return w.Preview(ctx, "ada", gatehouse.DisablingTwoFactor(), gatehouse.AddingAuthenticator())
 	}},
 	{method: "Service.Tokens", run: func(ctx context.Context, w *world) (any, error) { return w.Tokens(ctx, "ada", "", 10) }},
-	{method: "Service.Token", run: func(ctx context.Context, w *world) (any, error) { return w.Token(ctx, "ada", w.ciID) }},
+	{method: "Service.Token", run: func(ctx context.Context, w *world) (any, error) { return w.Token(ctx, "ada", w.ids["ci"]) }},
 	{method: "Service.AuthenticateToken", run: func(ctx context.Context, w *world) (any, error) { return w.AuthenticateToken(ctx, w.ci) }},
+	{method: "Service.AuthenticateToken/from an address", run: func(ctx context.Context, w *world) (any, error) {
+		return w.AuthenticateToken(ctx, w.ci, gatehouse.From(office))
+	}},
+	{method: "Service.AuthenticateToken/again", first: func(ctx context.Context, w *world) error {
+		_, err := w.AuthenticateToken(ctx, w.ci, gatehouse.From(office))
+		return err
+	}, run: func(ctx context.Context, w *world) (any, error) {
+		return w.AuthenticateToken(ctx, w.ci, gatehouse.From(office))
+	}},
+	{method: "Service.AuthenticateToken/from a new address", first: func(ctx context.Context, w *world) error {
+		_, err := w.AuthenticateToken(ctx, w.ci, gatehouse.From(office))
+		return err
+	}, run: func(ctx context.Context, w *world) (any, error) {
+		return w.AuthenticateToken(ctx, w.ci, gatehouse.From(cafe))
+	}},
+	{method: "Service.AuthenticateToken/a revoked one", want: gatehouse.ErrDenied, first: revokeCI,
+		run: func(ctx context.Context, w *world) (any, error) { return w.AuthenticateToken(ctx, w.ci) }},
+	{method: "Service.AuthenticateToken/a rotated copy from an address", want: gatehouse.ErrDenied, run: func(ctx context.Context, w *world) (any, error) {
+		return w.AuthenticateToken(ctx, w.reused, gatehouse.From(cafe))
+	}},
+	{method: "Service.AuthenticateToken/a rotated copy, which is only told", want: gatehouse.ErrDenied, edit: keepReused,
+		run: func(ctx context.Context, w *world) (any, error) { return w.AuthenticateToken(ctx, w.reused) }},
 	{method: "Service.AuthenticateToken/a rotated copy", want: gatehouse.ErrDenied, run: func(ctx context.Context, w *world) (any, error) {
 		return w.AuthenticateToken(ctx, w.reused)
 	}},
@@ -164,6 +252,11 @@ var plays = []play{
 		return w.RotateToken(ctx, w.reused, gatehouse.Rotation{})
 	}},
 	{method: "Service.RevokePresented", run: func(ctx context.Context, w *world) (any, error) { return done(w.RevokePresented(ctx, w.ci)) }},
+	{method: "Service.RevokePresented/a revoked one", first: revokeCI,
+		run: func(ctx context.Context, w *world) (any, error) { return done(w.RevokePresented(ctx, w.ci)) }},
+	{method: "Service.RevokePresented/a rotated copy", run: func(ctx context.Context, w *world) (any, error) {
+		return done(w.RevokePresented(ctx, w.reused))
+	}},
 	{method: "Service.RevokePresented/an unknown one", run: func(ctx context.Context, w *world) (any, error) {
 		return done(w.RevokePresented(ctx, tokens.Generate("acme", "pat").Reveal()))
 	}},
@@ -184,6 +277,26 @@ var plays = []play{
 	}},
 	{method: "Owner.ConfirmEnrolment/a wrong code", want: gatehouse.ErrDenied, run: func(ctx context.Context, w *world) (any, error) {
 		return w.as(w.pia).ConfirmEnrolment(ctx, w.pending.ID, w.piaKey.wrong())
+	}},
+	{method: "Owner.ConfirmEnrolment/the tenth wrong code", want: gatehouse.ErrDenied, first: func(ctx context.Context, w *world) error {
+		for range 9 {
+			if _, err := w.as(w.pia).ConfirmEnrolment(ctx, w.pending.ID, w.piaKey.wrong()); !errors.Is(err, gatehouse.ErrDenied) {
+				return err
+			}
+		}
+		return nil
+	}, run: func(ctx context.Context, w *world) (any, error) {
+		return w.as(w.pia).ConfirmEnrolment(ctx, w.pending.ID, w.piaKey.wrong())
+	}},
+	{method: "Owner.ConfirmEnrolment/a replacement", first: func(ctx context.Context, w *world) (err error) {
+		w.replacement, err = w.as(w.adas).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x", Name: "New", Replace: w.phone.auth})
+		return err
+	}, run: func(ctx context.Context, w *world) (any, error) {
+		o := &owner{h: w.house, key: keyOf(w.replacement, 6)}
+		return w.as(w.adas).ConfirmEnrolment(ctx, w.replacement.ID, o.code())
+	}},
+	{method: "Owner.BeginEnrolment/in the place of another", run: func(ctx context.Context, w *world) (any, error) {
+		return w.as(w.pia).BeginEnrolment(ctx, gatehouse.Enrol{Label: "pia"})
 	}},
 	{method: "Owner.CancelEnrolment", run: func(ctx context.Context, w *world) (any, error) {
 		return done(w.as(w.pia).CancelEnrolment(ctx, w.pending.ID))
@@ -209,12 +322,17 @@ var plays = []play{
 		return w.as(w.adas).MintToken(ctx, tokens.Request{Name: "new", Scopes: tokens.Scopes{"logs:read"}})
 	}},
 	{method: "Owner.RotateToken", run: func(ctx context.Context, w *world) (any, error) {
-		return w.as(w.adas).RotateToken(ctx, w.ciID, gatehouse.Rotation{Grace: time.Hour})
+		return w.as(w.adas).RotateToken(ctx, w.ids["ci"], gatehouse.Rotation{Grace: time.Hour})
 	}},
 	{method: "Owner.RenewToken", run: func(ctx context.Context, w *world) (any, error) {
-		return w.as(w.adas).RenewToken(ctx, w.expired, time.Hour)
+		return w.as(w.adas).RenewToken(ctx, w.ids["ended"], time.Hour)
 	}},
-	{method: "Owner.RevokeToken", run: func(ctx context.Context, w *world) (any, error) { return done(w.as(w.adas).RevokeToken(ctx, w.ciID)) }},
+	{method: "Owner.RevokeToken", run: func(ctx context.Context, w *world) (any, error) {
+		return done(w.as(w.adas).RevokeToken(ctx, w.ids["ci"]))
+	}},
+	{method: "Owner.RevokeToken/again", first: revokeCI, run: func(ctx context.Context, w *world) (any, error) {
+		return done(w.as(w.adas).RevokeToken(ctx, w.ids["ci"]))
+	}},
 	{method: "Owner.RevokeAllTokens", run: func(ctx context.Context, w *world) (any, error) { return done(w.as(w.adas).RevokeAllTokens(ctx)) }},
 
 	{method: "Operator.Reset", run: func(ctx context.Context, w *world) (any, error) { return w.op().Reset(ctx, "ada") }},
@@ -222,6 +340,12 @@ var plays = []play{
 		return done(w.op().Unlock(ctx, "lola", gatehouse.TOTP))
 	}},
 	{method: "Operator.Suspend", run: func(ctx context.Context, w *world) (any, error) { return done(w.op().Suspend(ctx, "ada")) }},
+	{method: "Operator.Unlock/what is open", run: func(ctx context.Context, w *world) (any, error) {
+		return done(w.op().Unlock(ctx, "ada", gatehouse.TOTP))
+	}},
+	{method: "Operator.Suspend/again", first: func(ctx context.Context, w *world) error { return w.op().Suspend(ctx, "ada") },
+		run: func(ctx context.Context, w *world) (any, error) { return done(w.op().Suspend(ctx, "ada")) }},
+	{method: "Operator.Resume/what is not suspended", run: func(ctx context.Context, w *world) (any, error) { return done(w.op().Resume(ctx, "ada")) }},
 	{method: "Operator.Resume", first: func(ctx context.Context, w *world) error { return w.op().Suspend(ctx, "ada") },
 		run: func(ctx context.Context, w *world) (any, error) { return done(w.op().Resume(ctx, "ada")) }},
 	{method: "Operator.PasswordChanged", run: func(ctx context.Context, w *world) (any, error) {
@@ -231,6 +355,9 @@ var plays = []play{
 	{method: "Operator.Import", run: func(ctx context.Context, w *world) (any, error) {
 		return done(w.op().Import(ctx, "imported", gatehouse.Import{Secret: importedSecret}))
 	}},
+	{method: "Operator.PasswordChanged/tokens stay", run: func(ctx context.Context, w *world) (any, error) {
+		return done(w.op().PasswordChanged(ctx, "pia", gatehouse.KeepTokens))
+	}},
 	{method: "Operator.AcceptRisk", run: func(ctx context.Context, w *world) (any, error) {
 		return done(w.op().AcceptRisk(ctx, "ada", posture.SecondAuthenticator, time.Time{}))
 	}},
@@ -239,14 +366,19 @@ var plays = []play{
 	}, run: func(ctx context.Context, w *world) (any, error) {
 		return done(w.op().WithdrawRisk(ctx, "ada", posture.SecondAuthenticator))
 	}},
-	{method: "Operator.RevokeToken", run: func(ctx context.Context, w *world) (any, error) { return done(w.op().RevokeToken(ctx, w.ciID)) }},
+	{method: "Operator.RevokeToken", run: func(ctx context.Context, w *world) (any, error) { return done(w.op().RevokeToken(ctx, w.ids["ci"])) }},
+	{method: "Operator.RevokeToken/again", first: revokeCI,
+		run: func(ctx context.Context, w *world) (any, error) { return done(w.op().RevokeToken(ctx, w.ids["ci"])) }},
 	{method: "Operator.RevokeAllTokens", run: func(ctx context.Context, w *world) (any, error) {
 		return done(w.op().RevokeAllTokens(ctx, "ada"))
 	}},
 	{method: "Operator.PurgeTokens", run: func(ctx context.Context, w *world) (any, error) {
 		return w.op().PurgeTokens(ctx, w.clock(), "", nil)
 	}},
-	{method: "Operator.WarnExpiringTokens", run: func(ctx context.Context, w *world) (any, error) {
+	{method: "Operator.WarnExpiringTokens", first: func(_ context.Context, w *world) error {
+		w.wait(20 * day)
+		return nil
+	}, run: func(ctx context.Context, w *world) (any, error) {
 		return w.op().WarnExpiringTokens(ctx, "", nil)
 	}},
 	{method: "Operator.Reseal", edit: twoKeys, run: func(ctx context.Context, w *world) (any, error) {
