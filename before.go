@@ -45,13 +45,12 @@ func (e *MissingError) Error() string {
 	return "gatehouse: a second factor is expected of the account, and none is stored"
 }
 
-// missing returns a *MissingError, and tells of it, if a second factor is expected and there is none.
-func (t SignIn) missing(ctx context.Context, a core.Account, env core.Env) error {
+// missing returns a *MissingError, and the events to tell, if a second factor is expected and there is none.
+func (t SignIn) missing(a core.Account, env core.Env) ([]core.Event, error) {
 	if !t.expects || a.Protected() {
-		return nil
+		return nil, nil
 	}
-	t.s.observers.add(ctx, t.account, []core.Event{{Kind: core.FactorMissing, At: env.Now.Unix()}})()
-	return &MissingError{AccountID: t.account}
+	return []core.Event{{Kind: core.FactorMissing, At: env.Now.Unix()}}, &MissingError{AccountID: t.account}
 }
 
 // Challenge is [Service.Challenge] for a first factor that was right. ErrDenied says that what ended in between
@@ -71,7 +70,8 @@ func (t SignIn) Challenge(ctx context.Context) (Challenge, error) {
 	case t.epoch != nil && !a.Unchanged(*t.epoch):
 		return Challenge{}, &DeniedError{}
 	}
-	if err := t.missing(ctx, a, env); err != nil {
+	if events, err := t.missing(a, env); err != nil {
+		t.s.observers.add(ctx, t.account, events)()
 		return Challenge{}, err
 	}
 	if !a.Protected() {
@@ -99,7 +99,8 @@ func (t SignIn) Attest(ctx context.Context, f FirstFactor, opts ...Option) (Proo
 	}
 	var claim core.Proof
 	err = t.s.apply(ctx, t.account, transition{step: func(a core.Account, env core.Env) (core.Account, error) {
-		if err := t.missing(ctx, a, env); err != nil {
+		if events, err := t.missing(a, env); err != nil {
+			a.Events = events
 			return a, err
 		}
 		next, p, err := a.Create(env).Attest(core.FirstFactor{Method: f.Method, At: f.At.Unix(), Before: t.epoch}, o.session, env)

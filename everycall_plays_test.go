@@ -19,10 +19,11 @@ import (
 
 // callsNothing has the methods that call neither store nor keys, sealer or host.
 var callsNothing = map[string]string{
-	"Service.Owner":       "keeps the proof for the methods",
-	"Service.Operator":    "keeps the name for the methods",
-	"Service.TokenPolicy": "returns what New was told",
-	"Operator.Because":    "keeps the reason for the methods",
+	"Service.Owner":             "keeps the proof for the methods",
+	"Service.Operator":          "keeps the name for the methods",
+	"Service.TokenPolicy":       "returns what New was told",
+	"SignIn.ExpectSecondFactor": "keeps it for the methods",
+	"Operator.Because":          "keeps the reason for the methods",
 }
 
 // prepared is what the plays begin with.
@@ -36,6 +37,7 @@ type prepared struct {
 	pending      gatehouse.Enrolment
 	piaKey       *owner
 	lolas        gatehouse.Proof
+	newest       int64  // the number of the last entry of ada's activity
 	codes        string // the ID of ada's set
 	operatorCode string
 	challenge    string            // of ada
@@ -83,6 +85,9 @@ func prepare(t *testing.T) *prepared {
 	st, err := h.Status(ctx, "ada")
 	require.NoError(t, err)
 	p.codes = st.RecoveryCodes.ID
+	activity, err := h.Activity(ctx, "ada")
+	require.NoError(t, err)
+	p.newest = activity[0].Number
 	p.lolas = p.lola.stepUp(p.lola.codes[0].Reveal())
 	p.lola.fails(6)
 	return p
@@ -104,6 +109,17 @@ func keepReused(c *gatehouse.Config) {
 	policy := *c.Tokens
 	policy.KeepReused = true
 	c.Tokens = &policy
+}
+
+// beginAll begins a sign-in to each account.
+func beginAll(ctx context.Context, w *world) (err error) {
+	w.before = map[string]gatehouse.SignIn{}
+	for _, r := range w.records() {
+		if w.before[r.ID], err = w.Before(ctx, r.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func revokeCI(ctx context.Context, w *world) error { return w.op().RevokeToken(ctx, w.ids["ci"]) }
@@ -130,6 +146,24 @@ var plays = []play{
 	{method: "Service.Attest", run: func(ctx context.Context, w *world) (any, error) {
 		return w.Attest(ctx, "new", gatehouse.FirstFactor{Method: "pwd", At: w.clock()})
 	}},
+	{method: "Service.Before", run: func(ctx context.Context, w *world) (any, error) { return w.Before(ctx, "ada") }},
+	{method: "SignIn.Challenge", run: func(ctx context.Context, w *world) (any, error) {
+		return w.before["ada"].ExpectSecondFactor().Challenge(ctx)
+	}, first: beginAll},
+	{method: "SignIn.Challenge/of a password that is over", want: gatehouse.ErrDenied, first: func(ctx context.Context, w *world) error {
+		return errors.Join(beginAll(ctx, w), w.op().PasswordChanged(ctx, "ada", gatehouse.KeepTokens))
+	}, run: func(ctx context.Context, w *world) (any, error) { return w.before["ada"].Challenge(ctx) }},
+	{method: "SignIn.Challenge/the second factor is missing", want: &gatehouse.MissingError{AccountID: "plain"}, first: beginAll,
+		run: func(ctx context.Context, w *world) (any, error) {
+			return w.before["plain"].ExpectSecondFactor().Challenge(ctx)
+		}},
+	{method: "SignIn.Attest", first: beginAll, run: func(ctx context.Context, w *world) (any, error) {
+		return w.before["plain"].Attest(ctx, gatehouse.FirstFactor{Method: "pwd", At: w.clock()})
+	}},
+	{method: "SignIn.Attest/the second factor is missing", want: &gatehouse.MissingError{AccountID: "plain"}, first: beginAll,
+		run: func(ctx context.Context, w *world) (any, error) {
+			return w.before["plain"].ExpectSecondFactor().Attest(ctx, gatehouse.FirstFactor{Method: "pwd", At: w.clock()})
+		}},
 	{method: "Service.Challenge", run: func(ctx context.Context, w *world) (any, error) { return w.Challenge(ctx, "ada") }},
 	{method: "Service.Challenge/not needed", run: func(ctx context.Context, w *world) (any, error) { return w.Challenge(ctx, "plain") }},
 	{method: "Service.CheckChallenge", run: func(ctx context.Context, w *world) (any, error) { return w.CheckChallenge(ctx, w.challenge) }},
@@ -248,6 +282,12 @@ var plays = []play{
 	{method: "Service.RotateToken", run: func(ctx context.Context, w *world) (any, error) {
 		return w.RotateToken(ctx, w.robot, gatehouse.Rotation{Grace: time.Minute})
 	}},
+	{method: "Service.RotateToken/a copy in its grace", want: gatehouse.ErrDenied, first: func(ctx context.Context, w *world) error {
+		_, err := w.RotateToken(ctx, w.robot, gatehouse.Rotation{Grace: time.Minute})
+		return err
+	}, run: func(ctx context.Context, w *world) (any, error) {
+		return w.RotateToken(ctx, w.robot, gatehouse.Rotation{})
+	}},
 	{method: "Service.RotateToken/a rotated copy", want: gatehouse.ErrDenied, run: func(ctx context.Context, w *world) (any, error) {
 		return w.RotateToken(ctx, w.reused, gatehouse.Rotation{})
 	}},
@@ -317,7 +357,9 @@ var plays = []play{
 	{method: "Owner.Unlock", run: func(ctx context.Context, w *world) (any, error) {
 		return done(w.as(w.lolas).Unlock(ctx, gatehouse.TOTP))
 	}},
-	{method: "Owner.ReviewActivity", run: func(ctx context.Context, w *world) (any, error) { return done(w.as(w.adas).ReviewActivity(ctx)) }},
+	{method: "Owner.ReviewActivity", run: func(ctx context.Context, w *world) (any, error) {
+		return done(w.as(w.adas).ReviewActivity(ctx, w.newest))
+	}},
 	{method: "Owner.MintToken", run: func(ctx context.Context, w *world) (any, error) {
 		return w.as(w.adas).MintToken(ctx, tokens.Request{Name: "new", Scopes: tokens.Scopes{"logs:read"}})
 	}},
