@@ -3,6 +3,7 @@ package gatehouse_test
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -16,10 +17,41 @@ import (
 )
 
 // recorded is a house whose events are recorded.
-func recorded(t *testing.T, edits ...func(*tokens.Policy)) (*house, *gatehousetest.Recorder) {
+func recorded(t *testing.T, edits ...func(*tokens.Policy)) (*house, *settled) {
 	t.Helper()
-	events := &gatehousetest.Recorder{}
-	return newHouse(t, withTokens(t, edits...), observed(events)), events
+	events := &settled{}
+	events.h = newHouse(t, withTokens(t, edits...), observed(&events.recorder))
+	return events.h, events
+}
+
+// settled keeps events of tokens. A check does not wait until its use is told, and whoever adds to the queue while
+// that is under way does not wait either.
+type settled struct {
+	h        *house
+	recorder gatehousetest.Recorder
+}
+
+// Take returns the events since the last Take, of all that was done before. An account's events come in order, so they
+// are there when one is that it is given last: that a text is no code.
+func (s *settled) Take() (events []gatehouse.Event) {
+	s.h.t.Helper()
+	missing := 0
+	for _, r := range s.h.records() {
+		_, err := s.h.StepUp(context.Background(), r.ID, "no code")
+		require.ErrorIs(s.h.t, err, gatehouse.ErrDenied)
+		missing++
+	}
+	for missing > 0 {
+		for _, e := range s.recorder.Take() {
+			if e.Kind == gatehouse.CodeDenied {
+				missing--
+			} else {
+				events = append(events, e)
+			}
+		}
+		runtime.Gosched()
+	}
+	return events
 }
 
 // kinds returns the kinds of the events of tokens, but for those of a use, which a check does not wait
