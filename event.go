@@ -20,7 +20,7 @@ const (
 	MethodLocked              = EventKind(core.Locked)             // RetryAt zero: until it is unlocked
 	MethodUnlocked            = EventKind(core.Unlocked)           // before its time
 	ThrottledBurst            = EventKind(core.ThrottledBurst)     // codes come in while the method is locked; told once for each lock and process
-	ManyFailures              = EventKind(core.ManyFailures)       // 20 wrong TOTP codes in 30 days: somebody may have the password
+	ManyFailures              = EventKind(core.ManyFailures)       // 20 wrong codes in 30 days: somebody may have the password. Told again each week while it goes on
 	RecoveryCodeUsed          = EventKind(core.CodeUsed)
 	RecoveryCodesLow          = EventKind(core.CodesLow) // fewer than 3 are left
 	RecoveryCodesRegenerated  = EventKind(core.CodesRegenerated)

@@ -205,7 +205,7 @@ func TestEventsOfTheThrottle(t *testing.T) {
 	}
 	rang := 0
 	for _, e := range r.take() {
-		if e == "many failures, totp, 20 times" {
+		if e == "many failures, 20 times" {
 			rang++
 		}
 	}

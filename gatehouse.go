@@ -80,8 +80,8 @@ type Config struct {
 	// authenticator or of a recovery code that was used cannot object.
 	Observer Observer
 
-	// Now is there for tests. A clock that runs back locks owners out, one that runs ahead uses up
-	// their codes. Defaults to time.Now.
+	// Now is there for tests. A wrong clock denies right codes for as long as it is wrong, and what has a time
+	// counts for longer while it runs behind. Defaults to time.Now.
 	Now func() time.Time
 }
 

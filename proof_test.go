@@ -116,7 +116,7 @@ func TestEveryProofForEveryAction(t *testing.T) {
 					p := k.make(s)
 					s.h.set(issued.Add(age))
 					if age >= 10*time.Minute && (name == "confirm" || name == "cancel" || replacing) {
-						s.h.tamper(s.id, func(a *accountData) { a.Pending.Expires = issued.Add(time.Hour).Unix() })
+						s.h.tamper(s.id, func(a *accountData) { a.Pending.Expires = issued.Add(age + time.Minute).Unix() })
 					}
 					before := s.h.dump()
 					err := act.do(s, s.h.Owner(p))

@@ -172,15 +172,29 @@ func TestSecretMoved(t *testing.T) {
 		"in the clear":                    func(a *core.Account) { a.Authenticators[0].Sealed = []byte(o.key.Secret.Reveal()) },
 		"longer than any sealed value":    func(a *core.Account) { a.Authenticators[0].Sealed = bytes.Repeat([]byte{1}, 100<<10) },
 		"a base offset out of its bounds": func(a *core.Account) { a.Authenticators[0].Base = 21 },
-		"a drift out of its bounds":       func(a *core.Account) { a.Authenticators[0].Drift = -3 },
+		"a base offset below its bounds":  func(a *core.Account) { a.Authenticators[0].Base = -21 },
+		"steps in another order":          func(a *core.Account) { a.Authenticators[0].Steps = core.Steps{{9, 9}, {7, 7}} },
+		"a run of steps that ends before": func(a *core.Account) { a.Authenticators[0].Steps = core.Steps{{9, 7}} },
+		"steps that are one run":          func(a *core.Account) { a.Authenticators[0].Steps = core.Steps{{6, 7}, {8, 8}} },
+		"steps of no time":                func(a *core.Account) { a.Authenticators[0].Steps = core.Steps{{0, 1}} },
+		"steps beyond all times":          func(a *core.Account) { a.Authenticators[0].Steps = core.Steps{{7, 1<<63 - 1}} },
+		"thirteen runs of steps": func(a *core.Account) {
+			a.Authenticators[0].Steps = nil
+			for i := range int64(13) {
+				a.Authenticators[0].Steps = append(a.Authenticators[0].Steps, [2]int64{2*i + 1, 2*i + 1})
+			}
+		},
 	} {
-		h.tamper(o.id, func(a *core.Account) {
-			*a = clone(t, whole)
-			edit(a)
-		})
+		tampered := clone(t, whole)
+		edit(&tampered)
+		data, err := tampered.Encode()
+		require.NoError(t, err)
+		h.put(o.id, data) // tamper would have to read what is there
 		o.shut(t, what, two.code(), thief.code())
 	}
-	h.tamper(o.id, func(a *core.Account) { *a = whole })
+	data, err := whole.Encode()
+	require.NoError(t, err)
+	h.put(o.id, data)
 	_, err = o.signIn(two.code())
 	require.NoError(t, err)
 

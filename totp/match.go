@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Match compares a code with those of the steps in the window around the step expected at now,
-// which is Step(now)+c.Base+c.Drift.
+// Match compares a code with those of the steps in two windows: the one around Step(now), and the one
+// around Step(now)+c.Base, where Resync found the authenticator's clock. They are one while Base is 0.
+// Looking at both keeps a clock that Resync found wrong working, and goes on doing so when it is put
+// right; c.Steps says how many steps that are.
 //
-// Its error is nil only if the code is exactly that of a step in the window, greater than c.Last
-// and at least 1. Then it returns c with Last at that step (the lowest, if the code happens to be
-// that of several) and Drift moved by one towards it, so that the window follows a clock that runs
-// slow or fast. Drift never goes so far that an authenticator without any would fall out of w; one
-// stored under a wider window is first drawn in.
+// Its error is nil only if the code is exactly that of a step in a window, greater than c.Last and at
+// least 1. Then it returns c with Last at that step (the lowest, if the code happens to be that of
+// several).
 //
-// Every error returns c as it was: ErrReplayed for the code of a step in the window that is used
-// up, also if it happens to be that of a later step too (RFC 6238 §5.2: the second attempt of a code
-// is not accepted), ErrNoMatch for any other code, ErrSecret or ErrParams if k, w or c cannot be used.
+// Every error returns c as it was: ErrReplayed for the code of a step in a window that is used up, also
+// if it happens to be that of a later step too (RFC 6238 §5.2: the second attempt of a code is not
+// accepted), ErrNoMatch for any other code, ErrSecret or ErrParams if k, w or c cannot be used.
 func (k Key) Match(code string, now time.Time, w Window, c Counter) (Counter, error) {
 	if err := k.Check(); err != nil {
 		return c, err
@@ -32,24 +32,23 @@ func (k Key) Match(code string, now time.Time, w Window, c Counter) (Counter, er
 		return c, ErrNoMatch
 	}
 
-	drift := w.clamp(c.Drift)
-	centre := Step(now) + int64(c.Base) + int64(drift)
+	centre := Step(now)
 	h := newHOTP(k)
 	var s search
-	// Every step of the window is computed and compared whichever of them matches: how long the
+	// Every step of both windows is computed and compared whichever of them matches: how long the
 	// answer takes does not say how far the presenter's clock, or a guess, was from the right step.
-	for i := -w.Past; i <= w.Ahead; i++ {
-		step := centre + int64(i)
-		s.see(i, subtle.ConstantTimeEq(h.at(step), want), step, c.Last)
+	next := min(0, c.Base) - w.Past
+	for _, around := range [...]int{min(0, c.Base), max(0, c.Base)} {
+		for i := max(next, around-w.Past); i <= around+w.Ahead; i++ {
+			step := centre + int64(i)
+			s.see(i, subtle.ConstantTimeEq(h.at(step), want), step, c.Last)
+			next = i + 1
+		}
 	}
 	if err := s.err(); err != nil {
 		return c, err
 	}
-	return Counter{
-		Last:  centre + int64(s.offset),
-		Base:  c.Base,
-		Drift: w.clamp(drift + min(max(s.offset, -1), 1)),
-	}, nil
+	return Counter{Last: centre + int64(s.offset), Base: c.Base}, nil
 }
 
 // search keeps the first match among steps seen in rising order, without branching on what matches.

@@ -9,9 +9,9 @@ import (
 // showed one after the other (RFC 4226 §7.4, RFC 6238 §6). Both steps must lie within 20 of
 // Step(now), be greater than c.Last and at least 1.
 //
-// On success it returns a Counter with Last at the step of the second code, Base at the distance of
-// that step from Step(now), and no Drift. What Base was before plays no part, so that calls in a row
-// cannot carry the window further than 20 steps from the server's clock.
+// On success it returns a Counter with Last at the step of the second code and Base at the distance of
+// that step from Step(now). What Base was before plays no part, so that calls in a row cannot carry the
+// window further than 20 steps from the server's clock.
 //
 // Every error returns c as it was: ErrReplayed if the codes are consecutive but the first is used
 // up, ErrNoMatch for any others, ErrSecret or ErrParams if k or c cannot be used.

@@ -3,9 +3,8 @@ package totp
 import "fmt"
 
 const (
-	maxSide  = 2  // steps on one side of a window
-	maxBase  = 20 // steps; how far Resync looks
-	maxDrift = 2  // steps around the base offset
+	maxSide = 2  // steps on one side of a window
+	maxBase = 20 // steps; how far Resync looks
 )
 
 // Window is how many steps beside the expected one are looked at, on each side 0 to 2. A wider
@@ -28,27 +27,24 @@ func (w Window) Check() error {
 	return nil
 }
 
-// Steps returns how many steps one try is compared with, 1 to 5. A caller's throttle counts with it.
+// Steps returns how many steps one try is compared with, 1 to 5, unless Resync has found the
+// authenticator's clock wrong: see Counter.Steps.
 func (w Window) Steps() int { return w.Past + 1 + w.Ahead }
-
-// clamp returns drift, or the nearest drift with which the step of an authenticator without any
-// (the base offset alone) is still inside the window: base+drift-Past <= base <= base+drift+Ahead.
-// Otherwise, with Ahead 0, every late code would move the window further back, and after a few of
-// them an authenticator whose clock is right would be locked out for good.
-func (w Window) clamp(drift int) int {
-	return min(max(drift, -w.Ahead, -maxDrift), w.Past, maxDrift)
-}
 
 // Counter is what is stored of an authenticator between two codes. The zero Counter is that of a
 // new one.
 type Counter struct {
-	Last  int64 // the last accepted step; 0: none yet. Steps up to it are used up
-	Base  int   // steps the authenticator is ahead of the server, as Resync found it; -20 to 20
-	Drift int   // steps it has moved from there since, as Match learned it; -2 to 2
+	Last int64 // the last accepted step; 0: none yet. Steps up to it are used up
+	Base int   // steps the authenticator is ahead of the server, as Resync found it; -20 to 20
 }
 
+// Steps returns how many steps one try of Match is compared with, 1 to 10: those of the window around
+// the server's step together with those of the window around the base offset. A caller's throttle
+// counts with it.
+func (c Counter) Steps(w Window) int { return w.Steps() + min(max(c.Base, -c.Base), w.Steps()) }
+
 func (c Counter) check() error {
-	if c.Last < 0 || c.Base < -maxBase || c.Base > maxBase || c.Drift < -maxDrift || c.Drift > maxDrift {
+	if c.Last < 0 || c.Base < -maxBase || c.Base > maxBase {
 		return fmt.Errorf("%w: counter out of bounds", ErrParams)
 	}
 	return nil

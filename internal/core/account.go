@@ -55,19 +55,11 @@ type Authenticator struct {
 	Key       string         `json:"key"` // the name of the key it is sealed under
 	Algorithm totp.Algorithm `json:"alg,omitempty"`
 	Digits    int            `json:"dig"`
-	Last      int64          `json:"last,omitempty"`
+	Last      int64          `json:"last,omitempty"`  // the step accepted last, or one that an import or a restore put there
+	Steps     Steps          `json:"steps,omitempty"` // those that were ever accepted
 	Base      int            `json:"base,omitempty"`
-	Drift     int            `json:"drift,omitempty"`
 	Created   int64          `json:"at"`
 	LastUsed  int64          `json:"used,omitempty"`
-}
-
-func (a Authenticator) counter() totp.Counter {
-	return totp.Counter{Last: a.Last, Base: a.Base, Drift: a.Drift}
-}
-
-func (a *Authenticator) accept(c totp.Counter, now int64) {
-	a.Last, a.Base, a.Drift, a.LastUsed = c.Last, c.Base, c.Drift, now
 }
 
 // RecoverySet is a set of recovery codes, of which only hashes are kept.

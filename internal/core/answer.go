@@ -138,7 +138,7 @@ func (a Account) foreignCodes(t Attempt) bool {
 func (a Account) slots(t Attempt, env Env) []*Slot {
 	switch {
 	case t.Method == ByOperatorCode:
-		if r := a.Reset; r != nil && r.Code.Selector == string(t.Selector) && env.unix() < r.Expires {
+		if r := a.Reset; r != nil && r.Code.Selector == string(t.Selector) && env.before(r.Expires, operatorCodeLife) {
 			return []*Slot{&r.Code}
 		}
 	case a.foreignCodes(t):
@@ -220,6 +220,7 @@ func (a *Account) denied(m Method, why Reason, env Env) {
 	} else {
 		a.recoveryFailed(env)
 	}
+	a.countMonth(env)
 }
 
 func (a Account) retry(m Method, env Env) (at time.Time, disabled bool) {
@@ -233,7 +234,7 @@ func (a *Account) answerTOTP(t Attempt, env Env) (Outcome, error) {
 	out, matched, counter := Outcome{Reason: Wrong}, -1, totp.Counter{}
 	for i, auth := range a.Authenticators {
 		// An authenticator without a key has the zero Key, which is an error and not a denial.
-		c, err := t.Keys[auth.ID].Match(t.Code, env.Now, env.Window, auth.counter())
+		c, err := t.Keys[auth.ID].Match(t.Code, env.Now, env.Window, auth.counter(auth.reach(env)))
 		switch {
 		case err == nil:
 			if matched < 0 {
@@ -249,7 +250,8 @@ func (a *Account) answerTOTP(t Attempt, env Env) (Outcome, error) {
 		return out, nil
 	}
 	auth := &a.Authenticators[matched]
-	auth.accept(counter, env.unix())
+	auth.take(counter, 1)
+	auth.LastUsed = env.unix()
 	a.TOTPThrottle.clear()
 	a.note(env, Event{Kind: Verified, Method: TOTP, Auth: auth.ID})
 	return Outcome{
@@ -316,7 +318,7 @@ func (a Account) Resync(t Attempt, auth, second string, env Env) (Account, Outco
 	}
 	a = a.clone()
 	found := &a.Authenticators[i]
-	counter, err := t.Keys[found.ID].Resync(t.Code, second, env.Now, found.counter())
+	counter, err := t.Keys[found.ID].Resync(t.Code, second, env.Now, found.counter(totp.Step(env.Now)+resyncReach))
 	switch {
 	case wrongCode(err):
 		a.denied(TOTP, Wrong, env)
@@ -326,7 +328,11 @@ func (a Account) Resync(t Attempt, auth, second string, env Env) (Account, Outco
 	case err != nil:
 		return a, Outcome{}, err
 	}
-	found.Last, found.Base, found.Drift = counter.Last, counter.Base, counter.Drift
+	_, before := a.limits(env.Window)
+	found.take(counter, 2)
+	// Another base is another number of targets, and so another measure for the failures that there are.
+	_, after := a.limits(env.Window)
+	a.TOTPThrottle.Failures = a.TOTPThrottle.Failures * after / before
 	a.note(env, Event{Kind: AuthenticatorResynced, Auth: found.ID, Name: found.Name})
 	return a, Outcome{Reason: Accepted}, nil
 }

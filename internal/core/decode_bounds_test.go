@@ -263,6 +263,9 @@ func TestTokenBounds(t *testing.T) {
 // wherever they are.
 func TestAccountBounds(t *testing.T) {
 	type A = core.Account
+	runs := func(n int) core.Steps {
+		return many(n, func(i int) [2]int64 { return [2]int64{2*int64(i) + 1, 2*int64(i) + 1} })
+	}
 	ids := func(n int) []core.Authenticator {
 		return many(n, func(i int) core.Authenticator { return newAuthenticator(fmt.Sprint("A", i)) })
 	}
@@ -294,6 +297,13 @@ func TestAccountBounds(t *testing.T) {
 			in(what+" algorithm", func(a *A, v totp.Algorithm) { of(a).Algorithm = v }, []totp.Algorithm{totp.SHA1, totp.SHA256, totp.SHA512}, []totp.Algorithm{totp.SHA512 + 1, 255}),
 			in(what+" digits", func(a *A, v int) { of(a).Digits = v }, []int{6, 8}, []int{0, 5, 7, 9, -6, math.MaxInt}),
 			in(what+" last", func(a *A, v int64) { of(a).Last = v }, []int64{0, 1, math.MaxInt64}, []int64{-1, math.MinInt64}),
+			in(what+" base", func(a *A, v int) { of(a).Base = v }, []int{-20, 0, 20}, []int{-21, 21, math.MinInt, math.MaxInt}),
+			in(what+" steps", func(a *A, v core.Steps) { of(a).Steps = v },
+				[]core.Steps{nil, {{1, 1}}, {{1, 7}, {9, 9}}, {{1, 1 << 60}}, runs(12)},
+				[]core.Steps{
+					{{0, 1}}, {{-1, 1}}, {{7, 6}}, {{1, 7}, {8, 8}}, {{1, 7}, {7, 8}}, {{9, 9}, {1, 7}}, {{1, 1<<60 + 1}}, {{7, math.MaxInt64}},
+					{{1, 1}, {math.MaxInt64, math.MaxInt64}}, {{math.MinInt64, 1}}, runs(13),
+				}),
 		)
 	}
 	unpaired := func(a *A) { a.Pending.Replace = "" }

@@ -18,7 +18,7 @@ func full() core.Account {
 		ID: "user-42", Epoch: -1 << 63, TokenEpoch: 1<<63 - 1, SignIns: 7, Since: 8,
 		Authenticators:   []core.Authenticator{newAuthenticator("A1"), newAuthenticator("A2")},
 		Recovery:         newSet("S1"),
-		TOTPThrottle:     core.TOTPThrottle{Failures: 3, Until: 1772323260, Days: []core.DayCount{{20512, 2}, {20513, 1}}},
+		TOTPThrottle:     core.TOTPThrottle{Failures: 3, Until: 1772323260, Days: []core.DayCount{{20512, 2}, {20513, 1}}, Alarm: core.Alarm{At: 5, Count: 20}},
 		RecoveryThrottle: core.Bucket{Full: 1772323260},
 		Suspension:       &core.Suspension{Operator: "op-1", Reason: "<stolen> & \u2028 told", At: 1},
 		Activity: []core.Event{
@@ -26,7 +26,8 @@ func full() core.Account {
 		},
 		Noted: 6, LookedAt: 4,
 	}
-	a.Authenticators[1].Last, a.Authenticators[1].Base, a.Authenticators[1].Drift, a.Authenticators[1].Digits = 59, -20, 2, 8
+	a.Authenticators[1].Last, a.Authenticators[1].Base, a.Authenticators[1].Digits = 59, -20, 8
+	a.Authenticators[1].Steps = core.Steps{{7, 7}, {9, 59}, {1 << 40, 1<<40 + 3}}
 	a.Authenticators[1].Algorithm = totp.SHA512
 	a.Recovery.Slots[3] = core.Slot{Selector: "3", Used: 1}
 	a.Recovery.Acknowledged = 5

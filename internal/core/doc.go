@@ -40,6 +40,10 @@ const (
 	// Ahead is how far in the future a time of issue may lie: clocks of one service's machines differ.
 	Ahead = 30 * time.Second
 
+	// clockBack is how far the clock may run back for what it has said before to be believed: as long as the
+	// ladder's longest lock.
+	clockBack = time.Hour
+
 	// factorAge bounds the proof for a change of factors; tokenAge the one for a token, and for
 	// what completes an enrolment, which had the younger proof when it began.
 	factorAge = 5 * time.Minute
@@ -63,6 +67,13 @@ func (e Env) within(at int64, age time.Duration) bool {
 	now := e.unix()
 	return at >= now-int64(age/time.Second) && at <= now+int64(Ahead/time.Second)
 }
+
+// latest returns the latest moment that a clock of the service can have set by now as one that lies so
+// many seconds ahead. What is later was set by a clock that had run ahead and has been put right.
+func (e Env) latest(seconds int64) int64 { return e.unix() + seconds + int64(Ahead/time.Second) }
+
+// before reports whether a moment that was set as one so many seconds ahead is still to come.
+func (e Env) before(at, seconds int64) bool { return e.unix() < at && at <= e.latest(seconds) }
 
 // Time returns a moment kept as Unix seconds, 0 being the zero Time.
 func Time(unix int64) time.Time {

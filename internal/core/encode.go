@@ -146,7 +146,7 @@ func (a Authenticator) broken() string {
 		return "secret"
 	case a.Algorithm > totp.SHA512 || a.Digits != 6 && a.Digits != 8:
 		return "parameters"
-	case a.Last < 0:
+	case a.Last < 0 || a.Base < -resyncReach || a.Base > resyncReach || a.Steps.broken():
 		return "counter"
 	}
 	return ""

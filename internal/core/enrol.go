@@ -99,7 +99,7 @@ func (a Account) Confirm(p Presented, id, code string, key totp.Key, env Env) (A
 		return a, Proof{}, ErrDenied
 	}
 	a = a.clone()
-	counter, err := key.Match(code, env.Now, env.Window, auth.counter())
+	counter, err := key.Match(code, env.Now, env.Window, auth.counter(auth.reach(env)))
 	switch {
 	case wrongCode(err):
 		if a.Pending.Tries++; a.Pending.Tries >= pendingTries {
@@ -113,7 +113,8 @@ func (a Account) Confirm(p Presented, id, code string, key totp.Key, env Env) (A
 	pending := a.Pending
 	a.Pending = nil
 	a.note(env, Event{Kind: EnrolmentConfirmed, Auth: auth.ID, Name: auth.Name})
-	auth.accept(counter, env.unix())
+	auth.take(counter, 1)
+	auth.LastUsed = env.unix()
 	if i := a.find(pending.Replace); i >= 0 {
 		a.note(env, Event{Kind: AuthenticatorRemoved, Auth: a.Authenticators[i].ID, Name: a.Authenticators[i].Name})
 		a.Authenticators[i] = auth

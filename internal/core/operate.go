@@ -160,6 +160,9 @@ func (a Account) Import(by By, auth Authenticator, codes *RecoverySet, env Env) 
 	}
 	a = a.clone().Create(env)
 	auth.Created = env.unix()
+	if auth.Last > 0 && auth.Last <= maxStep {
+		auth.Steps = auth.Steps.with([2]int64{auth.Last, auth.Last}, auth.Last)
+	}
 	a.Authenticators = []Authenticator{auth}
 	if a.Recovery = codes.clone(); codes != nil {
 		a.Recovery.Created, a.Recovery.Imported = env.unix(), true

@@ -1,14 +1,14 @@
 package core
 
-import "github.com/gatehouse-go/gatehouse/totp"
-
 // voided stands for the time of use of a code that nobody has used and that is void. It lies long enough
 // back that no owner is asked about that use.
 const voided = 1
 
 // Restored ends what a backup has brought back. What was used up after the backup was made is not known,
 // so all is ended that could have been: challenges, proofs, a pending enrolment, an operator's code,
-// the steps of authenticators up to now, and recovery codes unless they are kept.
+// the steps of authenticators that can have been accepted by now, and recovery codes unless they are kept.
+// A resynchronization since the backup is lost with the rest, and nothing here allows for the other offset
+// that it had.
 func (a Account) Restored(by By, keepCodes, revokeTokens bool, env Env) Account {
 	if a.Epoch == 0 {
 		return a
@@ -16,7 +16,7 @@ func (a Account) Restored(by By, keepCodes, revokeTokens bool, env Env) Account 
 	a = a.clone()
 	for i := range a.Authenticators {
 		auth := &a.Authenticators[i]
-		auth.Last = max(auth.Last, usable(*auth, env))
+		auth.Last = max(auth.counter(auth.reach(env)).Last, auth.reach(env))
 	}
 	if a.Recovery != nil && !keepCodes {
 		for i := range a.Recovery.Slots {
@@ -33,13 +33,6 @@ func (a Account) Restored(by By, keepCodes, revokeTokens bool, env Env) Account 
 	}
 	a.endFirstFactors(env)
 	return a
-}
-
-// usable returns the last step of which a code can have been accepted by now, whatever drift was learned
-// since the backup: it is at most Window.Past. A resynchronisation since then is lost with the rest, and
-// nothing here allows for the other offset that it had.
-func usable(auth Authenticator, env Env) int64 {
-	return totp.Step(env.Now) + int64(max(auth.Base, 0)+env.Window.Past+env.Window.Ahead)
 }
 
 // void ends a code that was not used.

@@ -28,7 +28,7 @@ func (a Account) RecoveryState(env Env) MethodState {
 
 // OperatorState is that of the code which an operator made at a reset.
 func (a Account) OperatorState(env Env) MethodState {
-	if a.Reset == nil || a.Reset.Code.Hash == "" || env.unix() >= a.Reset.Expires {
+	if a.Reset == nil || a.Reset.Code.Hash == "" || !env.before(a.Reset.Expires, operatorCodeLife) {
 		return MethodState{}
 	}
 	until, locked := a.RecoveryThrottle.lock(env)
@@ -37,7 +37,7 @@ func (a Account) OperatorState(env Env) MethodState {
 
 // PendingNow returns the pending enrolment, nil if there is none or it has expired.
 func (a Account) PendingNow(env Env) *Pending {
-	if a.Pending == nil || env.unix() >= a.Pending.Expires {
+	if a.Pending == nil || !env.before(a.Pending.Expires, pendingLife) {
 		return nil
 	}
 	return a.Pending

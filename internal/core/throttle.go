@@ -17,6 +17,7 @@ const (
 	monthDays  = 30
 	monthAlarm = 20 // failures in that time which are an event
 	day        = 24 * 60 * 60
+	alarmAgain = 7 * day // after which they are one again
 )
 
 // ladder is how long each failure after the free ones locks, the last for all that follow.
@@ -27,9 +28,16 @@ var ladder = [...]int64{30, 60, 2 * 60, 5 * 60, 15 * 60, 30 * 60, 60 * 60}
 type TOTPThrottle struct {
 	Failures int   `json:"f,omitempty"` // since the last success
 	Until    int64 `json:"u,omitempty"` // no code is evaluated before
-	// Days counts failures by day over the last thirty days, oldest first. Success does not reset it:
+	// Days counts failures of every method by day over the last thirty days, oldest first. Success does not reset it:
 	// an attacker who has the password waits for the owner to sign in and reset the other count.
-	Days []DayCount `json:"d,omitempty"`
+	Days  []DayCount `json:"d,omitempty"`
+	Alarm Alarm      `json:"a,omitzero"` // the last one
+}
+
+// Alarm is a telling of many failures.
+type Alarm struct {
+	At    int64 `json:"t"`
+	Count int64 `json:"c"` // failures in the thirty days before it
 }
 
 // DayCount is the failures of one day, a count of days since 1970.
@@ -38,7 +46,11 @@ type DayCount [2]int64
 // limits returns how many failures are free and how many disable. Both shrink as a guess is compared
 // with more steps, so that what an attacker can expect of all guesses together does not grow.
 func (a Account) limits(w totp.Window) (free, most int) {
-	targets := max(len(a.Authenticators)*w.Steps(), usualTargets)
+	targets := 0
+	for _, auth := range a.Authenticators {
+		targets += totp.Counter{Base: auth.Base}.Steps(w)
+	}
+	targets = max(targets, usualTargets)
 	return max(freeFailures*usualTargets/targets, 1), maxFailures * usualTargets / targets
 }
 
@@ -53,10 +65,19 @@ func (a Account) totpLock(env Env) (until time.Time, locked bool) {
 	if a.totpDisabled(env.Window) {
 		return time.Time{}, true
 	}
-	if env.unix() < a.TOTPThrottle.Until {
-		return Time(a.TOTPThrottle.Until), true
+	if until := a.TOTPThrottle.until(env); env.unix() < until {
+		return Time(until), true
 	}
 	return time.Time{}, false
+}
+
+// until returns Until as it counts now. One that lies further ahead than the longest lock is of a clock
+// that had run ahead and came back. It leaves one try, which puts it right, and takes no failure away.
+func (t TOTPThrottle) until(env Env) int64 {
+	if t.Until > env.latest(ladder[len(ladder)-1]) {
+		return 0
+	}
+	return t.Until
 }
 
 func (a *Account) totpFailed(env Env) {
@@ -70,23 +91,42 @@ func (a *Account) totpFailed(env Env) {
 		}
 		a.note(env, event)
 	}
-	today := env.unix() / day
-	for len(t.Days) > 0 && t.Days[0][0] <= today-monthDays {
-		t.Days = t.Days[1:]
+}
+
+// countMonth counts a failure of whatever method, and tells if there are many.
+func (a *Account) countMonth(env Env) {
+	t := &a.TOTPThrottle
+	total := t.count(env.unix() / day)
+	if total >= monthAlarm && t.Alarm.over(total, env) {
+		t.Alarm = Alarm{At: env.unix(), Count: total}
+		a.note(env, Event{Kind: ManyFailures, Count: int(total)})
 	}
-	// A clock that ran back adds to the newest day there is, which keeps the list in order and short.
-	if n := len(t.Days); n > 0 && t.Days[n-1][0] >= today {
-		t.Days[n-1][1]++
-	} else {
-		t.Days = append(t.Days, DayCount{today, 1})
-	}
-	total := int64(0)
+}
+
+// count adds a failure of today and returns how many there were in the last thirty days. What a clock
+// that had run ahead counted for days to come is of today.
+func (t *TOTPThrottle) count(today int64) (total int64) {
+	days := make([]DayCount, 0, len(t.Days)+1)
+	now := DayCount{today, 1}
 	for _, d := range t.Days {
+		switch {
+		case d[0] >= today:
+			now[1] += d[1]
+		case d[0] > today-monthDays:
+			days = append(days, d)
+		default:
+			continue
+		}
 		total += d[1]
 	}
-	if total == monthAlarm {
-		a.note(env, Event{Kind: ManyFailures, Method: TOTP, Count: monthAlarm})
-	}
+	t.Days = append(days, now)
+	return total + 1
+}
+
+// over reports whether it is time for another alarm: a week after the last one, or once there are twice
+// as many failures. One that is told at a time to come is of a clock that had run ahead.
+func (m Alarm) over(total int64, env Env) bool {
+	return total >= 2*m.Count || env.unix() >= m.At+alarmAgain || m.At > env.latest(0)
 }
 
 // clear forgets the failures in a row, and not those of the month.

@@ -3,6 +3,7 @@ package core_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -65,6 +66,8 @@ type naive struct {
 	failures   int
 	until      time.Time
 	month      []time.Time
+	told       time.Time
+	toldCount  int
 }
 
 func (n *naive) fail(now time.Time) {
@@ -90,24 +93,43 @@ func (n *naive) lastMonth(now time.Time) (count int) {
 	return count
 }
 
+// alarms says whether a failure is told as one of many: of twenty and more in a month, a week after it was
+// told last or when they have doubled.
+func (n *naive) alarms(now time.Time) bool {
+	count := n.lastMonth(now)
+	if count < 20 || n.toldCount > 0 && now.Before(n.told.AddDate(0, 0, 7)) && count < 2*n.toldCount {
+		return false
+	}
+	n.told, n.toldCount = now, count
+	return true
+}
+
 // TestTOTPThrottleWalk holds the throttle against the naive one.
 func TestTOTPThrottleWalk(t *testing.T) {
 	settings := []struct {
 		authenticators int
 		window         totp.Window
+		base           int // of the first of them
 		free, most     int
 	}{
-		{1, totp.DefaultWindow(), 5, 50},
-		{1, totp.Window{}, 5, 50},
-		{3, totp.Window{}, 5, 50},
-		{2, totp.DefaultWindow(), 2, 25},
-		{4, totp.Window{Past: 1}, 1, 18},
-		{1, totp.Window{Past: 2, Ahead: 2}, 3, 30},
-		{5, totp.Window{Past: 2, Ahead: 2}, 1, 6},
+		{1, totp.DefaultWindow(), 0, 5, 50},
+		{1, totp.Window{}, 0, 5, 50},
+		{3, totp.Window{}, 0, 5, 50},
+		{2, totp.DefaultWindow(), 0, 2, 25},
+		{4, totp.Window{Past: 1}, 0, 1, 18},
+		{1, totp.Window{Past: 2, Ahead: 2}, 0, 3, 30},
+		{5, totp.Window{Past: 2, Ahead: 2}, 0, 1, 6},
+		{1, totp.Window{}, 20, 5, 50},
+		{1, totp.DefaultWindow(), 1, 3, 37},
+		{1, totp.DefaultWindow(), -2, 3, 30},
+		{1, totp.DefaultWindow(), -20, 2, 25},
+		{2, totp.DefaultWindow(), 20, 1, 16},
+		{1, totp.Window{Past: 2, Ahead: 2}, 20, 1, 15},
 	}
 	walk(t, 2*len(settings), func(w *walker) {
 		s := settings[w.seed%len(settings)]
 		a, keys := w.account(s.authenticators)
+		a.Authenticators[0].Base = s.base
 		model := naive{free: s.free, most: s.most}
 		right, alarms := 0, 0
 		for range 400 {
@@ -128,7 +150,7 @@ func TestTOTPThrottleWalk(t *testing.T) {
 			attempt := core.Attempt{Method: core.TOTP, Code: "no code", Keys: keys}
 			one := w.IntN(s.authenticators)
 			step := totp.Step(w.now)
-			succeeds := w.IntN(12) == 0 && a.Authenticators[one].Last < step && a.Authenticators[one].Drift == 0
+			succeeds := w.IntN(12) == 0 && a.Authenticators[one].Last < step
 			if succeeds {
 				code, err := keys[a.Authenticators[one].ID].Code(step)
 				require.NoError(t, err)
@@ -170,14 +192,13 @@ func TestTOTPThrottleWalk(t *testing.T) {
 				default:
 					require.True(t, out.RetryAt.IsZero(), "a free one")
 				}
-				alarm := false
-				for _, e := range next.Events {
-					alarm = alarm || e.Kind == core.ManyFailures
-				}
-				require.Equal(t, model.lastMonth(w.now) == 20, alarm)
-				if alarm {
+				want := []core.Event{}
+				if model.alarms(w.now) {
 					alarms++
+					want = append(want, core.Event{Kind: core.ManyFailures, At: w.now.Unix(), Count: model.toldCount})
 				}
+				got := slices.DeleteFunc(slices.Clone(next.Events), func(e core.Event) bool { return e.Kind != core.ManyFailures })
+				require.Equal(t, want, got)
 			}
 			require.Equal(t, model.failures, next.TOTPThrottle.Failures)
 			require.LessOrEqual(t, len(next.TOTPThrottle.Days), 30)
@@ -281,4 +302,55 @@ func TestMonthOfAClockThatRunsBack(t *testing.T) {
 		total += d[1]
 	}
 	require.Equal(t, int64(100), total)
+}
+
+// TestGuessesAfterResync has an owner whose clock was wrong resynchronize at each count of failures: the guesses
+// before and after are no more than those at the usual number of steps, and resynchronizing disables nothing.
+func TestGuessesAfterResync(t *testing.T) {
+	for _, window := range []totp.Window{totp.DefaultWindow(), {}, {Past: 2, Ahead: 2}} {
+		for _, base := range []int64{-19, -2, 1, 20} {
+			for failures := range 50 {
+				w := &walker{Rand: rand.New(rand.NewPCG(1, 7)), t: t, now: start}
+				a, keys := w.account(1)
+				compared := 0
+				guess := func() {
+					a.TOTPThrottle.Until = 0
+					next, out, err := a.Answer(core.Attempt{Method: core.TOTP, Code: "no code", Keys: keys}, w.env(window))
+					require.NoError(t, err)
+					require.Equal(t, core.Wrong, out.Reason)
+					compared += totp.Counter{Base: a.Authenticators[0].Base}.Steps(window)
+					a = next
+				}
+				disabled := func() bool { return a.Index(window).Disabled }
+				for range failures {
+					if !disabled() {
+						guess()
+					}
+				}
+				if disabled() {
+					continue
+				}
+				step := totp.Step(start) + base
+				one, err := keys["AUTH0"].Code(step - 1)
+				require.NoError(t, err)
+				two, err := keys["AUTH0"].Code(step)
+				require.NoError(t, err)
+				a.TOTPThrottle.Until = 0
+				days := a.TOTPThrottle.Days
+				next, out, err := a.Resync(core.Attempt{Method: core.TOTP, Code: one, Keys: keys}, "AUTH0", two, w.env(window))
+				require.NoError(t, err)
+				require.Equal(t, core.Outcome{Reason: core.Accepted}, out)
+				require.Equal(t, int(base), next.Authenticators[0].Base)
+				require.Equal(t, days, next.TOTPThrottle.Days)
+				require.LessOrEqual(t, next.TOTPThrottle.Failures, a.TOTPThrottle.Failures)
+				a = next
+				require.False(t, disabled(), "%+v, base %d, after %d failures", window, base, failures)
+				for !disabled() {
+					guess()
+				}
+
+				require.LessOrEqual(t, compared, 150+2*totp.Counter{Base: int(base)}.Steps(window))
+			}
+		}
+	}
 }

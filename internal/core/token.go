@@ -93,8 +93,8 @@ func (t Token) Stands(owner storage.AccountIndex, env Env) Standing {
 		return WasRevoked
 	case owner.Suspended:
 		return OwnerBlocked
-	case now >= t.Expires:
-		return HasExpired
+	case now >= t.Expires || t.Expires > env.latest(t.Lifetime+int64(clockBack/time.Second)):
+		return HasExpired // or was minted by a clock that ran ahead: it would work for longer than it may
 	case t.NeedsFactor && owner.Authenticators == 0:
 		return LacksFactor
 	case env.SecondFactorOnly && t.How != SecondFactor && owner.Authenticators > 0:

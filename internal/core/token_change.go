@@ -193,6 +193,10 @@ func (t Token) Renew(p Presented, life time.Duration, owner storage.AccountIndex
 	default:
 		return t, fmt.Errorf("%w: the token has not expired", ErrState)
 	}
+	t.Old = slices.Clone(t.Old)
+	for i := range t.Old {
+		t.Old[i].Until = min(t.Old[i].Until, env.unix()) // later ones are of a clock that ran ahead
+	}
 	t.live(life, env)
 	if t.Vouched = env.unix(); p.Kind != SecondFactor {
 		t.How, t.AMR, t.ProofAt = p.Kind, p.Method, p.At

@@ -18,10 +18,24 @@ type life struct {
 	*walker
 	a      core.Account
 	keys   map[string]totp.Key
-	last   map[string]int64 // the greatest step accepted, by authenticator
-	burned map[string]bool  // hashes of used codes
+	last   map[string]int64  // the step accepted last, by authenticator
+	steps  map[usedStep]bool // accepted ever
+	burned map[string]bool   // hashes of used codes
 	unseen map[core.EventKind]int
 	made   int
+}
+
+type usedStep struct {
+	auth string
+	step int64
+}
+
+// accepts notes a step: none is accepted twice, and they only increase unless the clock runs back by more
+// than an hour.
+func (l *life) accepts(auth core.Authenticator, s int64) {
+	require.False(l.t, l.steps[usedStep{auth.ID, s}], "step %d was accepted before", s)
+	require.True(l.t, s > l.last[auth.ID] || l.last[auth.ID] > totp.Step(l.now)+120, "steps only increase")
+	l.steps[usedStep{auth.ID, s}], l.last[auth.ID] = true, s
 }
 
 var by = core.By{Operator: "op-1", Reason: "asked"}
@@ -98,8 +112,7 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 			return next, false
 		}
 		i := slices.IndexFunc(next.Authenticators, func(a core.Authenticator) bool { return a.ID == out.AuthenticatorID })
-		require.Greater(l.t, next.Authenticators[i].Last, l.last[out.AuthenticatorID], "steps only increase")
-		l.last[out.AuthenticatorID] = next.Authenticators[i].Last
+		l.accepts(next.Authenticators[i], next.Authenticators[i].Last)
 		l.accepted(t, next, out)
 		return next, true
 	},
@@ -148,9 +161,13 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 		next, out, err := l.a.Resync(t, id, second, env)
 		require.NoError(l.t, err)
 		require.Empty(l.t, out.Proof, "it proves nothing")
-		for _, auth := range next.Authenticators {
-			require.GreaterOrEqual(l.t, auth.Last, l.last[auth.ID])
-			l.last[auth.ID] = auth.Last
+		if out.Reason == core.Accepted {
+			for _, auth := range next.Authenticators {
+				if auth.ID == id {
+					l.accepts(auth, auth.Last-1)
+					l.accepts(auth, auth.Last)
+				}
+			}
 		}
 		return next, out.Reason == core.Accepted
 	},
@@ -172,8 +189,12 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 			code, _ = totp.Key{Secret: totp.GenerateSecret()}.Code(1)
 		}
 		next, _, err := l.a.Confirm(l.proof(), id, code, l.keys[id], env)
-		for _, auth := range next.Authenticators {
-			l.last[auth.ID] = auth.Last
+		if err == nil {
+			for _, auth := range next.Authenticators {
+				if auth.ID == id {
+					l.accepts(auth, auth.Last)
+				}
+			}
 		}
 		return next, err == nil
 	},
@@ -250,7 +271,9 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 	},
 	"restored": func(l *life, env core.Env) (core.Account, bool) {
 		next := l.a.Restored(by, l.IntN(2) == 0, l.IntN(2) == 0, env)
-		for _, auth := range next.Authenticators {
+		for i, auth := range next.Authenticators {
+			require.GreaterOrEqual(l.t, auth.Last, totp.Step(l.now)+1+int64(max(auth.Base, 0)), "all that can have been accepted")
+			require.Equal(l.t, l.a.Authenticators[i].Steps, auth.Steps)
 			l.last[auth.ID] = auth.Last
 		}
 		return next, true
@@ -320,7 +343,10 @@ func TestTransitions(t *testing.T) {
 	names := slices.Sorted(maps.Keys(transitions))
 	all := map[string]int{}
 	walk(t, 6, func(w *walker) {
-		l := &life{walker: w, keys: map[string]totp.Key{}, last: map[string]int64{}, burned: map[string]bool{}, unseen: map[core.EventKind]int{}}
+		l := &life{
+			walker: w, keys: map[string]totp.Key{}, last: map[string]int64{}, steps: map[usedStep]bool{}, burned: map[string]bool{},
+			unseen: map[core.EventKind]int{},
+		}
 		l.a = core.Account{ID: "user-42"}.Create(l.environment())
 		for range 600 {
 			switch l.IntN(4) {
@@ -391,7 +417,9 @@ func (l *life) holds(name string, next core.Account, env core.Env) {
 		require.False(t, stands(next, hash), "%s brought a used code back", name)
 	}
 	for _, auth := range next.Authenticators {
-		require.GreaterOrEqual(t, auth.Last, l.last[auth.ID], "%s: steps only increase", name)
+		for s := range l.steps {
+			require.True(t, s.auth != auth.ID || within(auth.Steps, s.step), "%s: step %d is used up", name, s.step)
+		}
 	}
 	l.seen(name, next)
 }
@@ -444,6 +472,10 @@ func (l *life) seen(name string, next core.Account) {
 		}
 		require.Equal(t, l.unseen[kind], shown[kind], "%s: %s, which the owner has not seen", name, kind)
 	}
+}
+
+func within(steps core.Steps, s int64) bool {
+	return slices.ContainsFunc(steps, func(run [2]int64) bool { return run[0] <= s && s <= run[1] })
 }
 
 // factors names what somebody could get in with.

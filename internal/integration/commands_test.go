@@ -28,8 +28,18 @@ var accountsMeanwhile = []string{
 	"pair", "redeem", "regenerate", "remove", "rename", "reset", "resync", "step up", "unlock",
 }
 
-// Clock moves the clock: on as a rule, and back.
+// Clock moves the clock: on as a rule, and back. Now and then it jumps, and comes back later by as much.
 func (m *machine) Clock(t *rapid.T) {
+	if m.jumped != 0 && oneIn(t, 2, "put right") {
+		m.now -= m.jumped
+		m.jumped = 0
+		return
+	}
+	if m.jumped == 0 && oneIn(t, 4, "jump") {
+		m.jumped = rapid.SampledFrom([]int64{-hour, 40 * minute, hour, hour + 90, 3 * hour, 30 * day, 3650 * day}).Draw(t, "by")
+		m.now += m.jumped
+		return
+	}
 	m.now += rapid.SampledFrom([]int64{
 		1, 6, 29, 30, 31, 90, 5 * minute, 10 * minute, 16 * minute, hour, day, 40 * day, -1, -30, -5 * minute, -day,
 	}).Draw(t, "seconds")

@@ -155,13 +155,17 @@ func (m *machine) totp(t *rapid.T, p *process, id string) string {
 		app := a.apps[rapid.IntRange(0, len(a.apps)-1).Draw(t, "authenticator")]
 		which := rapid.IntRange(0, 5).Draw(t, "which step")
 		if which == 3 || which == 4 { // around now
-			return app.code(m.at(p)/30 + int64(app.base) + rapid.Int64Range(-3, 3).Draw(t, "step"))
+			base := rapid.SampledFrom([]int{0, app.base}).Draw(t, "put right since it was resynchronized")
+			return app.code(m.at(p)/30 + int64(base) + rapid.Int64Range(-3, 3).Draw(t, "step"))
 		}
 		m.waitFor(p, app, 0)
-		if which == 5 { // of an authenticator whose clock runs fast or slow
-			return app.code(m.at(p)/30 + int64(app.base+app.drift) + rapid.SampledFrom([]int64{side, -side}).Draw(t, "step"))
+		if which == 5 { // of an authenticator whose clock runs fast or slow, or that was accepted before
+			if len(app.steps) > 0 && oneIn(t, 3, "accepted before") {
+				return app.code(rapid.SampledFrom(app.steps).Draw(t, "run")[1])
+			}
+			return app.code(m.at(p)/30 + int64(app.base) + rapid.SampledFrom([]int64{side, -side}).Draw(t, "step"))
 		}
-		return app.code(max(app.last+1, m.at(p)/30+int64(app.base)))
+		return app.unused(m.at(p))
 	}
 	if h, ok := recent(t, m.apps, "authenticator"); ok {
 		return h.what.code(m.at(p)/30 + rapid.Int64Range(-3, 3).Draw(t, "step"))
@@ -239,7 +243,7 @@ func (m *machine) prove(t *rapid.T, p *process, id string) {
 	case len(a.apps) > 0 && !oneIn(t, 4, "by a recovery code"):
 		app := a.apps[rapid.IntRange(0, len(a.apps)-1).Draw(t, "authenticator")]
 		m.waitFor(p, app, a.lockedUntil)
-		m.stepUp(t, p, id, app.code(max(app.last+1, m.at(p)/30+int64(app.base))), m.session(t))
+		m.stepUp(t, p, id, app.unused(m.at(p)), m.session(t))
 	case len(a.apps) > 0:
 		m.stepUp(t, p, id, m.recoveryCode(t, id), m.session(t))
 	case a.reset.code.text != "":
@@ -276,8 +280,15 @@ func (m *machine) waitFor(p *process, a app, lockedUntil int64) {
 	if m.busy != nil {
 		return
 	}
-	unused := (a.last + 1 - int64(a.base+a.drift)) * 30
+	unused := (a.next(m.at(p)) - int64(a.base)) * 30
 	if wait := max(unused, lockedUntil) - m.at(p); wait > 0 && wait <= hour {
 		m.now += wait
 	}
 }
+
+// next is the first step that the app shows of which the code is not refused.
+func (a *app) next(now int64) int64 {
+	return max(a.refused(now/30+int64(max(a.base, 0))+side)+1, now/30+int64(a.base))
+}
+
+func (a *app) unused(now int64) string { return a.code(a.next(now)) }

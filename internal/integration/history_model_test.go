@@ -56,7 +56,6 @@ type output struct {
 type kept struct {
 	on          bool
 	last        int64
-	drift       int64
 	wrong       int
 	lockedUntil int64
 	bucketFull  int64
@@ -168,9 +167,9 @@ func (k *kept) totp(in input, out *output) {
 		out.retryAt = k.lockedUntil
 		return
 	}
-	offset := in.step - (in.now/30 + k.drift)
+	offset := in.step - in.now/30
 	if offset >= -1 && offset <= 1 && in.step > k.last {
-		k.last, k.drift = in.step, min(max(k.drift+offset, -1), 1)
+		k.last = in.step
 		k.wrong, k.lockedUntil = 0, 0
 		out.err = nil
 		return

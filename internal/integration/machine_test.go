@@ -36,10 +36,11 @@ var ids = []string{"ada", "Ada", "ada "}
 
 // machine is the service under test beside the model of it.
 type machine struct {
-	truth *memory.Store // what is stored
-	procs []*process
-	now   int64               // Unix seconds
-	model map[string]*account // by ID
+	truth  *memory.Store // what is stored
+	procs  []*process
+	now    int64               // Unix seconds
+	jumped int64               // by how many seconds it is ahead, until it is put right
+	model  map[string]*account // by ID
 	known
 	history
 	table

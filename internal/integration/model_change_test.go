@@ -301,6 +301,9 @@ func (a *account) importFrom(next app, set *codes, now int64) answer {
 	}
 	a.touch()
 	next.created = now
+	if next.last > 0 {
+		next.spend(next.last, next.last)
+	}
 	a.apps = []app{next}
 	if a.codes = set; set != nil {
 		set.created, set.imported = now, true
@@ -362,7 +365,7 @@ func (a *account) method(m gatehouse.Method, have bool, now int64) gatehouse.Met
 
 // status is the rule of Status.
 func (a *account) status(now int64) gatehouse.Status {
-	operator := a.reset != nil && !a.reset.code.used && now < a.reset.expires
+	operator := a.reset != nil && !a.reset.code.used && lies(a.reset.expires, now, day)
 	st := gatehouse.Status{
 		Protected:     a.protected(),
 		RecoveryCodes: a.codes.shown(),

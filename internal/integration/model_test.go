@@ -22,10 +22,11 @@ type account struct {
 	suspended int64  // since when
 	since     int64  // first factors that were checked by then are over
 
-	wrong       int     // TOTP codes since the last right one
-	lockedUntil int64   // for TOTP
-	bucketFull  int64   // when ten wrong recovery codes are free again
-	failed      []int64 // the day of each wrong TOTP code of the last thirty days, whatever was right since
+	wrong       int      // TOTP codes since the last right one
+	lockedUntil int64    // for TOTP
+	bucketFull  int64    // when ten wrong recovery codes are free again
+	failed      []int64  // the day of each wrong code of the last thirty days, whatever was right since
+	told        [2]int64 // when it was told last that they are many, and how many
 
 	signIns    int64
 	epoch      int // counts what ends challenges and proofs; goes on after a deletion
@@ -38,9 +39,10 @@ type account struct {
 type app struct {
 	id, name      string
 	key           key
-	sealedBy      string // the name of the key that its secret is sealed under
-	last          int64  // accepted step
-	base, drift   int
+	sealedBy      string     // the name of the key that its secret is sealed under
+	last          int64      // step accepted last, or of an import
+	steps         [][2]int64 // accepted ever, in runs
+	base          int
 	created, used int64
 }
 
@@ -164,18 +166,26 @@ func (a *account) lock(m gatehouse.Method, now int64) (until int64, locked bool)
 		if a.wrong >= most {
 			return 0, true
 		}
-		return a.lockedUntil, now < a.lockedUntil
+		return a.lockedUntil, lies(a.lockedUntil, now, hour)
 	}
 	until = a.bucket(now) - 9*6
 	return until, now < until
 }
 
-// limits says how many wrong TOTP codes are free and how many are the last: 5 and 50 for one
-// authenticator, and as many times fewer as there are authenticators.
+// limits says how many wrong TOTP codes are free and how many are the last: 5 and 50 for the three steps of
+// one authenticator, and as many times fewer as there are more steps.
 func (a *account) limits() (free, most int) {
-	n := max(len(a.apps), 1)
-	return max(5/n, 1), 50 / n
+	steps := 0
+	for _, app := range a.apps {
+		steps += len(app.window(0))
+	}
+	steps = max(steps, 3)
+	return max(15/steps, 1), 150 / steps
 }
+
+// lies says whether a moment is still to come that was set as one a time ahead. What is farther ahead was
+// set by a clock that had run ahead.
+func lies(at, now, ahead int64) bool { return now < at && at <= now+ahead+30 }
 
 // bucket says when the bucket is full. One fuller of wrong codes than can be is of a clock that had
 // run ahead, and leaves one try.
@@ -206,7 +216,6 @@ func (a *account) refuses(m gatehouse.Method, c *challenge, guess bool, now int6
 func (a *account) guessed(m gatehouse.Method, now int64) answer {
 	if m == gatehouse.TOTP {
 		a.wrong++
-		a.failedOn(now / day)
 		if free, _ := a.limits(); a.wrong > free {
 			ladder := []int64{30, minute, 2 * minute, 5 * minute, 15 * minute, 30 * minute, hour}
 			a.lockedUntil = now + ladder[min(a.wrong-free, len(ladder))-1]
@@ -214,6 +223,7 @@ func (a *account) guessed(m gatehouse.Method, now int64) answer {
 	} else {
 		a.bucketFull = a.bucket(now) + 6
 	}
+	a.failedOn(now)
 	until, locked := a.lock(m, now)
 	if !locked {
 		return denied
@@ -221,13 +231,18 @@ func (a *account) guessed(m gatehouse.Method, now int64) answer {
 	return answer{err: gatehouse.ErrDenied, retryAt: until, disabled: until == 0}
 }
 
-// failedOn remembers a wrong TOTP code. One of a clock that has run back is of the newest day there is.
-func (a *account) failedOn(today int64) {
-	a.failed = slices.DeleteFunc(a.failed, func(d int64) bool { return d <= today-30 })
-	if newest, ok := last(a.failed); ok {
-		today = max(today, newest)
+// failedOn remembers a wrong code, and tells if there are many. Those of days to come are of a clock that has
+// run back, and count as of today.
+func (a *account) failedOn(now int64) {
+	today := now / day
+	a.failed = slices.DeleteFunc(append(a.failed, today), func(d int64) bool { return d <= today-30 })
+	for i := range a.failed {
+		a.failed[i] = min(a.failed[i], today)
 	}
-	a.failed = append(a.failed, today)
+	many := int64(len(a.failed))
+	if many >= 20 && (now-a.told[0] >= 7*day || a.told[0] > now+30 || many >= 2*a.told[1]) {
+		a.told = [2]int64{now, many}
+	}
 }
 
 // present is the rule of Answer, and of StepUp if there is no challenge.
@@ -252,15 +267,74 @@ func (a *account) presentTOTP(c *challenge, typed, session string, now int64) an
 	return a.guessed(gatehouse.TOTP, now)
 }
 
-// match accepts the code of a step in the window after the last accepted one, unless it is the code of
-// a used step as well, and moves the drift one step towards it.
+// window is the steps that a code is looked for in: around the present one, and around where the app was when it
+// was resynchronized.
+func (a *app) window(now int64) (steps []int64) {
+	for _, centre := range []int64{now / 30, now/30 + int64(a.base)} {
+		for step := centre - side; step <= centre+side; step++ {
+			if !slices.Contains(steps, step) {
+				steps = append(steps, step)
+			}
+		}
+	}
+	slices.Sort(steps)
+	return steps
+}
+
+// refused is the step up to which codes are refused where the window goes up to top: the highest that was
+// accepted, and the last one, unless the clock has run back from it by over an hour.
+func (a *app) refused(top int64) (step int64) {
+	for _, run := range a.steps {
+		if run[0] <= top {
+			step = run[1]
+		}
+	}
+	if a.last-top <= 120 {
+		step = max(step, a.last)
+	}
+	return step
+}
+
+// spend keeps that steps were accepted, the last of which is the last.
+func (a *app) spend(first, last int64) {
+	a.last = last
+	steps := append(slices.Clone(a.steps), [2]int64{first, last})
+	slices.SortFunc(steps, func(a, b [2]int64) int { return int(a[0] - b[0]) })
+	join := func(i int) {
+		steps[i][1] = max(steps[i][1], steps[i+1][1])
+		steps = slices.Delete(steps, i+1, i+2)
+	}
+	for i := 0; i < len(steps)-1; {
+		if steps[i+1][0]-steps[i][1] <= 1 {
+			join(i)
+		} else {
+			i++
+		}
+	}
+	for len(steps) > 12 { // the gap that is the shortest for its age is forgotten
+		gap := func(i int) int64 { return steps[i+1][0] - steps[i][1] }
+		age := func(i int) int64 { return max(last-steps[i+1][0], 0) + 120 }
+		least := 0
+		for i := range steps[1:] {
+			if gap(i)*age(least) < gap(least)*age(i) {
+				least = i
+			}
+		}
+		join(least)
+	}
+	a.steps = steps
+}
+
+// match accepts the code of a step in the window that is not refused, unless it is the code of a refused step
+// as well.
 func (a *app) match(typed string, now int64) bool {
-	centre := now/30 + int64(a.base+a.drift)
+	window := a.window(now)
+	refused := a.refused(slices.Max(window))
 	accepted, used := int64(0), false
-	for step := centre - side; step <= centre+side; step++ {
+	for _, step := range window {
 		switch {
 		case a.code(step) != typed:
-		case step <= a.last:
+		case step <= refused:
 			used = true
 		case accepted == 0:
 			accepted = step
@@ -269,8 +343,7 @@ func (a *app) match(typed string, now int64) bool {
 	if accepted == 0 || used {
 		return false
 	}
-	a.last = accepted
-	a.drift = min(max(a.drift+int(accepted-centre), -side), side)
+	a.spend(accepted, accepted)
 	return true
 }
 
@@ -299,7 +372,7 @@ func (a *account) presentCode(m gatehouse.Method, c *challenge, typed, session s
 	}
 	var slots []code
 	switch {
-	case m == gatehouse.OperatorCode && now < a.reset.expires:
+	case m == gatehouse.OperatorCode && lies(a.reset.expires, now, day):
 		slots = []code{a.reset.code}
 	case m == gatehouse.RecoveryCode && a.codes != nil:
 		slots = a.codes.list
@@ -342,10 +415,11 @@ func (a *account) resync(c challenge, id, first, second string, now int64) answe
 		return denied
 	}
 	app, found, used := &a.apps[i], int64(0), false
+	refused := app.refused(now/30 + 20)
 	for step := now/30 - 20; step < now/30+20; step++ {
 		switch {
 		case app.code(step) != first || app.code(step+1) != second:
-		case step <= app.last:
+		case step <= refused:
 			used = true
 		case found == 0:
 			found = step + 1
@@ -354,7 +428,11 @@ func (a *account) resync(c challenge, id, first, second string, now int64) answe
 	if found == 0 || used {
 		return a.guessed(gatehouse.TOTP, now)
 	}
-	app.last, app.base, app.drift = found, int(found-now/30), 0
+	_, before := a.limits()
+	app.spend(found-1, found)
+	app.base = int(found - now/30)
+	_, after := a.limits()
+	a.wrong = a.wrong * after / before
 	return answer{}
 }
 
@@ -397,7 +475,7 @@ func (a *account) find(id string) int {
 
 // pendingNow returns the pending enrolment if it has not expired.
 func (a *account) pendingNow(now int64) *pending {
-	if a.pending == nil || now >= a.pending.expires {
+	if a.pending == nil || !lies(a.pending.expires, now, 10*minute) {
 		return nil
 	}
 	return a.pending

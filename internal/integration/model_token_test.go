@@ -77,7 +77,7 @@ func (k *token) standing(owner *account, now int64) gatehouse.TokenState {
 		return gatehouse.TokenEnded
 	case owner.suspended != 0:
 		return gatehouse.TokenBlocked
-	case now >= k.expires:
+	case !lies(k.expires, now, k.life+hour):
 		return gatehouse.TokenExpired
 	case k.needsFactor && len(owner.apps) == 0:
 		return gatehouse.TokenWaiting
@@ -267,6 +267,11 @@ func (m *machine) renew(k *token, owner *account, asked, now int64, by proof) an
 	}
 	if k.standing(owner, now) != gatehouse.TokenExpired {
 		return state
+	}
+	for i := range k.generations {
+		if g := &k.generations[i]; g != k.present() {
+			g.until = min(g.until, now)
+		}
 	}
 	k.lives(life, now)
 	if k.vouched = now; by.kind != secondFactor {
