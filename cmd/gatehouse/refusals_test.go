@@ -265,11 +265,22 @@ func TestDoctor(t *testing.T) {
 			_, err = p.db.Exec("ALTER DATABASE " + database + " SET synchronous_commit = off")
 			require.NoError(t, err)
 			r = p.run("doctor")
-			require.Regexp(t, `(?m)^FAIL  settings +synchronous_commit on is not set: a power cut`, r.out)
+			require.Regexp(t, `(?m)^FAIL  settings +setting synchronous_commit is "off": a crash of the server takes back saves`, r.out)
+			_, err = p.db.Exec("ALTER DATABASE " + database + " RESET synchronous_commit")
+			require.NoError(t, err)
 			_, err = p.db.Exec("ALTER DATABASE " + database + " SET default_transaction_read_only = on")
 			require.NoError(t, err)
 			require.Regexp(t, `(?m)^FAIL  writable +the server is a replica or read only`, p.run("doctor").out)
+			require.Regexp(t, `(?m)^WARN  settings +setting transaction_read_only is "on": nothing can be saved`, p.run("doctor").out)
 			require.Equal(t, "gatehouse: the database is read only: it is a replica, or set to default_transaction_read_only\n", p.run("suspend", "x").errs)
+		}
+		if p.dialect == sqlstore.MySQL { // row F1
+			off := p.with(p.url + "?autocommit=0")
+			require.Regexp(t, `(?m)^FAIL  settings +setting autocommit is "OFF": saves are never committed`, off.run("doctor").out)
+			r = off.run("suspend", "x", "-operator", "ada", "-reason", "r")
+			require.Equal(t, 1, r.code)
+			require.Empty(t, r.out)
+			require.Regexp(t, `^gatehouse: setting autocommit is "OFF"`, r.errs)
 		}
 		if p.dialect == sqlstore.SQLite {
 			require.NoError(t, os.Chmod(strings.TrimPrefix(p.url, "sqlite:"), 0o666))

@@ -10,8 +10,16 @@ import (
 // serialization failure, deadlock, lock not available (lock_timeout), key taken. Not 40003, which
 // says that it is not known whether the statement was carried out.
 func stateConflict(err error) bool {
+	state, ok := sqlState(err)
+	return ok && slices.Contains([]string{"40001", "40P01", "55P03", "23505"}, state)
+}
+
+func sqlState(err error) (string, bool) {
 	var e interface{ SQLState() string }
-	return errors.As(err, &e) && slices.Contains([]string{"40001", "40P01", "55P03", "23505"}, e.SQLState())
+	if !errors.As(err, &e) {
+		return "", false
+	}
+	return e.SQLState(), true
 }
 
 // mysqlConflict knows the numbers for a row that changed since it was read, a key that is taken,

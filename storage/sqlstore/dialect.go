@@ -25,15 +25,46 @@ type dialect struct {
 	numbered bool   // $1, $2 for ?
 	ignore   string // ends an INSERT that passes over a key that is taken
 	conflict func(error) bool
+
+	// What statements say in {read} and {write}, and of a new record's first value in {new}, so that none is carried out
+	// under the one setting that each connection of the pool may have differently, or get later: it costs no round trip.
+	read, write, new string
+	guard            func(error) bool // whether an error comes from that
+	guarded          string           // what it means
 }
 
 var dialects = map[Dialect]dialect{
-	PostgreSQL: {numbered: true, ignore: " ON CONFLICT (id) DO NOTHING", conflict: stateConflict},
+	// A cast of what is no boolean fails. Loads are the same under any synchronous_commit.
+	PostgreSQL: {
+		numbered: true, ignore: " ON CONFLICT (id) DO NOTHING", conflict: stateConflict,
+		write: " AND " + pgDurable, new: "CASE WHEN " + pgDurable + " THEN CAST(? AS bigint) END",
+		guard:   func(err error) bool { return strings.Contains(err.Error(), pgNotDurable) },
+		guarded: "setting synchronous_commit is off on a connection: a crash takes back saves that were answered; set it on",
+	},
 	// Without ignore: INSERT IGNORE passes over other errors too, and after ON DUPLICATE KEY UPDATE
-	// the count of rows depends on clientFoundRows.
-	MySQL:  {prepare: true, conflict: mysqlConflict},
-	SQLite: {prepare: true, ignore: " ON CONFLICT (id) DO NOTHING", conflict: sqliteConflict},
+	// the count of rows depends on clientFoundRows. With autocommit off a load sees what was there
+	// when its connection began to read, so loads ask too. What goes beyond the largest integer fails.
+	MySQL: {
+		prepare: true, conflict: mysqlConflict,
+		read: " AND " + myCommitted, write: " AND " + myCommitted, new: "IF(" + myCommitted + ", ?, 0)",
+		guard: func(err error) bool {
+			n, ok := number(err)
+			return ok && n == 1690
+		},
+		guarded: "setting autocommit is OFF on a connection: saves are never committed; set autocommit=1",
+	},
+	SQLite: {
+		prepare: true, ignore: " ON CONFLICT (id) DO NOTHING", conflict: sqliteConflict,
+		new: "?", guard: func(error) bool { return false },
+	},
 }
+
+const (
+	pgNotDurable = "synchronous_commit is off"
+	pgDurable    = "CAST(CASE current_setting('synchronous_commit') WHEN 'off' THEN 'synchronous_commit is ' ||" +
+		" current_setting('synchronous_commit') ELSE 'true' END AS boolean)"
+	myCommitted = "18446744073709551615 + (1 - @@autocommit)"
+)
 
 // names replaces {table}, {index} and {schema} in the texts of statements.
 type names struct {

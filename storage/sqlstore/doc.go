@@ -1,13 +1,15 @@
 // Package sqlstore is a storage.Store in PostgreSQL, MySQL or MariaDB, or SQLite, over a
 // database/sql handle of the program's own: [New] makes one, [Store.Migrate] brings its tables up to
-// date, and [Store.Check] finds at the start of a program that they are not. It imports no driver.
+// date, and [Store.Check] finds at the start of a program that they are not, or that a setting breaks
+// what a store promises. It imports no driver.
 //
 //	db, err := sql.Open("pgx", dsn)
 //	store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Options{})
 //	err = store.Migrate(ctx)
 //
 // Less needed: [DDL] prints the tables for a migration tool of one's own, [Store.Validate] compares
-// them and the server's settings with what the store relies on, [Store.Down] takes them away again.
+// them and the server's settings with what the store relies on, [Store.Warnings] has settings that a
+// log should have, [Store.Down] takes them away again.
 //
 // Every change is one conditional statement outside of any transaction, so it holds under every
 // isolation level and behind every pooler. It is tried once: what the database wants tried again

@@ -5,20 +5,32 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"fmt"
 	"hash/fnv"
 	"time"
 )
 
-// locked calls change while no other process is in locked for the same tables.
+// locked calls change while no other process is in locked for the same tables, on a connection whose settings are fit
+// for it.
 func (s *Store) locked(ctx context.Context, change func(session) error) error {
 	run := map[Dialect]func(context.Context, func(session) error) error{
 		PostgreSQL: s.inTransaction, MySQL: s.underLock, SQLite: s.immediately,
 	}[s.dialect.name]
-	if err := run(ctx, change); err != nil {
-		return fmt.Errorf("sqlstore: migrate: %w", err)
+	err := run(ctx, func(c session) error {
+		if err := s.fit(ctx, c); err != nil {
+			return err
+		}
+		return change(c)
+	})
+	if err != nil {
+		return during("migrate", err)
 	}
 	return nil
+}
+
+// fit returns ErrSetup if a setting of the connection breaks what a Store promises.
+func (s *Store) fit(ctx context.Context, c session) error {
+	_, err := s.examine(ctx, c)
+	return err
 }
 
 // lockName fits MySQL's 64 bytes.
@@ -53,7 +65,7 @@ func (s *Store) underLock(ctx context.Context, change func(session) error) error
 	defer c.Close()
 	for locked := (sql.NullInt64{}); locked.Int64 != 1; {
 		// In bits, as negative times, for ever, mean different things to different servers.
-		if err := c.QueryRowContext(ctx, "SELECT GET_LOCK(?, 10)", s.lockName()).Scan(&locked); err != nil {
+		if err := c.QueryRowContext(ctx, "SELECT GET_LOCK(?, 10) LIMIT 1", s.lockName()).Scan(&locked); err != nil {
 			return err
 		}
 		if !locked.Valid {

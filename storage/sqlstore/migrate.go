@@ -102,7 +102,7 @@ func (s *Store) version(ctx context.Context, c session) (int, error) {
 	exists := map[Dialect]string{
 		PostgreSQL: "SELECT count(*) FROM pg_class WHERE oid = to_regclass('{table}migrations')",
 		MySQL: "SELECT COUNT(*) FROM information_schema.tables" +
-			" WHERE table_schema = COALESCE(NULLIF('{schema}', ''), DATABASE()) AND table_name = '{index}migrations'",
+			" WHERE table_schema = COALESCE(NULLIF('{schema}', ''), DATABASE()) AND table_name = '{index}migrations' LIMIT 1",
 		SQLite: "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '{index}migrations'",
 	}[s.dialect.name]
 	var n int
@@ -110,18 +110,65 @@ func (s *Store) version(ctx context.Context, c session) (int, error) {
 	if err != nil || n == 0 {
 		return 0, err
 	}
-	err = c.QueryRowContext(ctx, s.dialect.text(s.names, "SELECT COALESCE(MAX(version), 0) FROM {table}migrations")).Scan(&n)
+	err = c.QueryRowContext(ctx, s.dialect.text(s.names, "SELECT COALESCE(MAX(version), 0) FROM {table}migrations LIMIT 1")).Scan(&n)
 	return n, err
 }
 
-// Check returns ErrSetup if the tables are missing, or are of another version than this program
-// needs. Newer ones too: this program would leave columns behind that it does not know.
+// Check is for the start of a program. It returns ErrSetup if the tables are missing, or are of another version than
+// this program needs; newer ones too, as this program would leave columns behind that it does not know. It returns
+// ErrSetup also if a setting of the database, or of a connection, breaks what a storage.Store promises: that a save is
+// committed, and seen by the next load of any connection. To see that, it writes a row that belongs to no account
+// through one connection of the pool, reads it through another, and removes it. A pool that has no second connection to
+// give within a second is not tested so far; nor is one that may not write, as saves then fail by themselves.
+//
+// See Warnings for settings that only weaken the promise.
 func (s *Store) Check(ctx context.Context) error {
+	_, err := s.Warnings(ctx)
+	return err
+}
+
+// Warnings returns, in a sentence each, settings of the database or of a connection that weaken what a storage.Store
+// promises, by an operator's choice: after a power cut or a failover, saves that were answered may be gone, or nothing
+// can be saved at all. It looks for all that Check does, and returns the same errors. Print them at the start of a
+// program.
+func (s *Store) Warnings(ctx context.Context) ([]string, error) {
+	found, err := s.standing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if found, err = s.selfTest(ctx, found); err != nil {
+		return nil, during("check", err)
+	}
+	var all []string
+	for _, f := range found {
+		all = append(all, f.text)
+	}
+	return all, nil
+}
+
+// standing returns ErrSetup if settings or version are not as they must be, and what else is found of settings.
+func (s *Store) standing(ctx context.Context) ([]finding, error) {
+	found, err := s.examine(ctx, s.db)
+	if err != nil {
+		return nil, during("check", err)
+	}
 	v, err := s.Version(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.checkVersion(v); err != nil {
+		return nil, err
+	}
+	s.examined.Store(true)
+	return found, nil
+}
+
+// during says what was being done, unless the error says that the database is not set up.
+func during(what string, err error) error {
+	if errors.Is(err, ErrSetup) {
 		return err
 	}
-	return s.checkVersion(v)
+	return fmt.Errorf("sqlstore: %s: %w", what, err)
 }
 
 func (s *Store) checkVersion(v int) error {
@@ -140,10 +187,14 @@ func (s *Store) checkVersion(v int) error {
 // Migrate brings the tables up to the version this program needs, in one transaction except in
 // MySQL, where it can be run again if it was cut off. Any number of processes may call it at once:
 // one migrates while the others wait, as long as ctx lets them. Where there is nothing to do it asks
-// for no right to change tables. It returns ErrSetup if the tables are newer.
+// for no right to change tables. It returns ErrSetup if the tables are newer, or for the settings for which Check does.
 func (s *Store) Migrate(ctx context.Context) error {
 	var v int
-	err := s.patiently(ctx, func() (err error) {
+	err := s.patiently(ctx, func() error {
+		if _, err := s.examine(ctx, s.db); err != nil {
+			return during("migrate", err)
+		}
+		var err error
 		v, err = s.Version(ctx)
 		return err
 	})
@@ -169,7 +220,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 				}
 			}
 		}
-		return nil
+		return s.fit(ctx, c) // as the tables are what the server has made of them
 	})
 }
 

@@ -16,7 +16,7 @@ type query struct {
 	kept    atomic.Pointer[sql.Stmt]
 }
 
-// queries has all statements of a Store.
+// queries has all statements of a Store. A load says LIMIT 1, as else MySQL takes the limit from a setting.
 type queries struct {
 	loadAccount, insertAccount, updateAccount, accounts query
 	loadToken, insertToken, updateToken                 query
@@ -31,39 +31,40 @@ func newQueries(d dialect, n names) *queries {
 		" u.last_used, COALESCE(u.scopes, 0), COALESCE(u.addresses, '')"
 	const uses = " LEFT JOIN {table}token_uses u ON u.account_id = t.account_id AND u.token_id = t.id"
 
+	guards := strings.NewReplacer("{read}", d.read, "{write}", d.write, "{new}", d.new)
 	q := new(queries)
 	for _, s := range []struct {
 		of         *query
 		name, text string
 	}{
-		{&q.loadAccount, "load account", "SELECT a.id, a.version, a.data, " + index + " FROM {table}accounts a WHERE a.id = ?"},
+		{&q.loadAccount, "load account", "SELECT a.id, a.version, a.data, " + index + " FROM {table}accounts a WHERE a.id = ?{read} LIMIT 1"},
 		{&q.accounts, "list accounts", "SELECT a.id, a.version, a.data, " + index +
-			" FROM {table}accounts a WHERE a.id > ? ORDER BY a.id LIMIT ?"},
+			" FROM {table}accounts a WHERE a.id > ?{read} ORDER BY a.id LIMIT ?"},
 		{&q.insertAccount, "save account", "INSERT INTO {table}accounts (version, data, authenticators, codes_left," +
-			" locked_until, disabled, suspended, key_name, token_epoch, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" + d.ignore},
+			" locked_until, disabled, suspended, key_name, token_epoch, id) VALUES ({new}, ?, ?, ?, ?, ?, ?, ?, ?, ?)" + d.ignore},
 		// MySQL counts the rows that changed, or those that matched: the version differs from prev, so
 		// they are the same.
 		{&q.updateAccount, "save account", "UPDATE {table}accounts SET version = ?, data = ?, authenticators = ?," +
 			" codes_left = ?, locked_until = ?, disabled = ?, suspended = ?, key_name = ?, token_epoch = ?" +
-			" WHERE id = ? AND version = ?"},
+			" WHERE id = ? AND version = ?{write}"},
 		{&q.loadToken, "load token", token + ", " + index +
-			" FROM {table}tokens t JOIN {table}accounts a ON a.id = t.account_id" + uses + " WHERE t.id = ?"},
+			" FROM {table}tokens t JOIN {table}accounts a ON a.id = t.account_id" + uses + " WHERE t.id = ?{read} LIMIT 1"},
 		{&q.tokens, "list tokens", token + " FROM {table}tokens t" + uses +
-			" WHERE t.account_id = ? AND t.id > ? ORDER BY t.id LIMIT ?"},
-		{&q.allTokens, "list all tokens", token + " FROM {table}tokens t" + uses + " WHERE t.id > ? ORDER BY t.id LIMIT ?"},
+			" WHERE t.account_id = ? AND t.id > ?{read} ORDER BY t.id LIMIT ?"},
+		{&q.allTokens, "list all tokens", token + " FROM {table}tokens t" + uses + " WHERE t.id > ?{read} ORDER BY t.id LIMIT ?"},
 		{&q.insertToken, "save token", "INSERT INTO {table}tokens (version, data, expires, revoked, scopes, id, account_id)" +
-			" VALUES (?, ?, ?, ?, ?, ?, ?)" + d.ignore},
+			" VALUES ({new}, ?, ?, ?, ?, ?, ?)" + d.ignore},
 		{&q.updateToken, "save token", "UPDATE {table}tokens SET version = ?, data = ?, expires = ?, revoked = ?, scopes = ?" +
-			" WHERE id = ? AND account_id = ? AND version = ?"},
-		{&q.tokenOwner, "delete token", "SELECT account_id FROM {table}tokens WHERE id = ? AND version = ?"},
-		{&q.deleteToken, "delete token", "DELETE FROM {table}tokens WHERE id = ? AND version = ?"},
-		{&q.deleteTokenUse, "delete token use", "DELETE FROM {table}token_uses WHERE account_id = ? AND token_id = ?"},
+			" WHERE id = ? AND account_id = ? AND version = ?{write}"},
+		{&q.tokenOwner, "delete token", "SELECT account_id FROM {table}tokens WHERE id = ? AND version = ?{read} LIMIT 1"},
+		{&q.deleteToken, "delete token", "DELETE FROM {table}tokens WHERE id = ? AND version = ?{write}"},
+		{&q.deleteTokenUse, "delete token use", "DELETE FROM {table}token_uses WHERE account_id = ? AND token_id = ?{write}"},
 		{&q.touchTokens, "touch tokens", touch[d.name]},
-		{&q.deleteAccount[0], "delete account", "DELETE FROM {table}accounts WHERE id = ?"},
-		{&q.deleteAccount[1], "delete tokens", "DELETE FROM {table}tokens WHERE account_id = ?"},
-		{&q.deleteAccount[2], "delete token uses", "DELETE FROM {table}token_uses WHERE account_id = ?"},
+		{&q.deleteAccount[0], "delete account", "DELETE FROM {table}accounts WHERE id = ?{write}"},
+		{&q.deleteAccount[1], "delete tokens", "DELETE FROM {table}tokens WHERE account_id = ?{write}"},
+		{&q.deleteAccount[2], "delete token uses", "DELETE FROM {table}token_uses WHERE account_id = ?{write}"},
 	} {
-		s.of.name, s.of.text, s.of.prepare = s.name, d.text(n, s.text), d.prepare
+		s.of.name, s.of.text, s.of.prepare = s.name, d.text(n, guards.Replace(s.text)), d.prepare
 	}
 	return q
 }
@@ -79,6 +80,7 @@ SELECT t.account_id, t.id, CAST(e->>1 AS bigint), CAST(e->>2 AS bigint),
 	convert_from(decode(e->>3, 'hex'), 'UTF8')
 FROM json_array_elements(CAST(CAST(? AS text) AS json)) e
 CROSS JOIN LATERAL (SELECT * FROM {table}tokens WHERE id = convert_from(decode(e->>0, 'hex'), 'UTF8') OFFSET 0) t
+WHERE true{write}
 ON CONFLICT (account_id, token_id) DO UPDATE SET
 	last_used = GREATEST(u.last_used, excluded.last_used),
 	scopes = u.scopes | excluded.scopes,
@@ -89,7 +91,7 @@ INSERT INTO {table}token_uses (account_id, token_id, last_used, scopes, addresse
 SELECT t.account_id, t.id, e.used, e.scopes, UNHEX(e.addresses)
 FROM JSON_TABLE(?, '$[*]' COLUMNS (id VARCHAR(510) PATH '$[0]', used BIGINT PATH '$[1]',
 	scopes BIGINT PATH '$[2]', addresses VARCHAR(2048) PATH '$[3]')) e
-STRAIGHT_JOIN {table}tokens t ON t.id = UNHEX(e.id)
+STRAIGHT_JOIN {table}tokens t ON t.id = UNHEX(e.id){write}
 ON DUPLICATE KEY UPDATE
 	addresses = IF(VALUES(last_used) < last_used, {table}token_uses.addresses, VALUES(addresses)),
 	scopes = {table}token_uses.scopes | VALUES(scopes),
@@ -110,15 +112,15 @@ WHERE excluded.last_used >= u.last_used OR u.scopes | excluded.scopes <> u.scope
 
 // runner runs a query, prepared or not.
 type runner struct {
-	db   *sql.DB
-	stmt *sql.Stmt
+	stmt *sql.Stmt // nil where it is not prepared; otherwise:
+	on   session
 	text string
 }
 
 // on prepares the query at its first use, where that is done.
 func (q *query) on(ctx context.Context, db *sql.DB) (runner, error) {
 	if !q.prepare {
-		return runner{db: db, text: q.text}, nil
+		return runner{on: db, text: q.text}, nil
 	}
 	if stmt := q.kept.Load(); stmt != nil {
 		return runner{stmt: stmt}, nil
@@ -138,12 +140,12 @@ func (r runner) rows(ctx context.Context, args []any) (*sql.Rows, error) {
 	if r.stmt != nil {
 		return r.stmt.QueryContext(ctx, args...)
 	}
-	return r.db.QueryContext(ctx, r.text, args...)
+	return r.on.QueryContext(ctx, r.text, args...)
 }
 
 func (r runner) exec(ctx context.Context, args []any) (sql.Result, error) {
 	if r.stmt != nil {
 		return r.stmt.ExecContext(ctx, args...)
 	}
-	return r.db.ExecContext(ctx, r.text, args...)
+	return r.on.ExecContext(ctx, r.text, args...)
 }

@@ -25,6 +25,9 @@ func list[T any](ctx context.Context, s *Store, q *query, args []any, dest func(
 	callers := ctx
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
+	if err := s.ready(ctx); err != nil {
+		return nil, s.fault(callers, q, err)
+	}
 	run, err := q.on(ctx, s.db)
 	if err != nil {
 		return nil, s.fault(callers, q, err)
@@ -50,7 +53,7 @@ func readCommitted[T any](ctx context.Context, s *Store, q *query, args []any, d
 		return nil, err
 	}
 	defer tx.Rollback() // it has written nothing
-	return collect(func() (*sql.Rows, error) { return tx.QueryContext(ctx, q.text, args...) }, dest)
+	return collect(func() (*sql.Rows, error) { return runner{on: tx, text: q.text}.rows(ctx, args) }, dest)
 }
 
 func collect[T any](open func() (*sql.Rows, error), dest func(*T) []any) ([]T, error) {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -44,11 +45,14 @@ type Store struct {
 	conflict func(error) bool
 	turn     chan struct{} // held while SQLite writes; nil elsewhere
 	queries  *queries
+	examined atomic.Bool // the settings of a connection were found to be fit
 }
 
 var _ storage.Store = (*Store)(nil)
 
-// New returns a Store in db. It does not talk to the database; see [Store.Check].
+// New returns a Store in db. It does not talk to the database; see [Store.Check]. Where neither Check nor Migrate is
+// called, the first use of the store looks at the settings, in one round trip more (two in MySQL), and returns ErrSetup
+// if they break what a storage.Store promises.
 func New(db *sql.DB, d Dialect, o Options) (*Store, error) {
 	if db == nil {
 		return nil, errors.New("sqlstore: no *sql.DB")
@@ -76,31 +80,55 @@ func New(db *sql.DB, d Dialect, o Options) (*Store, error) {
 	return s, nil
 }
 
+// ready looks at the settings of a connection before the first use of the store. Where they are not fit it does so
+// again the next time: somebody may have put them right.
+func (s *Store) ready(ctx context.Context) error {
+	if s.examined.Load() {
+		return nil
+	}
+	if err := s.fit(ctx, s.db); err != nil {
+		return err
+	}
+	s.examined.Store(true)
+	return nil
+}
+
 // exec runs a statement that writes and returns how many rows it changed.
 func (s *Store) exec(ctx context.Context, q *query, args ...any) (int64, error) {
 	callers := ctx
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	n, err := func() (int64, error) {
-		if s.turn != nil {
-			select {
-			case s.turn <- struct{}{}:
-				defer func() { <-s.turn }()
-			case <-ctx.Done():
-				return 0, ctx.Err()
+	var n int64
+	err := s.ready(ctx)
+	if err == nil {
+		err = s.inTurn(ctx, func() error {
+			run, err := q.on(ctx, s.db)
+			if err != nil {
+				return err
 			}
-		}
-		run, err := q.on(ctx, s.db)
-		if err != nil {
-			return 0, err
-		}
-		result, err := run.exec(ctx, args)
-		if err != nil {
-			return 0, err
-		}
-		return result.RowsAffected()
-	}()
+			result, err := run.exec(ctx, args)
+			if err != nil {
+				return err
+			}
+			n, err = result.RowsAffected()
+			return err
+		})
+	}
 	return n, s.fault(callers, q, err)
+}
+
+// inTurn calls write when no other write of this store is under way, where the database takes one at a time.
+func (s *Store) inTurn(ctx context.Context, write func() error) error {
+	if s.turn == nil {
+		return write()
+	}
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+		return write()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // save runs a conditional write, which changes one row or, in a conflict, none.
@@ -120,6 +148,12 @@ func (s *Store) fault(callers context.Context, q *query, err error) error {
 	}
 	if s.conflict(err) {
 		return storage.ErrConflict
+	}
+	if s.dialect.guard(err) {
+		return fmt.Errorf("%w: %s: %w", ErrSetup, s.dialect.guarded, err)
+	}
+	if errors.Is(err, ErrSetup) {
+		return err
 	}
 	// Drivers do not all say that they gave up because the context had ended.
 	if cause := callers.Err(); cause != nil && !errors.Is(err, cause) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,7 +22,9 @@ type stub struct {
 	affected int64
 	lost     error // of the count of rows
 
-	texts   []string // of statements, in the order in which they came
+	settings map[string]string // what it says of itself; nil: what all three call good
+
+	texts   []string // of statements, in the order in which they came, but for those that ask for settings
 	prepare int      // how many were prepared
 }
 
@@ -57,8 +60,16 @@ func (s *stub) ExecContext(_ context.Context, text string, _ []driver.NamedValue
 }
 
 func (s *stub) QueryContext(_ context.Context, text string, _ []driver.NamedValue) (driver.Rows, error) {
+	for part, rows := range map[string]driver.Rows{
+		"SHOW SESSION VARIABLES": s.tell(), "current_setting(s.name": s.tell(), "pragma_synchronous": s.tell(),
+		"CONCAT('engine of ": new(table),
+	} {
+		if strings.Contains(text, part) {
+			return rows, nil
+		}
+	}
 	s.texts = append(s.texts, text)
-	return noRows{}, s.err
+	return new(table), s.err
 }
 
 func (s *stub) LastInsertId() (int64, error) { return 0, nil }
@@ -78,8 +89,29 @@ func (s *stubStmt) Query([]driver.Value) (driver.Rows, error) {
 	return s.stub.QueryContext(context.Background(), s.text, nil)
 }
 
-type noRows struct{}
+// tell answers the question for settings.
+func (s *stub) tell() driver.Rows {
+	all := s.settings
+	if all == nil {
+		all = map[string]string{"fsync": "on", "autocommit": "ON", "synchronous": "2"}
+	}
+	rows := new(table)
+	for name, value := range all {
+		*rows = append(*rows, []driver.Value{name, value})
+	}
+	return rows
+}
 
-func (noRows) Columns() []string         { return nil }
-func (noRows) Close() error              { return nil }
-func (noRows) Next([]driver.Value) error { return io.EOF }
+// table has rows of two columns.
+type table [][]driver.Value
+
+func (*table) Columns() []string { return []string{"name", "value"} }
+func (*table) Close() error      { return nil }
+func (t *table) Next(dest []driver.Value) error {
+	if len(*t) == 0 {
+		return io.EOF
+	}
+	copy(dest, (*t)[0])
+	*t = (*t)[1:]
+	return nil
+}

@@ -2,18 +2,20 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// found has, for each dialect, the query that lists what the store relies on in the form of
-// schema.txt: columns with what decides how they compare and what they hold, indexes with their
-// columns, and the settings without which a save that was answered can be lost. Binary in MySQL, as
-// the tables of its information_schema have collations of their own that do not mix.
-var found = map[Dialect]string{
+// listed has, for each dialect, the query that lists what the store relies on in the form of
+// schema.txt: columns with what decides how they compare and what they hold, and indexes with their
+// columns. Binary in MySQL, as the tables of its information_schema have collations of their own that
+// do not mix; without GROUP_CONCAT, which a setting cuts short, and CONCAT of NULL, which sql_mode changes; and with a
+// limit, as otherwise a setting has one. PostgreSQL quotes names of types under quote_all_identifiers.
+var listed = map[Dialect]string{
 	PostgreSQL: `
-SELECT substr(c.relname, length('{index}') + 1) || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
+SELECT substr(c.relname, length('{index}') + 1) || '.' || a.attname || ' ' || replace(format_type(a.atttypid, a.atttypmod), '"', '')
 	|| coalesce(' ' || co.collname, '') || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
 FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -27,21 +29,19 @@ JOIN pg_class c ON c.oid = i.indrelid
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey::int2[])
 WHERE i.indisvalid AND i.indpred IS NULL
 	AND c.oid IN (to_regclass('{table}accounts'), to_regclass('{table}tokens'), to_regclass('{table}token_uses'))
-GROUP BY c.relname, i.indexrelid, i.indisunique
-UNION ALL SELECT 'setting server_encoding ' || current_setting('server_encoding')
-UNION ALL SELECT 'setting fsync ' || current_setting('fsync')
-UNION ALL SELECT 'setting synchronous_commit ' || CASE current_setting('synchronous_commit') WHEN 'off' THEN 'off' ELSE 'on' END`,
+GROUP BY c.relname, i.indexrelid, i.indisunique`,
 
 	MySQL: `
 SELECT CAST(CONCAT(SUBSTRING(table_name, LENGTH('{index}') + 1), '.', column_name, ' ', data_type,
-	COALESCE(CONCAT('(', character_maximum_length, ')'), ''), COALESCE(CONCAT('(', datetime_precision, ')'), ''),
+	CASE WHEN character_maximum_length IS NULL THEN '' ELSE CONCAT('(', character_maximum_length, ')') END,
 	IF(is_nullable = 'NO', ' not null', '')) AS BINARY)
 FROM information_schema.columns
 WHERE table_schema = COALESCE(NULLIF('{schema}', ''), DATABASE())
 	AND table_name IN ('{index}accounts', '{index}tokens', '{index}token_uses')
 UNION ALL
 SELECT CAST(CONCAT(SUBSTRING(table_name, LENGTH('{index}') + 1), IF(non_unique = 0, ' unique (', ' index ('),
-	GROUP_CONCAT(column_name ORDER BY seq_in_index SEPARATOR ', '), ')') AS BINARY)
+	CONCAT_WS(', ', MAX(CASE seq_in_index WHEN 1 THEN column_name END), MAX(CASE seq_in_index WHEN 2 THEN column_name END),
+		MAX(CASE seq_in_index WHEN 3 THEN column_name END)), ')') AS BINARY)
 FROM information_schema.statistics
 WHERE table_schema = COALESCE(NULLIF('{schema}', ''), DATABASE())
 	AND table_name IN ('{index}accounts', '{index}tokens', '{index}token_uses') AND sub_part IS NULL
@@ -51,7 +51,7 @@ SELECT CAST(CONCAT(SUBSTRING(table_name, LENGTH('{index}') + 1), ' ', engine) AS
 FROM information_schema.tables
 WHERE table_schema = COALESCE(NULLIF('{schema}', ''), DATABASE())
 	AND table_name IN ('{index}accounts', '{index}tokens', '{index}token_uses')
-UNION ALL SELECT CAST(CONCAT('setting innodb_flush_log_at_trx_commit ', @@innodb_flush_log_at_trx_commit) AS BINARY)`,
+LIMIT 1000`,
 
 	SQLite: `
 SELECT substr(m.name, length('{index}') + 1) || '.' || c.name || ' ' || c.type || iif(c."notnull", ' not null', '')
@@ -69,33 +69,21 @@ GROUP BY tbl, idx
 UNION ALL
 SELECT substr(name, length('{index}') + 1) || ' strict'
 FROM pragma_table_list
-WHERE strict AND name IN ('{index}accounts', '{index}tokens', '{index}token_uses')
-UNION ALL SELECT 'setting synchronous ' || iif(synchronous >= 2, 'full', 'less') FROM pragma_synchronous
-UNION ALL SELECT 'setting journal ' || iif(journal_mode IN ('off', 'memory'), 'volatile', 'durable') FROM pragma_journal_mode`,
+WHERE strict AND name IN ('{index}accounts', '{index}tokens', '{index}token_uses')`,
 }
 
-// Validate returns ErrSetup if the tables lack a column, a collation, a type or an index that the
-// store relies on, whoever made them, or if the database is set to forget saves that it has
-// answered when it loses its power. What is there besides is no error. SQLite's settings are those of
-// one connection.
+// Validate returns ErrSetup where Check does, if the tables lack a column, a collation, a type or an index that the
+// store relies on, whoever made them, or if the database is set to forget saves that it has answered when its power
+// fails. What is there besides is no error. SQLite's settings are those of one connection.
 func (s *Store) Validate(ctx context.Context) error {
-	if err := s.Check(ctx); err != nil {
+	found, err := s.standing(ctx)
+	if err != nil {
 		return err
 	}
-	rows, err := s.db.QueryContext(ctx, s.dialect.text(s.names, strings.TrimSpace(found[s.dialect.name])))
+	there, err := collect(func() (*sql.Rows, error) {
+		return s.db.QueryContext(ctx, s.dialect.text(s.names, strings.TrimSpace(listed[s.dialect.name])))
+	}, func(line *string) []any { return []any{line} })
 	if err != nil {
-		return fmt.Errorf("sqlstore: validate: %w", err)
-	}
-	defer rows.Close()
-	var there []string
-	for rows.Next() {
-		var line string
-		if err := rows.Scan(&line); err != nil {
-			return fmt.Errorf("sqlstore: validate: %w", err)
-		}
-		there = append(there, line)
-	}
-	if err := rows.Err(); err != nil {
 		return fmt.Errorf("sqlstore: validate: %w", err)
 	}
 	// The file is embedded: the call does not fail.
@@ -104,6 +92,14 @@ func (s *Store) Validate(ctx context.Context) error {
 		if line = strings.TrimSpace(line); !slices.Contains(there, line) {
 			return fmt.Errorf("%w: not as it must be: %s", ErrSetup, line)
 		}
+	}
+	for _, f := range found {
+		if f.grave == power {
+			return fmt.Errorf("%w: %s", ErrSetup, f.text)
+		}
+	}
+	if _, err = s.selfTest(ctx, nil); err != nil {
+		return during("validate", err)
 	}
 	return nil
 }

@@ -145,6 +145,7 @@ func TestStatements(t *testing.T) {
 		defer watched.Close()
 		s := newStore(t, watched, d)
 		ctx := t.Context()
+		require.NoError(t, s.Check(ctx)) // or the first of them would look at the settings
 		uses := make([]storage.TokenUse, 50)
 		for i := range uses {
 			uses[i] = usedAt(fmt.Sprint("t", 1001+i), moment(i))
