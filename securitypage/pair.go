@@ -112,7 +112,7 @@ func (c *call) beginPairing() error {
 	return c.render(http.StatusOK, "pairing", d)
 }
 
-// algorithm returns that of new authenticators: SHA-1, which every app has, unless this process is not allowed to use it.
+// algorithm returns that of new authenticators: SHA-1, which every app has, unless this process may not use it.
 func algorithm() totp.Algorithm {
 	if fips140.Enforced() {
 		return totp.SHA256

@@ -9,8 +9,8 @@ import (
 )
 
 // Find yields every token of a brand in what it reads: logs, mails, dumps, reports of scanners, binary
-// files of any length. A token that occurs twice is yielded twice. An error of the reader is yielded last, a
-// brand that CheckBrand refuses at once, each as it is and with the zero Token.
+// files of any length. A token that occurs twice is yielded twice. An error of the reader is yielded last, and
+// that of CheckBrand at once, each with the zero Token.
 //
 // The checksum decides alone, so it does not matter what stands before and after a token. Up to three
 // layers of escapes are taken off, within a token too: those of JSON and of programming languages
@@ -34,8 +34,13 @@ func Find(brand string, from io.Reader) iter.Seq2[Token, error] {
 		}
 		f := finder{brand: brand}
 		buf := make([]byte, 0, 16*maxSpan)
-		for {
-			n, err := io.ReadAtLeast(from, buf[len(buf):cap(buf)], 1)
+		for idle := 0; ; {
+			n, err := from.Read(buf[len(buf):cap(buf)])
+			if idle++; n > 0 {
+				idle = 0
+			} else if err == nil && idle == maxIdle {
+				err = io.ErrNoProgress
+			}
 			buf = buf[:len(buf)+n]
 			rest, ok := f.all(buf, err != nil, func(text string) bool { return yield(Token{redact.New(text)}, nil) })
 			if !ok {
@@ -55,6 +60,7 @@ func Find(brand string, from io.Reader) iter.Seq2[Token, error] {
 const (
 	maxSpan = 4 << 10 // bytes of a text that one token may be spread over
 	nesting = 2       // encodings within each other
+	maxIdle = 100     // reads in a row that read nothing
 )
 
 // finder finds the tokens of one brand.

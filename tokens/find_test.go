@@ -278,6 +278,15 @@ func TestFindAtOnce(t *testing.T) {
 	require.Equal(t, []string{one, two}, got)
 }
 
+// What could go on when the text ends does not hide a token within it: here an HTML tag that never ends, in base64 behind
+// which the token stands.
+func TestFindAtTheEnd(t *testing.T) {
+	for range 20 {
+		text := tokens.Generate("zzzz", tokens.Personal).Reveal()
+		require.Equal(t, []string{text}, find(t, "zzzz", strings.NewReader(b64("zzzz_pat_ABC")+text)))
+	}
+}
+
 func TestFindFaults(t *testing.T) {
 	text := tokens.Generate("acme", tokens.Personal).Reveal()
 	trouble := errors.New("trouble")
@@ -294,6 +303,23 @@ func TestFindFaults(t *testing.T) {
 	require.Equal(t, trouble, fault)
 	require.Equal(t, []string{text}, got, "what was read before counts")
 
+	// An error that comes with the last bytes, and is not told again; a reader that now and then reads nothing, and one that
+	// never reads anything.
+	for want, r := range map[error]io.Reader{
+		trouble: &reads{{text, trouble}}, io.ErrUnexpectedEOF: &reads{{text[:9], nil}, {text[9:], io.ErrUnexpectedEOF}},
+		nil: &reads{{text[:40], nil}, {"", nil}, {"", nil}, {text[40:], nil}, {"", nil}}, io.ErrNoProgress: io.MultiReader(strings.NewReader(text), idle{}),
+	} {
+		var got []string
+		var fault error
+		for token, err := range tokens.Find("acme", r) {
+			if fault = err; err == nil {
+				got = append(got, token.Reveal())
+			}
+		}
+		require.Equal(t, want, fault)
+		require.Equal(t, []string{text}, got, "%v", want)
+	}
+
 	for _, brand := range []string{"", "a", "Acme", "ac_me", "acme_", "{cme", "`cme", "1acme", strings.Repeat("a", 17)} {
 		n := 0
 		for token, err := range tokens.Find(brand, iotest.ErrReader(trouble)) {
@@ -307,6 +333,25 @@ func TestFindFaults(t *testing.T) {
 		require.Equal(t, "[redacted]", fmt.Sprint(token))
 	}
 }
+
+// reads is what a reader answers, one after the other, and then io.EOF.
+type reads []struct {
+	text string
+	err  error
+}
+
+func (r *reads) Read(b []byte) (int, error) {
+	if len(*r) == 0 {
+		return 0, io.EOF
+	}
+	now := (*r)[0]
+	*r = (*r)[1:]
+	return copy(b, now.text), now.err
+}
+
+type idle struct{}
+
+func (idle) Read([]byte) (int, error) { return 0, nil }
 
 // hostile are texts that have much of what could begin a token, and nothing that is one.
 func hostile() map[string]string {

@@ -173,10 +173,10 @@ func purgeTokens(ctx context.Context, c *cli.Command) error {
 func leakedCommand() *cli.Command {
 	return &cli.Command{
 		Name: "leaked", Usage: "revoke the tokens on standard input that are ours",
-		Description: `Whatever they were found in will do: a log, a mail, a dump, a scanner's report, of any length and in any
-mixture. Tokens are found whatever stands before and after them, and also in JSON, URLs, HTML, mails, UTF-16, base64
-and hexadecimal. Not found is what is compressed, encrypted, cut or changed: decompress first. Those that are genuine
-are revoked, rotated copies with their successors, and named by their IDs; nothing is said of anything else, and no token is
+		Description: `Whatever they were found in will do: a log, a mail, a dump, a scanner's report, of any length. Tokens are found
+whatever stands before and after them, and also in JSON, URLs, HTML, mails, UTF-16, base64 and hexadecimal. Not
+found is what is compressed, encrypted, cut or changed: decompress first. Those that are genuine are revoked,
+rotated copies with their successors, and named by their IDs; nothing is said of anything else, and no token is
 printed. Those that had ended already are not named again. It can be repeated. With -json, one document a line
 for each token.` + examples(
 			"gatehouse leaked -brand acme -operator ada < found.txt",

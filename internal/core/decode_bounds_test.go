@@ -100,19 +100,36 @@ func refusesDamage(t *testing.T, data []byte, decode func([]byte) (any, func() (
 	for _, whole := range []string{"null", "[]", "1", `"x"`, "true", "{}", `{"v":1}`} {
 		refused([]byte(whole), whole)
 	}
-	for _, format := range []any{0, 2, -1, 1 << 40, nil, "1", 1.5} {
+	const damaged = "gatehouse: stored record cannot be read: "
+	for _, c := range []struct {
+		format         any
+		alone, unknown string // what is said of it, and of it with a field that nobody knows
+	}{
+		{0, "format 0, known is 1", "not well-formed"}, {-1, "format -1, known is 1", "not well-formed"}, {nil, "format 0, known is 1", "not well-formed"},
+		{2, "format 2, known is 1", "format 2, known is 1"}, {1 << 40, "format 1099511627776, known is 1", "format 1099511627776, known is 1"},
+		{1, "", "not well-formed"}, {"1", "not well-formed", "not well-formed"}, {1.5, "not well-formed", "not well-formed"},
+	} {
 		fields := doc.(map[string]any)
-		fields["v"] = format
-		edited, err := json.Marshal(doc)
-		require.NoError(t, err)
-		refused(edited, fmt.Sprint("format ", format))
-		fields["zz"] = 1 // of a newer one, perhaps
-		edited, err = json.Marshal(doc)
-		require.NoError(t, err)
-		refused(edited, fmt.Sprint("format ", format, " and an unknown field"))
+		fields["v"] = c.format
+		for _, want := range []string{c.alone, c.unknown} {
+			edited, err := json.Marshal(doc)
+			require.NoError(t, err)
+			if want != "" {
+				_, _, err := decode(edited)
+				require.EqualError(t, err, damaged+want, "format %v", c.format)
+				refused(edited, fmt.Sprint("format ", c.format))
+			}
+			fields["zz"] = 1
+		}
 		delete(fields, "zz")
 		fields["v"] = 1
 	}
+	// As long as a record can be, and one byte longer.
+	longest := append(slices.Clone(data), bytes.Repeat([]byte(" "), 1<<20-len(data))...)
+	_, _, err := decode(longest)
+	require.NoError(t, err)
+	_, _, err = decode(append(longest, ' '))
+	require.EqualError(t, err, damaged+"1048577 bytes")
 	missing := map[string]bool{} // the fields that can be
 	var without func(v any)
 	without = func(v any) {
