@@ -101,9 +101,12 @@ func (c *call) stepUpHere() error {
 	if c.who() != signedIn || code == "" && password == "" {
 		return nil
 	}
-	if _, err := c.svc().CheckProof(c.ctx(), c.s.Proof, justNow, c.tied()...); err == nil && c.r.PostForm.Get("next") != "" {
+	switch _, err := c.svc().CheckProof(c.ctx(), c.s.Proof, justNow, c.tied()...); {
+	case err == nil && c.r.PostForm.Get("next") != "":
 		c.stepped = true // the same form again: its code is used up, and has done what it was for
 		return nil
+	case err != nil && !errors.Is(err, gatehouse.ErrStepUpRequired):
+		return err // or a code that is used up would be called wrong
 	}
 	st, err := c.account()
 	if err != nil {
