@@ -209,6 +209,8 @@ type world struct {
 	events      recorder
 	replacement gatehouse.Enrolment // that a play has begun
 	before      map[string]gatehouse.SignIn
+	unproven    bool                          // owners have no proof, and operators no name
+	with        func(func(*gatehouse.Config)) // takes another service on the same store
 }
 
 // enter makes a world in which the at-th call to what the service depends on goes wrong, from now on.
@@ -226,7 +228,7 @@ func (p *prepared) enter(t testing.TB, play play, at int, how mishap) *world {
 	sealing, err := keyring.Parse(p.h.keys.Reveal())
 	require.NoError(t, err)
 	w := &world{prepared: p, d: &deps{keys: keys}}
-	w.house = houseOn(t, watchedStore{under, w.d}, append(slices.Clone(p.h.edits), func(c *gatehouse.Config) {
+	edits := append(slices.Clone(p.h.edits), func(c *gatehouse.Config) {
 		c.Keys, c.Observer = keys, &w.events
 		c.Sealer = watchedSealer{sealing, w.d}
 		c.HostFacts = func(ctx context.Context, _ string) (host posture.Host, err error) {
@@ -236,7 +238,11 @@ func (p *prepared) enter(t testing.TB, play play, at int, how mishap) *world {
 		if play.edit != nil {
 			play.edit(c)
 		}
-	})...)
+	})
+	w.house = houseOn(t, watchedStore{under, w.d}, edits...)
+	w.with = func(edit func(*gatehouse.Config)) {
+		w.Service = houseOn(t, watchedStore{under, w.d}, append(edits, edit)...).Service
+	}
 	w.house.store, w.house.now = under, p.h.clock() // what the test itself looks at does not go wrong
 	if play.first != nil {
 		require.NoError(t, play.first(context.Background(), w))
@@ -518,4 +524,90 @@ func (p play) judge(t *testing.T, what string, c madeCall, how mishap, base outc
 	}
 	require.Equal(t, base.state, again.state, "%s: again", what)
 	require.Equal(t, base.shape, again.shape, "%s: again", what)
+}
+
+// TestEveryMethodRefuses calls every method without what it needs: a proof, an operator's name, a policy of tokens or of
+// the posture. Each says which, with the zero value, and does and tells nothing. (Row T3.)
+func TestEveryMethodRefuses(t *testing.T) {
+	t.Parallel()
+	prepared := prepare(t)
+	type lacks struct {
+		what string
+		in   func(w *world)
+		want func(method string) error // nil: it is not needed
+	}
+	face := func(face string, err error) func(string) error {
+		return func(method string) error {
+			if strings.HasPrefix(method, face+".") {
+				return err
+			}
+			return nil
+		}
+	}
+	unproven := func(w *world) { w.unproven = true }
+	judging := []string{"Service.Review", "Service.History", "Service.Require", "Service.Preview",
+		"Operator.AcceptRisk", "Operator.WithdrawRisk", "Operator.Fleet", "Operator.ShutOut", "Operator.Reviews"}
+	refused := 0
+	for _, l := range []lacks{
+		{"a proof", unproven, face("Owner", gatehouse.ErrStepUpRequired)},
+		{"a name", unproven, face("Operator", gatehouse.ErrInvalid)},
+		{"tokens", func(w *world) { w.with(func(c *gatehouse.Config) { c.Tokens = nil }) }, func(method string) error {
+			if strings.Contains(method, "Token") && !strings.HasSuffix(method, ".RevokeAllTokens") || method == "Service.RevokePresented" {
+				return gatehouse.ErrState
+			}
+			return nil
+		}},
+		{"a posture", func(w *world) { w.with(func(c *gatehouse.Config) { c.Posture = nil }) }, func(method string) error {
+			if slices.Contains(judging, method) {
+				return gatehouse.ErrState
+			}
+			return nil
+		}},
+	} {
+		for _, p := range plays {
+			want := l.want(p.name())
+			if want == nil {
+				continue
+			}
+			synctest.Test(t, func(t *testing.T) {
+				w := prepared.enter(t, p, 0, "")
+				before := w.state(true)
+				l.in(w)
+				o := p.perform(t, w, nil)
+				if p.name() == "Owner.Allowed" { // which says of a proof what it is enough for
+					require.NoError(t, o.err)
+				} else {
+					require.ErrorIs(t, o.err, want, "%s without %s", p.method, l.what)
+				}
+				require.True(t, isZero(o.value), "%s without %s: %+v", p.method, l.what, o.value)
+				require.Equal(t, before, o.state, "%s without %s", p.method, l.what)
+				require.Empty(t, o.told, "%s without %s", p.method, l.what)
+				refused++
+			})
+		}
+	}
+	require.Greater(t, refused, 80)
+}
+
+// TestPreviewRefuses: what the Service would refuse is refused as well where it is only tried out, whatever comes after it.
+func TestPreviewRefuses(t *testing.T) {
+	ctx := context.Background()
+	p := prepare(t)
+	add := gatehouse.AddingAuthenticator()
+	for what, c := range map[string]struct {
+		account string
+		changes []gatehouse.Change
+		want    error
+	}{
+		"a sixth authenticator":          {"plain", []gatehouse.Change{add, add, add, add, add, add}, gatehouse.ErrState},
+		"nobody's authenticator":         {"ada", []gatehouse.Change{gatehouse.RemovingAuthenticator("nobody's")}, gatehouse.ErrState},
+		"codes without an authenticator": {"plain", []gatehouse.Change{gatehouse.RegeneratingRecoveryCodes()}, gatehouse.ErrState},
+		"a reset of nothing":             {"plain", []gatehouse.Change{gatehouse.Resetting()}, gatehouse.ErrState},
+		"a control that is not there":    {"ada", []gatehouse.Change{gatehouse.AcceptingRisk("no such control", time.Time{})}, gatehouse.ErrInvalid},
+		"no change":                      {"ada", []gatehouse.Change{{}}, gatehouse.ErrInvalid},
+	} {
+		got, err := p.h.Preview(ctx, c.account, append(c.changes, gatehouse.ChangingPlan("other"))...)
+		require.ErrorIs(t, err, c.want, what)
+		require.True(t, isZero(got), what)
+	}
 }

@@ -87,7 +87,9 @@ func (s *shop) fresh() gatehouse.Proof {
 // ask sends a request through middleware to a handler that says "let in".
 func ask(t *testing.T, through func(http.Handler) http.Handler, edit func(*http.Request)) (*http.Response, string) {
 	t.Helper()
+	ran := false
 	h := through(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ran = true
 		grant, _ := httpguard.Grant(r.Context())
 		_, _ = io.WriteString(w, "let in: "+grant.AccountID)
 	}))
@@ -97,6 +99,11 @@ func ask(t *testing.T, through func(http.Handler) http.Handler, edit func(*http.
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
+	require.Equal(t, w.Code == http.StatusOK, ran, "whoever gets an answer of the handler has been let in: %d", w.Code)
+	if ran {
+		require.Contains(t, w.Body.String(), "let in: ")
+		require.Empty(t, w.Header().Get("WWW-Authenticate"))
+	}
 	return w.Result(), w.Body.String()
 }
 
@@ -107,8 +114,13 @@ func with(text string) func(*http.Request) {
 // problem reads a problem document, and asserts what all have.
 func problem(t *testing.T, resp *http.Response, body string) map[string]any {
 	t.Helper()
-	require.Equal(t, "application/problem+json", resp.Header.Get("Content-Type"))
-	require.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
+	want := http.Header{
+		"Content-Type": {"application/problem+json"}, "Cache-Control": {"no-store"}, "X-Content-Type-Options": {"nosniff"},
+	}
+	if challenge := resp.Header.Values("WWW-Authenticate"); len(challenge) > 0 {
+		want["Www-Authenticate"] = challenge[:1] // which the tests compare
+	}
+	require.Equal(t, want, resp.Header)
 	var p map[string]any
 	require.NoError(t, json.Unmarshal([]byte(body), &p))
 	require.EqualValues(t, resp.StatusCode, p["status"])
@@ -282,6 +294,58 @@ func TestFaults(t *testing.T) {
 	}
 	require.NotContains(t, s.faults.String(), token)
 	require.Equal(t, 3, strings.Count(s.faults.String(), "a check has failed"))
+}
+
+// TestEveryCall has the store fail at each call of each guard: nobody is let in, and nobody is told that a token is false
+// or a gate closed. (Row T3.)
+func TestEveryCall(t *testing.T) {
+	s := newShop(t)
+	token := s.token("projects:read")
+	s.proof = s.fresh()
+	for what, guard := range map[string]func(http.Handler) http.Handler{
+		"token": s.guard.Token("projects:read", nil), "step-up": s.guard.StepUp(time.Minute, true), "gate": s.guard.Gate("deploy.public"),
+	} {
+		calls := 0
+		s.Store.Inject(func(string) gatehousetest.Fault { calls++; return gatehousetest.None })
+		resp, _ := ask(t, guard, with("Bearer "+token))
+		require.Equal(t, 200, resp.StatusCode, what)
+		require.Positive(t, calls, what)
+		for n := 1; n <= calls; n++ {
+			s.faults.Reset()
+			s.Store.Inject(gatehousetest.Nth(n, gatehousetest.Fail))
+			resp, body := ask(t, guard, with("Bearer "+token))
+			require.Equal(t, 500, resp.StatusCode, "%s, call %d", what, n)
+			require.Equal(t, map[string]any{"type": "about:blank", "status": 500.0, "title": "It cannot be checked now whether this is allowed"},
+				problem(t, resp, body), "%s, call %d", what, n)
+			require.Empty(t, resp.Header.Get("WWW-Authenticate"))
+			require.Contains(t, s.faults.String(), "path=/projects/7 error=")
+			require.Contains(t, s.faults.String(), gatehousetest.ErrFault.Error())
+		}
+		s.Store.Inject(nil)
+	}
+}
+
+// TestDefaults has a guard that is told of nothing but its service: faults go to the program's log.
+func TestDefaults(t *testing.T) {
+	s := newShop(t)
+	token := s.token("projects:read")
+	g, err := httpguard.New(httpguard.Config{Service: s.Service.Service})
+	require.NoError(t, err)
+	resp, body := ask(t, g.Token("projects:read", nil), with("Bearer "+token))
+	require.Equal(t, 200, resp.StatusCode, body)
+	resp, _ = ask(t, g.Token("projects:write", nil), with("Bearer "+token))
+	require.Equal(t, `Bearer realm="api", error="insufficient_scope", scope="projects:write"`, resp.Header.Get("WWW-Authenticate"))
+
+	var out bytes.Buffer
+	was := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&out, nil)))
+	defer slog.SetDefault(was)
+	g, err = httpguard.New(httpguard.Config{Service: s.Service.Service})
+	require.NoError(t, err)
+	s.Store.Inject(func(string) gatehousetest.Fault { return gatehousetest.Fail })
+	resp, _ = ask(t, g.Token("projects:read", nil), with("Bearer "+token))
+	require.Equal(t, 500, resp.StatusCode)
+	require.Contains(t, out.String(), gatehousetest.ErrFault.Error())
 }
 
 // TestRefuse has the host answer with pages.

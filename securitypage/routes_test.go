@@ -16,6 +16,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/securitypage"
 	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -322,4 +323,30 @@ func untold() bool {
 			return false
 		}
 	}
+}
+
+// TestRetryAfter has the header say when another try makes sense: when a lock is over, and soon where too much is going on.
+func TestRetryAfter(t *testing.T) {
+	h := newHost(t, func(c *securitypage.Config) {
+		c.FirstFactor = func(*http.Request, string, string) (gatehouse.FirstFactor, error) {
+			return gatehouse.FirstFactor{}, gatehouse.ErrBusy
+		}
+	})
+	h.enrolled("ada")
+	in := h.signIn("ada")
+	var a answer
+	for range 6 {
+		require.Empty(t, a.header.Get("Retry-After"))
+		a = in.submit("/sign-in", "/sign-in", "code", "000000")
+	}
+	require.Equal(t, http.StatusTooManyRequests, a.status)
+	require.Equal(t, "31", a.header.Get("Retry-After"), "the lock is over in 30 s, and not sooner")
+
+	b := h.signIn("eve")
+	h.svc.Wait(time.Hour)
+	a = b.submit("/step-up", "/step-up", "step_up_password", password)
+	require.Equal(t, http.StatusServiceUnavailable, a.status, a.text())
+	require.Equal(t, "5", a.header.Get("Retry-After"))
+	a.header.Del("Retry-After")
+	hardened(t, a)
 }
