@@ -15,9 +15,10 @@
 // Nothing here keeps state. A code is used up only once that is stored: the caller saves it by
 // compare-and-swap before it lets anybody in, and counts the failures.
 //
-// [VerifyImported] is for hashes that another system made, until their codes are used or replaced.
+// [Foreign], [Params.HashForeign] and [VerifyImported] are for codes that another system made, until they are used or
+// replaced.
 //
-// Only Hash, Verify and VerifyImported run Argon2id (or bcrypt), each once a call, on the caller's
+// Only Hash, HashForeign, Verify and VerifyImported run Argon2id (or bcrypt), each once a call, on the caller's
 // goroutine and without a bound on how many run at once. With the default parameters a run takes 19
 // MiB and some tens of milliseconds; the largest a stored hash may ask for is 64 MiB, and [Memory] says what
 // one asks for. The caller bounds what there is of it in the process.
@@ -32,4 +33,6 @@ var (
 	ErrHash = errors.New("recovery: bad stored hash")
 	// ErrCode says that a text is not a recovery code, or that a Code is zero.
 	ErrCode = errors.New("recovery: not a recovery code")
+	// ErrGuessable says that another system's code is one of too few to be found by a hash of it or by trying.
+	ErrGuessable = errors.New("recovery: too easy to guess")
 )

@@ -36,10 +36,15 @@ func (p Params) Hash(c Code) (string, error) {
 	if c.IsZero() {
 		return "", fmt.Errorf("%w: the zero Code", ErrCode)
 	}
+	return p.hash([]byte(c.text())), nil
+}
+
+// hash writes the PHC string of what is hashed, which has been checked with p.
+func (p Params) hash(what []byte) string {
 	var salt [saltSize]byte
 	_, _ = rand.Read(salt[:]) // never fails: the process ends instead
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.Memory, p.Time, p.Threads,
-		unpadded.EncodeToString(salt[:]), unpadded.EncodeToString(p.tag(c, salt))), nil
+		unpadded.EncodeToString(salt[:]), unpadded.EncodeToString(p.tag(what, salt)))
 }
 
 // Verify reports whether hash was made of c. Its error is ErrHash if hash is not exactly what Hash
@@ -51,7 +56,11 @@ func Verify(hash string, c Code) (bool, error) {
 	if err != nil || c.IsZero() {
 		return false, err
 	}
-	return subtle.ConstantTimeCompare(h.params.tag(c, h.salt), h.tag[:]) == 1, nil
+	return h.matches([]byte(c.text())), nil
+}
+
+func (h stored) matches(what []byte) bool {
+	return subtle.ConstantTimeCompare(h.params.tag(what, h.salt), h.tag[:]) == 1
 }
 
 // CheckHash returns ErrHash unless Verify can use hash. It does not run Argon2id.
@@ -72,9 +81,9 @@ func Memory(hash string) int {
 	return int(kib) << 10
 }
 
-// tag is the one place where Argon2id runs. The parameters have been checked: IDKey would panic.
-func (p Params) tag(c Code, salt [saltSize]byte) []byte {
-	return argon2.IDKey([]byte(c.text()), salt[:], p.Time, p.Memory, p.Threads, tagSize)
+// tag runs Argon2id. The parameters have been checked: IDKey would panic.
+func (p Params) tag(what []byte, salt [saltSize]byte) []byte {
+	return argon2.IDKey(what, salt[:], p.Time, p.Memory, p.Threads, tagSize)
 }
 
 // stored is what a PHC string says.
@@ -89,7 +98,7 @@ func parse(hash string) (stored, error) {
 	if len(hash) > maxHash {
 		return stored{}, fmt.Errorf("%w: longer than %d bytes", ErrHash, maxHash)
 	}
-	params, salt, tag, err := parsePHC(hash)
+	params, salt, tag, err := parsePHC(hash, maxThreads)
 	if err != nil {
 		return stored{}, err
 	}
@@ -103,7 +112,7 @@ func parse(hash string) (stored, error) {
 // parsePHC reads an Argon2id hash up to its salt and tag. The versions, key IDs, associated data and
 // orders of parameters that the PHC string format allows are refused. Errors say nothing of the hash
 // itself.
-func parsePHC(hash string) (p Params, salt, tag string, err error) {
+func parsePHC(hash string, mostThreads uint8) (p Params, salt, tag string, err error) {
 	rest, isArgon2id := strings.CutPrefix(hash, "$argon2id$v=19$m=")
 	memory, rest, _ := strings.Cut(rest, ",t=")
 	time, rest, _ := strings.Cut(rest, ",p=")
@@ -117,7 +126,7 @@ func parsePHC(hash string) (p Params, salt, tag string, err error) {
 	t, ok2 := number(time, 32)
 	n, ok3 := number(threads, 8)
 	p = Params{Memory: uint32(m), Time: uint32(t), Threads: uint8(n)}
-	if !ok1 || !ok2 || !ok3 || p.Check() != nil {
+	if !ok1 || !ok2 || !ok3 || p.check(mostThreads) != nil {
 		return Params{}, "", "", fmt.Errorf("%w: a parameter is no number or out of bounds", ErrHash)
 	}
 	return p, salt, tag, nil

@@ -31,9 +31,11 @@ type Params struct {
 func DefaultParams() Params { return Params{Memory: 19456, Time: 2, Threads: 1} }
 
 // Check returns ErrParams unless Hash can use p.
-func (p Params) Check() error {
-	if p.Threads < 1 || p.Threads > maxThreads {
-		return fmt.Errorf("%w: not 1 to %d threads", ErrParams, maxThreads)
+func (p Params) Check() error { return p.check(maxThreads) }
+
+func (p Params) check(mostThreads uint8) error {
+	if p.Threads < 1 || p.Threads > mostThreads {
+		return fmt.Errorf("%w: not 1 to %d threads", ErrParams, mostThreads)
 	}
 	if p.Time < 1 || p.Time > maxTime {
 		return fmt.Errorf("%w: not 1 to %d passes", ErrParams, maxTime)
