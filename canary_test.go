@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
 	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
@@ -176,54 +177,64 @@ func TestCanary(t *testing.T) {
 	status := must(h.Status(ctx, o.id))
 	activity := must(h.Activity(ctx, o.id))
 	require.NotEmpty(t, activity)
-	imported := gatehouse.Import{Secret: enr.Secret(), Name: "Old", RecoveryHashes: []string{"$2a$"}}
+	imported := gatehouse.Import{
+		Authenticators: []gatehouse.ImportAuthenticator{{Secret: enr.Secret(), Name: "Old"}}, RecoveryCodes: []recovery.Foreign{recovery.ForeignCode(o.raw["code"])},
+	}
+
+	brought, err := h.Operator("migration").Import(ctx, "user-7", gatehouse.Import{Close: true})
+	require.NoError(t, err)
+	o.add("operator's code", brought.Code.Reveal())
+	o.add("operator's code", strings.ReplaceAll(brought.Code.Reveal(), "-", ""))
 
 	values := map[string][]any{
-		"Authenticator":  nest(status.Authenticators[0]),
-		"Challenge":      nest(ch),
-		"ChallengeToken": nest(ch.Token),
-		"Config":         nest(config),
-		"DeniedError":    nest(*denied.(*gatehouse.DeniedError)),
-		"MissingError":   nest(gatehouse.MissingError{AccountID: "user-42"}),
-		"SignIn":         nest(must(h.Before(ctx, o.id))),
-		"Enrol":          nest(gatehouse.Enrol{Label: "ada"}),
-		"Enrolling":      nest(gatehouse.Enrolling{ID: enr.ID}),
-		"Enrolment":      nest(enr),
-		"Event":          nest(activity[0]),
-		"EventKind":      nest(gatehouse.Verified),
-		"FirstFactor":    nest(gatehouse.FirstFactor{Method: "pwd", At: h.clock()}),
-		"Import":         nest(imported),
-		"Method":         nest(gatehouse.TOTP),
-		"MethodState":    nest(status.TOTP),
-		"NewCodes":       nest(fresh),
-		"Observer":       nest[gatehouse.Observer](gatehouse.LogEvents(slog.New(slog.NewTextHandler(o.events, nil)))),
-		"ObserverFunc":   nest(gatehouse.ObserverFunc(func(context.Context, gatehouse.Event) {})),
-		"Operator":       nest(h.Operator("op-1").Because("lost phone")),
-		"Option":         nest(gatehouse.InSession("session-1")),
-		"Owner":          nest(h.Owner(o.proof, gatehouse.InSession("session-1"))),
-		"Proof":          nest(o.proof),
-		"RecoverySet":    nest(status.RecoveryCodes),
-		"Resealed":       nest(gatehouse.Resealed{Seen: 1}),
-		"Restoration":    nest(gatehouse.Restoration{RevokeTokens: true}),
-		"Restored":       nest(gatehouse.Restored{Seen: 1}),
-		"Reset":          nest(gatehouse.Reset{CodeUsed: true}),
-		"Service":        append(nest(svc), nest(h.Service)...),
-		"Status":         nest(status),
-		"Step":           nest(ch.Step),
-		"TokenChoice":    nest(gatehouse.KeepTokens),
-		"Verification":   nest(v),
-		"Grant":          nest(must(quiet.AuthenticateToken(ctx, o.minted.Token.Reveal()))),
-		"MintedToken":    nest(o.minted),
-		"Rotation":       nest(gatehouse.Rotation{}),
-		"TokenInfo":      nest(o.minted.Info),
-		"TokenState":     nest(gatehouse.TokenActive),
-		"TokenSweep":     nest(gatehouse.TokenSweep{Seen: 1}),
-		"Change":         nest(gatehouse.AddingAuthenticator()),
-		"Fleet":          nest(gatehouse.Fleet{Cursor: o.id}),
-		"GateError":      nest(gatehouse.GateError{}),
-		"Allowed":        nest(gatehouse.Allowed{}),
-		"Proven":         nest(must(h.CheckProof(ctx, o.proof, 0))),
-		"Snapshot":       nest(gatehouse.Snapshot{Level: 1}),
+		"Authenticator":       nest(status.Authenticators[0]),
+		"Challenge":           nest(ch),
+		"ChallengeToken":      nest(ch.Token),
+		"Config":              nest(config),
+		"DeniedError":         nest(*denied.(*gatehouse.DeniedError)),
+		"MissingError":        nest(gatehouse.MissingError{AccountID: "user-42"}),
+		"SignIn":              nest(must(h.Before(ctx, o.id))),
+		"Enrol":               nest(gatehouse.Enrol{Label: "ada"}),
+		"Enrolling":           nest(gatehouse.Enrolling{ID: enr.ID}),
+		"Enrolment":           nest(enr),
+		"Event":               nest(activity[0]),
+		"EventKind":           nest(gatehouse.Verified),
+		"FirstFactor":         nest(gatehouse.FirstFactor{Method: "pwd", At: h.clock()}),
+		"Import":              nest(imported),
+		"ImportAuthenticator": nest(imported.Authenticators[0]),
+		"ImportOutcome":       nest(gatehouse.ImportWeak),
+		"ImportResult":        nest(brought),
+		"Method":              nest(gatehouse.TOTP),
+		"MethodState":         nest(status.TOTP),
+		"NewCodes":            nest(fresh),
+		"Observer":            nest[gatehouse.Observer](gatehouse.LogEvents(slog.New(slog.NewTextHandler(o.events, nil)))),
+		"ObserverFunc":        nest(gatehouse.ObserverFunc(func(context.Context, gatehouse.Event) {})),
+		"Operator":            nest(h.Operator("op-1").Because("lost phone")),
+		"Option":              nest(gatehouse.InSession("session-1")),
+		"Owner":               nest(h.Owner(o.proof, gatehouse.InSession("session-1"))),
+		"Proof":               nest(o.proof),
+		"RecoverySet":         nest(status.RecoveryCodes),
+		"Resealed":            nest(gatehouse.Resealed{Seen: 1}),
+		"Restoration":         nest(gatehouse.Restoration{RevokeTokens: true}),
+		"Restored":            nest(gatehouse.Restored{Seen: 1}),
+		"Reset":               nest(gatehouse.Reset{CodeUsed: true}),
+		"Service":             append(nest(svc), nest(h.Service)...),
+		"Status":              nest(status),
+		"Step":                nest(ch.Step),
+		"TokenChoice":         nest(gatehouse.KeepTokens),
+		"Verification":        nest(v),
+		"Grant":               nest(must(quiet.AuthenticateToken(ctx, o.minted.Token.Reveal()))),
+		"MintedToken":         nest(o.minted),
+		"Rotation":            nest(gatehouse.Rotation{}),
+		"TokenInfo":           nest(o.minted.Info),
+		"TokenState":          nest(gatehouse.TokenActive),
+		"TokenSweep":          nest(gatehouse.TokenSweep{Seen: 1}),
+		"Change":              nest(gatehouse.AddingAuthenticator()),
+		"Fleet":               nest(gatehouse.Fleet{Cursor: o.id}),
+		"GateError":           nest(gatehouse.GateError{}),
+		"Allowed":             nest(gatehouse.Allowed{}),
+		"Proven":              nest(must(h.CheckProof(ctx, o.proof, 0))),
+		"Snapshot":            nest(gatehouse.Snapshot{Level: 1}),
 		// What the exported types hold.
 		"totp.Secret": nest(enr.Secret()), "totp.QR": nest(enr.QR()), "totp.Key": nest(o.key), "tokens.Token": nest(o.minted.Token), "recovery.Codes": nest(o.codes),
 		"recovery.Code": nest(o.codes[0]), "*keyring.Ring": nest(h.keys), "storage.Store": nest(h.store),
@@ -242,7 +253,7 @@ func TestCanary(t *testing.T) {
 	// An encoder that is handed a secret says so.
 	for name, value := range map[string]any{
 		"Proof": o.proof, "ChallengeToken": ch.Token, "Challenge": ch, "Verification": v, "NewCodes": fresh, "Enrolment": enr, "Config.Keys": h.keys,
-		"Import": imported, "MintedToken": o.minted,
+		"Import": imported, "ImportResult": brought, "MintedToken": o.minted,
 	} {
 		_, err := json.Marshal(value)
 		require.Error(t, err, name)

@@ -37,7 +37,7 @@ const (
 	AccountSuspended          = EventKind(core.WasSuspended)
 	AccountResumed            = EventKind(core.WasResumed)
 	KeyMoved                  = EventKind(core.KeyMoved)
-	AccountImported           = EventKind(core.WasImported)
+	AccountImported           = EventKind(core.WasImported) // the authenticator if it was one, and CodesLeft; OperatorCodeMade follows where it was closed
 	AccountDeleted            = EventKind(core.WasDeleted)
 	AccountRestored           = EventKind(core.WasRestored)   // AfterRestore: the owner may have no recovery codes any more
 	SecondFactorMissing       = EventKind(core.FactorMissing) // the host expects one, and the store has none: see MissingError
@@ -85,7 +85,7 @@ type Event struct {
 	OperatorID        string
 	Reason            string    // an operator's
 	Why               string    // why a code was denied; not in Activity
-	CodesLeft         int       // of RecoveryCodeUsed and RecoveryCodesLow; not in Activity
+	CodesLeft         int       // of RecoveryCodeUsed, RecoveryCodesLow and AccountImported; not in Activity
 	RetryAt           time.Time // not in Activity
 	Count             int       // how many events a run stands for; at least 1
 	First             time.Time // when the first of a run was; zero where Count is 1
@@ -118,7 +118,7 @@ func (e Event) LogValue() slog.Value {
 	add("operator", e.OperatorID)
 	add("reason", e.Reason)
 	add("why", e.Why)
-	if e.Kind == RecoveryCodeUsed || e.Kind == RecoveryCodesLow {
+	if e.Kind == RecoveryCodeUsed || e.Kind == RecoveryCodesLow || e.Kind == AccountImported {
 		attrs = append(attrs, slog.Int("codes_left", e.CodesLeft))
 	}
 	if !e.RetryAt.IsZero() {

@@ -169,7 +169,7 @@ func TestEvents(t *testing.T) {
 	told("verified, operator code", "operator code used, support")
 	require.NoError(t, op.DeleteAccount(ctx, "u"))
 	told("deleted, support, ticket 9")
-	require.NoError(t, op.Import(ctx, "u", gatehouse.Import{Secret: totp.GenerateSecret(), Name: "Old app"}))
+	_ = must(op.Import(ctx, "u", importing(gatehouse.ImportAuthenticator{Secret: totp.GenerateSecret(), Name: "Old app"})))
 	told("imported, Old app, support, ticket 9")
 }
 

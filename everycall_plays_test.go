@@ -406,7 +406,25 @@ var plays = []play{
 	}},
 	{method: "Operator.DeleteAccount", run: func(ctx context.Context, w *world) (any, error) { return done(w.op().DeleteAccount(ctx, "ada")) }},
 	{method: "Operator.Import", run: func(ctx context.Context, w *world) (any, error) {
-		return done(w.op().Import(ctx, "imported", gatehouse.Import{Secret: importedSecret}))
+		return w.op().Import(ctx, "imported", importing(gatehouse.ImportAuthenticator{Secret: importedSecret}))
+	}},
+	{method: "Operator.Import/with codes", run: func(ctx context.Context, w *world) (any, error) {
+		return w.op().Import(ctx, "imported", importedWithCodes())
+	}},
+	{method: "Operator.Import/again, with more", first: func(ctx context.Context, w *world) error {
+		_, err := w.op().Import(ctx, "imported", importing(gatehouse.ImportAuthenticator{Secret: importedSecret}))
+		return err
+	}, run: func(ctx context.Context, w *world) (any, error) {
+		return w.op().Import(ctx, "imported", importedWithCodes())
+	}},
+	{method: "Operator.Import/closes", run: func(ctx context.Context, w *world) (any, error) {
+		return w.op().Import(ctx, "imported", gatehouse.Import{Close: true})
+	}},
+	{method: "Service.StepUp/an imported code of eight digits", first: func(ctx context.Context, w *world) error {
+		_, err := w.op().Import(ctx, "imported", importedWithCodes())
+		return err
+	}, run: func(ctx context.Context, w *world) (any, error) {
+		return w.StepUp(ctx, "imported", "12345678")
 	}},
 	{method: "Operator.PasswordChanged/tokens stay", run: func(ctx context.Context, w *world) (any, error) {
 		return done(w.op().PasswordChanged(ctx, "pia", gatehouse.KeepTokens))
@@ -457,4 +475,10 @@ var plays = []play{
 		}
 		return seen, nil
 	}},
+}
+
+func importedWithCodes() gatehouse.Import {
+	in := importing(gatehouse.ImportAuthenticator{Secret: importedSecret})
+	in.RecoveryCodes = inPlain("k3j9w0qx", "12345678")
+	return in
 }

@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -180,20 +182,23 @@ func ExampleOperator_DeleteAccount() {
 func ExampleOperator_Import() {
 	ctx := context.Background()
 	svc := gatehousetest.New(&testing.T{})
-	secret, err := totp.ParseSecret("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ") // the old system's row
+	secret, _, err := totp.ParseImported("gezd-gnbv-gy3t-qojq\n") // the old system's row
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err) // it is left out, and the account closed
 	}
-	err = svc.Operator("migration").Import(ctx, "user-7", gatehouse.Import{
-		Secret:         secret,
-		LastStep:       totp.Step(svc.Now()) - 1,
-		RecoveryHashes: []string{"$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"},
+	result, err := svc.Operator("migration").Import(ctx, "user-7", gatehouse.Import{
+		Authenticators: []gatehouse.ImportAuthenticator{{Secret: secret, LastStep: totp.Step(svc.Now()) - 1}},
+		RecoveryCodes: []recovery.Foreign{
+			recovery.ForeignHash("$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", 0),
+			recovery.ForeignHash("5f4dcc3b5aa765d61d8327deb882cf99", 0),
+		},
+		Close: true, CodeLife: 14 * 24 * time.Hour,
 	})
-	fmt.Println(err)
+	fmt.Println(result.Authenticators, result.RecoveryCodes, result.Closed, err)
 	v, err := svc.StepUp(ctx, "user-7", "U*U")
 	fmt.Println(v.Method, v.CodesLeft, err)
 	// Output:
-	// <nil>
+	// [weak] [brought bad-hash] false <nil>
 	// recovery code 0 <nil>
 }
 

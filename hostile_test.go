@@ -252,16 +252,39 @@ var places = func() map[string]place {
 		}, nil},
 		"Operator.DeleteAccount/account": {func(o *owner, s string) error { return operator(o).DeleteAccount(ctx, s) }, named(nil)},
 		"Operator.Import/account": {func(o *owner, s string) error {
-			return operator(o).Import(ctx, s, gatehouse.Import{Secret: totp.GenerateSecret()})
+			_, err := operator(o).Import(ctx, s, importing(gatehouse.ImportAuthenticator{Secret: totp.GenerateSecret()}))
+			return err
 		}, named(nil)},
 		"Operator.Import/name": {func(o *owner, s string) error {
-			err := operator(o).Import(ctx, "imported", gatehouse.Import{Secret: totp.GenerateSecret(), Name: s})
+			_, err := operator(o).Import(ctx, "imported", importing(gatehouse.ImportAuthenticator{Secret: totp.GenerateSecret(), Name: s}))
 			require.NoError(o.h.t, operator(o).DeleteAccount(ctx, "imported"))
 			return err
 		}, nil},
 		"Operator.Import/hash": {func(o *owner, s string) error {
-			return operator(o).Import(ctx, "imported", gatehouse.Import{Secret: totp.GenerateSecret(), RecoveryHashes: []string{s}})
-		}, always(gatehouse.ErrInvalid)},
+			in := importing(gatehouse.ImportAuthenticator{Secret: totp.GenerateSecret()})
+			in.RecoveryCodes = []recovery.Foreign{recovery.ForeignHash(s, 0)}
+			r, err := operator(o).Import(ctx, "imported", in)
+			require.Equal(o.h.t, []gatehouse.ImportOutcome{gatehouse.ImportBadHash}, r.RecoveryCodes)
+			require.NoError(o.h.t, operator(o).DeleteAccount(ctx, "imported"))
+			return err
+		}, always(nil)},
+		"Operator.Import/code": {func(o *owner, s string) error {
+			in := importing(gatehouse.ImportAuthenticator{Secret: totp.GenerateSecret()})
+			in.RecoveryCodes = []recovery.Foreign{recovery.ForeignCode(s)}
+			r, err := operator(o).Import(ctx, "imported", in)
+			require.Len(o.h.t, r.RecoveryCodes, 1)
+			require.NoError(o.h.t, operator(o).DeleteAccount(ctx, "imported"))
+			return err
+		}, always(nil)},
+		"Operator.Import/secret": {func(o *owner, s string) error {
+			secret, _, _ := totp.ParseImported(s)
+			in := importing(gatehouse.ImportAuthenticator{Secret: secret})
+			in.Close = true
+			r, err := operator(o).Import(ctx, "imported", in)
+			require.Equal(o.h.t, r.Authenticators[0].Brought(), !r.Closed)
+			require.NoError(o.h.t, operator(o).DeleteAccount(ctx, "imported"))
+			return err
+		}, always(nil)},
 	}
 }()
 

@@ -2,93 +2,307 @@ package gatehouse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/queue"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
-// maxImported bounds the hashes of an imported set: a wrong code is compared with each of them.
-const maxImported = 16
-
 // Import is what another system had of an account.
 type Import struct {
-	// Secret is that of the authenticator app, of at least 16 bytes. There is no default.
+	// Authenticators are the account's apps there. An account has at most 5 here.
+	Authenticators []ImportAuthenticator
+	// RecoveryCodes are its unused codes, at most 16. They work once each, as that system's users typed them, and
+	// only beside an authenticator. Of eight digits they are taken only where no authenticator shows eight. Defaults to
+	// none.
+	RecoveryCodes []recovery.Foreign
+	// Close closes the account where no authenticator of it can be brought: the second step is needed, and the code
+	// in the result is all that answers it. Without Close such an account is ErrInvalid and stays as it was, which
+	// leaves it to the password alone.
+	Close bool
+	// CodeLife is how long that code works, an hour to 90 days. Defaults to 24 hours.
+	CodeLife time.Duration
+}
+
+// ImportAuthenticator is one authenticator app of another system.
+type ImportAuthenticator struct {
+	// Secret is what totp.ParseImported reads. One of under 16 bytes makes a weak authenticator: it works, and the
+	// review asks to pair it again. The zero Secret is left out and named in the result.
 	Secret totp.Secret
-	// Algorithm and Digits are what the app was given. Default to SHA-1 and 6. Codes of another
-	// period than 30 seconds cannot be imported.
+	// Algorithm, Digits and Period are what the app was given. Default to SHA-1, 6 and 30 seconds. Another Period
+	// cannot be brought.
 	Algorithm totp.Algorithm
 	Digits    int
-	// LastStep is the step (Unix seconds over 30) of the last accepted code, so that it cannot be used
-	// again here. Defaults to the present one and the window ahead of it: whatever was accepted so far
+	Period    time.Duration
+	// LastStep is the step (Unix seconds over 30, not seconds or milliseconds) of the last accepted code, so that it
+	// cannot be used again here. Defaults to the present one and the window ahead of it: whatever was accepted so far
 	// is used up, and the owner's next code may have to wait for a minute.
 	LastStep int64
 	// Name is as in Enrol.
 	Name string
-	// RecoveryHashes are at most 16 hashes of unused codes, bcrypt or Argon2id (see
-	// recovery.CheckImported). The codes work once each, as that system's users typed them. Codes of
-	// six or eight digits alone are taken for TOTP codes and cannot be redeemed. Defaults to none.
-	RecoveryHashes []string
 }
 
-// Import turns two-factor on for an account with what another system had: its owner signs in as
-// before. It never replaces anything: ErrState says that the account has a second factor here.
-// ErrInvalid says that something of it is out of bounds.
-func (o Operator) Import(ctx context.Context, account string, in Import) error {
-	if in.Name == "" {
-		in.Name = defaultName
-	}
-	if in.Digits == 0 {
-		in.Digits = defaultDigits
-	}
-	key := totp.Key{Secret: in.Secret, Algorithm: in.Algorithm, Digits: in.Digits}
-	if err := key.Check(); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	if err := core.CheckName(in.Name); err != nil {
-		return err
-	}
-	if in.LastStep < 0 {
-		return fmt.Errorf("%w: negative last step", ErrInvalid)
-	}
-	if in.LastStep == 0 {
-		in.LastStep = totp.Step(o.s.now()) + int64(o.s.window.Ahead)
-	}
-	codes, err := importedSet(in.RecoveryHashes)
+// ImportOutcome says what became of one part of an Import. The text of each is stable.
+type ImportOutcome string
+
+const (
+	ImportBrought = ImportOutcome(core.ImportBrought) // it works from now on
+	ImportWeak    = ImportOutcome(core.ImportWeak)    // it works as well, and its secret is short: ask the owner to pair again
+	ImportThere   = ImportOutcome(core.ImportThere)   // the account has this authenticator already
+
+	// What was left out, and why.
+	ImportDuplicate       = ImportOutcome(core.ImportDuplicate)       // it stands before in the same list
+	ImportTooMany         = ImportOutcome(core.ImportTooMany)         // over 5 authenticators, or 16 codes
+	ImportBadSecret       = ImportOutcome(core.ImportBadSecret)       // none, or one of under 80 bits
+	ImportBadPeriod       = ImportOutcome(core.ImportBadPeriod)       // codes of another period than 30 seconds
+	ImportBadParameters   = ImportOutcome(core.ImportBadParameters)   // an algorithm, or a number of digits, that is not there here
+	ImportBadCode         = ImportOutcome(core.ImportBadCode)         // no code: empty, too long, or with control characters
+	ImportBadHash         = ImportOutcome(core.ImportBadHash)         // a hash of another kind, or out of bounds
+	ImportGuessable       = ImportOutcome(core.ImportGuessable)       // six digits, and others that are as easy to guess
+	ImportEightDigits     = ImportOutcome(core.ImportEightDigits)     // authenticators and recovery codes would both be of eight digits
+	ImportHasCodes        = ImportOutcome(core.ImportHasCodes)        // the account has recovery codes, to which none are added
+	ImportNoAuthenticator = ImportOutcome(core.ImportNoAuthenticator) // recovery codes without an authenticator open nothing
+)
+
+// Brought reports whether it works from this import on.
+func (o ImportOutcome) Brought() bool { return core.ImportOutcome(o).Brought() }
+
+// ImportResult says what an import has done. It holds no secret but Code.
+type ImportResult struct {
+	Authenticators []ImportOutcome // of each of Import.Authenticators, in their order
+	RecoveryCodes  []ImportOutcome // of each of Import.RecoveryCodes
+	// Closed says that no authenticator answers the second step. Code is the operator's code then, which
+	// RedeemOperatorCode takes until CodeExpires, as after Reset: hand it to the owner on a channel that the password
+	// does not open. It is set only by the import that has closed the account; for another code use Reset.
+	Closed      bool
+	Code        recovery.Code
+	CodeExpires time.Time
+}
+
+// Import turns two-factor on for an account with what another system had, so that its owner signs in as before. What
+// cannot be brought is left out and named in the result, and the rest is imported: read the result of each account.
+//
+// It replaces nothing. Run again it adds what is not there yet, and the same import twice changes nothing; an account
+// that Import has closed it opens with an authenticator that can be brought now. ErrState says that something would be
+// added where that must not be: to a suspended account, to one whose second factor its owner or an operator has changed
+// or turned off since the last import, or to one that has a second factor and was never imported. ErrInvalid says that a name, a last step or CodeLife is out of bounds, or
+// that no authenticator can be brought and Close is not set.
+func (o Operator) Import(ctx context.Context, account string, in Import) (ImportResult, error) {
+	m, err := o.newMigration(in)
 	if err != nil {
+		return ImportResult{}, err
+	}
+	if err := o.by.Check(); err != nil {
+		return ImportResult{}, err
+	}
+	var result ImportResult
+	err = o.s.apply(ctx, account, transition{
+		prepare: func(ctx context.Context, a core.Account, _ core.Env) error { return m.prepare(ctx, o.s, a) },
+		slow:    func(core.Account, core.Env) work { return m.slow(o.s) },
+		step: func(a core.Account, env core.Env) (core.Account, error) {
+			next := a.Import(o.by, m.brings(), env)
+			result = m.result(next)
+			return next, nil
+		},
+	})
+	if err != nil {
+		return ImportResult{}, err
+	}
+	return result, nil
+}
+
+// migration is an Import on its way. What takes keys or Argon2id it does once, however often it is tried.
+type migration struct {
+	in      Import
+	auths   []core.Authenticator // of in.Authenticators; sealed once they are to be brought
+	offered []core.Offered
+	hashes  []string // of in.RecoveryCodes, once they are to be brought
+	codes   []core.Offered
+	setID   string
+	code    recovery.Code // of an account that is closed
+	slot    core.Slot
+
+	keys map[string]totp.Key // of the account's own authenticators, by ID
+	plan core.ImportPlan
+}
+
+// newMigration checks what can be checked without the account.
+func (o Operator) newMigration(in Import) (*migration, error) {
+	if in.CodeLife == 0 && in.Close {
+		in.CodeLife = core.DefaultImportLife
+	}
+	if in.Close != (in.CodeLife != 0) || in.Close && (in.CodeLife < core.MinImportLife || in.CodeLife > core.MaxImportLife) {
+		return nil, fmt.Errorf("%w: CodeLife goes with Close, and is %v to %v", ErrInvalid, core.MinImportLife, core.MaxImportLife)
+	}
+	m := &migration{in: in, setID: newID(), keys: map[string]totp.Key{}, hashes: make([]string, len(in.RecoveryCodes))}
+	now := o.s.now()
+	for i, x := range in.Authenticators {
+		if x.Name == "" {
+			x.Name = defaultName
+		}
+		if err := core.CheckName(x.Name); err != nil {
+			return nil, fmt.Errorf("%w (authenticator %d)", err, i+1)
+		}
+		// What is further ahead no right clock has accepted: seconds or milliseconds, for which no code would ever work.
+		if x.LastStep < 0 || x.LastStep > totp.Step(now.Add(core.Ahead))+int64(o.s.window.Ahead) {
+			return nil, fmt.Errorf("%w: the last step of authenticator %d is negative or in the future: a step is Unix seconds over 30", ErrInvalid, i+1)
+		}
+		if x.LastStep == 0 {
+			x.LastStep = totp.Step(now) + int64(o.s.window.Ahead)
+		}
+		if x.Digits == 0 {
+			x.Digits = defaultDigits
+		}
+		m.auths = append(m.auths, core.Authenticator{
+			ID: newID(), Name: x.Name, Algorithm: x.Algorithm, Digits: x.Digits, Weak: x.Secret.Weak(), Last: x.LastStep,
+		})
+		m.offered = append(m.offered, core.Offered{Outcome: m.offeredAuthenticator(x), Weak: x.Secret.Weak(), Digits: x.Digits})
+	}
+	for i, code := range in.RecoveryCodes {
+		offered := core.Offered{Outcome: offeredCode(in.RecoveryCodes[:i], code)}
+		if code.EightDigits() {
+			offered.Digits = 8
+		}
+		m.codes = append(m.codes, offered)
+	}
+	return m, nil
+}
+
+// offeredAuthenticator says why the next authenticator cannot be brought to any account, "" if it can.
+func (m *migration) offeredAuthenticator(x ImportAuthenticator) core.ImportOutcome {
+	err := totp.Key{Secret: x.Secret, Algorithm: x.Algorithm, Digits: x.Digits, Weak: x.Secret.Weak()}.Check()
+	switch {
+	case errors.Is(err, totp.ErrSecret):
+		return core.ImportBadSecret
+	case err != nil:
+		return core.ImportBadParameters
+	case x.Period != 0 && x.Period != totp.Period:
+		return core.ImportBadPeriod
+	}
+	for i, before := range m.offered {
+		if before.Outcome == "" && m.in.Authenticators[i].Secret.Reveal() == x.Secret.Reveal() {
+			return core.ImportDuplicate
+		}
+	}
+	return ""
+}
+
+func offeredCode(before []recovery.Foreign, code recovery.Foreign) core.ImportOutcome {
+	switch err := code.Check(); {
+	case errors.Is(err, recovery.ErrGuessable):
+		return core.ImportGuessable
+	case errors.Is(err, recovery.ErrHash):
+		return core.ImportBadHash
+	case err != nil:
+		return core.ImportBadCode
+	}
+	for _, b := range before {
+		if b.Check() == nil && b.Same(code) {
+			return core.ImportDuplicate
+		}
+	}
+	return ""
+}
+
+// prepare plans the import for an account, and seals what the plan brings.
+func (m *migration) prepare(ctx context.Context, s *Service, a core.Account) (err error) {
+	if err := s.openKeys(ctx, a, m.keys); err != nil {
 		return err
 	}
-	auth := core.Authenticator{ID: newID(), Name: in.Name, Algorithm: in.Algorithm, Digits: in.Digits, Last: in.LastStep}
-	return o.change(ctx, account,
-		func(ctx context.Context, a core.Account, _ core.Env) error {
-			if err := a.CanImport(); err != nil || auth.Sealed != nil {
+	for i, x := range m.in.Authenticators {
+		m.offered[i].There = slices.ContainsFunc(a.Authenticators, func(auth core.Authenticator) bool {
+			return m.keys[auth.ID].Secret.Reveal() == x.Secret.Reveal()
+		})
+	}
+	if m.plan, err = a.PlanImport(m.offered, m.codes); err != nil {
+		return err
+	}
+	if m.plan.Close && !m.in.Close {
+		return fmt.Errorf("%w: no authenticator can be brought (%v), and Close is not set", ErrInvalid, m.plan.Authenticators)
+	}
+	for i, outcome := range m.plan.Authenticators {
+		if outcome.Brought() && m.auths[i].Sealed == nil {
+			if err := s.sealSecret(ctx, a.ID, &m.auths[i], m.in.Authenticators[i].Secret); err != nil {
 				return err
 			}
-			return o.s.sealSecret(ctx, account, &auth, in.Secret)
-		},
-		func(a core.Account, env core.Env) (core.Account, error) { return a.Import(o.by, auth, codes, env) })
+		}
+	}
+	return nil
 }
 
-// importedSet returns the set of another system's hashes, nil for none. Its selectors only keep the
-// slots apart: the codes have none.
-func importedSet(hashes []string) (*core.RecoverySet, error) {
-	if len(hashes) == 0 {
-		return nil, nil
-	}
-	if len(hashes) > maxImported {
-		return nil, fmt.Errorf("%w: over %d recovery codes", ErrInvalid, maxImported)
-	}
-	set := &core.RecoverySet{ID: newID()}
-	for i, hash := range hashes {
-		if err := recovery.CheckImported(hash); err != nil {
-			return nil, fmt.Errorf("%w: recovery code %d: %w", ErrInvalid, i+1, err)
+// slow returns what the plan takes Argon2id for, nil once it is done.
+func (m *migration) slow(s *Service) work {
+	var unhashed []int
+	for i, outcome := range m.plan.Codes {
+		if outcome.Brought() && m.hashes[i] == "" {
+			unhashed = append(unhashed, i)
 		}
-		if slices.Contains(hashes[:i], hash) {
-			return nil, fmt.Errorf("%w: recovery code %d stands twice", ErrInvalid, i+1)
-		}
-		set.Slots = append(set.Slots, core.Slot{Selector: string(rune('A' + i)), Hash: hash})
 	}
-	return set, nil
+	closes := m.plan.Close && m.slot.Hash == ""
+	if len(unhashed) == 0 && !closes {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		for _, i := range unhashed {
+			var hash string
+			var err error
+			gateErr := argon2(ctx, queue.Make, int(s.recovery.Memory)<<10, func() { hash, err = s.recovery.HashForeign(m.in.RecoveryCodes[i]) })
+			if err := errors.Join(gateErr, err); err != nil {
+				return err
+			}
+			m.hashes[i] = hash
+		}
+		if !closes {
+			return nil
+		}
+		code := recovery.Generate()[0]
+		made, err := s.hashCodes(ctx, recovery.Codes{code})
+		if err == nil {
+			m.code, m.slot = code, made.Slots[0]
+		}
+		return err
+	}
+}
+
+// brings returns what the plan brings. The selectors of codes only keep their places apart: they have none.
+func (m *migration) brings() core.Imported {
+	var brings core.Imported
+	for i, outcome := range m.plan.Authenticators {
+		if outcome.Brought() {
+			brings.Authenticators = append(brings.Authenticators, m.auths[i])
+		}
+	}
+	for i, outcome := range m.plan.Codes {
+		if !outcome.Brought() {
+			continue
+		}
+		if brings.Codes == nil {
+			brings.Codes = &core.RecoverySet{ID: m.setID}
+		}
+		selector := string(rune('A' + len(brings.Codes.Slots)))
+		brings.Codes.Slots = append(brings.Codes.Slots, core.Slot{Selector: selector, Hash: m.hashes[i], Digits: m.codes[i].Digits})
+	}
+	if m.plan.Close {
+		brings.Code, brings.Life = m.slot, m.in.CodeLife
+	}
+	return brings
+}
+
+func (m *migration) result(next core.Account) ImportResult {
+	r := ImportResult{Closed: len(next.Authenticators) == 0}
+	for _, outcome := range m.plan.Authenticators {
+		r.Authenticators = append(r.Authenticators, ImportOutcome(outcome))
+	}
+	for _, outcome := range m.plan.Codes {
+		r.RecoveryCodes = append(r.RecoveryCodes, ImportOutcome(outcome))
+	}
+	if m.plan.Close {
+		r.Code, r.CodeExpires = m.code, core.Time(next.Reset.Expires)
+	}
+	return r
 }

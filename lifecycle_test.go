@@ -435,7 +435,8 @@ func TestOperatorBadInput(t *testing.T) {
 		require.ErrorIs(t, op.Unlock(ctx, "u", gatehouse.TOTP), gatehouse.ErrInvalid)
 		require.ErrorIs(t, op.PasswordChanged(ctx, "u", gatehouse.KeepTokens), gatehouse.ErrInvalid)
 		require.ErrorIs(t, op.DeleteAccount(ctx, "u"), gatehouse.ErrInvalid)
-		require.ErrorIs(t, op.Import(ctx, "v", gatehouse.Import{Secret: o.key.Secret}), gatehouse.ErrInvalid)
+		_, err = op.Import(ctx, "v", importing(gatehouse.ImportAuthenticator{Secret: o.key.Secret}))
+		require.ErrorIs(t, err, gatehouse.ErrInvalid)
 		_, err = op.Reseal(ctx, "", nil)
 		require.ErrorIs(t, err, gatehouse.ErrInvalid)
 	}
@@ -448,7 +449,8 @@ func TestOperatorBadInput(t *testing.T) {
 		require.ErrorIs(t, op.Unlock(ctx, id, gatehouse.TOTP), gatehouse.ErrInvalid)
 		require.ErrorIs(t, op.PasswordChanged(ctx, id, gatehouse.KeepTokens), gatehouse.ErrInvalid)
 		require.ErrorIs(t, op.DeleteAccount(ctx, id), gatehouse.ErrInvalid)
-		require.ErrorIs(t, op.Import(ctx, id, gatehouse.Import{Secret: o.key.Secret}), gatehouse.ErrInvalid)
+		_, err = op.Import(ctx, id, importing(gatehouse.ImportAuthenticator{Secret: o.key.Secret}))
+		require.ErrorIs(t, err, gatehouse.ErrInvalid)
 		_, err = h.Activity(ctx, id)
 		require.ErrorIs(t, err, gatehouse.ErrInvalid)
 	}

@@ -190,6 +190,7 @@ func (e evidence) facts() posture.Facts {
 	for _, auth := range a.Authenticators {
 		f.Authenticators = append(f.Authenticators, posture.Authenticator{
 			ID: auth.ID, Name: auth.Name, Created: core.Time(auth.Created), LastUsed: core.Time(auth.LastUsed),
+			Weak: auth.Weak,
 		})
 	}
 	for _, x := range a.Accepted {

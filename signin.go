@@ -183,6 +183,9 @@ func (s *Service) verify(ctx context.Context, account string, c *core.Challenge,
 	if err != nil {
 		return Verification{}, err
 	}
+	if out.Proof.Kind == core.RecoveryCode {
+		t.Method = core.RecoveryCodes // also one of eight digits, which was typed as a TOTP code is
+	}
 	v := Verification{AccountID: account, Method: Method(t.Method), AuthenticatorID: out.AuthenticatorID, CodesLeft: out.CodesLeft}
 	if v.Proof, err = s.sealProof(ctx, out.Proof); err != nil {
 		return Verification{}, err
@@ -236,7 +239,7 @@ func (s *Service) attempt(ctx context.Context, account string, t core.Attempt, c
 			return s.openKeys(ctx, a, t.Keys)
 		},
 		slow: func(a core.Account, env core.Env) work {
-			if t.Method == core.TOTP || refused(a, env) {
+			if refused(a, env) {
 				return nil
 			}
 			hashes, imported := a.Untried(t, env)
@@ -258,7 +261,7 @@ func (s *Service) attempt(ctx context.Context, account string, t core.Attempt, c
 }
 
 // tryCodes notes in tried which of some stored hashes the code matches. Of our own sets there is one hash at most,
-// that of the code's selector.
+// that of the code's selector; of a TOTP code there are none, but where imported recovery codes look like it.
 func tryCodes(ctx context.Context, tried map[string]bool, hashes []string, imported bool, typed recovery.Code, text string) error {
 	for _, hash := range hashes {
 		var matched bool
@@ -335,11 +338,16 @@ func (s *Service) openKey(ctx context.Context, account string, auth core.Authent
 	if err != nil {
 		return totp.Key{}, fmt.Errorf("gatehouse: open secret: %w", err)
 	}
-	secret, err := totp.ParseSecret(string(plain))
+	var secret totp.Secret
+	if auth.Weak {
+		secret, _, err = totp.ParseImported(string(plain))
+	} else {
+		secret, err = totp.ParseSecret(string(plain))
+	}
 	if err != nil {
 		return totp.Key{}, fmt.Errorf("gatehouse: open secret: %w", err)
 	}
-	return totp.Key{Secret: secret, Algorithm: auth.Algorithm, Digits: auth.Digits}, nil
+	return totp.Key{Secret: secret, Algorithm: auth.Algorithm, Digits: auth.Digits, Weak: auth.Weak}, nil
 }
 
 func secretBinding(account, authenticator string) keyring.Binding {

@@ -2,6 +2,7 @@ package gatehouse_test
 
 import (
 	"context"
+	"encoding/base64"
 	"strings"
 	"testing"
 
@@ -76,5 +77,22 @@ func TestRecordSize(t *testing.T) {
 	require.NoError(t, err)
 	most := size()
 	require.Less(t, most, 10_000)
+
+	// What an import can bring at the most: five weak authenticators, and sixteen codes with the longest hashes.
+	var in gatehouse.Import
+	for range 5 {
+		secret, _, err := totp.ParseImported(totp.GenerateSecret().Reveal()[:24])
+		require.NoError(t, err)
+		in.Authenticators = append(in.Authenticators, gatehouse.ImportAuthenticator{Secret: secret, Name: long})
+	}
+	for i := range 16 {
+		digest := base64.StdEncoding.EncodeToString(append(make([]byte, 31), byte(i)))
+		in.RecoveryCodes = append(in.RecoveryCodes, recovery.ForeignHash("pbkdf2_sha256$1500000$"+strings.Repeat("s", 64)+"$"+digest, 8))
+	}
+	require.Len(t, h.bring("v", in).RecoveryCodes, 16)
+	require.Equal(t, 16, must(h.Status(ctx, "v")).RecoveryCodes.Left)
+	imported := len(h.record("v").Data)
+	require.Less(t, imported, 10_000)
+	t.Logf("imported %d bytes", imported)
 	t.Logf("one authenticator %d bytes, five %d, everything as long as it can be %d", one, five, most)
 }

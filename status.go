@@ -22,8 +22,10 @@ type Status struct {
 	Suspended      time.Time // since when; zero: not suspended
 }
 
-// Reset says that an operator has removed every factor, and that the owner has yet to enrol anew.
+// Reset says that an operator has removed every factor, or that an import has brought none, and that the owner has yet
+// to enrol.
 type Reset struct {
+	Imported    bool // an import has closed the account
 	At          time.Time
 	CodeExpires time.Time
 	CodeUsed    bool // then either an enrolment is pending, or an operator has to reset again
@@ -35,8 +37,10 @@ type Authenticator struct {
 	Name      string
 	Algorithm totp.Algorithm
 	Digits    int
-	Created   time.Time // when it was paired
-	LastUsed  time.Time
+	// Weak says that another system made the secret, with under 128 bits: pair the app again in the place of this one.
+	Weak     bool
+	Created  time.Time // when it was paired
+	LastUsed time.Time
 }
 
 // Enrolling is an enrolment that waits for its first code.
@@ -80,7 +84,7 @@ func (s *Service) Status(ctx context.Context, account string) (Status, error) {
 		st.Suspended = core.Time(a.Suspension.At)
 	}
 	if a.Reset != nil {
-		st.Reset = &Reset{At: core.Time(a.Reset.At), CodeExpires: core.Time(a.Reset.Expires), CodeUsed: a.Reset.Code.Hash == ""}
+		st.Reset = &Reset{Imported: a.Imported == core.ImportOpen, At: core.Time(a.Reset.At), CodeExpires: core.Time(a.Reset.Expires), CodeUsed: a.Reset.Code.Hash == ""}
 	}
 	if p := a.PendingNow(env); p != nil {
 		st.Pending = &Enrolling{
@@ -94,7 +98,7 @@ func (s *Service) Status(ctx context.Context, account string) (Status, error) {
 func authenticators(a core.Account) (list []Authenticator) {
 	for _, auth := range a.Authenticators {
 		list = append(list, Authenticator{
-			ID: auth.ID, Name: auth.Name, Algorithm: auth.Algorithm, Digits: auth.Digits,
+			ID: auth.ID, Name: auth.Name, Algorithm: auth.Algorithm, Digits: auth.Digits, Weak: auth.Weak,
 			Created: core.Time(auth.Created), LastUsed: core.Time(auth.LastUsed),
 		})
 	}

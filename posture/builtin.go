@@ -157,7 +157,7 @@ func checkSecondFactor(f Facts, _ time.Time) Result {
 	case f.Host.Delegated != nil:
 		return Result{StateUnknown, "The identity provider does not say whether it asks for a second factor."}
 	case f.ResetPending:
-		return Result{Fail, "Support has removed the factors: an authenticator has to be paired anew."}
+		return Result{Fail, "Support has removed the factors, or none could be taken over: an authenticator has to be paired anew."}
 	}
 	return Result{Fail, "The password alone signs in."}
 }

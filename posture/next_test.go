@@ -71,6 +71,9 @@ func TestNext(t *testing.T) {
 		// 27 of 28 = 96.
 		{"half", func(f *posture.Facts) { f.Recovery.Left = 1 }, posture.ModelConfig{}, nil, []step{{posture.RecoveryCodesLeft, []string{}, 4}}},
 
+		// Row F3: 26 of 28 = 92.
+		{"a weak authenticator is replaced", weak, posture.ModelConfig{}, nil, []step{{posture.AuthenticatorsStrong, []string{}, 8}}},
+
 		{"unknown is not for the owner", func(f *posture.Facts) { f.Host.EmailVerified, f.TokensKnown = posture.Unknown, false }, posture.ModelConfig{}, tableGates, []step{}},
 		{"nor are the keys", func(f *posture.Facts) { f.KeysCurrent = false }, posture.ModelConfig{}, tableGates, []step{}},
 		{"nor what is accepted", all(oneApp, accept(time.Time{}, posture.SecondAuthenticator)), posture.ModelConfig{}, tableGates, []step{}},

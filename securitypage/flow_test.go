@@ -437,3 +437,24 @@ func TestManyTokens(t *testing.T) {
 	}
 	require.Len(t, seen, 90)
 }
+
+// Row F3: an authenticator that another system made with a short secret is shown as such, and the review leads to
+// where it is replaced; an account of which nothing could be taken over says so.
+func TestImportedAccount(t *testing.T) {
+	h := newHost(t)
+	secret, _, err := totp.ParseImported("JBSWY3DPEHPK3PXP")
+	require.NoError(t, err)
+	b := h.signIn("ada") // of before the move
+	_, err = h.svc.Operator("migration").Import(t.Context(), "ada", gatehouse.Import{Authenticators: []gatehouse.ImportAuthenticator{{Secret: secret}}})
+	require.NoError(t, err)
+	require.Contains(t, b.get("/authenticators").text(), "Short key, from before this page")
+	overview := b.get("/")
+	require.Contains(t, overview.text(), "No weak authenticator")
+	require.Regexp(t, `href="/settings/security/authenticators">Replace it`, overview.body)
+
+	other := h.signIn("bob")
+	_, err = h.svc.Operator("migration").Import(t.Context(), "bob", gatehouse.Import{Close: true})
+	require.NoError(t, err)
+	require.Contains(t, other.get("/").text(), "Your authenticator could not be taken over")
+	require.NotContains(t, other.get("/").text(), "Support has reset")
+}

@@ -44,6 +44,7 @@ var english = map[string]string{
 	"overview.byrecovery": "You have signed in with a recovery code. If your authenticator is lost, pair another in its place now.",
 	"overview.replace":    "Replace the authenticator",
 	"overview.reset":      "Support has reset this account's two-factor sign-in.",
+	"overview.moved":      "Your authenticator could not be taken over when two-factor sign-in moved to this page.",
 	"overview.reset.pending": "To sign in, the single-use code is needed that support has given out. It works for another %s. " +
 		"If you did not ask for it, tell support at once.",
 	"overview.reset.used":    "The single-use code has been used, and an authenticator is being paired. If that is not you, tell support at once.",
@@ -57,6 +58,7 @@ var english = map[string]string{
 	"fix.recovery-codes-left": "Create new codes", "fix.second-authenticator": "Pair another", "fix.methods-open": "Have a look",
 	"fix.recovery-use-seen": "Have a look", "fix.tokens-expire": "Look at tokens", "fix.tokens-used": "Look at tokens",
 	"fix.tokens-narrow": "Look at tokens", "fix.tokens-not-expiring": "Look at tokens", "fix.tokens-second-factor": "Look at tokens",
+	"fix.authenticators-strong": "Replace it",
 
 	"gate.tokens.mint": "Create access tokens", "gate.tokens.mint.production": "Create access tokens of high risk",
 	"gate": "%s: this needs an account that is better protected. This is what is missing:", "gate.back": "Back",
@@ -87,8 +89,9 @@ var english = map[string]string{
 	"paired.on":     "Paired", "used.on": "last used", "used.never": "Never used",
 
 	"authenticators":     "The apps whose codes sign you in. With two of them, losing one phone is no trouble.",
-	"authenticators.add": "Add another", "authenticators.none": "No authenticator app is paired: your password alone signs in.",
-	"rename": "Rename", "rename.to": "New name", "rename.save": "Save the name", "replace": "Replace", "remove": "Remove",
+	"authenticators.add": "Add another", "authenticators.weak": "Short key, from before this page: pair this app again with “Replace”.",
+	"authenticators.none": "No authenticator app is paired: your password alone signs in.",
+	"rename":              "Rename", "rename.to": "New name", "rename.save": "Save the name", "replace": "Replace", "remove": "Remove",
 	"remove.title": "Remove “%s”?", "remove.about": "Its codes stop working at once.", "remove.do": "Remove authenticator",
 	"remove.last":  "It is your only authenticator. Replace it by another, or turn two-factor sign-in off.",
 	"unlock.about": "If the wrong codes were not yours, somebody may know your password: change it first.", "unlock": "Unlock now",

@@ -185,18 +185,19 @@ type Fix struct{ Text, Link, Button string }
 
 // fixes are the pages that mend the controls which are built in.
 var fixes = map[string]string{
-	posture.SecondFactor:        "/pair",
-	posture.RecoveryCodesExist:  "/recovery-codes",
-	posture.RecoveryCodesSaved:  "/recovery-codes",
-	posture.RecoveryCodesLeft:   "/recovery-codes",
-	posture.SecondAuthenticator: "/pair",
-	posture.MethodsOpen:         "/authenticators",
-	posture.RecoveryUseSeen:     "/activity",
-	posture.TokensExpire:        "/tokens",
-	posture.TokensUsed:          "/tokens",
-	posture.TokensNarrow:        "/tokens",
-	posture.TokensNotExpiring:   "/tokens",
-	posture.TokensSecondFactor:  "/tokens",
+	posture.SecondFactor:         "/pair",
+	posture.RecoveryCodesExist:   "/recovery-codes",
+	posture.RecoveryCodesSaved:   "/recovery-codes",
+	posture.RecoveryCodesLeft:    "/recovery-codes",
+	posture.SecondAuthenticator:  "/pair",
+	posture.MethodsOpen:          "/authenticators",
+	posture.AuthenticatorsStrong: "/authenticators",
+	posture.RecoveryUseSeen:      "/activity",
+	posture.TokensExpire:         "/tokens",
+	posture.TokensUsed:           "/tokens",
+	posture.TokensNarrow:         "/tokens",
+	posture.TokensNotExpiring:    "/tokens",
+	posture.TokensSecondFactor:   "/tokens",
 }
 
 func escape(s string) string { return url.QueryEscape(s) }

@@ -38,7 +38,9 @@ func (p *place) accounts(n int) {
 	for part := range parts {
 		wg.Go(func() {
 			for i := part; i < n; i += parts {
-				err := svc.Operator("op").Import(p.t.Context(), fmt.Sprintf("it's\t%04d", i), gatehouse.Import{Secret: totp.GenerateSecret(), Name: "Phone"})
+				_, err := svc.Operator("op").Import(p.t.Context(), fmt.Sprintf("it's\t%04d", i), gatehouse.Import{
+					Authenticators: []gatehouse.ImportAuthenticator{{Secret: totp.GenerateSecret(), Name: "Phone"}},
+				})
 				if err != nil {
 					p.t.Error(err)
 				}

@@ -40,6 +40,7 @@ type authenticator struct {
 	Name      string     `json:"name"`
 	Algorithm string     `json:"algorithm"`
 	Digits    int        `json:"digits"`
+	Weak      bool       `json:"weak"` // imported with a short secret
 	Created   *time.Time `json:"created"`
 	LastUsed  *time.Time `json:"last_used"`
 }
@@ -69,6 +70,7 @@ type resetState struct {
 	At          *time.Time `json:"at"`
 	CodeExpires *time.Time `json:"code_expires"`
 	CodeUsed    bool       `json:"code_used"`
+	Imported    bool       `json:"imported"` // an import closed the account
 }
 
 type activity struct {
@@ -123,13 +125,13 @@ func documentOf(account string, st gatehouse.Status, events []gatehouse.Event) a
 		},
 	}
 	for _, a := range st.Authenticators {
-		d.Authenticators = append(d.Authenticators, authenticator{a.ID, a.Name, algorithms[a.Algorithm], a.Digits, when(a.Created), when(a.LastUsed)})
+		d.Authenticators = append(d.Authenticators, authenticator{a.ID, a.Name, algorithms[a.Algorithm], a.Digits, a.Weak, when(a.Created), when(a.LastUsed)})
 	}
 	if p := st.Pending; p != nil {
 		d.Pending = &pending{p.ID, p.Name, when(p.Expires), p.TriesLeft}
 	}
 	if r := st.Reset; r != nil {
-		d.Reset = &resetState{when(r.At), when(r.CodeExpires), r.CodeUsed}
+		d.Reset = &resetState{when(r.At), when(r.CodeExpires), r.CodeUsed, r.Imported}
 	}
 	for _, e := range events {
 		a := activity{
@@ -190,10 +192,18 @@ func (d accountStatus) print(w io.Writer) error {
 		case r.CodeExpires.Before(time.Now()):
 			code = "the operator code has expired"
 		}
-		line("reset", "at %s, nothing enrolled since; %s", at(*r.At), code)
+		what := "reset"
+		if r.Imported {
+			what = "closed by import"
+		}
+		line(what, "at %s, nothing enrolled since; %s", at(*r.At), code)
 	}
 	for _, a := range d.Authenticators {
-		line("authenticator", "%s, paired %s, last used %s", shown(a.Name), at(deref(a.Created)), at(deref(a.LastUsed)))
+		weak := ""
+		if a.Weak {
+			weak = "; weak: its secret is short, so have it paired again"
+		}
+		line("authenticator", "%s, paired %s, last used %s%s", shown(a.Name), at(deref(a.Created)), at(deref(a.LastUsed)), weak)
 	}
 	if p := d.Pending; p != nil {
 		line("pending", "%s, until %s, %d tries left", shown(p.Name), at(*p.Expires), p.TriesLeft)

@@ -61,10 +61,10 @@ func TestService(t *testing.T) {
 		require.NoError(t, err)
 		svc, err := gatehouse.New(s, gatehouse.Config{Issuer: "Acme", Keys: keys})
 		require.NoError(t, err)
-		err = svc.Operator("import").Import(ctx, "ada", gatehouse.Import{Secret: app.Secret, LastStep: 1})
-		if err != nil {
-			require.ErrorIs(t, err, gatehouse.ErrState, "it was imported before")
-		}
+		_, err = svc.Operator("import").Import(ctx, "ada", gatehouse.Import{
+			Authenticators: []gatehouse.ImportAuthenticator{{Secret: app.Secret, LastStep: 1}},
+		})
+		require.NoError(t, err) // the same import twice changes nothing
 		ch, err := svc.Challenge(ctx, "ada")
 		require.NoError(t, err)
 		require.Equal(t, gatehouse.Needed, ch.Step)

@@ -166,16 +166,19 @@ func TestRedeemAtOnceMemory(t *testing.T) {
 // and two of what is made here, for every account.
 func (r redeems) imported(tb testing.TB) {
 	ctx := context.Background()
-	var hashes []string
+	var codes []recovery.Foreign
 	for i, memory := range []uint32{64 << 10, 19456, 64 << 10, 19456} {
 		salt := []byte(fmt.Sprint("salt of code ", i))
 		tag := []byte(fmt.Sprintf("tag of code %d that nobody has...", i))[:32]
-		hashes = append(hashes, fmt.Sprintf("$argon2id$v=19$m=%d,t=1,p=4$%s$%s", memory,
-			base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(tag)))
+		codes = append(codes, recovery.ForeignHash(fmt.Sprintf("$argon2id$v=19$m=%d,t=1,p=4$%s$%s", memory,
+			base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(tag)), 0))
 	}
 	for account := range atOnce {
 		id := fmt.Sprint(account)
 		require.NoError(tb, r.Operator("test").DeleteAccount(ctx, id))
-		require.NoError(tb, r.Operator("test").Import(ctx, id, gatehouse.Import{Secret: totp.GenerateSecret(), RecoveryHashes: hashes}))
+		_, err := r.Operator("test").Import(ctx, id, gatehouse.Import{
+			Authenticators: []gatehouse.ImportAuthenticator{{Secret: totp.GenerateSecret()}}, RecoveryCodes: codes,
+		})
+		require.NoError(tb, err)
 	}
 }

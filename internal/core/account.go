@@ -24,7 +24,7 @@ type Account struct {
 
 	SignIns int64 `json:"n,omitempty"` // successful answers to challenges
 
-	Reset      *Reset      `json:"reset,omitempty"` // from an operator's reset until the next confirmed enrolment
+	Reset      *Reset      `json:"reset,omitempty"` // from an operator's reset, or an import without a factor, until the next confirmed enrolment
 	Suspension *Suspension `json:"susp,omitempty"`
 	Activity   []Event     `json:"act,omitempty"` // oldest first
 
@@ -43,6 +43,9 @@ type Account struct {
 	// TokenEpoch is replaced when all tokens are revoked.
 	TokenEpoch int64 `json:"te"`
 
+	// Imported says whether another import may add to what answers a second step.
+	Imported ImportState `json:"imp,omitempty"`
+
 	// Events is what the last transition has to tell, for observers. It is not kept.
 	Events []Event `json:"-"`
 }
@@ -55,12 +58,15 @@ type Authenticator struct {
 	Key       string         `json:"key"` // the name of the key it is sealed under
 	Algorithm totp.Algorithm `json:"alg,omitempty"`
 	Digits    int            `json:"dig"`
+	Weak      bool           `json:"weak,omitempty"`  // its secret has under 16 bytes: another system made it, and Import alone sets this
 	Last      int64          `json:"last,omitempty"`  // the step accepted last, or one that an import or a restore put there
 	Steps     Steps          `json:"steps,omitempty"` // those that were ever accepted
 	Base      int            `json:"base,omitempty"`
 	Created   int64          `json:"at"`
 	LastUsed  int64          `json:"used,omitempty"`
 }
+
+func (a Authenticator) showsEight() bool { return a.Digits == eightDigits }
 
 // RecoverySet is a set of recovery codes, of which only hashes are kept.
 type RecoverySet struct {
@@ -76,6 +82,8 @@ type Slot struct {
 	Selector string `json:"s"`           // the code's first symbol, unique in the set
 	Hash     string `json:"h,omitempty"` // empty once the code is used
 	Used     int64  `json:"u,omitempty"`
+	// Digits is 8 for an imported code of eight digits. It is typed where a TOTP code is, and counts as one.
+	Digits int `json:"d,omitempty"`
 }
 
 // Left returns how many codes are unused. A nil set has none.
@@ -86,6 +94,20 @@ func (s *RecoverySet) Left() int {
 	n := 0
 	for _, slot := range s.Slots {
 		if slot.Hash != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// eightDigits returns how many unused codes are of eight digits. A nil set has none.
+func (s *RecoverySet) eightDigits() int {
+	if s == nil {
+		return 0
+	}
+	n := 0
+	for _, slot := range s.Slots {
+		if slot.Hash != "" && slot.Digits == eightDigits {
 			n++
 		}
 	}

@@ -126,27 +126,37 @@ func (a Account) answerable(t Attempt) bool {
 	case ByOperatorCode:
 		return a.Reset != nil && t.Selector != 0
 	}
-	return t.Selector != 0 || a.foreignCodes(t)
+	return t.Selector != 0 || len(a.foreignSlots(t)) > 0
 }
 
-// foreignCodes reports whether the codes that an attempt is compared with are another system's.
+// foreignCodes reports whether the recovery codes that an attempt is compared with are another system's.
 func (a Account) foreignCodes(t Attempt) bool {
-	return t.Method == RecoveryCodes && a.Recovery != nil && a.Recovery.Imported
+	return t.Method != ByOperatorCode && a.Recovery != nil && a.Recovery.Imported
+}
+
+// foreignSlots returns the places of another system's codes that an attempt is compared with, used ones as well. Codes
+// of eight digits are compared with what may be a TOTP code, and the others with everything else.
+func (a Account) foreignSlots(t Attempt) (slots []*Slot) {
+	if !a.foreignCodes(t) || t.Method == TOTP && len(t.Code) != eightDigits {
+		return nil
+	}
+	for i, slot := range a.Recovery.Slots {
+		if (slot.Digits == eightDigits) == (t.Method == TOTP) {
+			slots = append(slots, &a.Recovery.Slots[i])
+		}
+	}
+	return slots
 }
 
 // slots returns where the code of an attempt may stand: one place at most, but for an imported set.
 func (a Account) slots(t Attempt, env Env) []*Slot {
 	switch {
 	case t.Method == ByOperatorCode:
-		if r := a.Reset; r != nil && r.Code.Selector == string(t.Selector) && env.before(r.Expires, operatorCodeLife) {
+		if r := a.Reset; r != nil && r.Code.Selector == string(t.Selector) && r.open(env) {
 			return []*Slot{&r.Code}
 		}
 	case a.foreignCodes(t):
-		var all []*Slot
-		for i := range a.Recovery.Slots {
-			all = append(all, &a.Recovery.Slots[i])
-		}
-		return all
+		return a.foreignSlots(t)
 	case t.Method == RecoveryCodes && a.Recovery != nil:
 		for i, slot := range a.Recovery.Slots {
 			if slot.Selector == string(t.Selector) {
@@ -183,6 +193,9 @@ func (a Account) Answer(t Attempt, env Env) (Account, Outcome, error) {
 	next, out, err := a.clone(), Outcome{}, error(nil)
 	if t.Method == TOTP {
 		out, err = next.answerTOTP(t, env)
+		if err == nil && out.Reason == Wrong {
+			out = next.answerCode(t, env)
+		}
 	} else {
 		out = next.answerCode(t, env)
 	}
@@ -283,7 +296,13 @@ func (a *Account) answerCode(t Attempt, env Env) Outcome {
 
 func (a *Account) burn(slot *Slot, m Method, env Env) Outcome {
 	slot.Hash, slot.Used = "", max(env.unix(), 1) // 0 would be unused
-	a.RecoveryThrottle = Bucket{}
+	if m == TOTP {
+		// A code of eight digits, which is counted with TOTP codes. It resets no count: that of recovery codes is not
+		// its own, and that of TOTP is reset by a TOTP code alone.
+		m = RecoveryCodes
+	} else {
+		a.RecoveryThrottle = Bucket{}
+	}
 	a.note(env, Event{Kind: Verified, Method: m})
 	if m == ByOperatorCode {
 		a.note(env, Event{Kind: OperatorCodeUsed, Operator: a.Reset.Operator})

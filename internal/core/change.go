@@ -22,6 +22,7 @@ func (a Account) Regenerate(p Presented, set *RecoverySet, env Env) (Account, Pr
 		return a, Proof{}, err
 	}
 	a = a.clone()
+	a.endImport()
 	a.Recovery = set.clone()
 	a.Recovery.Created = env.unix()
 	a.note(env, Event{Kind: CodesRegenerated})
@@ -68,6 +69,7 @@ func (a Account) Remove(p Presented, id string, env Env) (Account, Proof, error)
 	a = a.clone()
 	a.note(env, Event{Kind: AuthenticatorRemoved, Auth: id, Name: a.Authenticators[i].Name})
 	a.Authenticators = slices.Delete(a.Authenticators, i, i+1)
+	a.endImport()
 	a.endEpoch(env)
 	return a, a.successor(p), nil
 }
@@ -91,6 +93,7 @@ func (a Account) Disable(p Presented, env Env) (Account, Proof, error) {
 // the account's, not an authenticator's.
 func (a *Account) dropFactors() {
 	a.Authenticators, a.Recovery = nil, nil
+	a.endImport()
 	a.TOTPThrottle.clear()
 	a.RecoveryThrottle = Bucket{}
 }

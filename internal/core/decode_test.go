@@ -28,11 +28,11 @@ func full() core.Account {
 	}
 	a.Authenticators[1].Last, a.Authenticators[1].Base, a.Authenticators[1].Digits = 59, -20, 8
 	a.Authenticators[1].Steps = core.Steps{{7, 7}, {9, 59}, {1 << 40, 1<<40 + 3}}
-	a.Authenticators[1].Algorithm = totp.SHA512
+	a.Authenticators[1].Algorithm, a.Authenticators[1].Weak, a.Imported = totp.SHA512, true, core.ImportEnded
 	a.Recovery.Slots[3] = core.Slot{Selector: "3", Used: 1}
 	a.Recovery.Acknowledged = 5
 	a.Pending = &core.Pending{Authenticator: newAuthenticator("A3"), Replace: "A1", Recovery: newSet("S2"), Expires: 9, Tries: 9}
-	a.Reset = &core.Reset{Code: core.Slot{Selector: "Z", Hash: "h"}, Expires: 9, Operator: "op-2", At: 3}
+	a.Reset = &core.Reset{Code: core.Slot{Selector: "Z", Hash: "h"}, Expires: 9, Operator: "op-2", At: 3, Life: 24 * 60 * 60}
 	a.Accepted = []core.Acceptance{{Control: "sso", By: "op-1", Why: "a trial", At: 4, Until: 8}}
 	a.History = []core.Snapshot{{At: 7, Model: "1/2", Level: 2, Score: 79, Cause: core.TwoFactorOff}}
 	return a

@@ -29,6 +29,7 @@ const (
 	maxName           = 64  // bytes of an authenticator's name or an operator's ID
 	maxReason         = 200 // bytes of an operator's reason
 	fewCodes          = 3   // fewer are too few
+	eightDigits       = 8   // of a TOTP code, and of some imported recovery codes
 
 	pendingLife  = 10 * 60 // seconds
 	pendingTries = 10

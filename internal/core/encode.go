@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -82,6 +84,9 @@ func (a Account) broken() string {
 	if a.Epoch == 0 || a.SignIns < 0 {
 		return "epoch or count"
 	}
+	if a.Imported > ImportEnded {
+		return "state of imports"
+	}
 	if len(a.Authenticators) > MaxAuthenticators {
 		return "too many authenticators"
 	}
@@ -93,7 +98,7 @@ func (a Account) broken() string {
 		ids[auth.ID] = true
 	}
 	if p := a.Pending; p != nil {
-		if what := p.Authenticator.broken(); what != "" || p.Tries < 0 || p.Tries >= pendingTries {
+		if what := p.Authenticator.broken(); what != "" || p.Authenticator.Weak || p.Tries < 0 || p.Tries >= pendingTries {
 			return "pending authenticator " + what
 		}
 		if ids[p.Authenticator.ID] || p.Replace != "" && !ids[p.Replace] {
@@ -103,10 +108,14 @@ func (a Account) broken() string {
 			return "pending recovery codes"
 		}
 	}
+	if a.showsEight() && a.Recovery.eightDigits() > 0 {
+		return "recovery codes of eight digits"
+	}
 	if a.Recovery.broken() {
 		return "recovery codes"
 	}
-	if r := a.Reset; r != nil && (len(r.Code.Selector) != 1 || (r.Code.Hash == "") == (r.Code.Used == 0)) {
+	if r := a.Reset; r != nil && (len(r.Code.Selector) != 1 || (r.Code.Hash == "") == (r.Code.Used == 0) ||
+		r.Life < 0 || r.Life > int64(MaxImportLife/time.Second)) {
 		return "reset"
 	}
 	if what := a.brokenActivity(); what != "" {
@@ -136,6 +145,11 @@ func (a Account) brokenActivity() string {
 	return ""
 }
 
+// showsEight reports whether an authenticator, or the pending one, has codes of eight digits: then no recovery code has.
+func (a Account) showsEight() bool {
+	return slices.ContainsFunc(a.Authenticators, Authenticator.showsEight) || a.Pending != nil && a.Pending.Authenticator.showsEight()
+}
+
 func (a Authenticator) broken() string {
 	switch {
 	case a.ID == "" || len(a.ID) > maxName:
@@ -161,7 +175,8 @@ func (s *RecoverySet) broken() bool {
 	}
 	selectors := map[string]bool{}
 	for _, slot := range s.Slots {
-		if len(slot.Selector) != 1 || selectors[slot.Selector] || (slot.Hash == "") == (slot.Used == 0) {
+		if len(slot.Selector) != 1 || selectors[slot.Selector] || (slot.Hash == "") == (slot.Used == 0) ||
+			slot.Digits != 0 && (slot.Digits != eightDigits || !s.Imported) {
 			return true
 		}
 		selectors[slot.Selector] = true

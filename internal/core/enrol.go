@@ -44,6 +44,9 @@ func (a Account) Begin(p Presented, pending Pending, env Env) (Account, error) {
 	if err := a.CanBegin(p, pending.Replace, env); err != nil {
 		return a, err
 	}
+	if pending.Authenticator.Digits == eightDigits && a.Recovery.eightDigits() > 0 {
+		return a, fmt.Errorf("%w: the recovery codes are of eight digits as well: make new ones first", ErrState)
+	}
 	if !a.NeedsCodes() {
 		pending.Recovery = nil // a set became active meanwhile
 	}
@@ -126,6 +129,7 @@ func (a Account) Confirm(p Presented, id, code string, key totp.Key, env Env) (A
 		a.Recovery = pending.Recovery
 	}
 	a.Reset = nil
+	a.endImport()
 	a.endEpoch(env)
 	proof := a.successor(p)
 	if proof.Kind == Attested {

@@ -50,6 +50,7 @@ var moments = map[string]string{
 	"Account.SignIns":                        noMoment,
 	"Account.Reset.Expires":                  isTested,
 	"Account.Reset.At":                       shown,
+	"Account.Reset.Life":                     noMoment,
 	"Account.Reset.Code.Used":                isThere,
 	"Account.Suspension.At":                  shown,
 	"Account.Activity.At":                    shown,

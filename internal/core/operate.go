@@ -6,12 +6,23 @@ import (
 	"unicode/utf8"
 )
 
-// Reset is the state between an operator's reset and the next confirmed enrolment.
+// Reset is the state between an operator's reset, or an import that brought no authenticator, and the next
+// confirmed enrolment.
 type Reset struct {
 	Code     Slot   `json:"code"` // its Hash is empty once it is used
 	Expires  int64  `json:"exp"`
 	Operator string `json:"op"`
 	At       int64  `json:"at"`
+	Life     int64  `json:"life,omitempty"` // of the code, in seconds; 0: operatorCodeLife
+}
+
+// open reports whether the code has not expired.
+func (r Reset) open(env Env) bool {
+	life := r.Life
+	if life == 0 {
+		life = operatorCodeLife
+	}
+	return env.before(r.Expires, life)
 }
 
 // Suspension is why an account lets nobody in.
@@ -143,35 +154,6 @@ func (a Account) Reseal(by By, anew map[string]Resealed, env Env) Account {
 		move(&a.Pending.Authenticator)
 	}
 	return a
-}
-
-// CanImport returns nil if the account has no second factor yet: nothing that is active is replaced.
-func (a Account) CanImport() error {
-	if a.Protected() {
-		return fmt.Errorf("%w: the account has a second factor", ErrState)
-	}
-	return a.notSuspended()
-}
-
-// Import makes another system's authenticator and recovery codes active. codes may be nil.
-func (a Account) Import(by By, auth Authenticator, codes *RecoverySet, env Env) (Account, error) {
-	if err := a.CanImport(); err != nil {
-		return a, err
-	}
-	a = a.clone().Create(env)
-	auth.Created = env.unix()
-	if auth.Last > 0 && auth.Last <= maxStep {
-		auth.Steps = auth.Steps.with([2]int64{auth.Last, auth.Last}, auth.Last)
-	}
-	a.Authenticators = []Authenticator{auth}
-	if a.Recovery = codes.clone(); codes != nil {
-		a.Recovery.Created, a.Recovery.Imported = env.unix(), true
-	}
-	e := by.event(WasImported)
-	e.Auth, e.Name = auth.ID, auth.Name
-	a.note(env, e)
-	a.endEpoch(env)
-	return a, nil
 }
 
 // Deleted is the event of an account that is no more.

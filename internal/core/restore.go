@@ -18,6 +18,7 @@ func (a Account) Restored(by By, keepCodes, revokeTokens bool, env Env) Account 
 		auth := &a.Authenticators[i]
 		auth.Last = max(auth.counter(auth.reach(env)).Last, auth.reach(env))
 	}
+	a.endImport() // what was changed since the backup is not known
 	if a.Recovery != nil && !keepCodes {
 		for i := range a.Recovery.Slots {
 			a.Recovery.Slots[i].void()

@@ -23,12 +23,15 @@ func (a Account) RecoveryState(env Env) MethodState {
 		return MethodState{}
 	}
 	until, locked := a.RecoveryThrottle.lock(env)
+	if a.Recovery.Left() == a.Recovery.eightDigits() {
+		until, locked = a.totpLock(env) // they are counted there
+	}
 	return MethodState{Available: !locked, RetryAt: until}
 }
 
 // OperatorState is that of the code which an operator made at a reset.
 func (a Account) OperatorState(env Env) MethodState {
-	if a.Reset == nil || a.Reset.Code.Hash == "" || !env.before(a.Reset.Expires, operatorCodeLife) {
+	if a.Reset == nil || a.Reset.Code.Hash == "" || !a.Reset.open(env) {
 		return MethodState{}
 	}
 	until, locked := a.RecoveryThrottle.lock(env)

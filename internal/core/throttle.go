@@ -43,15 +43,21 @@ type Alarm struct {
 // DayCount is the failures of one day, a count of days since 1970.
 type DayCount [2]int64
 
+// stepWeight is what one step weighs as a target, where a recovery code of eight digits weighs 1: of those one in
+// 10^8 is right, of codes of six digits one in 10^6.
+const stepWeight = 100
+
 // limits returns how many failures are free and how many disable. Both shrink as a guess is compared
-// with more steps, so that what an attacker can expect of all guesses together does not grow.
+// with more steps, or with recovery codes of eight digits as well, so that what an attacker can expect of all guesses
+// together does not grow.
 func (a Account) limits(w totp.Window) (free, most int) {
-	targets := 0
+	const usual = usualTargets * stepWeight
+	targets := a.Recovery.eightDigits()
 	for _, auth := range a.Authenticators {
-		targets += totp.Counter{Base: auth.Base}.Steps(w)
+		targets += totp.Counter{Base: auth.Base}.Steps(w) * stepWeight
 	}
-	targets = max(targets, usualTargets)
-	return max(freeFailures*usualTargets/targets, 1), maxFailures * usualTargets / targets
+	targets = max(targets, usual)
+	return max(freeFailures*usual/targets, 1), maxFailures * usual / targets
 }
 
 func (a Account) totpDisabled(w totp.Window) bool {

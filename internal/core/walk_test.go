@@ -173,10 +173,11 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 	},
 	"begin": func(l *life, env core.Env) (core.Account, bool) {
 		p := core.Pending{Authenticator: newAuthenticator(l.id("A")), Recovery: newSet(l.id("S"))}
+		p.Authenticator.Digits = 6 + l.IntN(2)*2
 		if l.IntN(3) == 0 {
 			p.Replace = l.oneOf()
 		}
-		l.keys[p.Authenticator.ID] = totp.Key{Secret: totp.GenerateSecret()}
+		l.keys[p.Authenticator.ID] = totp.Key{Secret: totp.GenerateSecret(), Digits: p.Authenticator.Digits}
 		return let(l.a.Begin(l.proof(), p, env))
 	},
 	"confirm": func(l *life, env core.Env) (core.Account, bool) {
@@ -263,11 +264,63 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 		return l.a.Reseal(by, anew, env), true
 	},
 	"import": func(l *life, env core.Env) (core.Account, bool) {
-		auth := newAuthenticator(l.id("I"))
-		auth.Last = totp.Step(l.now)
-		l.keys[auth.ID] = totp.Key{Secret: totp.GenerateSecret()}
-		next, err := l.a.Import(by, auth, newSet(l.id("S")), env)
-		return let(next, err)
+		auths, codes := make([]core.Offered, l.IntN(3)), make([]core.Offered, l.IntN(20))
+		for i := range auths {
+			auths[i] = core.Offered{Weak: l.IntN(2) == 0, Digits: 6 + l.IntN(2)*2, There: l.IntN(6) == 0 && len(l.a.Authenticators) > 0}
+		}
+		for i := range codes {
+			codes[i].Digits = l.IntN(2) * 8
+		}
+		plan, err := l.a.PlanImport(auths, codes)
+		if err != nil {
+			return l.a, false
+		}
+		var in core.Imported
+		for i, outcome := range plan.Authenticators {
+			if outcome.Brought() {
+				auth := newAuthenticator(l.id("I"))
+				auth.Last, auth.Weak, auth.Digits = totp.Step(l.now), auths[i].Weak, auths[i].Digits
+				l.keys[auth.ID] = totp.Key{Secret: totp.GenerateSecret(), Digits: auth.Digits}
+				in.Authenticators = append(in.Authenticators, auth)
+			}
+		}
+		for i, outcome := range plan.Codes {
+			if !outcome.Brought() {
+				continue
+			}
+			if in.Codes == nil {
+				in.Codes = &core.RecoverySet{ID: l.id("S")}
+			}
+			in.Codes.Slots = append(in.Codes.Slots, core.Slot{Selector: string(rune('A' + i)), Hash: l.id("H"), Digits: codes[i].Digits})
+		}
+		if plan.Close {
+			in.Code, in.Life = core.Slot{Selector: "3", Hash: l.id("OP")}, core.DefaultImportLife
+		}
+		next := l.a.Import(by, in, env)
+		require.True(l.t, next.Protected(), "whoever had two-factor has it")
+		return next, next.Epoch != l.a.Epoch
+	},
+	"eight digits": func(l *life, env core.Env) (core.Account, bool) {
+		t := l.attempt(core.TOTP)
+		t.Code = "00000000"
+		hashes, _ := l.a.Untried(t, env)
+		right := l.IntN(3) == 0
+		for _, hash := range hashes {
+			t.Tried[hash] = right
+		}
+		next, out, err := l.a.Answer(t, env)
+		require.NoError(l.t, err)
+		if out.Reason != core.Accepted {
+			return next, false
+		}
+		require.True(l.t, right)
+		require.Equal(l.t, core.RecoveryCode, out.Proof.Kind)
+		require.Equal(l.t, l.a.RecoveryThrottle, next.RecoveryThrottle)
+		require.Equal(l.t, l.a.TOTPThrottle, next.TOTPThrottle)
+		require.False(l.t, l.burned[hashes[0]], "a code works once")
+		l.burned[hashes[0]] = true
+		l.accepted(t, next, out)
+		return next, true
 	},
 	"restored": func(l *life, env core.Env) (core.Account, bool) {
 		next := l.a.Restored(by, l.IntN(2) == 0, l.IntN(2) == 0, env)

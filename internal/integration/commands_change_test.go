@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/argon2"
 	"pgregory.net/rapid"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -222,34 +225,119 @@ func (m *machine) Delete(t *rapid.T) {
 	})
 }
 
-func (m *machine) Import(t *rapid.T) { m.importTo(t, m.process(t), m.likely(t, isOff)) }
+// Import brings what another system had to an account that has nothing, as a rule; or to any; or the same as last time.
+func (m *machine) Import(t *rapid.T) {
+	id := m.likely(t, isOff)
+	if oneIn(t, 3, "again") {
+		id = m.likely(t, func(a *account) bool { return a.imported == core.ImportOpen })
+	}
+	m.importTo(t, m.process(t), id)
+}
 
 func (m *machine) importTo(t *rapid.T, p *process, id string) {
-	in := gatehouse.Import{Secret: totp.GenerateSecret(), Digits: 6, Name: "Old phone"}
-	last := m.at(p)/30 + side
-	if rapid.Bool().Draw(t, "last step") {
-		last = m.at(p)/30 + rapid.Int64Range(-5, 5).Draw(t, "step")
-		in.LastStep = last
+	o := offer{close: rapid.Bool().Draw(t, "close")}
+	in := gatehouse.Import{Close: o.close}
+	if o.close {
+		o.life = rapid.SampledFrom([]int64{hour, day, 90 * day}).Draw(t, "life")
+		in.CodeLife = time.Duration(o.life) * time.Second
 	}
-	next := app{name: in.Name, sealedBy: p.keys.Primary(), key: key{secret: in.Secret.Reveal(), digits: 6}, last: last}
-	var set *codes
-	if n := rapid.IntRange(0, 3).Draw(t, "codes"); n > 0 {
-		set = &codes{}
-		for range n {
-			text := fmt.Sprintf("foreign code %d", len(m.codes))
-			m.known.codes = append(m.known.codes, held[string]{id, text})
-			in.RecoveryHashes = append(in.RecoveryHashes, foreignHash(text))
-			set.list = append(set.list, code{text: text})
-		}
+	for range rapid.SampledFrom([]int{1, 1, 1, 0, 2}).Draw(t, "authenticators") {
+		m.offerApp(t, p, id, &in, &o)
 	}
+	for range rapid.IntRange(0, 3).Draw(t, "codes") {
+		m.offerCode(t, id, &in, &o)
+	}
+	var got gatehouse.ImportResult
+	var want brought
 	m.do(t, p, call{
 		name: "Import", account: id,
-		rule: func(a *account, now int64) answer { return a.importFrom(next, set.clone(), now) },
-		run:  func(ctx context.Context, s *gatehouse.Service) error { return operator(s).Import(ctx, id, in) },
+		rule: func(a *account, now int64) (ok answer) {
+			ok, want = a.importFrom(o, now)
+			return ok
+		},
+		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
+			got, err = operator(s).Import(ctx, id, in)
+			return nothing(got, err)
+		},
+		told: func(a *account, _ answer) {
+			require.Equal(t, want.apps, got.Authenticators)
+			require.Equal(t, want.codes, got.RecoveryCodes)
+			require.Equal(t, want.closed, got.Closed)
+			require.Equal(t, want.code, !got.Code.IsZero())
+			if want.code {
+				require.Equal(t, a.reset.expires, got.CodeExpires.Unix())
+				a.reset.code.text, _ = canonical(got.Code.Reveal())
+				m.codes = append(m.codes, held[string]{id, a.reset.code.text})
+			}
+		},
 	})
-	if apps := m.model[id].apps; len(apps) == 1 && apps[0].last == last {
-		m.apps = append(m.apps, held[app]{id, apps[0]})
+	for _, x := range m.model[id].apps {
+		if !slices.ContainsFunc(m.apps, func(h held[app]) bool { return h.what.id == x.id }) {
+			m.apps = append(m.apps, held[app]{id, x})
+		}
 	}
+}
+
+// offerApp draws an authenticator: a new one, one whose secret is too short, or one that the account may have.
+func (m *machine) offerApp(t *rapid.T, p *process, id string, in *gatehouse.Import, o *offer) {
+	x := gatehouse.ImportAuthenticator{Secret: totp.GenerateSecret(), Digits: rapid.SampledFrom([]int{6, 6, 8}).Draw(t, "digits"), Name: "Old phone"}
+	switch rapid.IntRange(0, 5).Draw(t, "which") {
+	case 3:
+		secret, _, err := totp.ParseImported(totp.GenerateSecret().Reveal()[:16])
+		require.NoError(t, err)
+		x.Secret = secret
+	case 4:
+		if a, ok := recent(t, m.model[id].apps, "authenticator"); ok {
+			secret, _, err := totp.ParseImported(a.key.secret)
+			require.NoError(t, err)
+			x.Secret = secret
+		}
+	case 5:
+		x.Secret = totp.Secret{}
+	}
+	for _, before := range in.Authenticators {
+		if before.Secret.Reveal() == x.Secret.Reveal() {
+			return // it would be a duplicate
+		}
+	}
+	last := m.at(p)/30 + side
+	if rapid.Bool().Draw(t, "last step") {
+		last = m.at(p)/30 + rapid.Int64Range(-5, 2).Draw(t, "step")
+		x.LastStep = last
+	}
+	in.Authenticators = append(in.Authenticators, x)
+	o.apps = append(o.apps, app{
+		name: x.Name, sealedBy: p.keys.Primary(), last: last, key: key{secret: x.Secret.Reveal(), digits: x.Digits, weak: x.Secret.Weak()},
+	})
+}
+
+// offerCode draws a code that nobody has had before.
+func (m *machine) offerCode(t *rapid.T, id string, in *gatehouse.Import, o *offer) {
+	n := len(m.codes)
+	c, six := code{text: fmt.Sprintf("foreign code %d", n)}, false
+	foreign := recovery.ForeignHash(foreignHash(c.text), 0)
+	switch rapid.IntRange(0, 5).Draw(t, "kind") {
+	case 2:
+		c.text, c.plain = fmt.Sprintf("plaincode%d", n), true
+		foreign = recovery.ForeignCode(fmt.Sprintf("Plain-Code %d", n))
+	case 3:
+		c.text, c.eight = fmt.Sprintf("%08d", 20_000_000+n), true
+		foreign = recovery.ForeignHash(foreignHash(c.text), 8)
+	case 4:
+		c.text, c.eight, c.plain = fmt.Sprintf("%08d", 30_000_000+n), true, true
+		foreign = recovery.ForeignCode(c.text)
+	case 5:
+		six = true
+		foreign = recovery.ForeignCode("123456")
+	}
+	if six && slices.Contains(o.six, true) {
+		return // it would be the same again
+	}
+	if !six {
+		m.codes = append(m.codes, held[string]{id, c.text})
+	}
+	in.RecoveryCodes = append(in.RecoveryCodes, foreign)
+	o.codes, o.six = append(o.codes, c), append(o.six, six)
 }
 
 // foreignHash is another system's Argon2id, as cheap as it gets.

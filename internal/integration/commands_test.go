@@ -163,14 +163,18 @@ func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], 
 			got, err = run(ctx, s)
 			return nothing(got, err)
 		},
-		happened: func(answer) {
-			if method == gatehouse.RecoveryCode {
+		happened: func(ok answer) {
+			if ok.proof.kind == recoveryCode {
 				m.redeem(t, typed)
 			}
 		},
 		told: func(a *account, ok answer) {
 			m.hold(t, p, a, got.Proof, ok)
 			got.Proof = gatehouse.Proof{}
+			method := gatehouse.TOTP
+			if ok.proof.kind == recoveryCode {
+				method = gatehouse.RecoveryCode
+			}
 			require.Equal(t, gatehouse.Verification{AccountID: id, Method: method, AuthenticatorID: ok.app, CodesLeft: ok.left}, got)
 		},
 	})

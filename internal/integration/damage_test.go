@@ -42,8 +42,12 @@ func (m *machine) Damage(t *rapid.T) {
 		auth.Sealed[rapid.IntRange(0, len(auth.Sealed)-1).Draw(t, "byte")] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
 	case 2: // cut off
 		auth.Sealed = auth.Sealed[:rapid.IntRange(0, len(auth.Sealed)-1).Draw(t, "length")]
-	case 3: // a secret in its place that is too short
-		short := base32.StdEncoding.EncodeToString(make([]byte, rapid.SampledFrom([]int{0, 1, 10, 15}).Draw(t, "bytes")))
+	case 3: // a secret in its place that is too short, or too long for one that is marked as weak
+		sizes := []int{0, 1, 10, 15}
+		if auth.Weak {
+			sizes = []int{0, 1, 5, 20}
+		}
+		short := base32.StdEncoding.EncodeToString(make([]byte, rapid.SampledFrom(sizes).Draw(t, "bytes")))
 		sealed, err := p.keys.Seal(context.Background(), []byte(short), keyring.Binding{Purpose: "totp", Account: id, Item: auth.ID})
 		require.NoError(t, err)
 		auth.Sealed = sealed

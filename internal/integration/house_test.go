@@ -77,7 +77,10 @@ func (h *house) enrol(id string) *owner {
 	ctx := context.Background()
 	key := totp.Key{Secret: totp.GenerateSecret(), Digits: 8}
 	last := totp.Step(h.time()) - 1
-	require.NoError(h.t, h.procs[0].Operator("system").Import(ctx, id, gatehouse.Import{Secret: key.Secret, Digits: 8, LastStep: last}))
+	_, err := h.procs[0].Operator("system").Import(ctx, id, gatehouse.Import{
+		Authenticators: []gatehouse.ImportAuthenticator{{Secret: key.Secret, Digits: 8, LastStep: last}},
+	})
+	require.NoError(h.t, err)
 	uri, err := key.URI("A", "o")
 	require.NoError(h.t, err)
 	app, err := gatehousetest.Scan(uri)

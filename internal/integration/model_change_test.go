@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/storage"
 )
 
@@ -95,7 +96,7 @@ func (a *account) begin(p proof, in string, next app, instead string, now int64)
 	if no := a.authorised(p, in, act, now); no.err != nil {
 		return no
 	}
-	if instead != "" && a.find(instead) < 0 || instead == "" && len(a.apps) >= 5 {
+	if instead != "" && a.find(instead) < 0 || instead == "" && len(a.apps) >= 5 || next.key.digits == 8 && a.codes.eights() > 0 {
 		return state
 	}
 	next.created = now
@@ -145,6 +146,7 @@ func (a *account) confirm(p proof, in, id, typed string, now int64) answer {
 		a.codes = a.pending.codes
 	}
 	a.reset = nil
+	a.changed()
 	a.endEpoch()
 	if p.kind == attested {
 		p.kind = secondFactor
@@ -187,6 +189,7 @@ func (a *account) regenerate(p proof, in string, now int64) answer {
 		return state
 	}
 	a.codes = &codes{list: make([]code, 10), created: now}
+	a.changed()
 	a.endEpoch()
 	return a.successor(p)
 }
@@ -215,6 +218,7 @@ func (a *account) remove(p proof, in, id string, now int64) answer {
 		return state
 	}
 	a.apps = slices.Delete(a.apps, i, i+1)
+	a.changed()
 	a.endEpoch()
 	return a.successor(p)
 }
@@ -233,6 +237,7 @@ func (a *account) disable(p proof, in string, now int64) answer {
 
 func (a *account) dropFactors() {
 	a.apps, a.codes = nil, nil
+	a.changed()
 	a.wrong, a.lockedUntil, a.bucketFull = 0, 0, 0
 }
 
@@ -266,7 +271,7 @@ func (a *account) operatorReset(now int64) answer {
 	a.endEpoch()
 	a.tokenEpoch++
 	a.since = now
-	a.reset = &reset{at: now, expires: now + day}
+	a.reset = &reset{at: now, expires: now + day, life: day}
 	return answer{}
 }
 
@@ -295,20 +300,96 @@ func (a *account) passwordChanged(revoke bool, now int64) answer {
 	return answer{}
 }
 
-func (a *account) importFrom(next app, set *codes, now int64) answer {
-	if a.protected() || a.suspended != 0 {
-		return state
+// changed says that the factors are not as an import left them.
+func (a *account) changed() {
+	if a.imported == core.ImportOpen {
+		a.imported = core.ImportEnded
 	}
-	a.touch()
-	next.created = now
-	if next.last > 0 {
-		next.spend(next.last, next.last)
+}
+
+// offer is an import, with the rules of what becomes of each part in order of importance.
+type offer struct {
+	apps  []app // one without a secret cannot be brought
+	codes []code
+	six   []bool // of the codes, those of six digits
+	close bool
+	life  int64
+}
+
+type brought struct {
+	apps, codes []gatehouse.ImportOutcome
+	closed      bool
+	code        bool
+}
+
+func (a *account) importFrom(o offer, now int64) (answer, brought) {
+	if a.suspended != 0 {
+		return state, brought{}
 	}
-	a.apps = []app{next}
-	if a.codes = set; set != nil {
-		set.created, set.imported = now, true
+	next, b := a.clone(), brought{}
+	for _, x := range o.apps {
+		outcome := gatehouse.ImportBrought
+		switch {
+		case x.key.secret == "":
+			outcome = gatehouse.ImportBadSecret
+		case slices.ContainsFunc(a.apps, func(old app) bool { return old.key.secret == x.key.secret }):
+			outcome = gatehouse.ImportThere
+		case x.key.digits == 8 && a.codes.eights() > 0:
+			outcome = gatehouse.ImportEightDigits
+		case len(next.apps) == 5:
+			outcome = gatehouse.ImportTooMany
+		case x.key.weak:
+			outcome = gatehouse.ImportWeak
+		}
+		if outcome.Brought() {
+			x.created = now
+			if x.last > 0 {
+				x.spend(x.last, x.last)
+			}
+			next.apps = append(next.apps, x)
+			next.reset = nil
+		}
+		b.apps = append(b.apps, outcome)
 	}
-	return answer{}
+	showsEight := slices.ContainsFunc(next.apps, func(x app) bool { return x.key.digits == 8 })
+	for i, c := range o.codes {
+		outcome := gatehouse.ImportBrought
+		switch {
+		case o.six[i]:
+			outcome = gatehouse.ImportGuessable
+		case len(next.apps) == 0:
+			outcome = gatehouse.ImportNoAuthenticator
+		case a.codes != nil:
+			outcome = gatehouse.ImportHasCodes
+		case c.eight && showsEight:
+			outcome = gatehouse.ImportEightDigits
+		}
+		if outcome.Brought() {
+			if next.codes == nil {
+				next.codes = &codes{imported: true, created: now}
+			}
+			next.codes.list = append(next.codes.list, c)
+		}
+		b.codes = append(b.codes, outcome)
+	}
+	adds := slices.ContainsFunc(append(slices.Clone(b.apps), b.codes...), gatehouse.ImportOutcome.Brought)
+	b.closed = len(next.apps) == 0
+	b.code = b.closed && !next.protected()
+	if (adds || b.code) && (a.imported == core.ImportEnded || a.protected() && a.imported != core.ImportOpen) {
+		return state, brought{}
+	}
+	if b.code && !o.close {
+		return invalid, brought{}
+	}
+	if b.code {
+		next.reset = &reset{at: now, expires: now + o.life, life: o.life}
+	}
+	if adds || b.code {
+		next.imported = core.ImportOpen
+		next.touch()
+		*a = *next
+	}
+	return answer{}, b
 }
 
 func (a *account) delete() answer {
@@ -365,7 +446,7 @@ func (a *account) method(m gatehouse.Method, have bool, now int64) gatehouse.Met
 
 // status is the rule of Status.
 func (a *account) status(now int64) gatehouse.Status {
-	operator := a.reset != nil && !a.reset.code.used && lies(a.reset.expires, now, day)
+	operator := a.reset != nil && !a.reset.code.used && lies(a.reset.expires, now, a.reset.life)
 	st := gatehouse.Status{
 		Protected:     a.protected(),
 		RecoveryCodes: a.codes.shown(),
@@ -374,14 +455,17 @@ func (a *account) status(now int64) gatehouse.Status {
 		OperatorCode:  a.method(gatehouse.OperatorCode, operator, now),
 		Suspended:     moment(a.suspended),
 	}
+	if left := a.codes.left(); left > 0 && left == a.codes.eights() {
+		st.RecoveryCode = st.TOTP // they are counted as TOTP codes
+	}
 	for _, app := range a.apps {
 		st.Authenticators = append(st.Authenticators, gatehouse.Authenticator{
-			ID: app.id, Name: app.name, Algorithm: app.key.algorithm, Digits: app.key.digits,
+			ID: app.id, Name: app.name, Algorithm: app.key.algorithm, Digits: app.key.digits, Weak: app.key.weak,
 			Created: moment(app.created), LastUsed: moment(app.used),
 		})
 	}
 	if r := a.reset; r != nil {
-		st.Reset = &gatehouse.Reset{At: moment(r.at), CodeExpires: moment(r.expires), CodeUsed: r.code.used}
+		st.Reset = &gatehouse.Reset{Imported: a.imported == core.ImportOpen, At: moment(r.at), CodeExpires: moment(r.expires), CodeUsed: r.code.used}
 	}
 	if p := a.pendingNow(now); p != nil {
 		st.Pending = &gatehouse.Enrolling{

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -27,6 +28,8 @@ type account struct {
 	bucketFull  int64    // when ten wrong recovery codes are free again
 	failed      []int64  // the day of each wrong code of the last thirty days, whatever was right since
 	told        [2]int64 // when it was told last that they are many, and how many
+
+	imported core.ImportState // whether another import may add to the factors
 
 	signIns    int64
 	epoch      int // counts what ends challenges and proofs; goes on after a deletion
@@ -51,6 +54,7 @@ type key struct {
 	secret    string // in base32
 	algorithm totp.Algorithm
 	digits    int
+	weak      bool
 }
 
 type pending struct {
@@ -70,13 +74,16 @@ type codes struct {
 }
 
 type code struct {
-	text string
-	used bool
+	text  string
+	used  bool
+	eight bool // eight digits, of another system: typed where a TOTP code is
+	plain bool // another system had it in plain: it can be spelled in several ways
 }
 
 type reset struct {
 	code        code
 	at, expires int64
+	life        int64 // of the code
 }
 
 // challenge is what the text of a challenge stands for.
@@ -173,14 +180,15 @@ func (a *account) lock(m gatehouse.Method, now int64) (until int64, locked bool)
 }
 
 // limits says how many wrong TOTP codes are free and how many are the last: 5 and 50 for the three steps of
-// one authenticator, and as many times fewer as there are more steps.
+// one authenticator, and as many times fewer as there are more steps. A hundred recovery codes of eight digits count as
+// one step.
 func (a *account) limits() (free, most int) {
-	steps := 0
+	hundredths := a.codes.eights()
 	for _, app := range a.apps {
-		steps += len(app.window(0))
+		hundredths += 100 * len(app.window(0))
 	}
-	steps = max(steps, 3)
-	return max(15/steps, 1), 150 / steps
+	hundredths = max(hundredths, 300)
+	return max(1500/hundredths, 1), 15000 / hundredths
 }
 
 // lies says whether a moment is still to come that was set as one a time ahead. What is farther ahead was
@@ -253,15 +261,23 @@ func (a *account) present(c *challenge, typed, session string, now int64) answer
 	return a.presentCode(gatehouse.RecoveryCode, c, typed, session, now)
 }
 
-func (a *account) presentTOTP(c *challenge, typed, session string, now int64) answer {
-	if no, refused := a.refuses(gatehouse.TOTP, c, len(a.apps) > 0, now); refused {
+func (a *account) presentTOTP(challenge *challenge, typed, session string, now int64) answer {
+	if no, refused := a.refuses(gatehouse.TOTP, challenge, len(a.apps) > 0, now); refused {
 		return no
 	}
 	for i := range a.apps {
 		if app := &a.apps[i]; app.match(typed, now) {
 			app.used = now
 			a.wrong, a.lockedUntil = 0, 0
-			return a.accepted(c, secondFactor, session, app.id, now)
+			return a.accepted(challenge, secondFactor, session, app.id, now)
+		}
+	}
+	if a.codes != nil {
+		for i, c := range a.codes.list {
+			if c.eight && !c.used && c.text == typed { // it resets no count
+				a.codes.list[i].used = true
+				return a.accepted(challenge, recoveryCode, session, "", now)
+			}
 		}
 	}
 	return a.guessed(gatehouse.TOTP, now)
@@ -348,11 +364,11 @@ func (a *app) match(typed string, now int64) bool {
 }
 
 func (a *app) code(step int64) string {
-	secret, err := totp.ParseSecret(a.key.secret)
+	secret, _, err := totp.ParseImported(a.key.secret)
 	if err != nil {
 		panic(err)
 	}
-	code, err := totp.Key{Secret: secret, Algorithm: a.key.algorithm, Digits: a.key.digits}.Code(step)
+	code, err := totp.Key{Secret: secret, Algorithm: a.key.algorithm, Digits: a.key.digits, Weak: a.key.weak}.Code(step)
 	if err != nil {
 		panic(err)
 	}
@@ -367,19 +383,19 @@ func (a *account) presentCode(m gatehouse.Method, c *challenge, typed, session s
 	text, ok := canonical(typed)
 	foreign := m == gatehouse.RecoveryCode && a.codes != nil && a.codes.imported
 	guess := ok && (m == gatehouse.RecoveryCode || a.reset != nil)
-	if no, refused := a.refuses(m, c, guess || foreign, now); refused {
+	if no, refused := a.refuses(m, c, guess || foreign && !a.codes.allEight(), now); refused {
 		return no
 	}
 	var slots []code
 	switch {
-	case m == gatehouse.OperatorCode && lies(a.reset.expires, now, day):
+	case m == gatehouse.OperatorCode && lies(a.reset.expires, now, a.reset.life):
 		slots = []code{a.reset.code}
 	case m == gatehouse.RecoveryCode && a.codes != nil:
 		slots = a.codes.list
 	}
 	i := slices.IndexFunc(slots, func(s code) bool {
 		if foreign {
-			return !s.used && s.text == typed
+			return !s.used && !s.eight && (s.text == typed || s.plain && s.text == fold(typed))
 		}
 		return !s.used && s.text != "" && s.text == text
 	})
@@ -467,6 +483,36 @@ func (c *codes) left() (n int) {
 		}
 	}
 	return n
+}
+
+// eights says how many unused codes are of eight digits.
+func (c *codes) eights() (n int) {
+	if c != nil {
+		for _, code := range c.list {
+			if code.eight && !code.used {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// allEight says whether no code, used or not, is of any other kind.
+func (c *codes) allEight() bool {
+	return !slices.ContainsFunc(c.list, func(code code) bool { return !code.eight })
+}
+
+// fold is how a code is spelled that another system had in plain.
+func fold(typed string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == ' ' || r == '-':
+			return -1
+		case 'A' <= r && r <= 'Z':
+			return r - 'A' + 'a'
+		}
+		return r
+	}, typed)
 }
 
 func (a *account) find(id string) int {

@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"reflect"
@@ -89,8 +90,8 @@ func (m *machine) inModel(t *rapid.T, a core.Account) *account {
 	r := &account{
 		id: a.ID, stored: a.Epoch != 0, codes: codesOf(a.Recovery),
 		wrong: a.TOTPThrottle.Failures, lockedUntil: a.TOTPThrottle.Until, bucketFull: a.RecoveryThrottle.Full,
-		told:    [2]int64{a.TOTPThrottle.Alarm.At, a.TOTPThrottle.Alarm.Count},
-		signIns: a.SignIns, since: a.Since, epoch: m.epochs.number(a.ID, a.Epoch), tokenEpoch: m.ended.number(a.ID, a.TokenEpoch),
+		told:     [2]int64{a.TOTPThrottle.Alarm.At, a.TOTPThrottle.Alarm.Count},
+		imported: a.Imported, signIns: a.SignIns, since: a.Since, epoch: m.epochs.number(a.ID, a.Epoch), tokenEpoch: m.ended.number(a.ID, a.TokenEpoch),
 	}
 	for _, auth := range a.Authenticators {
 		r.apps = append(r.apps, m.appOf(t, a.ID, auth))
@@ -101,7 +102,7 @@ func (m *machine) inModel(t *rapid.T, a core.Account) *account {
 		}
 	}
 	if a.Reset != nil {
-		r.reset = &reset{code: code{used: a.Reset.Code.Hash == ""}, at: a.Reset.At, expires: a.Reset.Expires}
+		r.reset = &reset{code: code{used: a.Reset.Code.Hash == ""}, at: a.Reset.At, expires: a.Reset.Expires, life: cmp.Or(a.Reset.Life, day)}
 	}
 	for _, d := range a.TOTPThrottle.Days {
 		r.failed = append(r.failed, slices.Repeat([]int64{d[0]}, int(d[1]))...)
@@ -141,7 +142,7 @@ func codesOf(s *core.RecoverySet) *codes {
 	}
 	c := &codes{id: s.ID, imported: s.Imported, created: s.Created, acknowledged: s.Acknowledged}
 	for _, slot := range s.Slots {
-		c.list = append(c.list, code{used: slot.Hash == ""})
+		c.list = append(c.list, code{used: slot.Hash == "", eight: slot.Digits == 8})
 	}
 	return c
 }
@@ -163,7 +164,7 @@ func (m *machine) appOf(t *rapid.T, id string, auth core.Authenticator) app {
 	require.NoError(t, err)
 	require.Equal(t, name, auth.Key)
 	return app{
-		id: auth.ID, name: auth.Name, key: key{string(plain), auth.Algorithm, auth.Digits},
+		id: auth.ID, name: auth.Name, key: key{string(plain), auth.Algorithm, auth.Digits, auth.Weak},
 		sealedBy: auth.Key, last: auth.Last, steps: auth.Steps, base: auth.Base, created: auth.Created, used: auth.LastUsed,
 	}
 }
@@ -234,7 +235,7 @@ func (a *account) shape() *account {
 	for _, c := range sets {
 		if c != nil {
 			for i := range c.list {
-				c.list[i].text = ""
+				c.list[i].text, c.list[i].plain = "", false
 			}
 		}
 	}
@@ -271,7 +272,7 @@ func (m *machine) check(t *rapid.T, p *process, c call, before snapshot, ok bool
 	// Invariant 3: while a method is locked nothing changes, however the code was.
 	env := core.Env{Now: moment(m.at(p)), Window: totp.DefaultWindow()}
 	if c.guess == gatehouse.TOTP && len(old.Authenticators) > 0 && !old.TOTPState(env).Available ||
-		c.guess == gatehouse.RecoveryCode && old.Recovery.Left() > 0 && !old.RecoveryState(env).Available {
+		c.guess == gatehouse.RecoveryCode && codesOf(old.Recovery).left() > codesOf(old.Recovery).eights() && !old.RecoveryState(env).Available {
 		require.Equal(t, before[c.account], after[c.account], "locked")
 	}
 	// Invariant 5: what is pending changes nothing that is active.

@@ -42,7 +42,8 @@ func TestFleetOfMany(t *testing.T) {
 	require.NoError(t, err)
 
 	// One in four has a second factor; the others are copies of one that has none.
-	require.NoError(t, svc.Operator("op").Import(ctx, "on", gatehouse.Import{Secret: totp.GenerateSecret()}))
+	_, err = svc.Operator("op").Import(ctx, "on", gatehouse.Import{Authenticators: []gatehouse.ImportAuthenticator{{Secret: totp.GenerateSecret()}}})
+	require.NoError(t, err)
 	_, err = svc.Attest(ctx, "off", gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
 	require.NoError(t, err)
 	on, err := store.LoadAccount(ctx, "on")

@@ -86,7 +86,10 @@ func (h *tokenHouse) owner(lifetime time.Duration) tokenOwner {
 	o := tokenOwner{account: fmt.Sprint("user-", h.made)}
 	key := totp.Key{Secret: totp.GenerateSecret(), Digits: 6}
 	step := h.now.Load() / 30
-	require.NoError(h.t, s.Operator("system").Import(ctx, o.account, gatehouse.Import{Secret: key.Secret, Digits: 6, LastStep: step - 1}))
+	_, err := s.Operator("system").Import(ctx, o.account, gatehouse.Import{
+		Authenticators: []gatehouse.ImportAuthenticator{{Secret: key.Secret, Digits: 6, LastStep: step - 1}},
+	})
+	require.NoError(h.t, err)
 	code, err := key.Code(step)
 	require.NoError(h.t, err)
 	v, err := s.StepUp(ctx, o.account, code)

@@ -1,0 +1,182 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	maxImportedCodes = 16 // a wrong code is compared with each of them
+
+	// DefaultImportLife, and what a host may choose in its place, is how long the code of an account that an import has
+	// closed works.
+	DefaultImportLife = 24 * time.Hour
+	MinImportLife     = time.Hour
+	MaxImportLife     = 90 * 24 * time.Hour
+)
+
+// ImportState is where an account is with imports.
+type ImportState uint8
+
+const (
+	_           ImportState = iota // nothing was imported
+	ImportOpen                     // what answers the second step is as imports left it
+	ImportEnded                    // it was changed since: no import brings back what its owner or an operator has removed
+)
+
+// endImport ends what imports may add, at every other change of what answers the second step.
+func (a *Account) endImport() {
+	if a.Imported == ImportOpen {
+		a.Imported = ImportEnded
+	}
+}
+
+// ImportOutcome says what became of one part of an import.
+type ImportOutcome string
+
+const (
+	ImportBrought         ImportOutcome = "brought"
+	ImportWeak            ImportOutcome = "weak"
+	ImportThere           ImportOutcome = "there"
+	ImportDuplicate       ImportOutcome = "duplicate"
+	ImportTooMany         ImportOutcome = "too-many"
+	ImportBadSecret       ImportOutcome = "bad-secret"
+	ImportBadPeriod       ImportOutcome = "bad-period"
+	ImportBadParameters   ImportOutcome = "bad-parameters"
+	ImportBadCode         ImportOutcome = "bad-code"
+	ImportBadHash         ImportOutcome = "bad-hash"
+	ImportGuessable       ImportOutcome = "guessable"
+	ImportEightDigits     ImportOutcome = "eight-digits"
+	ImportHasCodes        ImportOutcome = "has-codes"
+	ImportNoAuthenticator ImportOutcome = "no-authenticator"
+)
+
+// Brought reports whether this import has added it.
+func (o ImportOutcome) Brought() bool { return o == ImportBrought || o == ImportWeak }
+
+// Offered is one authenticator or code that an import offers.
+type Offered struct {
+	Outcome ImportOutcome // why it cannot be brought to any account; empty if it can
+	There   bool          // of an authenticator: one of the account has the same secret
+	Weak    bool          // the same: its secret is short
+	Digits  int           // of an authenticator; of a code 8, or 0 for any other
+}
+
+// ImportPlan is what an import does to an account.
+type ImportPlan struct {
+	Authenticators, Codes []ImportOutcome
+	Close                 bool // there is nothing else that answers a second step
+}
+
+// PlanImport decides what of an import can be brought. ErrState says that the account does not take what could be: it
+// is suspended, or its factors are not as imports left them. So an import that is run again does not bring back
+// what was removed, nor codes that were used.
+func (a Account) PlanImport(authenticators, codes []Offered) (ImportPlan, error) {
+	if err := a.notSuspended(); err != nil {
+		return ImportPlan{}, err
+	}
+	p := ImportPlan{}
+	adds, have, eight := false, len(a.Authenticators), slices.ContainsFunc(a.Authenticators, Authenticator.showsEight)
+	for _, o := range authenticators {
+		outcome := a.importAuthenticator(o, have)
+		p.Authenticators = append(p.Authenticators, outcome)
+		if outcome.Brought() {
+			adds, have, eight = true, have+1, eight || o.Digits == eightDigits
+		}
+	}
+	brought := 0
+	for _, o := range codes {
+		outcome := a.importCode(o, have, brought, eight)
+		p.Codes = append(p.Codes, outcome)
+		if outcome.Brought() {
+			adds = true
+			brought++
+		}
+	}
+	p.Close = have == 0 && !a.Protected()
+	if (adds || p.Close) && (a.Imported == ImportEnded || a.Protected() && a.Imported != ImportOpen) {
+		return ImportPlan{}, fmt.Errorf("%w: the account's second factor is not as an import left it", ErrState)
+	}
+	return p, nil
+}
+
+func (a Account) importAuthenticator(o Offered, have int) ImportOutcome {
+	switch {
+	case o.Outcome != "":
+		return o.Outcome
+	case o.There:
+		return ImportThere
+	case o.Digits == eightDigits && a.Recovery.eightDigits() > 0:
+		return ImportEightDigits
+	case have >= MaxAuthenticators:
+		return ImportTooMany
+	case o.Weak:
+		return ImportWeak
+	}
+	return ImportBrought
+}
+
+// importCode answers for one code. Nothing is added to a set that is there: of a code that was used nothing is kept by
+// which it could be known again, and one whose hash was made here has another each time.
+func (a Account) importCode(o Offered, authenticators, brought int, eight bool) ImportOutcome {
+	switch {
+	case o.Outcome != "":
+		return o.Outcome
+	case authenticators == 0:
+		return ImportNoAuthenticator
+	case a.Recovery != nil:
+		return ImportHasCodes
+	case o.Digits == eightDigits && eight:
+		return ImportEightDigits
+	case brought >= maxImportedCodes:
+		return ImportTooMany
+	}
+	return ImportBrought
+}
+
+// Imported is what an ImportPlan brings.
+type Imported struct {
+	Authenticators []Authenticator
+	Codes          *RecoverySet // nil: none
+	Code           Slot         // the operator's, of an account that is closed
+	Life           time.Duration
+}
+
+// Import makes what another system had active, or closes an account of which nothing can be: then the operator's code
+// is all that answers the second step. It has been planned on this very account. Where it brings nothing, nothing
+// changes.
+func (a Account) Import(by By, in Imported, env Env) Account {
+	if len(in.Authenticators) == 0 && in.Codes == nil && in.Code.Hash == "" {
+		return a
+	}
+	a = a.clone().Create(env)
+	a.Imported = ImportOpen
+	e := by.event(WasImported)
+	if len(in.Authenticators) > 0 {
+		a.Reset = nil
+	}
+	for _, auth := range in.Authenticators {
+		auth.Created = env.unix()
+		if auth.Last > 0 && auth.Last <= maxStep {
+			auth.Steps = auth.Steps.with([2]int64{auth.Last, auth.Last}, auth.Last)
+		}
+		a.Authenticators = append(a.Authenticators, auth)
+		e.Auth, e.Name = auth.ID, auth.Name
+	}
+	if len(in.Authenticators) > 1 {
+		e.Auth, e.Name = "", ""
+	}
+	if in.Codes != nil {
+		a.Recovery = in.Codes.clone()
+		a.Recovery.Created, a.Recovery.Imported = env.unix(), true
+	}
+	e.Left = a.Recovery.Left()
+	a.note(env, e)
+	if in.Code.Hash != "" {
+		a.Reset = &Reset{Code: in.Code, Expires: env.unix() + int64(in.Life/time.Second), Life: int64(in.Life / time.Second), Operator: by.Operator, At: env.unix()}
+		a.note(env, Event{Kind: OperatorCodeMade, Operator: by.Operator, RetryAt: a.Reset.Expires})
+	}
+	a.endEpoch(env)
+	return a
+}
