@@ -69,13 +69,16 @@ type trial struct {
 
 const own = " FROM {table}token_uses WHERE account_id = '' AND token_id = ?"
 
-func (t *trial) run(ctx context.Context) error {
+func (t *trial) run(ctx context.Context) (err error) {
 	old := micros(t.use.LastUsed.Add(-time.Hour))
 	if _, err := t.write(ctx, "DELETE FROM {table}token_uses WHERE account_id = '' AND last_used < ?", old); err != nil {
 		return err
 	}
 	defer func() {
-		// Whatever happened: it does no harm where there is nothing, or where it fails.
+		if err == nil {
+			return
+		}
+		// The row may be there. Where this fails too, a later run removes it.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.timeout)
 		defer cancel()
 		t.write(ctx, "DELETE"+own, t.key)

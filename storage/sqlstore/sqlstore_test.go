@@ -203,6 +203,37 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestReadAgain is row T1: a read that PostgreSQL undoes is run once more, where it cannot be undone; other databases
+// have no such read, and no fault is taken for one.
+func TestReadAgain(t *testing.T) {
+	again, fault := stateError("40001"), errors.New("fault")
+	read := func(stub *stub, d sqlstore.Dialect, o sqlstore.Options) ([]string, error) {
+		_, err := stub.open(t, d, o).LoadAccount(t.Context(), "a")
+		return stub.texts, err
+	}
+	texts, err := read(&stub{first: again}, sqlstore.PostgreSQL, sqlstore.Options{})
+	require.ErrorIs(t, err, storage.ErrNotFound, "as the second try says")
+	require.Len(t, texts, 3)
+	require.Equal(t, "BEGIN Read Committed true", texts[1])
+	require.Equal(t, texts[0], texts[2])
+
+	texts, err = read(&stub{first: again, err: fault}, sqlstore.PostgreSQL, sqlstore.Options{})
+	require.ErrorIs(t, err, fault)
+	require.Len(t, texts, 3)
+	texts, err = read(&stub{first: again, begin: fault}, sqlstore.PostgreSQL, sqlstore.Options{})
+	require.ErrorIs(t, err, fault)
+	require.Len(t, texts, 2)
+	texts, err = read(&stub{first: fault}, sqlstore.PostgreSQL, sqlstore.Options{})
+	require.ErrorIs(t, err, fault)
+	require.Len(t, texts, 1)
+	for _, d := range []sqlstore.Dialect{sqlstore.MySQL, sqlstore.SQLite} {
+		own := sqlstore.Options{Conflict: func(err error) bool { return errors.Is(err, again) }}
+		texts, err := read(&stub{first: again}, d, own)
+		require.ErrorIs(t, err, storage.ErrConflict)
+		require.Len(t, texts, 1)
+	}
+}
+
 // A conflict is told without what the database said: that has the account's ID in it.
 func TestConflictIsBare(t *testing.T) {
 	s := (&stub{err: &mysqlError{1062}}).open(t, sqlstore.MySQL, sqlstore.Options{})

@@ -19,8 +19,10 @@ import (
 // of the integration module.
 type stub struct {
 	err      error // of a statement, or if nil:
+	first    error // of the first query alone
 	affected int64
 	lost     error // of the count of rows
+	begin    error // of a transaction
 
 	settings map[string]string // what it says of itself; nil: what all three call good
 
@@ -46,7 +48,7 @@ func (s *stub) Rollback() error                              { return nil }
 
 func (s *stub) BeginTx(_ context.Context, o driver.TxOptions) (driver.Tx, error) {
 	s.texts = append(s.texts, fmt.Sprint("BEGIN ", sql.IsolationLevel(o.Isolation), " ", o.ReadOnly))
-	return s, nil
+	return s, s.begin
 }
 
 func (s *stub) Prepare(text string) (driver.Stmt, error) {
@@ -69,6 +71,10 @@ func (s *stub) QueryContext(_ context.Context, text string, _ []driver.NamedValu
 		}
 	}
 	s.texts = append(s.texts, text)
+	if first := s.first; first != nil {
+		s.first = nil
+		return nil, first
+	}
 	return new(table), s.err
 }
 
