@@ -303,6 +303,13 @@ func TestFindFaults(t *testing.T) {
 	require.Equal(t, trouble, fault)
 	require.Equal(t, []string{text}, got, "what was read before counts")
 
+	halting := &reads{}
+	for range 200 {
+		*halting = append(*halting, reads{{"x", nil}, {"", nil}}...)
+	}
+	*halting = append(*halting, reads{{text, nil}}...)
+	require.Equal(t, []string{text}, find(t, "acme", halting), "nothing now and then")
+
 	// An error that comes with the last bytes, and is not told again; a reader that now and then reads nothing, and one that
 	// never reads anything.
 	for want, r := range map[error]io.Reader{
