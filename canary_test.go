@@ -219,6 +219,7 @@ func TestCanary(t *testing.T) {
 		"Restored":            nest(gatehouse.Restored{Seen: 1}),
 		"Reset":               nest(gatehouse.Reset{CodeUsed: true}),
 		"Service":             append(nest(svc), nest(h.Service)...),
+		"Stats":               nest(h.Stats()),
 		"Status":              nest(status),
 		"Step":                nest(ch.Step),
 		"TokenChoice":         nest(gatehouse.KeepTokens),

@@ -22,6 +22,7 @@ var callsNothing = map[string]string{
 	"Service.Owner":             "keeps the proof for the methods",
 	"Service.Operator":          "keeps the name for the methods",
 	"Service.TokenPolicy":       "returns what New was told",
+	"Service.Stats":             "returns counts of the process",
 	"SignIn.ExpectSecondFactor": "keeps it for the methods",
 	"Operator.Because":          "keeps the reason for the methods",
 }

@@ -171,6 +171,11 @@ func (s watchedStore) Tokens(ctx context.Context, account, after string, limit i
 	return page, err
 }
 
+func (s watchedStore) LiveTokens(ctx context.Context, account string, live storage.Live, after string, limit int) (page []storage.TokenRecord, err error) {
+	err = s.d.call(ctx, "LiveTokens", false, func() error { page, err = s.under.LiveTokens(ctx, account, live, after, limit); return err })
+	return page, err
+}
+
 func (s watchedStore) AllTokens(ctx context.Context, after string, limit int) (page []storage.TokenRecord, err error) {
 	err = s.d.call(ctx, "AllTokens", false, func() error { page, err = s.under.AllTokens(ctx, after, limit); return err })
 	return page, err

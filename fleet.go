@@ -139,7 +139,7 @@ func (o Operator) review(ctx context.Context, cursor string, f func(id string, r
 		var r posture.Review
 		a, broken := core.Decode(rec.ID, rec.Data)
 		if broken == nil {
-			e, err := o.s.evidenceOf(ctx, a)
+			e, err := o.s.gather(ctx, a, posture.AllEvidence)
 			if err != nil {
 				return err
 			}

@@ -71,9 +71,11 @@ type Config struct {
 	// Require and their kind answer ErrState, and minting has no gate.
 	Posture *posture.Policy
 
-	// HostFacts returns what the host knows of an account, for Posture. It is asked by Review, Require and
-	// their kind, and after changes that may move the posture. An error, a panic or an answer that takes
-	// over 2 seconds is no evidence: what would have come from it is unknown. Defaults to knowing nothing.
+	// HostFacts returns what the host knows of an account, for Posture. It is asked by Review and its kind, after
+	// changes that may move the posture, and for a gate whose controls read it. An error, a panic or an answer that
+	// takes over 2 seconds is no evidence: what would have come from it is unknown. At most 64 calls run at a time,
+	// those that were given up among them; what finds no place in time is unknown as well. Defaults to a host that
+	// signs its owners in itself, has no plans, and knows nothing else.
 	HostFacts func(ctx context.Context, account string) (posture.Host, error)
 
 	// Observer is told what happens. Defaults to none; but an owner who is not told of a new
@@ -103,8 +105,8 @@ type Service struct {
 	policy   *tokens.Policy // settled; nil: no tokens
 	usage    *usage
 
-	posture   *posture.Policy // nil: none
-	hostFacts func(context.Context, string) (posture.Host, error)
+	posture *posture.Policy // nil: none
+	host    *host
 
 	observers *observers
 }
@@ -114,7 +116,7 @@ func New(store storage.Store, c Config) (*Service, error) {
 	s := &Service{
 		store: store, issuer: c.Issuer, keys: c.Keys, sealer: c.Sealer,
 		window: totp.DefaultWindow(), recovery: c.Recovery, now: c.Now,
-		posture: c.Posture, hostFacts: c.HostFacts, observers: newObservers(c.Observer),
+		posture: c.Posture, host: newHost(c.HostFacts), observers: newObservers(c.Observer),
 	}
 	if c.Window != nil {
 		s.window = *c.Window

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
@@ -13,10 +14,12 @@ import (
 // Observer is told what happens: to notify owners (NIST SP 800-63B-4 §4.6 asks for it), to alert, to
 // audit. It is called after the change is saved and, as a rule, before the answer is given; one event
 // at a time for each account, in the order of the changes that this process made. It cannot change an
-// answer: its panics are caught, and one that has not returned after 2 seconds, when ctx ends, is
-// left behind. It may call the Service. An event is told at most once: a process that dies between
-// the save and the call has not told it, and denials are left out while over a thousand events wait.
-// The account's Activity has what was saved.
+// answer, nor hold one up for more than 2 seconds: its panics are caught, and one that has not returned by then, when
+// ctx ends, is left behind. It may call the Service.
+//
+// An event is told at most once. A process that dies between the save and the call has not told it, and nor has one in
+// which over two thousand events wait (one thousand, for what anybody can cause, such as denials) or in which 64 calls
+// that were left behind have not returned yet: Stats counts those. The account's Activity has what was saved.
 type Observer interface {
 	Observe(ctx context.Context, e Event)
 }
@@ -44,42 +47,56 @@ func LogEvents(l *slog.Logger) Observer {
 
 const (
 	observerDeadline = 2 * time.Second
-	maxWaiting       = 1024 // events in a queue past which denials, which anybody can cause, are not told
+	maxCheap         = 1024 // events in a queue past which those that anybody can cause are not told
+	maxWaiting       = 2048 // and no others either
+	maxBursts        = 256  // locks of a queue of which a burst was told, that are remembered
 )
 
-// observers hands events over in order. Each account has a queue, shared with others by hash. Who
-// adds to it works it off as far as its own events, unless somebody is at it already: so a call that
-// an observer makes into the service only adds to the queue and returns.
+// observers hands events over in order. Each account has a queue, shared with others by hash, and a queue that is not
+// empty has one worker. Who adds to an idle queue waits for the worker to tell what they have added; who finds it at
+// work does not, so that an observer can call into the service.
 type observers struct {
-	observer Observer
-	seed     maphash.Seed
-	queues   [64]eventQueue
+	observer      Observer // nil: none
+	calls         *calls
+	seed          maphash.Seed
+	queues        [64]eventQueue
+	dropped, late atomic.Uint64
 }
 
 type eventQueue struct {
-	mu          sync.Mutex
-	waiting     []queued
-	added, told int // counts of events
-	working     bool
-	burst       burst
+	mu      sync.Mutex
+	waiting []queued
+	working bool
+	bursts  map[burst]int64 // until when the lock is of which a ThrottledBurst was told last
 }
 
+// queued is an event that waits.
 type queued struct {
 	ctx   context.Context
 	event Event
+	told  chan struct{} // closed once this one and those before it are told or dropped; nil: nobody asks
 }
 
-// burst is the lock of which a ThrottledBurst was told last.
 type burst struct {
 	account string
 	method  core.Method
-	until   int64
 }
 
-func newObservers(o Observer) *observers { return &observers{observer: o, seed: maphash.MakeSeed()} }
+func newObservers(o Observer) *observers {
+	return &observers{observer: o, calls: newCalls(observerDeadline), seed: maphash.MakeSeed()}
+}
 
-// add puts an account's events in order, and returns what tells them. It is called while the
-// account's turn is held, and what it returns after that.
+// cheap reports whether anybody can cause events of a kind, as many as they like.
+func cheap(k core.EventKind) bool {
+	switch k {
+	case core.Denied, core.ThrottledBurst, core.TokenReused, core.TokenNewAddress:
+		return true
+	}
+	return false
+}
+
+// add puts an account's events in order, and returns what has them told. It is called while the account's turn is
+// held, and what it returns after that.
 func (o *observers) add(ctx context.Context, account string, events []core.Event) (tell func()) {
 	if o.observer == nil || len(events) == 0 {
 		return func() {}
@@ -87,57 +104,113 @@ func (o *observers) add(ctx context.Context, account string, events []core.Event
 	q := &o.queues[maphash.String(o.seed, account)%uint64(len(o.queues))]
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	added := false
 	for _, e := range events {
-		if e.Kind == core.ThrottledBurst {
-			b := burst{account, e.Method, e.RetryAt}
-			if q.burst == b {
-				continue
-			}
-			q.burst = b
-		}
-		if (e.Kind == core.Denied || e.Kind == core.TokenReused) && len(q.waiting) >= maxWaiting {
+		if len(q.waiting) >= maxWaiting || cheap(e.Kind) && len(q.waiting) >= maxCheap {
+			o.dropped.Add(1)
 			continue
 		}
-		q.waiting = append(q.waiting, queued{context.WithoutCancel(ctx), eventOf(account, e)})
-		q.added++
+		if !q.repeats(account, e) {
+			q.waiting = append(q.waiting, queued{ctx: context.WithoutCancel(ctx), event: eventOf(account, e)})
+			added = true
+		}
 	}
-	mine := q.added
-	return func() { o.work(q, mine) }
+	if !added {
+		return func() {}
+	}
+	told := make(chan struct{})
+	q.waiting[len(q.waiting)-1].told = told
+	return func() { o.work(q, told) }
 }
 
-// work tells a queue's events up to a count, and leaves those behind it to a goroutine of their own.
-func (o *observers) work(q *eventQueue, upto int) {
+// repeats reports whether an event is a burst in a lock of which one was told.
+func (q *eventQueue) repeats(account string, e core.Event) bool {
+	if e.Kind != core.ThrottledBurst {
+		return false
+	}
+	b := burst{account, e.Method}
+	if until, told := q.bursts[b]; told && until == e.RetryAt {
+		return true
+	}
+	if q.bursts == nil || len(q.bursts) >= maxBursts {
+		q.bursts = map[burst]int64{}
+	}
+	q.bursts[b] = e.RetryAt
+	return false
+}
+
+// work has a queue worked off, unless that is being done, and returns when an event was told, but no later than the
+// deadline; nil waits for none.
+func (o *observers) work(q *eventQueue, told <-chan struct{}) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.working {
+	idle := !q.working && len(q.waiting) > 0
+	if idle {
+		q.working = true
+		go o.drain(q)
+	}
+	q.mu.Unlock()
+	if !idle || told == nil {
 		return
 	}
-	q.working = true
-	for len(q.waiting) > 0 && q.told < upto {
+	timer := time.NewTimer(observerDeadline)
+	defer timer.Stop()
+	select {
+	case <-told:
+	case <-timer.C:
+	}
+}
+
+// drain tells what waits in a queue until nothing does. The queue is idle again before anybody hears that the last
+// was told.
+func (o *observers) drain(q *eventQueue) {
+	for more := true; more; {
+		q.mu.Lock()
 		next := q.waiting[0]
-		q.waiting = q.waiting[1:]
 		q.mu.Unlock()
 		o.tell(next)
 		q.mu.Lock()
-		q.told++
-	}
-	q.working = false
-	if len(q.waiting) > 0 {
-		go o.work(q, q.added)
+		told := q.waiting[0].told // flush may have come meanwhile
+		q.waiting[0] = queued{}
+		q.waiting = q.waiting[1:]
+		more = len(q.waiting) > 0
+		q.working = more
+		q.mu.Unlock()
+		if told != nil {
+			close(told)
+		}
 	}
 }
 
 func (o *observers) tell(next queued) {
-	ctx, cancel := context.WithTimeout(next.ctx, observerDeadline)
-	defer cancel()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() { _ = recover() }() // whatever it was, the answer stands
-		o.observer.Observe(ctx, next.event)
-	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
+	switch o.calls.do(next.ctx, func(ctx context.Context) { o.observer.Observe(ctx, next.event) }) {
+	case notCalled:
+		o.dropped.Add(1)
+	case left:
+		o.late.Add(1)
 	}
+}
+
+// flush returns when every event that has been added is told or dropped, or with the error of ctx.
+func (o *observers) flush(ctx context.Context) error {
+	for i := range o.queues {
+		q := &o.queues[i]
+		q.mu.Lock()
+		if len(q.waiting) == 0 {
+			q.mu.Unlock()
+			continue
+		}
+		last := &q.waiting[len(q.waiting)-1]
+		if last.told == nil {
+			last.told = make(chan struct{})
+		}
+		told := last.told
+		q.mu.Unlock()
+		o.work(q, nil)
+		select {
+		case <-told:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }

@@ -33,7 +33,7 @@ func (e *GateError) Error() string { return "gatehouse: the gate for " + e.Actio
 
 // Unwrap returns ErrStepUpRequired where that is all.
 func (e *GateError) Unwrap() error {
-	if e.StepUp != nil && len(e.Unmet) == 0 && len(e.Hidden) == 0 && e.Level == 0 {
+	if e.ProofIsEnough() {
 		return ErrStepUpRequired
 	}
 	return nil
@@ -55,11 +55,15 @@ func (s *Service) Require(ctx context.Context, p Proof, action string, opts ...O
 	if err != nil {
 		return err
 	}
-	e, err := s.evidence(ctx, presented.Account)
+	a, _, err := s.load(ctx, presented.Account)
 	if err != nil {
 		return err
 	}
-	if err := e.account.CheckProof(presented, core.ProofLife, e.env); err != nil {
+	if err := a.CheckProof(presented, core.ProofLife, s.env()); err != nil {
+		return err
+	}
+	e, err := s.evidenceFor(ctx, a, action)
+	if err != nil {
 		return err
 	}
 	return s.gate(action, e, presented)
@@ -96,12 +100,14 @@ func (s *Service) gate(action string, e evidence, p core.Presented) error {
 type evidence struct {
 	s       *Service
 	account core.Account
-	tokens  []held // nil with tokensKnown: none
-	known   bool   // the tokens
+	tokens  []held
+	known   bool // the tokens
 	host    posture.Host
+	silent  bool // the host was asked and has not answered
 	env     core.Env
 }
 
+// evidence returns all that is known of an account.
 func (s *Service) evidence(ctx context.Context, account string) (evidence, error) {
 	if err := s.hasPosture(); err != nil {
 		return evidence{}, err
@@ -110,63 +116,49 @@ func (s *Service) evidence(ctx context.Context, account string) (evidence, error
 	if err != nil {
 		return evidence{}, err
 	}
-	return s.evidenceOf(ctx, a)
+	return s.gather(ctx, a, posture.AllEvidence)
 }
 
-func (s *Service) evidenceOf(ctx context.Context, a core.Account) (evidence, error) {
-	e := evidence{s: s, account: a, known: true, host: s.askHost(ctx, a.ID), env: s.env()}
-	if s.policy == nil { // there are none
-		return e, nil
+// evidenceFor returns what the gates of actions have to know of an account, and no more.
+func (s *Service) evidenceFor(ctx context.Context, a core.Account, actions ...string) (evidence, error) {
+	bare := evidence{s: s, account: a, env: s.env()}
+	needs := posture.AccountEvidence
+	for _, action := range actions {
+		needs |= s.posture.Needs(action, bare.facts(), bare.env.Now)
 	}
-	for after := ""; ; {
-		page, err := retry(ctx, func() ([]storage.TokenRecord, error) { return s.store.Tokens(ctx, a.ID, after, tokenPage) })
+	return s.gather(ctx, a, needs)
+}
+
+func (s *Service) gather(ctx context.Context, a core.Account, needs posture.Evidence) (evidence, error) {
+	e := evidence{s: s, account: a, env: s.env()}
+	if needs.Has(posture.HostEvidence) {
+		var answered bool
+		e.host, answered = s.host.ask(ctx, a.ID, e.env.Now)
+		e.silent = !answered
+	}
+	if needs.Has(posture.TokenEvidence) {
+		if err := e.gatherTokens(ctx); err != nil {
+			return evidence{}, err
+		}
+	}
+	// What is unknown because the caller has gone is no answer to anybody.
+	return e, ctx.Err()
+}
+
+func (e *evidence) gatherTokens(ctx context.Context) error {
+	e.known = true
+	if e.s.policy == nil { // there are none
+		return nil
+	}
+	return e.s.eachLive(ctx, e.account, e.env, func(rec storage.TokenRecord) error {
+		t, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
 		if err != nil {
-			return evidence{}, fmt.Errorf("gatehouse: list tokens: %w", err)
+			e.known = false // one that cannot be read is no evidence
+			return nil
 		}
-		if len(page) == 0 {
-			return e, nil
-		}
-		for _, rec := range page {
-			after = rec.ID
-			t, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
-			if err != nil {
-				e.known = false // one that cannot be read is no evidence
-				continue
-			}
-			e.tokens = append(e.tokens, held{Token: t, rec: rec})
-		}
-	}
-}
-
-// hostDeadline is how long HostFacts may take before it is taken to know nothing.
-const hostDeadline = 2 * time.Second
-
-func (s *Service) askHost(ctx context.Context, account string) posture.Host {
-	if s.hostFacts == nil {
-		return posture.Host{}
-	}
-	ctx, cancel := context.WithTimeout(ctx, hostDeadline)
-	defer cancel()
-	answer := make(chan posture.Host, 1)
-	go func() {
-		var h posture.Host
-		defer func() {
-			if recover() != nil {
-				h = posture.Host{}
-			}
-			answer <- h
-		}()
-		host, err := s.hostFacts(ctx, account)
-		if err == nil {
-			h = host
-		}
-	}()
-	select {
-	case h := <-answer:
-		return h
-	case <-ctx.Done():
-		return posture.Host{}
-	}
+		e.tokens = append(e.tokens, held{Token: t, rec: rec})
+		return nil
+	})
 }
 
 // facts are what is known of the account as it is in the evidence.
@@ -247,11 +239,11 @@ func (s *Service) History(ctx context.Context, account string) ([]Snapshot, erro
 	return list, nil
 }
 
-// record keeps the level and score if they are new. It is told of after the fact and changes nothing that
+// record keeps the level and score if they are new, and the host has answered. It is told of after the fact and changes nothing that
 // counts, so what goes wrong here waits for the next Review.
 func (s *Service) record(ctx context.Context, e evidence, cause core.EventKind) {
-	if e.account.Epoch == 0 {
-		return // no record of the account
+	if e.account.Epoch == 0 || e.silent {
+		return // no record of the account, or a fall that is the host's and not the account's
 	}
 	_ = s.apply(ctx, e.account.ID, transition{step: func(a core.Account, env core.Env) (core.Account, error) {
 		if a.Epoch == 0 {
@@ -324,22 +316,6 @@ func (s *Service) hasControl(id string) error {
 	}
 	if !s.posture.Model().Has(id) {
 		return fmt.Errorf("%w: no such control", ErrInvalid)
-	}
-	return nil
-}
-
-// mintGates returns the gates that minting scopes goes through, a *GateError if one of them is closed.
-func (s *Service) mintGates(e evidence, p core.Presented, production bool) error {
-	actions := []string{posture.MintToken}
-	if production {
-		actions = append(actions, posture.MintProductionToken)
-	}
-	for _, action := range actions {
-		if slices.Contains(s.posture.Actions(), action) {
-			if err := s.gate(action, e, p); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
 }

@@ -73,7 +73,9 @@ func (s *Service) AuthenticateToken(ctx context.Context, presented string, opts 
 	default:
 		return Grant{}, &DeniedError{}
 	}
-	s.usage.seen(h, from, env, s.policy.Addresses, func(e core.Event) { go s.tellToken(ctx, h.Account, e) })
+	s.usage.seen(h, from, env, s.policy.Addresses, func(e core.Event) {
+		go s.observers.add(ctx, h.Account, []core.Event{e})() // it is in order by now; a check does not wait until it is told
+	})
 	_, until := h.Copy(p, env)
 	return Grant{
 		TokenID: h.ID, AccountID: h.Account, Kind: h.Kind, Name: h.Name, Scopes: h.Scopes, Expires: core.Time(h.Expires),
@@ -176,7 +178,7 @@ func (s *Service) RotateToken(ctx context.Context, presented string, r Rotation,
 	firstCopy, _ := h.Copy(p, env)
 	var gates secretGates
 	if h.RotatesItself && first == core.Good {
-		if gates, err = s.secretGates(ctx, h.Account); err != nil {
+		if gates, err = s.secretGates(ctx, h.Account, h.Scopes); err != nil {
 			return MintedToken{}, err
 		}
 	}
@@ -221,9 +223,9 @@ func (s *Service) rotateItself(h held, presented string, r Rotation, gates secre
 	if s.policy.Scopes.StepUp(h.Scopes) && h.How != core.SecondFactor {
 		return MintedToken{}, h.Token, fmt.Errorf("%w: a scope asks for the second factor; its owner can rotate it", ErrState)
 	}
-	if gates.e != nil {
+	if len(gates.actions) > 0 {
 		proof := core.Presented{Proof: core.Proof{Account: h.Account, Kind: h.How, At: env.Now.Unix()}}
-		if err := gates.open(gates.e.account, proof, h.Scopes, env); err != nil {
+		if err := gates.open(gates.e.account, proof, env); err != nil {
 			return MintedToken{}, h.Token, err
 		}
 	}

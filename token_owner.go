@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
@@ -26,7 +25,7 @@ type MintedToken struct {
 // closed one is a *GateError.
 //
 // ErrInvalid and tokens.ErrInvalid or ErrUnknownScope say what of the request the policy refuses, and
-// ErrState that the account has as many active tokens as it may.
+// ErrState that the account has as many active tokens as it may, or has minted ten times as many in a day (UTC).
 func (o Owner) MintToken(ctx context.Context, r tokens.Request) (MintedToken, error) {
 	if err := o.s.hasTokens(); err != nil {
 		return MintedToken{}, err
@@ -40,15 +39,16 @@ func (o Owner) MintToken(ctx context.Context, r tokens.Request) (MintedToken, er
 	if err != nil {
 		return MintedToken{}, err
 	}
-	gates, err := o.gates(ctx)
+	gates, err := o.gates(ctx, r.Scopes)
 	if err != nil {
 		return MintedToken{}, err
 	}
 	var made core.Token
 	event, account, env, err := o.changeToken(ctx, core.TokenChange{
 		Kind: core.TokenMinted, Token: p.ID, Name: r.Name, StepUp: o.s.policy.Scopes.StepUp(r.Scopes),
+		Daily: mintsADay * o.s.policy.MaxActive,
 	}, func(a core.Account, proof core.Presented, env core.Env) (err error) {
-		if err := gates.open(a, proof, r.Scopes, env); err != nil {
+		if err := gates.open(a, proof, env); err != nil {
 			return err
 		}
 		made, err = a.Mint(proof, r, p, env)
@@ -66,36 +66,49 @@ func (o Owner) MintToken(ctx context.Context, r tokens.Request) (MintedToken, er
 
 // secretGates are the gates that every way to a working secret goes through, with what they have to know.
 type secretGates struct {
-	s *Service
-	e *evidence // nil: there are none
+	s       *Service
+	e       evidence
+	actions []string
 }
 
-func (o Owner) gates(ctx context.Context) (secretGates, error) {
+func (o Owner) gates(ctx context.Context, scopes tokens.Scopes) (secretGates, error) {
 	p, err := o.present(ctx)
 	if err != nil {
 		return secretGates{}, err
 	}
-	return o.s.secretGates(ctx, p.Account)
+	return o.s.secretGates(ctx, p.Account, scopes)
 }
 
-func (s *Service) secretGates(ctx context.Context, account string) (secretGates, error) {
-	if s.posture == nil || !slices.ContainsFunc(s.posture.Actions(), func(action string) bool {
-		return action == posture.MintToken || action == posture.MintProductionToken
-	}) {
-		return secretGates{}, nil
+// secretGates returns the gates for a secret with scopes. They are asked later, in the save that checks the proof.
+func (s *Service) secretGates(ctx context.Context, account string, scopes tokens.Scopes) (secretGates, error) {
+	g := secretGates{s: s}
+	if s.posture != nil {
+		for _, action := range s.posture.Actions() {
+			if action == posture.MintToken || action == posture.MintProductionToken && s.policy.Scopes.Risk(scopes) == tokens.High {
+				g.actions = append(g.actions, action)
+			}
+		}
 	}
-	e, err := s.evidence(ctx, account)
-	return secretGates{s, &e}, err
+	if len(g.actions) == 0 {
+		return g, nil
+	}
+	a, _, err := s.load(ctx, account)
+	if err != nil {
+		return secretGates{}, err
+	}
+	g.e, err = s.evidenceFor(ctx, a, g.actions...)
+	return g, err
 }
 
-// open returns nil if the gates let a proof's owner have a secret with scopes, on an account as it is now.
-func (g secretGates) open(a core.Account, p core.Presented, scopes tokens.Scopes, env core.Env) error {
-	if g.e == nil {
-		return nil
+// open returns nil if the gates are open to a proof's owner, on an account as it is now.
+func (g secretGates) open(a core.Account, p core.Presented, env core.Env) error {
+	g.e.account, g.e.env = a, env
+	for _, action := range g.actions {
+		if err := g.s.gate(action, g.e, p); err != nil {
+			return err
+		}
 	}
-	e := *g.e
-	e.account, e.env = a, env
-	return g.s.mintGates(e, p, g.s.policy.Scopes.Risk(scopes) == tokens.High)
+	return nil
 }
 
 // changeToken saves the account with what is done to a token, if the proof is enough for it. The
@@ -128,11 +141,8 @@ func (o Owner) changeToken(ctx context.Context, c core.TokenChange, check func(c
 // room returns ErrState if an account has as many active tokens as it may.
 func (s *Service) room(ctx context.Context, a core.Account, env core.Env) error {
 	active := 0
-	return s.eachToken(ctx, a, env, func(_ core.Token, st core.Standing) error {
-		if st != core.WasRevoked && st != core.HasExpired {
-			active++
-		}
-		if active >= s.policy.MaxActive {
+	return s.eachLive(ctx, a, env, func(storage.TokenRecord) error {
+		if active++; active >= s.policy.MaxActive {
 			return fmt.Errorf("%w: there are %d active tokens, as many as there may be", ErrState, active)
 		}
 		return nil
@@ -145,22 +155,26 @@ func (s *Service) tellSuspended(ctx context.Context, a core.Account) {
 	if s.policy == nil {
 		return
 	}
-	env := s.env()
+	env, index := s.env(), a.Index(s.window)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout) // it is done, though the caller may have gone
 	defer cancel()
-	_ = s.eachToken(ctx, a, env, func(t core.Token, st core.Standing) error {
-		if st == core.LacksFactor || st == core.LacksProof {
-			s.tellToken(ctx, a.ID, tokenEvent(core.TokenSuspended, t, env))
+	var events []core.Event
+	_ = s.eachLive(ctx, a, env, func(rec storage.TokenRecord) error {
+		t, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
+		if st := t.Stands(index, env); err == nil && (st == core.LacksFactor || st == core.LacksProof) {
+			events = append(events, tokenEvent(core.TokenSuspended, t, env))
 		}
-		return nil
+		return err
 	})
+	s.tellToken(ctx, a.ID, events...)
 }
 
-// eachToken calls f for each token of an account, until it returns an error.
-func (s *Service) eachToken(ctx context.Context, a core.Account, env core.Env, f func(core.Token, core.Standing) error) error {
-	index := a.Index(s.window)
+// eachLive calls f for each token of an account that has not ended, until it returns an error. What has ended is not
+// even read: of that there is as much as an owner has made.
+func (s *Service) eachLive(ctx context.Context, a core.Account, env core.Env, f func(storage.TokenRecord) error) error {
+	live := storage.Live{Epoch: a.Index(s.window).TokenEpoch, At: env.Now}
 	for after := ""; ; {
-		page, err := retry(ctx, func() ([]storage.TokenRecord, error) { return s.store.Tokens(ctx, a.ID, after, tokenPage) })
+		page, err := retry(ctx, func() ([]storage.TokenRecord, error) { return s.store.LiveTokens(ctx, a.ID, live, after, tokenPage) })
 		if err != nil {
 			return fmt.Errorf("gatehouse: list tokens: %w", err)
 		}
@@ -169,16 +183,18 @@ func (s *Service) eachToken(ctx context.Context, a core.Account, env core.Env, f
 		}
 		for _, rec := range page {
 			after = rec.ID
-			t, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
-			if err == nil {
-				err = f(t, t.Stands(index, env))
-			}
-			if err != nil {
+			if err := f(rec); err != nil {
 				return err
 			}
 		}
 	}
 }
+
+// mintsADay is how many times an account may mint as many tokens in a day as it can have active ones. Without a bound a
+// loop of minting and revoking fills the store. They are not purged at minting instead, which would rid whoever has used
+// a token of the traces of it; nor is it the ended tokens that are counted, which would shut out owners where nobody
+// purges.
+const mintsADay = 10
 
 const tokenPage = 200 // tokens read at once
 
@@ -294,7 +310,7 @@ func (o Owner) onToken(ctx context.Context, kind core.EventKind, id string,
 	}
 	var gates secretGates
 	if kind != core.TokenRevoked {
-		if gates, err = o.s.secretGates(ctx, p.Account); err != nil {
+		if gates, err = o.s.secretGates(ctx, p.Account, first.Scopes); err != nil {
 			return err
 		}
 	}
@@ -302,7 +318,7 @@ func (o Owner) onToken(ctx context.Context, kind core.EventKind, id string,
 		Kind: kind, Token: id, Name: first.Name,
 		StepUp: kind != core.TokenRevoked && o.s.policy.Scopes.StepUp(first.Scopes),
 	}, func(a core.Account, p core.Presented, env core.Env) error {
-		if err := gates.open(a, p, first.Scopes, env); err != nil {
+		if err := gates.open(a, p, env); err != nil {
 			return err
 		}
 		_, err := step(p, first, first, env)

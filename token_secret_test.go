@@ -559,7 +559,7 @@ func TestProofBehindASecret(t *testing.T) {
 // second factor or to revoke it mends that, and to renew it does not.
 func TestTokensFromBeforeTheSecondFactor(t *testing.T) {
 	ctx := context.Background()
-	f := &hostFacts{}
+	f := &hostFacts{host: posture.Host{At: begin}}
 	h := newHouse(t, withTokens(t), judged(t, policyOf(t, posture.ModelConfig{}), f))
 	o := &owner{h: h, id: "user-42"}
 	require.Equal(t, posture.NotApplicable, state(h.review(o.id), posture.TokensSecondFactor), "there are none")

@@ -113,7 +113,7 @@ func TestAccountWithoutARecordInEveryMethod(t *testing.T) {
 	}
 	// What is about no account, and Import, which is for accounts without a record and has tests of its own.
 	about := map[string][]string{
-		"Service": {"Owner", "Operator", "TokenPolicy", "Close"}, "Operator": {"Because", "Fleet", "Import"},
+		"Service": {"Owner", "Operator", "TokenPolicy", "Stats", "Close"}, "Operator": {"Because", "Fleet", "Import"},
 	}
 	for who, all := range map[string]map[string]method{"Service": service, "Operator": operator} {
 		of := map[string]reflect.Type{"Service": reflect.TypeFor[*gatehouse.Service](), "Operator": reflect.TypeFor[gatehouse.Operator]()}[who]

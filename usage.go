@@ -2,11 +2,13 @@ package gatehouse
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
@@ -31,6 +33,7 @@ type usage struct {
 	storing map[string]storage.TokenUsage // being written; nil: none
 	timer   *time.Timer                   // nil: nothing waits, or a flush will set it
 	closed  bool
+	lost    atomic.Uint64
 	turn    chan struct{} // held by a flush
 }
 
@@ -38,8 +41,8 @@ func newUsage(store storage.Store) *usage {
 	return &usage{store: store, waiting: map[string]storage.TokenUsage{}, turn: make(chan struct{}, 1)}
 }
 
-// Close stores the uses of tokens that are not stored yet, which else are lost with the process, and
-// notes no further ones. It is the last call, when no more requests come in.
+// Close stores the uses of tokens that are not stored yet, and waits until the Observer was told what has happened:
+// else both are lost with the process. No further uses are noted. It is the last call, when no more requests come in.
 func (s *Service) Close(ctx context.Context) error {
 	u := s.usage
 	u.mu.Lock()
@@ -48,7 +51,7 @@ func (s *Service) Close(ctx context.Context) error {
 		u.timer.Stop()
 	}
 	u.mu.Unlock()
-	return u.flush(ctx)
+	return errors.Join(u.flush(ctx), s.observers.flush(ctx))
 }
 
 // seen notes that a token was used now, and tells what of that is new.
@@ -131,6 +134,7 @@ func (u *usage) note(id string, use storage.TokenUsage, changed, waits bool) boo
 		return true
 	}
 	if u.closed || !waits && len(u.waiting) >= maxUsage {
+		u.lost.Add(1)
 		return false
 	}
 	u.waiting[id] = use
@@ -185,6 +189,8 @@ func (u *usage) flush(ctx context.Context) error {
 			u.waiting[id] = merge(use, waiting)
 		} else if len(u.waiting) < maxUsage {
 			u.waiting[id] = use
+		} else {
+			u.lost.Add(1)
 		}
 	}
 	u.schedule()

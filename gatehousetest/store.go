@@ -133,6 +133,15 @@ func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) 
 	return orNothing(page, err), err
 }
 
+// LiveTokens implements storage.Store.
+func (s *Store) LiveTokens(ctx context.Context, accountID string, live storage.Live, after string, limit int) (page []storage.TokenRecord, err error) {
+	err = s.do(ctx, "LiveTokens", false, func() (err error) {
+		page, err = s.under.LiveTokens(ctx, accountID, live, after, limit)
+		return err
+	})
+	return orNothing(page, err), err
+}
+
 // AllTokens implements storage.Store.
 func (s *Store) AllTokens(ctx context.Context, after string, limit int) (page []storage.TokenRecord, err error) {
 	err = s.do(ctx, "AllTokens", false, func() (err error) { page, err = s.under.AllTokens(ctx, after, limit); return err })

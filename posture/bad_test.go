@@ -44,6 +44,9 @@ func TestNewModelRefuses(t *testing.T) {
 		"no check":                  with(func(c *posture.Control) { c.Check = nil }),
 		"a bad link":                with(func(c *posture.Control) { c.Fix.Link = "javascript:alert(1)" }),
 		"twice":                     {Controls: []posture.Control{ownControl(answers(posture.Pass)), ownControl(answers(posture.Pass))}},
+		"an adjustment for nothing": {Adjust: map[string]func(string) posture.Adjustment{"nothing": func(string) posture.Adjustment { return posture.Adjustment{} }}},
+		"no function":               {Adjust: map[string]func(string) posture.Adjustment{posture.EmailVerified: nil}},
+		"no such evidence":          with(func(c *posture.Control) { c.Reads = posture.TokenEvidence << 1 }),
 		"a link for nothing":        {Links: map[string]string{"nothing": "/settings"}},
 		"a version of 33 bytes":     {Version: strings.Repeat("1", 33)},
 		"a version with a tab":      {Version: "1\t2"},
@@ -148,16 +151,11 @@ func TestPolicyKeepsItsOwn(t *testing.T) {
 
 // A check or an Adjust that goes wrong is no evidence: unknown, in the sum, and closing gates.
 func TestChecksGoWrong(t *testing.T) {
-	fine := func(string, posture.Facts) posture.Adjustment { return posture.Adjustment{} }
-	broken := func(id string, _ posture.Facts) posture.Adjustment {
-		if id == "own" {
-			panic("adjust")
-		}
-		return posture.Adjustment{}
-	}
+	fine := func(string) posture.Adjustment { return posture.Adjustment{} }
+	broken := func(string) posture.Adjustment { panic("adjust") }
 	for name, c := range map[string]struct {
 		check  func(posture.Facts, time.Time) posture.Result
-		adjust func(string, posture.Facts) posture.Adjustment
+		adjust func(string) posture.Adjustment
 	}{
 		"a panic":                   {func(posture.Facts, time.Time) posture.Result { panic("check") }, fine},
 		"a panic of the runtime":    {func(f posture.Facts, _ time.Time) posture.Result { f.Host.Answers["x"] = posture.Yes; panic(nil) }, fine},
@@ -170,7 +168,9 @@ func TestChecksGoWrong(t *testing.T) {
 	} {
 		own := ownControl(c.check)
 		own.Severity = posture.Critical
-		p := policyOf(t, posture.ModelConfig{Controls: []posture.Control{own}, Adjust: c.adjust}, posture.Gate{Action: "act", Controls: []string{"own"}})
+		p := policyOf(t, posture.ModelConfig{
+			Controls: []posture.Control{own}, Adjust: map[string]func(string) posture.Adjustment{"own": c.adjust},
+		}, posture.Gate{Action: "act", Controls: []string{"own"}})
 		r := p.Review(good(), now)
 		f, shown := r.Find("own")
 		require.True(t, shown, name)
@@ -192,11 +192,8 @@ func TestReasonsArePlain(t *testing.T) {
 	})
 	m, err := posture.NewModel(posture.ModelConfig{
 		Controls: []posture.Control{c},
-		Adjust: func(id string, f posture.Facts) posture.Adjustment {
-			if id == posture.SecondFactor {
-				return posture.Adjustment{LockedBy: "Pro\x1b[2J" + f.Host.Plan}
-			}
-			return posture.Adjustment{}
+		Adjust: map[string]func(string) posture.Adjustment{
+			posture.SecondFactor: func(plan string) posture.Adjustment { return posture.Adjustment{LockedBy: "Pro\x1b[2J" + plan} },
 		},
 	})
 	require.NoError(t, err)
@@ -243,7 +240,7 @@ func TestHostFacts(t *testing.T) {
 	require.Equal(t, facts.Host, seen)
 	f, _ = m.Evaluate(facts, now.Add(day+time.Second)).Find("own")
 	require.Equal(t, posture.StateUnknown, f.State)
-	require.Equal(t, posture.Host{Plan: "pro", Delegated: &posture.Delegation{Provider: "idp"}}, seen)
+	require.Equal(t, posture.Host{At: now, Plan: "pro", Delegated: &posture.Delegation{Provider: "idp"}}, seen)
 	require.Equal(t, []string{"mfa"}, facts.Host.Delegated.AMR, "the caller's own are as they were")
 }
 

@@ -41,55 +41,55 @@ func builtin() []Control {
 			ID: SecondFactor, Title: "Two-factor sign-in", Question: "Does signing in take more than the password?",
 			Severity: Critical, Standards: []string{"NIST SP 800-63B-4 §2.2", "OWASP ASVS 5.0 6.3.3"}, Impact: Some, Effort: Some,
 			Fix:   Remediation{Text: "Pair an authenticator app.", StepUp: true},
-			Check: checkSecondFactor,
+			Reads: HostEvidence, Check: checkSecondFactor, delegable: true,
 		},
 		{
 			ID: RecoveryCodesExist, Title: "Recovery codes", Question: "Is there a way back in without the phone?",
 			Severity: High, Standards: []string{"NIST SP 800-63B-4 §4.2"}, Impact: Little, Effort: Little,
 			Fix:   Remediation{Text: "Make recovery codes.", StepUp: true},
-			Check: checkRecoveryCodes,
+			Reads: HostEvidence, Check: checkRecoveryCodes, delegable: true,
 		},
 		{
 			ID: RecoveryCodesSaved, Title: "Recovery codes saved", Question: "Has the owner said that the codes are saved?",
 			Severity: Medium, Standards: []string{"NIST SP 800-63B-4 §4.2.1.1"}, Impact: Little, Effort: Little,
 			Fix:   Remediation{Text: "Save the recovery codes, and say so. If they are lost, make new ones."},
-			Check: checkCodesSaved,
+			Reads: HostEvidence, Check: checkCodesSaved, delegable: true,
 		},
 		{
 			ID: RecoveryCodesLeft, Title: "Enough recovery codes", Question: "Are at least three codes unused?",
 			Severity: Medium, Standards: []string{"NIST SP 800-63B-4 §4.2.1.1"}, Impact: Little, Effort: Little,
 			Fix:   Remediation{Text: "Make new recovery codes.", StepUp: true},
-			Check: checkCodesLeft,
+			Reads: HostEvidence, Check: checkCodesLeft, delegable: true,
 		},
 		{
 			ID: SecondAuthenticator, Title: "A second authenticator", Question: "Does losing one device leave another?",
 			Severity: Low, Standards: []string{"NIST SP 800-63B-4 §4.1.2.1"}, Impact: Little, Effort: Some,
 			Fix:   Remediation{Text: "Pair an authenticator app on another device.", StepUp: true},
-			Check: checkSecondAuthenticator,
+			Reads: HostEvidence, Check: checkSecondAuthenticator, delegable: true,
 		},
 		{
 			ID: PhishingResistant, Title: "Phishing-resistant sign-in", Question: "Would a false page learn nothing of use?",
 			Severity: Medium, Standards: []string{"NIST SP 800-63B-4 §3.2.5"}, Impact: Some, Effort: Much,
 			Fix:   Remediation{Text: "Add a passkey or a security key.", StepUp: true},
-			Check: checkPhishingResistant,
+			Reads: AccountEvidence, Check: checkPhishingResistant,
 		},
 		{
 			ID: EmailVerified, Title: "Verified e-mail", Question: "Do messages about the account reach its owner?",
 			Severity: Medium, Standards: []string{"OWASP ASVS 5.0 6.3.7"}, Impact: Little, Effort: Little,
 			Fix:   Remediation{Text: "Verify the e-mail address."},
-			Check: checkEmail,
+			Reads: HostEvidence, Check: checkEmail,
 		},
 		{
 			ID: MethodsOpen, Title: "No locked method", Question: "Can every method be used now?",
 			Severity: Medium, Standards: []string{"NIST SP 800-63B-4 §3.2.2"}, Impact: Little, Effort: Little,
 			Fix:   Remediation{Text: "Somebody has given wrong codes. If it was not you, change the password, then unlock the method.", StepUp: true},
-			Check: checkMethods,
+			Reads: AccountEvidence, Check: checkMethods,
 		},
 		{
 			ID: RecoveryUseSeen, Title: "Use of recovery codes looked at", Question: "Was each use of a recovery code the owner's?",
 			Severity: High, Standards: []string{"NIST SP 800-63B-4 §4.6"}, Impact: Little, Effort: Little,
 			Fix:   Remediation{Text: "Look at the recent activity, and say that it was you. If it was not, make new recovery codes."},
-			Check: checkRecoveryUse,
+			Reads: AccountEvidence, Check: checkRecoveryUse,
 		},
 		{
 			// Medium, and so without a cap: at sign-in the throttle bounds guesses whatever the secret. Short of
@@ -97,25 +97,25 @@ func builtin() []Control {
 			ID: AuthenticatorsStrong, Title: "No weak authenticator", Question: "Has every authenticator a secret of at least 128 bits?",
 			Severity: Medium, Standards: []string{"RFC 4226 §4"}, Impact: Little, Effort: Some,
 			Fix:   Remediation{Text: "Pair the authenticator app again, in the place of the weak one.", StepUp: true},
-			Check: checkStrong,
+			Reads: AccountEvidence, Check: checkStrong,
 		},
 		{
 			ID: TokensExpire, Title: "Tokens expire", Question: "Does every access token end by itself?",
 			Severity: Medium, Standards: []string{"OWASP ASVS 5.0 10.4.8"}, Impact: Some, Effort: Some,
 			Fix:   Remediation{Text: "Replace tokens that never expire."},
-			Check: tokenCheck(func(t Token, _ time.Time) bool { return t.Expires.IsZero() }, "never expire"),
+			Reads: TokenEvidence, Check: tokenCheck(func(t Token, _ time.Time) bool { return t.Expires.IsZero() }, "never expire"),
 		},
 		{
 			ID: TokensSecondFactor, Title: "No token by password alone", Question: "Did it take the second factor to make every access token?",
 			Severity: Medium, Standards: []string{"OWASP ASVS 5.0 6.3.4"}, Impact: Some, Effort: Some,
 			Fix:   Remediation{Text: "Rotate the tokens that were made by the password alone, once two-factor sign-in is on, or revoke them.", StepUp: true},
-			Check: checkTokensSecondFactor,
+			Reads: HostEvidence | TokenEvidence, Check: checkTokensSecondFactor, delegable: true,
 		},
 		{
 			ID: TokensUsed, Title: "No forgotten tokens", Question: "Was every access token used in the last 90 days?",
 			Severity: Low, Standards: []string{"OWASP ASVS 5.0 7.4.1"}, Impact: Little, Effort: Little,
-			Fix: Remediation{Text: "Revoke tokens that nothing uses any more."},
-			Check: tokenCheck(func(t Token, now time.Time) bool {
+			Fix:   Remediation{Text: "Revoke tokens that nothing uses any more."},
+			Reads: TokenEvidence, Check: tokenCheck(func(t Token, now time.Time) bool {
 				last := t.LastUsed
 				if last.Before(t.Created) {
 					last = t.Created
@@ -126,16 +126,16 @@ func builtin() []Control {
 		{
 			ID: TokensNarrow, Title: "Narrow tokens", Question: "Does every access token use what it may do?",
 			Severity: Medium, Standards: []string{"OWASP ASVS 5.0 10.3.2"}, Impact: Some, Effort: Some,
-			Fix: Remediation{Text: "Replace tokens by ones with fewer scopes.", StepUp: true},
-			Check: tokenCheck(func(t Token, now time.Time) bool {
+			Fix:   Remediation{Text: "Replace tokens by ones with fewer scopes.", StepUp: true},
+			Reads: TokenEvidence, Check: tokenCheck(func(t Token, now time.Time) bool {
 				return len(t.Unused) > 0 && now.Sub(t.Created) > broadAfter
 			}, "may do more than they have ever done"),
 		},
 		{
 			ID: TokensNotExpiring, Title: "No token about to expire", Question: "Will every access token work next week?",
 			Severity: Low, Impact: Little, Effort: Some,
-			Fix: Remediation{Text: "Rotate tokens before they expire.", StepUp: true},
-			Check: tokenCheck(func(t Token, now time.Time) bool {
+			Fix:   Remediation{Text: "Rotate tokens before they expire.", StepUp: true},
+			Reads: TokenEvidence, Check: tokenCheck(func(t Token, now time.Time) bool {
 				return !t.Expires.IsZero() && t.Expires.Sub(now) < expiringSoon
 			}, "expire within 7 days"),
 		},
@@ -143,29 +143,51 @@ func builtin() []Control {
 			ID: KeysCurrent, Title: "Secrets under the current key", Question: "Is every secret sealed under the primary key?",
 			Severity: Low, Standards: []string{"OWASP ASVS 5.0 11.2.2"}, Impact: Little, Effort: Little,
 			Fix:   Remediation{Text: "The service moves secrets to its new key by itself; nothing is to be done by the owner."},
-			Check: checkKeys,
+			Reads: AccountEvidence, Check: checkKeys,
 		},
 	}
 }
 
 func checkSecondFactor(f Facts, _ time.Time) Result {
+	switch delegates(f) {
+	case Yes:
+		return Result{Delegated, "The identity provider asks for a second factor."}
+	case Unknown:
+		if f.Host.Delegated == nil {
+			return Result{StateUnknown, "It is not known who signs the owner in."}
+		}
+		return Result{StateUnknown, "The identity provider does not say whether it asks for a second factor."}
+	}
 	switch {
 	case len(f.Authenticators) > 0:
 		return Result{Pass, "An authenticator is paired."}
-	case f.Host.Delegated.secondFactor():
-		return Result{Delegated, "The identity provider asks for a second factor."}
-	case f.Host.Delegated != nil:
-		return Result{StateUnknown, "The identity provider does not say whether it asks for a second factor."}
 	case f.ResetPending:
 		return Result{Fail, "Support has removed the factors, or none could be taken over: an authenticator has to be paired anew."}
 	}
 	return Result{Fail, "The password alone signs in."}
 }
 
-// delegated answers for what an identity provider that asks for a second factor also looks after.
+// delegates says whether an identity provider looks after the account's factors: one that asks for a second factor,
+// where no authenticator is paired here.
+func delegates(f Facts) Answer {
+	switch {
+	case len(f.Authenticators) > 0:
+		return No
+	case f.Host.Delegated.secondFactor():
+		return Yes
+	case f.Host.Delegated != nil || f.Host.At.IsZero():
+		return Unknown
+	}
+	return No
+}
+
+// delegated answers for what a provider looks after together with the second factor.
 func delegated(f Facts) (Result, bool) {
-	if len(f.Authenticators) == 0 && f.Host.Delegated.secondFactor() {
+	switch delegates(f) {
+	case Yes:
 		return Result{Delegated, "The identity provider looks after it."}, true
+	case Unknown:
+		return Result{StateUnknown, "It is not known whether an identity provider looks after it."}, true
 	}
 	return Result{}, false
 }
@@ -298,19 +320,21 @@ func checkTokensSecondFactor(f Facts, _ time.Time) Result {
 	if !f.TokensKnown {
 		return Result{StateUnknown, "The access tokens are not known."}
 	}
-	if _, ok := delegated(f); ok {
-		return Result{NotApplicable, "The identity provider asks for the second factor."}
-	}
 	n := 0
 	for _, t := range f.Tokens {
 		if t.FirstFactorOnly {
 			n++
 		}
 	}
-	if n > 0 {
-		return Result{Fail, fmt.Sprintf("%d of %d tokens were made by the password alone.", n, len(f.Tokens))}
+	switch provider := delegates(f); {
+	case provider == Yes:
+		return Result{NotApplicable, "The identity provider asks for the second factor."}
+	case n == 0:
+		return Result{NotApplicable, "No access token was made by the password alone."}
+	case provider == Unknown:
+		return Result{StateUnknown, "It is not known whether an identity provider asks for the second factor."}
 	}
-	return Result{NotApplicable, "No access token was made by the password alone."}
+	return Result{Fail, fmt.Sprintf("%d of %d tokens were made by the password alone.", n, len(f.Tokens))}
 }
 
 // tokenCheck is a control that fails for each token that is bad.

@@ -49,12 +49,12 @@ func (p *Policy) Compare(before, after Facts, now time.Time) Preview {
 	worked := map[string]bool{}
 	for _, t := range before.Tokens {
 		if worked[t.ID] = t.Works; t.Works && !works[t.ID] {
-			v.Suspends = append(v.Suspends, t)
+			v.Suspends = append(v.Suspends, t.clone())
 		}
 	}
 	for _, t := range after.Tokens {
 		if t.Works && !worked[t.ID] {
-			v.Resumes = append(v.Resumes, t)
+			v.Resumes = append(v.Resumes, t.clone())
 		}
 	}
 	v.WaysBack = waysBack(after)

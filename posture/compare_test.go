@@ -125,8 +125,8 @@ func TestCompare(t *testing.T) {
 
 // A plan that hides or shows a control flips nothing, but gates open and close.
 func TestCompareOfPlans(t *testing.T) {
-	p := policyOf(t, posture.ModelConfig{Adjust: func(id string, f posture.Facts) posture.Adjustment {
-		return posture.Adjustment{Hide: id == posture.EmailVerified && f.Host.Plan == "free"}
+	p := policyOf(t, posture.ModelConfig{Adjust: map[string]func(string) posture.Adjustment{
+		posture.EmailVerified: func(plan string) posture.Adjustment { return posture.Adjustment{Hide: plan == "free"} },
 	}}, tableGates...)
 	free := good()
 	free.Host.Plan = "free"

@@ -109,8 +109,21 @@ type Control struct {
 	Impact    Grade    // on the owner
 	Effort    Grade
 	Fix       Remediation
+	// Reads is the evidence that Check needs, and all that it is shown: the rest is unknown to it. A gate gathers no
+	// evidence that none of its controls reads. Defaults to AllEvidence.
+	Reads Evidence
 	// Check answers from the facts alone. A panic is contained and is "unknown".
 	Check func(f Facts, now time.Time) Result
+
+	delegable bool // Check reads what the host knows only where there is no authenticator
+}
+
+// needs returns the evidence that the answer on an account depends on.
+func (c Control) needs(f Facts) Evidence {
+	if c.delegable && len(f.Authenticators) > 0 {
+		return c.Reads&^HostEvidence | AccountEvidence
+	}
+	return c.Reads
 }
 
 // Result is the answer of a check, with what an owner is told of it.
@@ -128,6 +141,8 @@ func (c Control) validate() error {
 		return fmt.Errorf("%w: control %s: a title, a question, a text and standards that can be shown", ErrInvalid, c.ID)
 	case c.Severity > Critical || c.Impact > Much || c.Effort > Much:
 		return fmt.Errorf("%w: control %s: severity, impact or effort", ErrInvalid, c.ID)
+	case c.Reads > AccountEvidence|HostEvidence|TokenEvidence:
+		return fmt.Errorf("%w: control %s: evidence", ErrInvalid, c.ID)
 	case !isLink(c.Fix.Link):
 		return fmt.Errorf("%w: control %s: its link is neither a path nor an https URL", ErrInvalid, c.ID)
 	case c.Check == nil:

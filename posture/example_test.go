@@ -14,7 +14,8 @@ import (
 var passwordChanged = posture.Control{
 	ID: "password-changed", Title: "Leaked password changed", Question: "Is the password in no known leak?",
 	Severity: posture.High, Standards: []string{"NIST SP 800-63B-4 §3.1.1.2"}, Impact: posture.Some, Effort: posture.Little,
-	Fix: posture.Remediation{Text: "Change the password.", Link: "/settings/password"},
+	Fix:   posture.Remediation{Text: "Change the password.", Link: "/settings/password"},
+	Reads: posture.HostEvidence,
 	Check: func(f posture.Facts, _ time.Time) posture.Result {
 		switch f.Host.Answers["password-changed"] {
 		case posture.Yes:
@@ -31,14 +32,13 @@ func ExampleNewModel() {
 	model, err := posture.NewModel(posture.ModelConfig{
 		Controls: []posture.Control{passwordChanged},
 		Links:    map[string]string{posture.SecondFactor: "/settings/security/pair"},
-		Adjust: func(control string, f posture.Facts) posture.Adjustment {
-			switch {
-			case control == posture.PhishingResistant: // as without an Adjust
-				return posture.Adjustment{LockedBy: "a later version"}
-			case control == posture.SecondAuthenticator && f.Host.Plan == "free":
-				return posture.Adjustment{LockedBy: "the Team plan"}
-			}
-			return posture.Adjustment{}
+		Adjust: map[string]func(plan string) posture.Adjustment{
+			posture.SecondAuthenticator: func(plan string) posture.Adjustment {
+				if plan == "free" {
+					return posture.Adjustment{LockedBy: "the Team plan"}
+				}
+				return posture.Adjustment{}
+			},
 		},
 		Version: "2030-01",
 	})

@@ -1,6 +1,9 @@
 package posture
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Answer is what is known of a question. The zero value is unknown.
 type Answer uint8
@@ -66,14 +69,49 @@ type Token struct {
 	FirstFactorOnly bool // it was made, or last rotated, without a second factor
 }
 
-// Host is what the host knows of an account. The zero value knows nothing.
+func (t Token) clone() Token {
+	t.Unused = slices.Clone(t.Unused)
+	return t
+}
+
+// Host is what the host knows of an account. The zero value knows nothing: where At is zero, a Plan or a Delegated
+// that is empty is not known. With an At, an empty Plan says that there is none, and a nil Delegated that the host
+// itself signs the owner in.
 type Host struct {
 	At            time.Time // when this was found out; older than a day it counts for nothing
 	Since         time.Time // when the account came to be; zero: unknown, and so no grace
-	Plan          string    // for Model.Adjust
+	Plan          string    // for ModelConfig.Adjust
 	EmailVerified Answer
-	Delegated     *Delegation       // nil: the host itself signs the owner in
+	Delegated     *Delegation       // the identity provider that signs the owner in
 	Answers       map[string]Answer // evidence for controls of the host's own, by their IDs
+}
+
+// planKnown reports whether an empty Plan says that there is none.
+func (h Host) planKnown() bool { return h.Plan != "" || !h.At.IsZero() }
+
+// Evidence is what there is to know of an account beside what Gatehouse keeps of the account itself. To gather it
+// costs a call of the host, or reads of the store.
+type Evidence uint8
+
+const (
+	AllEvidence     Evidence = 0      // HostEvidence and TokenEvidence
+	AccountEvidence Evidence = 1 << 0 // neither
+	HostEvidence    Evidence = 1 << 1 // Facts.Host
+	TokenEvidence   Evidence = 1 << 2 // Facts.Tokens
+)
+
+// Has reports whether some evidence is part of e.
+func (e Evidence) Has(some Evidence) bool { return e == AllEvidence || e&some != 0 }
+
+// only returns the facts without the evidence that is not part of e.
+func (f Facts) only(e Evidence) Facts {
+	if !e.Has(HostEvidence) {
+		f.Host = Host{}
+	}
+	if !e.Has(TokenEvidence) {
+		f.Tokens, f.TokensKnown = nil, false
+	}
+	return f
 }
 
 // Delegation says that an identity provider signs the owner in, and how it last did.
@@ -122,13 +160,13 @@ func within(at, now time.Time, most time.Duration) bool {
 }
 
 // current returns the facts as they count at a time: what the host found out too long ago, or says
-// to have found out in the future, is unknown. That a provider signs the owner in stays known, as does the
+// to have found out in the future, is unknown. Whether a provider signs the owner in stays known, as does the
 // plan; how it last did not.
 func (f Facts) current(now time.Time) Facts {
 	if within(f.Host.At, now, stale) {
 		return f
 	}
-	h := Host{Plan: f.Host.Plan}
+	h := Host{At: f.Host.At, Plan: f.Host.Plan}
 	if d := f.Host.Delegated; d != nil {
 		h.Delegated = &Delegation{Provider: d.Provider}
 	}

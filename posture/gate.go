@@ -93,7 +93,7 @@ type Decision struct {
 	Hidden []string `json:"hidden,omitempty"`
 	// Level is the one it demands, where the account has less; else 0.
 	Level int `json:"level,omitempty"`
-	// StepUp says that another proof would do, where all else is met.
+	// StepUp is what the proof has to be, where it is not; see ProofIsEnough.
 	StepUp *StepUp `json:"step_up,omitempty"`
 	// GraceUntil is set where it is open for now.
 	GraceUntil time.Time `json:"grace_until,omitzero"`
@@ -133,6 +133,7 @@ func (p *Policy) Decide(action string, r Report, f Facts, proof Proof, now time.
 	if r.Level < g.Level {
 		d.Level = g.Level
 	}
+	provable := !g.SecondFactor || d.factor(r, f)
 	since := f.current(now).Host.Since
 	protected := len(d.Unmet) == 0 && len(d.Hidden) == 0 && d.Level == 0
 	fresh := g.MaxAge == 0 || within(proof.At, now, g.MaxAge)
@@ -140,13 +141,56 @@ func (p *Policy) Decide(action string, r Report, f Facts, proof Proof, now time.
 		d.StepUp = &StepUp{MaxAge: g.MaxAge, SecondFactor: g.SecondFactor}
 	}
 	d.Open = protected && d.StepUp == nil
-	if !protected && !since.IsZero() && since.Before(g.Grace.Before) && now.Before(g.Grace.Until) {
+	if !protected && provable && !since.IsZero() && since.Before(g.Grace.Before) && now.Before(g.Grace.Until) {
 		d.GraceUntil, d.Open = g.Grace.Until, d.StepUp == nil
 	}
 	if g.ReportOnly {
 		d.ReportOnly, d.Open = true, true
 	}
 	return d
+}
+
+// factor reports whether the account has an authenticator, without which no proof is by the second factor. Otherwise
+// that is what the account lacks.
+func (d *Decision) factor(r Report, f Facts) bool {
+	second, shown := r.Find(SecondFactor)
+	if second.State == Pass || len(f.Authenticators) > 0 {
+		return true
+	}
+	switch {
+	case !shown && !slices.Contains(d.Hidden, SecondFactor):
+		d.Hidden = append(d.Hidden, SecondFactor)
+	case shown && !slices.ContainsFunc(d.Unmet, func(f Finding) bool { return f.ID == SecondFactor }):
+		d.Unmet = append(d.Unmet, second)
+	}
+	return false
+}
+
+// ProofIsEnough reports whether nothing but another proof is missing: where the account is as the gate demands, or
+// has time until it must be.
+func (d Decision) ProofIsEnough() bool {
+	protected := len(d.Unmet) == 0 && len(d.Hidden) == 0 && d.Level == 0
+	return d.StepUp != nil && (protected || !d.GraceUntil.IsZero())
+}
+
+// Needs returns the evidence that the decision on an action depends on, for an account of which f has what Gatehouse
+// keeps itself. An action without a gate needs none.
+func (p *Policy) Needs(action string, f Facts, now time.Time) Evidence {
+	g, ok := p.gates[action]
+	if !ok {
+		return AccountEvidence
+	}
+	needs := p.model.needs(f, g.Controls...)
+	if g.Level > 0 {
+		needs |= p.model.needs(f, leveled...)
+	}
+	if g.SecondFactor {
+		needs |= p.model.needs(f, SecondFactor)
+	}
+	if now.Before(g.Grace.Until) {
+		needs |= HostEvidence // since when the account exists
+	}
+	return needs
 }
 
 // Gates returns the decision on every gate, as if the proof were as each demands it.

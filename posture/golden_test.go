@@ -150,7 +150,7 @@ func must2any(t *testing.T, v any) (object any) {
 func TestJSONHasNoNull(t *testing.T) {
 	for _, r := range []posture.Review{
 		policyOf(t, posture.ModelConfig{}).Review(good(), now),
-		policyOf(t, posture.ModelConfig{Adjust: func(string, posture.Facts) posture.Adjustment { return posture.Adjustment{Hide: true} }}).Review(posture.Facts{}, now),
+		policyOf(t, everything(posture.Adjustment{Hide: true})).Review(posture.Facts{Host: posture.Host{At: now}}, now),
 		policyOf(t, posture.ModelConfig{}, tableGates...).Review(bare(), now),
 	} {
 		require.NotContains(t, string(must(json.Marshal(r))), "null")

@@ -3,6 +3,7 @@ package posture
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -11,7 +12,7 @@ import (
 // is never taken for a change of posture.
 const modelVersion = 2
 
-// Adjustment is what a host makes of a control for one account.
+// Adjustment is what a host makes of a control for the accounts of a plan.
 type Adjustment struct {
 	Hide     bool   // it is not shown and not counted; a gate that names it is closed
 	LockedBy string // the plan that opens it; it is shown and not counted
@@ -21,7 +22,7 @@ type Adjustment struct {
 type Model struct {
 	controls []Control
 	version  string
-	adjust   func(control string, f Facts) Adjustment
+	adjust   map[string]func(plan string) Adjustment
 }
 
 // ModelConfig is how a Model differs from the built-in one.
@@ -31,30 +32,22 @@ type ModelConfig struct {
 	// Links are the host's pages by the IDs of controls, for the built-in ones. Each is a path, or an
 	// https URL.
 	Links map[string]string
-	// Adjust hides or locks controls by plan and by what is known of an account. It must be pure; a panic
-	// leaves the control unknown. Defaults to locking phishing-resistant, which Gatehouse does not
-	// offer yet.
-	Adjust func(control string, f Facts) Adjustment
+	// Adjust hides or locks controls by the account's plan: each function is asked for the control under whose ID it is.
+	// It must be pure; a panic leaves the control unknown, and so does a plan that is not known, for which it is not
+	// asked. phishing-resistant, which Gatehouse does not offer yet, is locked where it has no function.
+	Adjust map[string]func(plan string) Adjustment
 	// Version is the host's own, for changes of its controls. Defaults to none.
 	Version string
 }
 
 // NewModel returns a model, or ErrInvalid.
 func NewModel(c ModelConfig) (*Model, error) {
-	m := &Model{controls: append(builtin(), c.Controls...), version: fmt.Sprint(modelVersion), adjust: c.Adjust}
+	m := &Model{controls: append(builtin(), c.Controls...), version: fmt.Sprint(modelVersion), adjust: maps.Clone(c.Adjust)}
 	if c.Version != "" {
 		if !isText(c.Version, 32) {
 			return nil, fmt.Errorf("%w: a version is up to 32 bytes that can be shown", ErrInvalid)
 		}
 		m.version += "/" + c.Version
-	}
-	if m.adjust == nil {
-		m.adjust = func(control string, _ Facts) Adjustment {
-			if control == PhishingResistant {
-				return Adjustment{LockedBy: "a later version"}
-			}
-			return Adjustment{}
-		}
 	}
 	seen := map[string]bool{}
 	for i, control := range m.controls {
@@ -68,10 +61,16 @@ func NewModel(c ModelConfig) (*Model, error) {
 			return nil, fmt.Errorf("%w: control %s is there twice", ErrInvalid, control.ID)
 		}
 		seen[control.ID] = true
+		m.controls[i].Standards = slices.Clone(control.Standards)
 	}
 	for id := range c.Links {
 		if !seen[id] {
 			return nil, fmt.Errorf("%w: a link for %.64q, which is no control", ErrInvalid, id)
+		}
+	}
+	for id, f := range m.adjust {
+		if !seen[id] || f == nil {
+			return nil, fmt.Errorf("%w: an adjustment for %.64q, which is no control, or without a function", ErrInvalid, id)
 		}
 	}
 	return m, nil
@@ -95,7 +94,7 @@ func (m *Model) Evaluate(f Facts, now time.Time) Report {
 			continue
 		}
 		finding := Finding{
-			ID: c.ID, Title: c.Title, Question: c.Question, Severity: c.Severity, Standards: c.Standards,
+			ID: c.ID, Title: c.Title, Question: c.Question, Severity: c.Severity, Standards: slices.Clone(c.Standards),
 			Impact: c.Impact, Effort: c.Effort, State: result.State, Reason: plain(result.Reason), Fix: c.Fix,
 		}
 		if adjusted.LockedBy != "" {
@@ -118,11 +117,18 @@ func (m *Model) ask(c Control, f Facts, now time.Time) (a Adjustment, r Result) 
 			a, r = Adjustment{}, Result{StateUnknown, "The check has failed."}
 		}
 	}()
-	a = m.adjust(c.ID, f)
+	switch adjust := m.adjust[c.ID]; {
+	case adjust != nil && !f.Host.planKnown():
+		return Adjustment{}, Result{StateUnknown, "The account's plan is not known."}
+	case adjust != nil:
+		a = adjust(f.Host.Plan)
+	case c.ID == PhishingResistant:
+		a.LockedBy = "a later version"
+	}
 	if a.Hide || a.LockedBy != "" {
 		return a, Result{}
 	}
-	r = c.Check(f, now)
+	r = c.Check(f.only(c.Reads), now)
 	if r.State > Delegated || r.State == Accepted || r.State == Locked {
 		r = Result{StateUnknown, "The check has failed."}
 	}
@@ -138,6 +144,28 @@ func (f Facts) accepted(control string, now time.Time) (Acceptance, bool) {
 	}
 	return Acceptance{}, false
 }
+
+// needs returns the evidence that the answers of controls on an account depend on.
+func (m *Model) needs(f Facts, controls ...string) Evidence {
+	needs := AccountEvidence
+	for _, c := range m.controls {
+		if !slices.Contains(controls, c.ID) {
+			continue
+		}
+		if m.adjust[c.ID] != nil {
+			needs |= HostEvidence
+		}
+		if one := c.needs(f); one == AllEvidence {
+			needs |= HostEvidence | TokenEvidence
+		} else {
+			needs |= one
+		}
+	}
+	return needs
+}
+
+// leveled are the controls that a level depends on.
+var leveled = []string{SecondFactor, RecoveryCodesExist, RecoveryCodesSaved, SecondAuthenticator, PhishingResistant}
 
 // level is 0 where the password is enough, 1 with a second factor, 2 where there are also a way back and
 // a second authenticator, and 3 where nothing but phishing-resistant authenticators sign in.

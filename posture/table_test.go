@@ -133,7 +133,7 @@ var tableGates = []posture.Gate{
 const (
 	noFactor = "second-factor fail, recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail, keys-current not applicable, authenticators-strong not applicable"
 	atIdP    = "second-factor delegated, recovery-codes delegated, recovery-codes-saved delegated, recovery-codes-left delegated, second-authenticator delegated, keys-current not applicable, authenticators-strong not applicable"
-	silent   = "second-factor unknown, recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail, keys-current not applicable, authenticators-strong not applicable"
+	silent   = "second-factor unknown, recovery-codes unknown, recovery-codes-saved unknown, recovery-codes-left unknown, second-authenticator unknown, keys-current not applicable, authenticators-strong not applicable"
 	tokensUn = "tokens-expire unknown, tokens-used unknown, tokens-narrow unknown, tokens-not-expiring unknown, tokens-second-factor unknown"
 )
 
@@ -142,12 +142,12 @@ var accounts = []account{
 	{"all that is offered", nothing, "", 2, 26, 26, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"password only", password(nothing), noFactor,
 		0, 13, 25, 52, 39, "second-factor", 39, 100, "", nil},
-	{"password only, and the host knows nothing", password(func(f *posture.Facts) { f.Host = posture.Host{} }), noFactor + ", email-verified unknown",
-		0, 13 - 2, 25, 44, 39, "second-factor", 39, 92, "", nil}, // known 23 of 25
+	{"password only, and the host knows nothing", password(func(f *posture.Facts) { f.Host = posture.Host{} }), silent + ", email-verified unknown",
+		0, 13 - 2, 25, 44, 39, "second-factor", 100, 44, "", nil}, // known 11 of 25: not even whether the password signs in here
 	{"password only, tokens not known", password(func(f *posture.Facts) { f.TokensKnown = false }), noFactor + ", " + tokensUn,
 		0, 13 - 6, 25 + 2, 25, 25, "", 39, 70, "", nil}, // known 19 of 27; with the tokens 15/27 = 55, capped
-	{"no facts at all", func(f *posture.Facts) { *f = posture.Facts{} }, noFactor + ", email-verified unknown, " + tokensUn,
-		0, 13 - 2 - 6, 25 + 2, 18, 18, "", 39, 62, "", nil}, // known 17 of 27
+	{"no facts at all", func(f *posture.Facts) { *f = posture.Facts{} }, silent + ", email-verified unknown, " + tokensUn,
+		0, 13 - 2 - 6, 25 + 2, 18, 18, "", 100, 18, "", nil}, // known 5 of 27
 	{"one app, codes not saved", all(oneApp, notSaved), "recovery-codes-saved fail, second-authenticator fail",
 		1, 28 - 2 - 1, 28, 89, 89, "", 89, 100, "mint deploy", nil},
 	{"one app, codes saved", oneApp, "second-authenticator fail",
@@ -258,15 +258,15 @@ var accounts = []account{
 	{"delegated, key and fingerprint", delegated("fpt", "hwk"), atIdP,
 		2, 25, 25, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"delegated, a one-time code alone", delegated("otp"), silent,
-		0, 13, 25, 52, 39, "second-factor", 68, 84, "", nil}, // known 21 of 25; with the 4, 17/25 = 68
+		0, 13, 25, 52, 39, "second-factor", 100, 52, "", nil}, // known 13 of 25
 	{"delegated, two things to have", delegated("otp", "swk"), silent,
-		0, 13, 25, 52, 39, "second-factor", 68, 84, "", nil},
+		0, 13, 25, 52, 39, "second-factor", 100, 52, "", nil},
 	{"delegated, two things to know", delegated("pwd", "pin"), silent,
-		0, 13, 25, 52, 39, "second-factor", 68, 84, "", nil},
+		0, 13, 25, 52, 39, "second-factor", 100, 52, "", nil},
 	{"delegated, and the provider says nothing", delegated(), silent,
-		0, 13, 25, 52, 39, "second-factor", 68, 84, "", nil},
+		0, 13, 25, 52, 39, "second-factor", 100, 52, "", nil},
 	{"delegated with mfa, over a day ago", all(delegated("mfa"), func(f *posture.Facts) { f.Host.At = ago(day + time.Second) }), silent + ", email-verified unknown",
-		0, 13 - 2, 25, 44, 39, "second-factor", 68, 76, "", nil}, // known 19 of 25; with the 6, 17/25 = 68
+		0, 13 - 2, 25, 44, 39, "second-factor", 100, 44, "", nil}, // known 11 of 25
 	{"delegated, with an app of one's own", all(oneApp, notSaved, func(f *posture.Facts) { f.Host.Delegated = &posture.Delegation{AMR: []string{"mfa"}} }),
 		"recovery-codes-saved fail, second-authenticator fail",
 		1, 28 - 2 - 1, 28, 89, 89, "", 89, 100, "mint deploy", nil},
@@ -343,19 +343,22 @@ var accounts = []account{
 		2, 28.5, 28 + 1, 98, 98, "", 98, 100, "mint invite deploy admin", own(posture.Low, posture.Partial)},
 }
 
-var unlocked = &posture.ModelConfig{Adjust: func(string, posture.Facts) posture.Adjustment { return posture.Adjustment{} }}
+var unlocked = adjusted(posture.PhishingResistant, posture.Adjustment{})
 
 // adjusted adjusts one control, beside phishing-resistant.
 func adjusted(control string, a posture.Adjustment) *posture.ModelConfig {
-	return &posture.ModelConfig{Adjust: func(c string, _ posture.Facts) posture.Adjustment {
-		switch c {
-		case control:
-			return a
-		case posture.PhishingResistant:
-			return posture.Adjustment{LockedBy: "a later version"}
-		}
-		return posture.Adjustment{}
+	return &posture.ModelConfig{Adjust: map[string]func(string) posture.Adjustment{
+		control: func(string) posture.Adjustment { return a },
 	}}
+}
+
+// everything adjusts every control that is built in.
+func everything(a posture.Adjustment) posture.ModelConfig {
+	c := posture.ModelConfig{Adjust: map[string]func(string) posture.Adjustment{}}
+	for _, id := range builtin {
+		c.Adjust[id] = func(string) posture.Adjustment { return a }
+	}
+	return c
 }
 
 func answers(s posture.State) func(posture.Facts, time.Time) posture.Result {
@@ -450,7 +453,7 @@ func TestAccounts(t *testing.T) {
 // TestNothingAsked has every control hidden or locked: there is nothing to score, and no gate opens.
 func TestNothingAsked(t *testing.T) {
 	for name, a := range map[string]posture.Adjustment{"hidden": {Hide: true}, "locked": {LockedBy: "Pro"}} {
-		p := policyOf(t, posture.ModelConfig{Adjust: func(string, posture.Facts) posture.Adjustment { return a }}, tableGates...)
+		p := policyOf(t, everything(a), tableGates...)
 		r := p.Review(good(), now)
 		require.Equal(t, []int{0, 0, 0, 0, 0, 0}, []int{r.Level, r.Score, r.Raw, r.Range[0], r.Range[1], r.Coverage}, name)
 		for _, d := range r.Gates {

@@ -60,13 +60,25 @@ type TokenRecord struct {
 	Usage     TokenUsage // written by TouchTokens alone
 }
 
-// TokenIndex is what a store keeps of a token beside its data, for operators' queries.
+// TokenIndex is what a store keeps of a token beside its data, for LiveTokens and for operators' queries.
 type TokenIndex struct {
 	Expires time.Time
 	Revoked bool
 	// Scopes has the token's scopes, in order and with a space between: up to 4096 bytes of UTF-8
 	// without NUL, kept byte for byte.
 	Scopes string
+	Epoch  int64 // the TokenEpoch of its account when it was made
+}
+
+// Live tells the tokens of an account that have not ended from those that have.
+type Live struct {
+	Epoch int64     // those of any other have ended
+	At    time.Time // those that expire at this time, before it, or at the zero time have ended; not zero
+}
+
+// Has reports whether a token has not ended: it is not revoked either.
+func (l Live) Has(t TokenIndex) bool {
+	return !t.Revoked && t.Epoch == l.Epoch && t.Expires.After(l.At)
 }
 
 // TokenUsage is what is known of how a token was used. The zero value: never.
@@ -136,6 +148,11 @@ type Store interface {
 	// Tokens returns up to limit tokens of an account with an ID greater than after, as Accounts
 	// does. The owner need not exist.
 	Tokens(ctx context.Context, accountID, after string, limit int) ([]TokenRecord, error)
+
+	// LiveTokens returns those of Tokens that live has, in the same way. What it costs must not grow with the tokens that
+	// were revoked or are of another epoch: an owner makes as many of those as they like. A live.At that is zero is
+	// ErrInvalid.
+	LiveTokens(ctx context.Context, accountID string, live Live, after string, limit int) ([]TokenRecord, error)
 
 	// AllTokens returns up to limit tokens of all accounts, whether those exist or not, with an ID
 	// greater than after, as Accounts does.

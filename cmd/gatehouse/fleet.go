@@ -45,14 +45,8 @@ type member struct {
 
 // fleetPolicy leaves out what cannot be known.
 func fleetPolicy(keys bool) (*posture.Policy, error) {
-	model, err := posture.NewModel(posture.ModelConfig{Adjust: func(control string, _ posture.Facts) posture.Adjustment {
-		switch {
-		case control == posture.PhishingResistant:
-			return posture.Adjustment{LockedBy: "a later version"}
-		case control == posture.KeysCurrent && !keys:
-			return posture.Adjustment{Hide: true}
-		}
-		return posture.Adjustment{}
+	model, err := posture.NewModel(posture.ModelConfig{Adjust: map[string]func(string) posture.Adjustment{
+		posture.KeysCurrent: func(string) posture.Adjustment { return posture.Adjustment{Hide: !keys} },
 	}})
 	if err != nil {
 		return nil, err

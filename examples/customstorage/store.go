@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -18,6 +19,7 @@ var (
 	accounts = []byte("gatehouse.accounts") // by ID: a storage.Record as JSON
 	tokens   = []byte("gatehouse.tokens")   // by ID: a storage.TokenRecord as JSON
 	owned    = []byte("gatehouse.owned")    // keys alone: account, NUL (which no ID has), token
+	live     = []byte("gatehouse.live")     // the same of those that are not revoked: account, NUL, epoch, token
 )
 
 // Store is made by New.
@@ -32,7 +34,8 @@ func New(db *bbolt.DB) (*Store, error) {
 		_, a := tx.CreateBucketIfNotExists(accounts)
 		_, t := tx.CreateBucketIfNotExists(tokens)
 		_, o := tx.CreateBucketIfNotExists(owned)
-		return errors.Join(a, t, o)
+		_, l := tx.CreateBucketIfNotExists(live)
+		return errors.Join(a, t, o, l)
 	})
 }
 
@@ -57,12 +60,16 @@ func (s *Store) DeleteAccount(ctx context.Context, id string) error {
 		for key, _ := c.Seek(prefix); err == nil && bytes.HasPrefix(key, prefix); key, _ = c.Seek(prefix) {
 			err = errors.Join(tx.Bucket(tokens).Delete(key[len(prefix):]), tx.Bucket(owned).Delete(key))
 		}
+		c = tx.Bucket(live).Cursor()
+		for key, _ := c.Seek(prefix); err == nil && bytes.HasPrefix(key, prefix); key, _ = c.Seek(prefix) {
+			err = tx.Bucket(live).Delete(key)
+		}
 		return err
 	}, id)
 }
 
 func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]storage.Record, error) {
-	return list[storage.Record](ctx, s.db, accounts, "", after, limit, accounts)
+	return list[storage.Record](ctx, s.db, accounts, "", after, limit, accounts, nil)
 }
 
 // LoadToken reads both records in one transaction, and so as of one moment.
@@ -81,6 +88,12 @@ func (s *Store) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64
 		err := load(tx, tokens, t.ID, &old)
 		t.Index.Expires, t.Usage = cut(t.Index.Expires), old.Usage
 		err = errors.Join(err, save(tx, tokens, t.ID, t, t.Version, old.Version == prev && old.AccountID == t.AccountID))
+		if old.Version != 0 {
+			err = errors.Join(err, tx.Bucket(live).Delete([]byte(epoch(old.AccountID, old.Index.Epoch)+t.ID)))
+		}
+		if !t.Index.Revoked {
+			err = errors.Join(err, tx.Bucket(live).Put([]byte(epoch(t.AccountID, t.Index.Epoch)+t.ID), nil))
+		}
 		return errors.Join(err, tx.Bucket(owned).Put([]byte(t.AccountID+"\x00"+t.ID), nil))
 	}, t.ID, t.AccountID)
 }
@@ -91,16 +104,31 @@ func (s *Store) DeleteToken(ctx context.Context, id string, prev int64) error {
 		var old storage.TokenRecord
 		err := load(tx, tokens, id, &old)
 		err = errors.Join(err, save(tx, tokens, id, old, prev, old.Version == prev), tx.Bucket(tokens).Delete([]byte(id)))
+		err = errors.Join(err, tx.Bucket(live).Delete([]byte(epoch(old.AccountID, old.Index.Epoch)+id)))
 		return errors.Join(err, tx.Bucket(owned).Delete([]byte(old.AccountID+"\x00"+id)))
 	}, id)
 }
 
+// epoch begins the keys in live of an account's tokens.
+func epoch(account string, epoch int64) string {
+	return fmt.Sprintf("%s\x00%016x", account, uint64(epoch))
+}
+
 func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
-	return list[storage.TokenRecord](ctx, s.db, owned, accountID+"\x00", after, limit, tokens, accountID)
+	return list[storage.TokenRecord](ctx, s.db, owned, accountID+"\x00", after, limit, tokens, nil, accountID)
+}
+
+func (s *Store) LiveTokens(ctx context.Context, accountID string, l storage.Live, after string, limit int) ([]storage.TokenRecord, error) {
+	if l.At.IsZero() {
+		return nil, storage.ErrInvalid
+	}
+	l.At = cut(l.At)
+	has := func(t storage.TokenRecord) bool { return l.Has(t.Index) }
+	return list(ctx, s.db, live, epoch(accountID, l.Epoch), after, limit, tokens, has, accountID)
 }
 
 func (s *Store) AllTokens(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
-	return list[storage.TokenRecord](ctx, s.db, tokens, "", after, limit, tokens)
+	return list[storage.TokenRecord](ctx, s.db, tokens, "", after, limit, tokens, nil)
 }
 
 func (s *Store) TouchTokens(ctx context.Context, uses []storage.TokenUse) error {
@@ -160,8 +188,9 @@ func save(tx *bbolt.Tx, bucket []byte, id string, record any, version int64, exp
 	return errors.Join(err, tx.Bucket(bucket).Put([]byte(id), data))
 }
 
-// list loads the records whose IDs stand behind prefix in the keys of a bucket.
-func list[T any](ctx context.Context, db *bbolt.DB, bucket []byte, prefix, after string, limit int, records []byte, ids ...string) (page []T, err error) {
+// list loads the records whose IDs stand behind prefix in the keys of a bucket, and which has wants; nil wants all.
+func list[T any](ctx context.Context, db *bbolt.DB, bucket []byte, prefix, after string, limit int, records []byte,
+	has func(T) bool, ids ...string) (page []T, err error) {
 	if limit < 1 || after != "" && storage.CheckID(after) != nil {
 		return nil, storage.ErrInvalid
 	}
@@ -169,8 +198,10 @@ func list[T any](ctx context.Context, db *bbolt.DB, bucket []byte, prefix, after
 		c := tx.Bucket(bucket).Cursor()
 		key, _ := c.Seek([]byte(prefix + after + "\x00")) // the least that can follow after
 		for ; err == nil && key != nil && bytes.HasPrefix(key, []byte(prefix)) && len(page) < limit; key, _ = c.Next() {
-			page = append(page, *new(T))
-			err = load(tx, records, string(key[len(prefix):]), &page[len(page)-1])
+			var r T
+			if err = load(tx, records, string(key[len(prefix):]), &r); has == nil || has(r) {
+				page = append(page, r)
+			}
 		}
 		return err
 	}, ids...)

@@ -59,7 +59,7 @@ func policy() (*posture.Policy, error) {
 		},
 		Controls: []posture.Control{{
 			ID: "password-age", Title: "Password of this year", Question: "Was the password changed within a year?",
-			Severity: posture.Low, Effort: posture.Little, Fix: posture.Remediation{Text: "Change the password.", Link: "/settings/password"},
+			Severity: posture.Low, Effort: posture.Little, Reads: posture.HostEvidence, Fix: posture.Remediation{Text: "Change the password.", Link: "/settings/password"},
 			Check: func(f posture.Facts, _ time.Time) posture.Result {
 				switch f.Host.Answers["password-age"] {
 				case posture.Yes:

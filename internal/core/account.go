@@ -42,6 +42,9 @@ type Account struct {
 	Since int64 `json:"ff,omitempty"`
 	// TokenEpoch is replaced when all tokens are revoked.
 	TokenEpoch int64 `json:"te"`
+	// Minted counts the tokens of a day. Those that have ended stay stored until they are purged, and this bounds how
+	// many there can be.
+	Minted DayCount `json:"mint,omitzero"`
 
 	// Imported says whether another import may add to what answers a second step.
 	Imported ImportState `json:"imp,omitempty"`

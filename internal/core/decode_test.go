@@ -25,6 +25,7 @@ func full() core.Account {
 			{Kind: core.Denied, At: 2, Method: core.TOTP, Count: 3, First: 1, Number: 4}, {Kind: core.AuthenticatorAdded, At: 3, Auth: "A1", Name: "Phone", Number: 5},
 		},
 		Noted: 6, LookedAt: 4,
+		Minted: core.DayCount{20513, 7},
 	}
 	a.Authenticators[1].Last, a.Authenticators[1].Base, a.Authenticators[1].Digits = 59, -20, 8
 	a.Authenticators[1].Steps = core.Steps{{7, 7}, {9, 59}, {1 << 40, 1<<40 + 3}}

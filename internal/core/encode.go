@@ -127,6 +127,9 @@ func (a Account) broken() string {
 	if t := a.TOTPThrottle; t.Failures < 0 || t.Failures > maxFailKept || len(t.Days) > monthDays+1 {
 		return "throttle"
 	}
+	if a.Minted[1] < 0 {
+		return "count of tokens"
+	}
 	return ""
 }
 

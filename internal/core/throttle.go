@@ -40,7 +40,7 @@ type Alarm struct {
 	Count int64 `json:"c"` // failures in the thirty days before it
 }
 
-// DayCount is the failures of one day, a count of days since 1970.
+// DayCount is how often something happened in one day: the day, a count of days since 1970, and the count.
 type DayCount [2]int64
 
 // stepWeight is what one step weighs as a target, where a recovery code of eight digits weighs 1: of those one in

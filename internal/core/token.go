@@ -184,7 +184,7 @@ func (t Token) NetworkLimit() tokens.Networks {
 
 // Index returns what the store keeps beside the data.
 func (t Token) Index() storage.TokenIndex {
-	return storage.TokenIndex{Expires: Time(t.Expires), Revoked: t.Revoked != 0, Scopes: t.Scopes.String()}
+	return storage.TokenIndex{Expires: Time(t.Expires), Revoked: t.Revoked != 0, Scopes: t.Scopes.String(), Epoch: t.Epoch}
 }
 
 type storedToken struct {

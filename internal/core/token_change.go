@@ -16,6 +16,7 @@ type TokenChange struct {
 	Token  string
 	Name   string
 	StepUp bool // only a proof of the second factor is enough
+	Daily  int  // of TokenMinted: how many tokens an account may mint in a day
 }
 
 // ChangeToken notes in the account what the owner does to a token, if the proof is enough. The token
@@ -33,6 +34,16 @@ func (a Account) ChangeToken(p Presented, c TokenChange, env Env) (Account, Even
 		return a, Event{}, fmt.Errorf("%w: a scope asks for the second factor", ErrStepUpRequired)
 	}
 	a = a.clone()
+	if c.Kind == TokenMinted {
+		// A day that is another than today counts for nothing, one in the future of a clock that ran ahead included.
+		if today := env.unix() / day; a.Minted[0] != today {
+			a.Minted = DayCount{today, 0}
+		}
+		if a.Minted[1] >= int64(c.Daily) {
+			return a, Event{}, fmt.Errorf("%w: %d tokens were minted today, as many as may be in a day", ErrState, a.Minted[1])
+		}
+		a.Minted[1]++
+	}
 	e := Event{Kind: c.Kind, At: env.unix(), Token: c.Token, Name: c.Name}
 	a.keep(e)
 	return a, e, nil

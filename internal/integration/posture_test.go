@@ -96,7 +96,9 @@ func drawFacts(t *rapid.T, hosts []answered) posture.Facts {
 func judge(t *rapid.T, hosts []answered, resistant bool) *posture.Policy {
 	c := posture.ModelConfig{}
 	if resistant { // asked for, and not locked
-		c.Adjust = func(string, posture.Facts) posture.Adjustment { return posture.Adjustment{} }
+		c.Adjust = map[string]func(string) posture.Adjustment{
+			posture.PhishingResistant: func(string) posture.Adjustment { return posture.Adjustment{} },
+		}
 	}
 	gates := []posture.Gate{
 		{Action: "mint", Controls: []string{posture.SecondFactor}},
@@ -241,8 +243,9 @@ func monotone(t *rapid.T, hosts []answered, resistant bool, f posture.Facts) {
 	lost("since when", func(f *posture.Facts) { f.Host.Since = time.Time{} })
 	lost("the host", func(f *posture.Facts) { f.Host = posture.Host{} })
 	lost("the host, by age", func(f *posture.Facts) { f.Host.At = noon.Add(-25 * time.Hour) })
+	// That there is no provider is known too, and so no loss, while the host's facts have a time.
 	if f.Host.Delegated != nil {
-		lost("the provider", func(f *posture.Facts) { f.Host.Delegated = nil })
+		lost("the provider", func(f *posture.Facts) { f.Host = posture.Host{Plan: f.Host.Plan} })
 		lost("how it signed in", func(f *posture.Facts) { f.Host.Delegated = &posture.Delegation{} })
 	}
 }

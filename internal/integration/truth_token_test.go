@@ -111,7 +111,7 @@ func (m *machine) inOrder() []string {
 func (m *machine) row(t *rapid.T, rec storage.TokenRecord) *token {
 	s, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
 	require.NoError(t, err)
-	require.Equal(t, storage.TokenIndex{Expires: moment(s.Expires), Revoked: s.Revoked != 0, Scopes: s.Scopes.String()}, rec.Index)
+	require.Equal(t, storage.TokenIndex{Expires: moment(s.Expires), Revoked: s.Revoked != 0, Scopes: s.Scopes.String(), Epoch: s.Epoch}, rec.Index)
 	k := &token{
 		id: s.ID, account: s.Account, name: s.Name, kind: s.Kind, scopes: s.Scopes.String(), rotates: s.RotatesItself,
 		created: s.Created, begins: s.NotBefore, expires: s.Expires, revoked: s.Revoked, life: s.Lifetime,

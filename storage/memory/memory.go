@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,7 +29,22 @@ type Store struct {
 	accountIDs []string            // sorted, as the IDs below
 	tokenIDs   []string            // of all accounts
 	owned      map[string][]string // token IDs by account, which need not exist
+	live       map[epoch][]live    // of them, those that are not revoked
 }
+
+// epoch is that of some of an account's tokens.
+type epoch struct {
+	account string
+	epoch   int64
+}
+
+// live is a token that is not revoked.
+type live struct {
+	id      string
+	expires time.Time
+}
+
+func (l live) compare(id string) int { return strings.Compare(l.id, id) }
 
 var _ storage.Store = (*Store)(nil)
 
@@ -38,6 +54,7 @@ func New() *Store {
 		accounts: make(map[string]storage.Record),
 		tokens:   make(map[string]storage.TokenRecord),
 		owned:    make(map[string][]string),
+		live:     make(map[epoch][]live),
 	}
 }
 
@@ -88,6 +105,7 @@ func (s *Store) DeleteAccount(ctx context.Context, id string) error {
 	s.accountIDs = remove(s.accountIDs, id)
 	delete(s.accounts, id)
 	for _, token := range s.owned[id] {
+		s.unlive(s.tokens[token])
 		s.tokenIDs = remove(s.tokenIDs, token)
 		delete(s.tokens, token)
 	}
@@ -149,6 +167,12 @@ func (s *Store) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64
 		s.tokenIDs = insert(s.tokenIDs, t.ID)
 		s.owned[t.AccountID] = insert(s.owned[t.AccountID], t.ID)
 	}
+	s.unlive(stored)
+	if !t.Index.Revoked {
+		of := epoch{t.AccountID, t.Index.Epoch}
+		i, _ := slices.BinarySearchFunc(s.live[of], t.ID, live.compare)
+		s.live[of] = slices.Insert(s.live[of], i, live{t.ID, t.Index.Expires})
+	}
 	t.Usage = stored.Usage
 	s.tokens[t.ID] = t
 	return nil
@@ -168,6 +192,7 @@ func (s *Store) DeleteToken(ctx context.Context, id string, prev int64) error {
 	if stored.Version != prev {
 		return storage.ErrConflict
 	}
+	s.unlive(stored)
 	delete(s.tokens, id)
 	s.tokenIDs = remove(s.tokenIDs, id)
 	s.owned[stored.AccountID] = remove(s.owned[stored.AccountID], id)
@@ -188,6 +213,49 @@ func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) 
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.page(greater(s.owned[accountID], after, limit)), nil
+}
+
+// unlive takes a token off the list of those that are not revoked, if it is there.
+func (s *Store) unlive(t storage.TokenRecord) {
+	of := epoch{t.AccountID, t.Index.Epoch}
+	i, there := slices.BinarySearchFunc(s.live[of], t.ID, live.compare)
+	if !there {
+		return
+	}
+	if s.live[of] = slices.Delete(s.live[of], i, i+1); len(s.live[of]) == 0 {
+		delete(s.live, of)
+	}
+}
+
+// LiveTokens implements storage.Store.
+func (s *Store) LiveTokens(ctx context.Context, accountID string, which storage.Live, after string, limit int) ([]storage.TokenRecord, error) {
+	if err := checkPage(ctx, after, limit); err != nil {
+		return nil, err
+	}
+	if err := storage.CheckID(accountID); err != nil {
+		return nil, err
+	}
+	if which.At.IsZero() {
+		return nil, fmt.Errorf("%w: Live without a time", storage.ErrInvalid)
+	}
+	at := cut(which.At)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	all := s.live[epoch{accountID, which.Epoch}]
+	i, found := slices.BinarySearchFunc(all, after, live.compare)
+	if found {
+		i++
+	}
+	var page []storage.TokenRecord
+	for _, l := range all[i:] {
+		if len(page) == limit {
+			break
+		}
+		if l.expires.After(at) {
+			page = append(page, copyToken(s.tokens[l.id]))
+		}
+	}
+	return page, nil
 }
 
 // AllTokens implements storage.Store.

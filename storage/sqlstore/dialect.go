@@ -24,6 +24,7 @@ type dialect struct {
 	prepare  bool   // whether to keep prepared statements
 	numbered bool   // $1, $2 for ?
 	ignore   string // ends an INSERT that passes over a key that is taken
+	byID     string // the order of live tokens; MySQL takes the index of all tokens for the order of the column itself
 	conflict func(error) bool
 
 	// What statements say in {read} and {write}, and of a new record's first value in {new}, so that none is carried out
@@ -36,7 +37,7 @@ type dialect struct {
 var dialects = map[Dialect]dialect{
 	// A cast of what is no boolean fails. Loads are the same under any synchronous_commit.
 	PostgreSQL: {
-		numbered: true, ignore: " ON CONFLICT (id) DO NOTHING", conflict: stateConflict,
+		numbered: true, ignore: " ON CONFLICT (id) DO NOTHING", byID: "t.id", conflict: stateConflict,
 		write: " AND " + pgDurable, new: "CASE WHEN " + pgDurable + " THEN CAST(? AS bigint) END",
 		guard:   func(err error) bool { return strings.Contains(err.Error(), pgNotDurable) },
 		guarded: "setting synchronous_commit is off on a connection: a crash takes back saves that were answered; set it on",
@@ -45,7 +46,7 @@ var dialects = map[Dialect]dialect{
 	// the count of rows depends on clientFoundRows. With autocommit off a load sees what was there
 	// when its connection began to read, so loads ask too. What goes beyond the largest integer fails.
 	MySQL: {
-		prepare: true, conflict: mysqlConflict,
+		prepare: true, byID: "CONCAT(t.id)", conflict: mysqlConflict,
 		read: " AND " + myCommitted, write: " AND " + myCommitted, new: "IF(" + myCommitted + ", ?, 0)",
 		guard: func(err error) bool {
 			n, ok := number(err)
@@ -54,7 +55,7 @@ var dialects = map[Dialect]dialect{
 		guarded: "setting autocommit is OFF on a connection: saves are never committed; set autocommit=1",
 	},
 	SQLite: {
-		prepare: true, ignore: " ON CONFLICT (id) DO NOTHING", conflict: sqliteConflict,
+		prepare: true, ignore: " ON CONFLICT (id) DO NOTHING", byID: "t.id", conflict: sqliteConflict,
 		new: "?", guard: func(error) bool { return false },
 	},
 }

@@ -21,13 +21,13 @@ type queries struct {
 	loadAccount, insertAccount, updateAccount, accounts query
 	loadToken, insertToken, updateToken                 query
 	tokenOwner, deleteToken, deleteTokenUse             query
-	tokens, allTokens, touchTokens                      query
+	tokens, liveTokens, allTokens, touchTokens          query
 	deleteAccount                                       [3]query // in this order
 }
 
 func newQueries(d dialect, n names) *queries {
 	const index = "a.authenticators, a.codes_left, a.locked_until, a.disabled, a.suspended, a.key_name, a.token_epoch"
-	const token = "SELECT t.id, t.account_id, t.version, t.data, t.expires, t.revoked, t.scopes," +
+	const token = "SELECT t.id, t.account_id, t.version, t.data, t.expires, t.revoked, t.scopes, t.epoch," +
 		" u.last_used, COALESCE(u.scopes, 0), COALESCE(u.addresses, '')"
 	const uses = " LEFT JOIN {table}token_uses u ON u.account_id = t.account_id AND u.token_id = t.id"
 
@@ -51,10 +51,13 @@ func newQueries(d dialect, n names) *queries {
 			" FROM {table}tokens t JOIN {table}accounts a ON a.id = t.account_id" + uses + " WHERE t.id = ?{read} LIMIT 1"},
 		{&q.tokens, "list tokens", token + " FROM {table}tokens t" + uses +
 			" WHERE t.account_id = ? AND t.id > ?{read} ORDER BY t.id LIMIT ?"},
+		{&q.liveTokens, "list live tokens", token + " FROM {table}tokens t" + uses +
+			" WHERE t.account_id = ? AND t.revoked = FALSE AND t.epoch = ? AND t.expires > ? AND t.id > ?{read}" +
+			" ORDER BY " + d.byID + " LIMIT ?"},
 		{&q.allTokens, "list all tokens", token + " FROM {table}tokens t" + uses + " WHERE t.id > ?{read} ORDER BY t.id LIMIT ?"},
-		{&q.insertToken, "save token", "INSERT INTO {table}tokens (version, data, expires, revoked, scopes, id, account_id)" +
-			" VALUES ({new}, ?, ?, ?, ?, ?, ?)" + d.ignore},
-		{&q.updateToken, "save token", "UPDATE {table}tokens SET version = ?, data = ?, expires = ?, revoked = ?, scopes = ?" +
+		{&q.insertToken, "save token", "INSERT INTO {table}tokens (version, data, expires, revoked, scopes, epoch, id, account_id)" +
+			" VALUES ({new}, ?, ?, ?, ?, ?, ?, ?)" + d.ignore},
+		{&q.updateToken, "save token", "UPDATE {table}tokens SET version = ?, data = ?, expires = ?, revoked = ?, scopes = ?, epoch = ?" +
 			" WHERE id = ? AND account_id = ? AND version = ?{write}"},
 		{&q.tokenOwner, "delete token", "SELECT account_id FROM {table}tokens WHERE id = ? AND version = ?{read} LIMIT 1"},
 		{&q.deleteToken, "delete token", "DELETE FROM {table}tokens WHERE id = ? AND version = ?{write}"},

@@ -47,7 +47,8 @@ func (s *Store) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64
 		return fmt.Errorf("%w: Scopes of over %d bytes", storage.ErrInvalid, maxScopes)
 	}
 	args := []any{
-		t.Version, notNil(t.Data), micros(t.Index.Expires), t.Index.Revoked, t.Index.Scopes, t.ID, t.AccountID,
+		t.Version, notNil(t.Data), micros(t.Index.Expires), t.Index.Revoked, t.Index.Scopes, t.Index.Epoch,
+		t.ID, t.AccountID,
 	}
 	if prev == 0 {
 		return s.save(ctx, &s.queries.insertToken, args...)
@@ -91,6 +92,20 @@ func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) 
 		return nil, err
 	}
 	return list(ctx, s, &s.queries.tokens, []any{accountID, after, limit}, tokenDest)
+}
+
+// LiveTokens implements storage.Store.
+func (s *Store) LiveTokens(ctx context.Context, accountID string, live storage.Live, after string, limit int) ([]storage.TokenRecord, error) {
+	if err := checkPage(ctx, after, limit); err != nil {
+		return nil, err
+	}
+	if err := storage.CheckID(accountID); err != nil {
+		return nil, err
+	}
+	if live.At.IsZero() {
+		return nil, fmt.Errorf("%w: Live without a time", storage.ErrInvalid)
+	}
+	return list(ctx, s, &s.queries.liveTokens, []any{accountID, live.Epoch, micros(live.At), after, limit}, tokenDest)
 }
 
 // AllTokens implements storage.Store.
@@ -157,7 +172,7 @@ func encodeUsage(usage map[string]storage.TokenUsage) string {
 func tokenDest(t *storage.TokenRecord) []any {
 	return []any{
 		&t.ID, &t.AccountID, &t.Version, &t.Data,
-		(*moment)(&t.Index.Expires), &t.Index.Revoked, &t.Index.Scopes,
+		(*moment)(&t.Index.Expires), &t.Index.Revoked, &t.Index.Scopes, &t.Index.Epoch,
 		(*moment)(&t.Usage.LastUsed), &t.Usage.Scopes, &t.Usage.Addresses,
 	}
 }

@@ -41,7 +41,8 @@ WHERE table_schema = COALESCE(NULLIF('{schema}', ''), DATABASE())
 UNION ALL
 SELECT CAST(CONCAT(SUBSTRING(table_name, LENGTH('{index}') + 1), IF(non_unique = 0, ' unique (', ' index ('),
 	CONCAT_WS(', ', MAX(CASE seq_in_index WHEN 1 THEN column_name END), MAX(CASE seq_in_index WHEN 2 THEN column_name END),
-		MAX(CASE seq_in_index WHEN 3 THEN column_name END)), ')') AS BINARY)
+		MAX(CASE seq_in_index WHEN 3 THEN column_name END), MAX(CASE seq_in_index WHEN 4 THEN column_name END),
+		MAX(CASE seq_in_index WHEN 5 THEN column_name END)), ')') AS BINARY)
 FROM information_schema.statistics
 WHERE table_schema = COALESCE(NULLIF('{schema}', ''), DATABASE())
 	AND table_name IN ('{index}accounts', '{index}tokens', '{index}token_uses') AND sub_part IS NULL

@@ -31,6 +31,7 @@ type hooks struct {
 	saveToken     func(ctx context.Context, t storage.TokenRecord, prev int64) error
 	deleteToken   func(ctx context.Context, id string, prev int64) error
 	tokens        func(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error)
+	liveTokens    func(ctx context.Context, accountID string, live storage.Live, after string, limit int) ([]storage.TokenRecord, error)
 	allTokens     func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error)
 	touchTokens   func(ctx context.Context, uses []storage.TokenUse) error
 }
@@ -89,6 +90,13 @@ func (h *hooks) Tokens(ctx context.Context, accountID, after string, limit int) 
 		return h.tokens(ctx, accountID, after, limit)
 	}
 	return h.Store.Tokens(ctx, accountID, after, limit)
+}
+
+func (h *hooks) LiveTokens(ctx context.Context, accountID string, live storage.Live, after string, limit int) ([]storage.TokenRecord, error) {
+	if h.liveTokens != nil {
+		return h.liveTokens(ctx, accountID, live, after, limit)
+	}
+	return h.Store.LiveTokens(ctx, accountID, live, after, limit)
 }
 
 func (h *hooks) AllTokens(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
@@ -157,7 +165,7 @@ const runBroken = "STORAGETEST_RUN_BROKEN"
 // TestSuiteFailsBrokenStores runs itself in a process of its own, where each broken store must make
 // the subtest fail that is there to find it, and reads there which did.
 func TestSuiteFailsBrokenStores(t *testing.T) {
-	all := slices.Concat(brokenSaves(), brokenIdentity(), brokenRows(), brokenPages(), brokenTokens(), brokenTokenDeletes(), brokenTouches())
+	all := slices.Concat(brokenSaves(), brokenIdentity(), brokenRows(), brokenPages(), brokenTokens(), brokenTokenDeletes(), brokenTouches(), brokenLive())
 	if os.Getenv(runBroken) != "" {
 		for _, b := range all {
 			t.Run(b.name, func(t *testing.T) { storagetest.RunOne(t, b.fails, sharing(b.wreck)) })

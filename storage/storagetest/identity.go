@@ -167,6 +167,14 @@ func (e *env) calls() []call {
 			_, err := s.Tokens(ctx, e.id("a"), id, 1)
 			return err
 		}},
+		{"LiveTokens", func(ctx context.Context, s storage.Store, id string) error {
+			_, err := s.LiveTokens(ctx, id, storage.Live{At: second(0)}, "", 1)
+			return err
+		}},
+		{"LiveTokens (after)", func(ctx context.Context, s storage.Store, id string) error {
+			_, err := s.LiveTokens(ctx, e.id("a"), storage.Live{At: second(0)}, id, 1)
+			return err
+		}},
 		{"AllTokens (after)", func(ctx context.Context, s storage.Store, id string) error {
 			_, err := s.AllTokens(ctx, id, 1)
 			return err

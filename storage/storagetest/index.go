@@ -78,13 +78,16 @@ func testAccountIndex(e *env) {
 }
 
 func testTokenIndex(e *env) {
-	full := storage.TokenIndex{Expires: second(1), Revoked: true, Scopes: "projects:read projects:write"}
+	full := storage.TokenIndex{Expires: second(1), Revoked: true, Scopes: "projects:read projects:write", Epoch: 1<<62 + 1}
 	indexes := append(oneByOne(e, full), full, storage.TokenIndex{})
 	for _, t := range times() {
 		indexes = append(indexes, storage.TokenIndex{Expires: t})
 	}
 	for _, s := range []string{" A  a ", "\u00e9\U0001f363'\"\\%\r\n", strings.Repeat("s", 4096), strings.Repeat("\u00e9", 2048)} {
 		indexes = append(indexes, storage.TokenIndex{Scopes: s})
+	}
+	for _, n := range []int64{math.MaxInt64, math.MinInt64, -1, 1 << 53, 1<<53 + 1} {
+		indexes = append(indexes, storage.TokenIndex{Epoch: n})
 	}
 
 	id := e.id("a")

@@ -84,6 +84,7 @@ var tests = slices.Concat(both(
 	{"token/another owner", testAnotherOwner},
 	{"token/one moment", testOneMoment},
 	{"token/usage", testUsage},
+	{"token/live", testLive},
 }, []test{
 	{"delete token/conflict", testDeleteTokenConflict},
 	{"delete token/all of it", testDeleteTokenAll},

@@ -217,6 +217,8 @@ func TestValidate(t *testing.T) {
 DROP INDEX gatehouse_tokens_account_id
 DROP INDEX gatehouse_accounts_locked_until
 DROP INDEX gatehouse_tokens_expires
+DROP INDEX gatehouse_tokens_live
+ALTER TABLE gatehouse_tokens ALTER epoch TYPE integer
 ALTER TABLE gatehouse_tokens ALTER scopes TYPE text COLLATE "default"
 ALTER TABLE gatehouse_tokens ALTER scopes DROP NOT NULL
 ALTER TABLE gatehouse_token_uses ALTER scopes TYPE integer
@@ -233,6 +235,8 @@ DROP TABLE gatehouse_token_uses`, `
 DROP INDEX account_id ON gatehouse_tokens
 DROP INDEX locked_until ON gatehouse_accounts
 DROP INDEX expires ON gatehouse_tokens
+DROP INDEX live ON gatehouse_tokens
+ALTER TABLE gatehouse_tokens MODIFY epoch INT NOT NULL
 ALTER TABLE gatehouse_tokens MODIFY scopes VARCHAR(4096) CHARACTER SET utf8mb4 NOT NULL
 ALTER TABLE gatehouse_tokens MODIFY scopes VARBINARY(1024) NOT NULL
 ALTER TABLE gatehouse_token_uses MODIFY scopes INT NOT NULL
@@ -249,12 +253,13 @@ DROP TABLE gatehouse_token_uses`, `
 DROP INDEX gatehouse_tokens_account_id
 DROP INDEX gatehouse_accounts_locked_until
 DROP INDEX gatehouse_tokens_expires
+DROP INDEX gatehouse_tokens_live
 ALTER TABLE gatehouse_tokens RENAME scopes TO scope
 ALTER TABLE gatehouse_token_uses DROP addresses
 ALTER TABLE gatehouse_token_uses RENAME last_used TO used
 DROP TABLE gatehouse_token_uses
-ALTER TABLE gatehouse_tokens RENAME TO t; CREATE TABLE gatehouse_tokens (id TEXT COLLATE NOCASE NOT NULL PRIMARY KEY, account_id TEXT NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL, expires INTEGER, revoked INTEGER NOT NULL, scopes TEXT NOT NULL) STRICT; CREATE INDEX i ON gatehouse_tokens (account_id, id); CREATE INDEX j ON gatehouse_tokens (expires)
-ALTER TABLE gatehouse_tokens RENAME TO t; CREATE TABLE gatehouse_tokens (id TEXT NOT NULL PRIMARY KEY, account_id TEXT NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL, expires INTEGER, revoked INTEGER NOT NULL, scopes TEXT NOT NULL); CREATE INDEX i ON gatehouse_tokens (account_id, id); CREATE INDEX j ON gatehouse_tokens (expires)`)[1:], "\n") {
+ALTER TABLE gatehouse_tokens RENAME TO t; CREATE TABLE gatehouse_tokens (id TEXT COLLATE NOCASE NOT NULL PRIMARY KEY, account_id TEXT NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL, expires INTEGER, revoked INTEGER NOT NULL, scopes TEXT NOT NULL, epoch INTEGER NOT NULL) STRICT; CREATE INDEX h ON gatehouse_tokens (account_id, revoked, epoch, id, expires); CREATE INDEX i ON gatehouse_tokens (account_id, id); CREATE INDEX j ON gatehouse_tokens (expires)
+ALTER TABLE gatehouse_tokens RENAME TO t; CREATE TABLE gatehouse_tokens (id TEXT NOT NULL PRIMARY KEY, account_id TEXT NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL, expires INTEGER, revoked INTEGER NOT NULL, scopes TEXT NOT NULL, epoch INTEGER NOT NULL); CREATE INDEX h ON gatehouse_tokens (account_id, revoked, epoch, id, expires); CREATE INDEX i ON gatehouse_tokens (account_id, id); CREATE INDEX j ON gatehouse_tokens (expires)`)[1:], "\n") {
 			db := d.open(t)
 			s := d.store(t, db, sqlstore.Options{})
 			atVersion(t, s, newest)

@@ -83,9 +83,11 @@ func live(ctx context.Context, s storage.Store) (silent, loud error) {
 	same("Accounts after an ID", page, accounts[1:])
 
 	token := storage.TokenRecord{ID: "t" + odd, AccountID: odd, Version: 3, Data: raw,
-		Index: storage.TokenIndex{Expires: time.Date(2299, 12, 31, 23, 59, 59, 999999000, time.UTC), Revoked: true, Scopes: odd}}
-	plain := storage.TokenRecord{ID: "t", AccountID: odd, Version: 4, Data: raw[:1]}
-	for _, t := range []storage.TokenRecord{token, plain} {
+		Index: storage.TokenIndex{Expires: time.Date(2299, 12, 31, 23, 59, 59, 999999000, time.UTC), Revoked: true, Scopes: odd, Epoch: -1}}
+	live := storage.TokenIndex{Expires: moment(10), Epoch: -1}
+	plain := storage.TokenRecord{ID: "t", AccountID: odd, Version: 4, Data: raw[:1], Index: live}
+	upper := storage.TokenRecord{ID: "T", AccountID: odd, Version: 5, Data: raw[:1], Index: live}
+	for _, t := range []storage.TokenRecord{token, plain, upper} {
 		must(s.SaveToken(ctx, t, 0))
 	}
 	token.Usage = storage.TokenUsage{LastUsed: moment(9), Scopes: 1<<62 + 1, Addresses: odd}
@@ -99,10 +101,13 @@ func live(ctx context.Context, s storage.Store) (silent, loud error) {
 	same("LoadToken, owner", owner, accounts[1].Index)
 	all, err := s.AllTokens(ctx, "", 10)
 	must(err)
-	same("AllTokens", all, []storage.TokenRecord{plain, token})
+	same("AllTokens", all, []storage.TokenRecord{upper, plain, token})
 	all, err = s.Tokens(ctx, odd, "", 10)
 	must(err)
-	same("Tokens", all, []storage.TokenRecord{plain, token})
+	same("Tokens", all, []storage.TokenRecord{upper, plain, token})
+	all, err = s.LiveTokens(ctx, odd, storage.Live{Epoch: -1, At: moment(9)}, "", 10)
+	must(err)
+	same("LiveTokens", all, []storage.TokenRecord{upper, plain})
 	must(s.DeleteToken(ctx, plain.ID, plain.Version))
 	if err := s.DeleteToken(ctx, plain.ID, plain.Version); !errors.Is(err, storage.ErrConflict) {
 		must(err)

@@ -3,7 +3,9 @@ SET @gatehouse = IF(EXISTS (
 	WHERE table_schema = COALESCE(NULLIF('{schema}', ''), DATABASE()) AND table_name = '{index}tokens' AND column_name = 'scopes'
 ), 'DO 0', 'ALTER TABLE {table}tokens
 	ADD COLUMN scopes VARBINARY(4096) NOT NULL DEFAULT '''',
-	ADD KEY expires (expires)');
+	ADD COLUMN epoch BIGINT NOT NULL DEFAULT 0,
+	ADD KEY expires (expires),
+	ADD KEY live (account_id, revoked, epoch, expires)');
 PREPARE gatehouse FROM @gatehouse;
 EXECUTE gatehouse;
 DEALLOCATE PREPARE gatehouse;

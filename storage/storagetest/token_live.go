@@ -1,0 +1,133 @@
+package storagetest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/storage"
+)
+
+// testLive has tokens of every kind in one account, lets them end and come back, and asserts that the listing has
+// those that have not ended, in pages of every length, as they are now.
+func testLive(e *env) {
+	const epoch = 1<<62 + 1
+	live := storage.Live{Epoch: epoch, At: second(5)}
+	owner, other := e.id("owner"), e.id("other")
+	e.account(owner)
+
+	var all []storage.TokenRecord
+	save := func(suffix, of string, index storage.TokenIndex) *storage.TokenRecord {
+		e.Helper()
+		id := e.id(suffix)
+		i := slices.IndexFunc(all, func(t storage.TokenRecord) bool { return t.ID == id })
+		var prev int64
+		if i < 0 {
+			i, all = len(all), append(all, storage.TokenRecord{ID: id, AccountID: of})
+		} else {
+			prev = all[i].Version
+		}
+		all[i].Version, all[i].Index = version(), index
+		all[i].Data = fmt.Appendf(nil, "data of version %d", all[i].Version)
+		e.saveToken(all[i], prev)
+		all[i].Index.Expires = cut(index.Expires)
+		return &all[i]
+	}
+	check := func(when string) {
+		e.Helper()
+		var want []storage.TokenRecord
+		for _, t := range all {
+			if t.AccountID == owner && live.Has(t.Index) {
+				want = append(want, t)
+			}
+		}
+		slices.SortFunc(want, func(a, b storage.TokenRecord) int { return strings.Compare(a.ID, b.ID) })
+		for limit := 1; limit <= len(want)+1; limit++ {
+			after := ""
+			for i := 0; i <= len(want); {
+				var page []storage.TokenRecord
+				e.must(e.try(func() (err error) {
+					page, err = e.store.LiveTokens(e.ctx, owner, live, after, limit)
+					return err
+				}), "LiveTokens "+when)
+				if len(page) == 0 {
+					if i < len(want) {
+						e.Fatalf("LiveTokens %s, limit %d: ends before %s", when, limit, quote(want[i].ID))
+					}
+					break
+				}
+				if len(page) > limit {
+					e.Fatalf("LiveTokens %s, limit %d: got a page of %d", when, limit, len(page))
+				}
+				for _, got := range page {
+					if i == len(want) {
+						e.Fatalf("LiveTokens %s, limit %d: got %s too, which has ended or is another account's", when, limit, quote(got.ID))
+					}
+					e.same(got, want[i], "LiveTokens "+when)
+					after, i = got.ID, i+1
+				}
+			}
+		}
+	}
+
+	good := storage.TokenIndex{Expires: second(6), Epoch: epoch, Scopes: "a:b"}
+	with := func(edit func(*storage.TokenIndex)) storage.TokenIndex {
+		index := good
+		edit(&index)
+		return index
+	}
+	revoked := with(func(i *storage.TokenIndex) { i.Revoked = true })
+	for _, suffix := range []string{"b", "B", "a", "\u00e9", "~"} {
+		save(suffix, owner, good)
+	}
+	save("of another", other, good)
+	save("of one like it", owner+" ", good)
+	save("revoked", owner, revoked)
+	for name, n := range map[string]int64{"zero": 0, "less": epoch - 1, "more": epoch + 1, "negative": -epoch, "low bits": epoch & (1<<32 - 1)} {
+		save("epoch "+name, owner, with(func(i *storage.TokenIndex) { i.Epoch = n }))
+	}
+	for name, at := range map[string]time.Time{
+		"never": {}, "now": live.At, "just before": live.At.Add(-time.Microsecond), "just after": live.At.Add(time.Microsecond),
+		"a year later": live.At.AddDate(1, 0, 0),
+	} {
+		save("expires "+name, owner, with(func(i *storage.TokenIndex) { i.Expires = at }))
+	}
+	check("of tokens that were saved once")
+
+	save("b", owner, revoked)
+	save("B", owner, with(func(i *storage.TokenIndex) { i.Expires = live.At }))
+	save("a", owner, with(func(i *storage.TokenIndex) { i.Epoch++ }))
+	save("epoch zero", owner, good)
+	save("expires now", owner, good)
+	save("revoked", owner, good)
+	check("after saves by which tokens end, and others come back")
+
+	live.Epoch++
+	check("of the next epoch")
+	live.Epoch, live.At = epoch, second(59)
+	check("of later, cut to the microsecond")
+	live.At = second(5).In(time.FixedZone("", 3600*5+1800)).Add(999)
+	check("at a time in another place, finer than a microsecond")
+	live.At = second(5)
+
+	used := save("used", owner, good)
+	used.Usage = storage.TokenUsage{LastUsed: second(1), Scopes: 5, Addresses: "192.0.2.1"}
+	e.touch(storage.TokenUse{ID: used.ID, TokenUsage: used.Usage})
+	check("of a token that was used")
+
+	e.deleteToken(used.ID, used.Version)
+	all = slices.DeleteFunc(all, func(t storage.TokenRecord) bool { return t.ID == e.id("used") })
+	check("after a token was deleted")
+	e.want(e.try(func() error {
+		_, err := e.store.LiveTokens(e.ctx, owner, storage.Live{Epoch: epoch}, "", 1)
+		return err
+	}), storage.ErrInvalid, "LiveTokens at the zero time")
+	e.want(e.try(func() error {
+		_, err := e.store.LiveTokens(e.ctx, owner, live, "", 0)
+		return err
+	}), storage.ErrInvalid, "LiveTokens with limit 0")
+	e.delete(owner)
+	all = slices.DeleteFunc(all, func(t storage.TokenRecord) bool { return t.AccountID == owner })
+	check("after the account was deleted")
+}
