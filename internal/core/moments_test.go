@@ -44,6 +44,7 @@ var moments = map[string]string{
 	"Account.Recovery.Slots.Used":            isThere,
 	"Account.TOTPThrottle.Until":             isTested,
 	"Account.TOTPThrottle.Days":              isTested,
+	"Account.Minted":                         isTested,
 	"Account.TOTPThrottle.Alarm.At":          isTested,
 	"Account.TOTPThrottle.Alarm.Count":       noMoment,
 	"Account.RecoveryThrottle.Full":          isTested,
