@@ -616,3 +616,19 @@ func TestPreviewRefuses(t *testing.T) {
 		require.True(t, isZero(got), what)
 	}
 }
+
+// TestRotationOutOfBounds: neither who owns a token nor who holds it rotates it out of bounds.
+func TestRotationOutOfBounds(t *testing.T) {
+	ctx := context.Background()
+	p := prepare(t)
+	p.h.unchanged(func() {
+		for _, r := range []gatehouse.Rotation{{Grace: -1}, {Grace: 31 * day}, {Lifetime: -1}} {
+			m, err := p.h.RotateToken(ctx, p.robot, r)
+			require.ErrorIs(t, err, gatehouse.ErrInvalid, "%+v", r)
+			require.True(t, isZero(m))
+			m, err = p.h.Owner(p.adas).RotateToken(ctx, p.ids["robot"], r)
+			require.ErrorIs(t, err, gatehouse.ErrInvalid, "%+v", r)
+			require.True(t, isZero(m))
+		}
+	})
+}
