@@ -167,6 +167,7 @@ func TestToken(t *testing.T) {
 		require.NotContains(t, body, read)
 		if c.status == 403 {
 			require.Equal(t, "projects:write", p["scope"])
+			require.Equal(t, "It needs the scope projects:write for this resource.", p["detail"])
 		}
 	}
 	resp, body := ask(t, guard, func(r *http.Request) {
@@ -329,7 +330,11 @@ func TestEveryCall(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	s := newShop(t)
 	token := s.token("projects:read")
-	g, err := httpguard.New(httpguard.Config{Service: s.Service.Service})
+	g, err := httpguard.New(httpguard.Config{Service: s.Service.Service, Realm: "the shop!~"})
+	require.NoError(t, err)
+	resp, _ := ask(t, g.Token("projects:read", nil), nil)
+	require.Equal(t, `Bearer realm="the shop!~"`, resp.Header.Get("WWW-Authenticate"))
+	g, err = httpguard.New(httpguard.Config{Service: s.Service.Service})
 	require.NoError(t, err)
 	resp, body := ask(t, g.Token("projects:read", nil), with("Bearer "+token))
 	require.Equal(t, 200, resp.StatusCode, body)
@@ -396,6 +401,13 @@ func TestLog(t *testing.T) {
 	resp.Body.Close()
 	server.Close() // waits for the handler, which writes its line after the answer (row T2)
 	require.Contains(t, out.String(), "status=418")
+
+	out.Reset()
+	log(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		w.WriteHeader(http.StatusTeapot) // too late
+	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	require.Regexp(t, ` msg=request method=GET path=/ status=200 took=\S+\n$`, out.String(), "and no token")
 }
 
 func TestNew(t *testing.T) {
