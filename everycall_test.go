@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/queue"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -631,4 +632,57 @@ func TestRotationOutOfBounds(t *testing.T) {
 			require.True(t, isZero(m))
 		}
 	})
+}
+
+// TestTooBusyToHash has every place for Argon2id taken. Whoever needs one is told that, has nothing and has done nothing;
+// the others do not notice. It does not run beside other tests, as the places are the process's. (Row T3.)
+func TestTooBusyToHash(t *testing.T) {
+	prepared := prepare(t)
+	base := map[string]outcome{}
+	perform := func(p play) (before string, o outcome) {
+		synctest.Test(t, func(t *testing.T) {
+			w := prepared.enter(t, p, 0, "")
+			before, o = w.state(true), p.perform(t, w, nil)
+		})
+		return before, o
+	}
+	for _, p := range plays {
+		_, base[p.method] = perform(p)
+	}
+
+	leave := make(chan struct{})
+	var inside sync.WaitGroup
+	defer inside.Wait()
+	defer close(leave)
+	for _, kind := range []queue.Kind{queue.Try, queue.Make} {
+		for full := false; !full; {
+			ended, end := context.WithCancel(context.Background())
+			end()
+			if full = errors.Is(queue.Argon2.Run(ended, kind, 1, func() {}), queue.ErrFull); !full {
+				inside.Go(func() { _ = queue.Argon2.Run(context.Background(), kind, 1, func() { <-leave }) })
+			}
+		}
+	}
+	refused := map[string]bool{}
+	for _, p := range plays {
+		if p.first != nil {
+			continue // it may need a place itself
+		}
+		before, o := perform(p)
+		if !errors.Is(o.err, gatehouse.ErrBusy) {
+			require.True(t, p.ends(o.err), "%s: %v", p.method, o.err)
+			require.Equal(t, base[p.method].state, o.state, p.method)
+			require.Equal(t, base[p.method].shape, o.shape, p.method)
+			continue
+		}
+		refused[p.method] = true
+		require.False(t, isAnswer(o.err), p.method)
+		require.True(t, isZero(o.value), p.method)
+		require.Equal(t, before, o.state, p.method)
+		require.Empty(t, o.told, p.method)
+	}
+	for _, method := range []string{"Owner.BeginEnrolment", "Owner.RegenerateRecoveryCodes", "Operator.Reset", "Service.RedeemOperatorCode",
+		"Service.Answer/a recovery code", "Service.Answer/a wrong recovery code", "Service.StepUp/a recovery code"} {
+		require.True(t, refused[method], method)
+	}
 }
