@@ -176,4 +176,13 @@ func TestCloseIsBounded(t *testing.T) {
 	require.False(t, a.OperatorState(env).Available)
 	env.Now = start.Add(-30 * time.Second)
 	require.True(t, a.OperatorState(env).Available)
+	// A reset's code lives for a day, also on an account that an import had closed for longer.
+	env.Now = start
+	a = a.Import(by, core.Imported{Code: core.Slot{Selector: "3", Hash: "OP"}, Life: core.MaxImportLife}, env)
+	a, err = a.Resets(by, core.Slot{Selector: "4", Hash: "OP2"}, env)
+	require.NoError(t, err)
+	for at, works := range map[time.Duration]bool{24*time.Hour - time.Second: true, 24 * time.Hour: false, -30 * time.Second: true, -31 * time.Second: false} {
+		env.Now = start.Add(at)
+		require.Equal(t, works, a.OperatorState(env).Available, at)
+	}
 }
