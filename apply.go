@@ -61,7 +61,6 @@ func (s *Service) apply(ctx context.Context, id string, t transition) error {
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 		return cancel
 	}
-	var answer error
 	var events []core.Event
 	saved := func() {
 		told := s.observers.add(ctx, id, events)
@@ -70,21 +69,16 @@ func (s *Service) apply(ctx context.Context, id string, t transition) error {
 			s.follow(ctx, id, events)
 		}
 	}
-	var attempted int64
+	unsure := false // a save that would have been a success may have been made
 	for try := range maxTries {
 		a, rec, err := s.load(ctx, id)
 		if err != nil {
 			return err
 		}
-		// Versions are random, so this one is stored only if that save was made and its reply lost.
-		if attempted != 0 && rec.Version == attempted {
-			saved()
-			return answer
-		}
 		env := s.env() // one moment for all: what was refused in prepare must not be let through in step
 		if t.prepare != nil {
 			if err := t.prepare(ctx, a, env); err != nil {
-				return err
+				return knownOnly(err, unsure)
 			}
 		}
 		if t.slow != nil {
@@ -104,6 +98,9 @@ func (s *Service) apply(ctx context.Context, id string, t transition) error {
 			}
 		}
 		next, stepErr := t.step(a, env)
+		if stepErr != nil && unsure {
+			return errUnsure
+		}
 		before := rec.Data
 		if rec.Version == 0 {
 			if before, err = a.Encode(); err != nil {
@@ -120,20 +117,47 @@ func (s *Service) apply(ctx context.Context, id string, t transition) error {
 		}
 
 		defer detach()()
-		attempted, answer, events = fresh(), stepErr, next.Events
-		err = s.store.SaveAccount(ctx, storage.Record{ID: id, Version: attempted, Data: data, Index: next.Index(s.window)}, rec.Version)
-		if err == nil {
-			saved()
-			return answer
-		}
-		if !errors.Is(err, storage.ErrConflict) {
-			return fmt.Errorf("gatehouse: save account: %w", err)
-		}
-		if err := backoff(ctx, try); err != nil {
+		next.Ancestry = a.Ancestry.Then(rec.Version)
+		if data, err = next.Encode(); err != nil {
 			return err
 		}
+		version := fresh()
+		events = next.Events
+		err = s.store.SaveAccount(ctx, storage.Record{ID: id, Version: version, Data: data, Index: next.Index(s.window)}, rec.Version)
+		if errors.Is(err, storage.ErrConflict) {
+			var fate core.Fate
+			if fate, err = s.fate(ctx, id, version, rec.Version); err == nil && fate != core.Saved {
+				unsure = unsure || fate == core.Unsure && stepErr == nil
+				if err := backoff(ctx, try); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("gatehouse: save account: %w", err)
+		}
+		saved()
+		return stepErr
 	}
-	return errors.New("gatehouse: the account changes too often, nothing was changed")
+	return knownOnly(errors.New("gatehouse: the account changes too often, nothing was changed"), unsure)
+}
+
+// fate returns what became of a save that the store says has met a conflict: it may have been made and its reply
+// lost. It is asked at once, as the record tells only of its last versions.
+func (s *Service) fate(ctx context.Context, id string, attempted, over int64) (core.Fate, error) {
+	a, rec, err := s.load(ctx, id)
+	return a.Ancestry.Fate(rec.Version, attempted, over), err
+}
+
+var errUnsure = errors.New("gatehouse: it is not known whether a change was saved; a code may be used up: try the next one")
+
+// knownOnly returns err, but errUnsure where err may only say what this very call has done before.
+func knownOnly(err error, unsure bool) error {
+	if unsure {
+		return errUnsure
+	}
+	return err
 }
 
 // refused answers without the account's turn what is refused anyway, if somebody else has the turn.
@@ -167,7 +191,7 @@ func backoff(ctx context.Context, try int) error {
 	}
 }
 
-// retry repeats a read while the database wants it tried again.
+// retry repeats a read, or a write that can be made twice, while the database wants it tried again.
 func retry[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	v, err := read()
 	for try := 0; errors.Is(err, storage.ErrConflict) && try < maxTries; try++ {

@@ -42,7 +42,7 @@ func TestPendingChangesNothing(t *testing.T) {
 	o.fails(5)
 	active := func() string {
 		a := h.account(o.id)
-		a.Pending, a.Activity, a.Noted = nil, nil, 0
+		a.Pending, a.Activity, a.Noted, a.Ancestry = nil, nil, 0, nil
 		data, err := a.Encode()
 		require.NoError(t, err)
 		return string(data)

@@ -298,6 +298,7 @@ func (w *world) state(history bool) string {
 		d.UseNumber()
 		var v map[string]any
 		require.NoError(w.t, d.Decode(&v))
+		delete(v, "b") // versions, as many as there were saves
 		if !history {
 			delete(v, "hist")
 		}

@@ -58,8 +58,8 @@ type Config struct {
 
 	// RecoveryMemory is how many MiB of memory Argon2id may take in this process at the most, imported hashes
 	// included. How many codes are checked at once follows from it; one always is, whatever it takes. Of
-	// several Services in a process the greatest counts. Defaults to 96, or to a quarter of what the process may
-	// have where its control group (memory.max of cgroup v2) or GOMEMLIMIT leaves it less than 384: a small
+	// several Services in a process the greatest counts. Defaults to 80, or to a quarter of what the process may
+	// have where its control group (memory.max of cgroup v2) or GOMEMLIMIT leaves it less than 320: a small
 	// program then stays under 128 MiB on any number of processors.
 	RecoveryMemory int
 

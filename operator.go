@@ -137,6 +137,7 @@ func (o Operator) DeleteAccount(ctx context.Context, account string) error {
 	tell := func() {}
 	defer func() { tell() }()
 	defer done()
+	// A deletion whose reply was lost is made again, which is no error.
 	_, err = retry(ctx, func() (struct{}, error) { return struct{}{}, o.s.store.DeleteAccount(ctx, account) })
 	if err != nil {
 		return fmt.Errorf("gatehouse: delete account: %w", err)

@@ -140,7 +140,8 @@ type Verification struct {
 
 // Answer completes a sign-in: challenge is the text of the ChallengeToken, code a TOTP or a recovery
 // code as it was typed (a form may trim spaces around it). On success the account is verified, the code used up
-// and all of that saved. On failure the error is a *DeniedError, or a fault; neither lets anybody in.
+// and all of that saved. On failure the error is a *DeniedError, or a fault; neither lets anybody in. After a
+// fault the code may be used up: ask for the next one.
 func (s *Service) Answer(ctx context.Context, challenge, code string, opts ...Option) (Verification, error) {
 	o, err := optionsOf(opts, ofProofs)
 	if err != nil {

@@ -196,7 +196,7 @@ var errNoToken = fmt.Errorf("%w: no such token", ErrState)
 // applyToken changes a token as apply does an account: load, decide, save if nothing has changed in
 // between, else again. A token has no turns, as nothing of it can be guessed at.
 func (s *Service) applyToken(ctx context.Context, id string, step func(h held, env core.Env) (core.Token, error)) error {
-	var attempted int64
+	detached, unsure := false, false
 	for try := range maxTries {
 		h, err := s.loadToken(ctx, id)
 		if errors.Is(err, storage.ErrNotFound) {
@@ -205,35 +205,50 @@ func (s *Service) applyToken(ctx context.Context, id string, step func(h held, e
 		if err != nil {
 			return err
 		}
-		if attempted != 0 && h.rec.Version == attempted {
-			return nil
-		}
 		next, err := step(h, s.env())
 		if err != nil {
-			return err
+			return knownOnly(err, unsure)
 		}
 		data, err := next.Encode()
 		if err != nil || bytes.Equal(data, h.rec.Data) {
 			return err
 		}
-		if attempted == 0 {
-			detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+		if !detached {
+			detached = true
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 			defer cancel()
-			ctx = detached
 		}
-		attempted = fresh()
-		err = s.store.SaveToken(ctx, tokenRecord(next, data, attempted), h.rec.Version)
+		next.Ancestry = h.Ancestry.Then(h.rec.Version)
+		if data, err = next.Encode(); err != nil {
+			return err
+		}
+		version := fresh()
+		err = s.store.SaveToken(ctx, tokenRecord(next, data, version), h.rec.Version)
 		if err == nil {
 			return nil
 		}
 		if !errors.Is(err, storage.ErrConflict) {
 			return fmt.Errorf("gatehouse: save token: %w", err)
 		}
+		now, err := s.loadToken(ctx, id)
+		if errors.Is(err, storage.ErrNotFound) {
+			return errNoToken
+		}
+		if err != nil {
+			return err
+		}
+		switch now.Ancestry.Fate(now.rec.Version, version, h.rec.Version) {
+		case core.Saved:
+			return nil
+		case core.Unsure:
+			unsure = true
+		}
 		if err := backoff(ctx, try); err != nil {
 			return err
 		}
 	}
-	return errors.New("gatehouse: the token changes too often, nothing was changed")
+	return knownOnly(errors.New("gatehouse: the token changes too often, nothing was changed"), unsure)
 }
 
 // insertToken saves a token that is new.
@@ -250,8 +265,9 @@ func (s *Service) insertToken(ctx context.Context, t core.Token) error {
 		if !errors.Is(err, storage.ErrConflict) {
 			break
 		}
-		// The ID is new and random, so what is there is this one, of which the reply was lost.
-		if h, failed := s.loadToken(ctx, t.ID); failed == nil && h.rec.Version == rec.Version {
+		// The ID is new and random, so what is there is this one, of which the reply was lost, whatever was done
+		// to it since.
+		if _, failed := s.loadToken(ctx, t.ID); failed == nil {
 			return nil
 		}
 		if err := backoff(ctx, try); err != nil {

@@ -49,6 +49,9 @@ type Account struct {
 	// Imported says whether another import may add to what answers a second step.
 	Imported ImportState `json:"imp,omitempty"`
 
+	// Ancestry is kept by whoever saves; transitions leave it alone.
+	Ancestry Ancestry `json:"b,omitempty"`
+
 	// Events is what the last transition has to tell, for observers. It is not kept.
 	Events []Event `json:"-"`
 }

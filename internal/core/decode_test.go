@@ -24,7 +24,7 @@ func full() core.Account {
 		Activity: []core.Event{
 			{Kind: core.Denied, At: 2, Method: core.TOTP, Count: 3, First: 1, Number: 4}, {Kind: core.AuthenticatorAdded, At: 3, Auth: "A1", Name: "Phone", Number: 5},
 		},
-		Noted: 6, LookedAt: 4,
+		Noted: 6, LookedAt: 4, Ancestry: core.Ancestry(nil).Then(7).Then(8),
 		Minted: core.DayCount{20513, 7},
 	}
 	a.Authenticators[1].Last, a.Authenticators[1].Base, a.Authenticators[1].Digits = 59, -20, 8

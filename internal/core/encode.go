@@ -87,6 +87,9 @@ func (a Account) broken() string {
 	if a.Imported > ImportEnded {
 		return "state of imports"
 	}
+	if a.Ancestry.broken() {
+		return "ancestry"
+	}
 	if len(a.Authenticators) > MaxAuthenticators {
 		return "too many authenticators"
 	}

@@ -44,6 +44,8 @@ type Token struct {
 
 	NeedsFactor   bool `json:"2f,omitempty"` // it works only while its owner has a second factor
 	RotatesItself bool `json:"self,omitempty"`
+
+	Ancestry Ancestry `json:"b,omitempty"` // as of an account
 }
 
 // OldDigest is that of a rotated generation, which works until its grace ends.
@@ -219,6 +221,8 @@ func (t Token) broken() string {
 		return "lines"
 	case t.How != Attested && t.How != SecondFactor:
 		return "proof"
+	case t.Ancestry.broken():
+		return "ancestry"
 	case t.Epoch == 0 || t.Created == 0 || t.Expires == 0 || t.Vouched == 0 || t.ProofAt == 0 || t.Lifetime <= 0 ||
 		t.Lifetime > int64(tokens.MaxLifetime/time.Second):
 		return "times"

@@ -20,7 +20,7 @@ func fullToken() core.Token {
 		ID: "00000000000000", Account: "user-42", Kind: tokens.Machine, Name: "ci", Scopes: tokens.Scopes{"a:read", "b:*"},
 		Resources: &[]string{"project/7"}, Networks: &[]string{"203.0.113.0/24"}, Digest: digest, Generation: 2,
 		Old: []core.OldDigest{{Digest: digest, Until: 9, Told: true}}, Lines: [][]byte{digest[:16]}, Vouched: 1, Created: 1, NotBefore: 2, Expires: 100, Revoked: 3, Lifetime: 99, Warned: 7,
-		Epoch: -1 << 63, How: core.SecondFactor, AMR: "otp", ProofAt: 1, NeedsFactor: true, RotatesItself: true,
+		Epoch: -1 << 63, How: core.SecondFactor, AMR: "otp", ProofAt: 1, NeedsFactor: true, RotatesItself: true, Ancestry: core.Ancestry(nil).Then(-9),
 	}
 }
 

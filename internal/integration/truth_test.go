@@ -279,6 +279,7 @@ func (m *machine) check(t *rapid.T, p *process, c call, before snapshot, ok bool
 	if c.staging && !(ok && now.Pending == nil && old.Epoch != now.Epoch) {
 		a, b := old, now
 		a.Pending, a.Activity, a.Noted, b.Pending, b.Activity, b.Noted = nil, nil, 0, nil, nil, 0
+		a.Ancestry, b.Ancestry = nil, nil
 		require.Equal(t, a, b)
 	}
 	// Invariant 6: without two-factor there are no codes, and what was pending or proven has ended.

@@ -24,12 +24,12 @@ const maxWaiting = 256
 
 // DefaultMemory is the default bound, in bytes, where the machine has no lower one. With the rest of a small
 // program it stays under 128 MiB.
-const DefaultMemory = 96 << 20
+const DefaultMemory = 80 << 20
 
 // Argon2 is the gate of all Services of the process, as memory and processors are the process's.
 var Argon2 = NewGate(func() int { return machineMemory() })
 
-// Gate keeps the memory of runs, and of what they have left to be collected, under a bound. Two thirds of it are for
+// Gate keeps the memory of runs, and of what they have left to be collected, under a bound. Three quarters of it are for
 // those that run, so that not each of them begins with a collection, and there are no more of them than processors.
 // The runs of a kind begin in the order in which they came, the large ones too: nobody passes one that waits for
 // room. A run that needs more than that runs alone.
@@ -111,7 +111,7 @@ func (g *Gate) grant() {
 			return
 		}
 		first := g.waiting[kind][0]
-		if g.running > 0 && (g.running >= runtime.GOMAXPROCS(0) || g.active+first.bytes > g.bound()*2/3) {
+		if g.running > 0 && (g.running >= runtime.GOMAXPROCS(0) || g.active+first.bytes > g.bound()*3/4) {
 			return
 		}
 		g.waiting[kind] = g.waiting[kind][1:]

@@ -139,7 +139,7 @@ func (s *stage) running(names ...string) {
 func TestGateCountsMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
-		s := newStage(t, 64, 150*mib) // two thirds are for those that run
+		s := newStage(t, 64, 133*mib) // 99.75 MiB are for those that run
 		for _, name := range []string{"a", "b", "c"} {
 			s.come(ctx, name, queue.Try, 30*mib)
 		}
@@ -163,7 +163,7 @@ func TestGateCountsMemory(t *testing.T) {
 		s.end("last")
 
 		// The setting raises and lowers; of several the greatest counts, and 0 is none.
-		for _, asked := range []int{15 * mib, 0, 30 * mib, 5 * mib} {
+		for _, asked := range []int{14 * mib, 0, 27 * mib, 5 * mib} {
 			s.gate.Ask(asked)
 		}
 		s.come(ctx, "10", queue.Try, 10*mib)
@@ -232,7 +232,7 @@ func TestGateKinds(t *testing.T) {
 // A large one that goes away does not hold those up that came after it.
 func TestGateGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, 8, 150*mib)
+		s := newStage(t, 8, 134*mib)
 		s.come(t.Context(), "a", queue.Try, 60*mib)
 		ctx, cancel := context.WithCancel(t.Context())
 		s.come(ctx, "large", queue.Try, 60*mib)
@@ -274,7 +274,7 @@ func TestCgroupMemory(t *testing.T) {
 	} {
 		require.Equal(t, c.want, queue.CgroupMemory(c.fs), name)
 	}
-	require.Equal(t, 96*mib, queue.DefaultFor(math.MaxInt64))
-	require.Equal(t, 96*mib, queue.DefaultFor(384*mib))
+	require.Equal(t, 80*mib, queue.DefaultFor(math.MaxInt64))
+	require.Equal(t, 80*mib, queue.DefaultFor(320*mib))
 	require.Equal(t, 32*mib, queue.DefaultFor(128*mib))
 }
