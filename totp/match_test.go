@@ -431,6 +431,21 @@ func TestResyncedPhoneIsPutRight(t *testing.T) {
 	})
 }
 
+// What is no code is not the number 0: it is refused also at a step whose code is 000000.
+func TestNotACodeIsNotZero(t *testing.T) {
+	k := rfcKey(t)
+	const zero = 40_726_279
+	require.Equal(t, "000000", codeAt(t, k, zero))
+	for _, bad := range notCodes("000000") {
+		_, err := k.Match(bad, at(zero), totp.DefaultWindow(), totp.Counter{})
+		require.ErrorIs(t, err, totp.ErrNoMatch, "%.20q", bad)
+		_, err = k.Resync(bad, codeAt(t, k, zero+1), at(zero), totp.Counter{})
+		require.ErrorIs(t, err, totp.ErrNoMatch, "%.20q", bad)
+		_, err = k.Resync(codeAt(t, k, zero-1), bad, at(zero), totp.Counter{})
+		require.ErrorIs(t, err, totp.ErrNoMatch, "%.20q", bad)
+	}
+}
+
 func BenchmarkMatch(b *testing.B) {
 	k := rfcKey(b)
 	now := at(start)
