@@ -234,6 +234,35 @@ func TestReadAgain(t *testing.T) {
 	}
 }
 
+// TestUnreadable is row T3: a row that cannot be read is an error, and its connection goes back to the pool; so does that
+// of a read that was run again.
+func TestUnreadable(t *testing.T) {
+	for _, d := range dialects {
+		for _, stub := range []*stub{{row: []driver.Value{"id", "not all columns"}}, {first: stateError("40001")}} {
+			db := sql.OpenDB(stub)
+			defer db.Close()
+			s, err := sqlstore.New(db, d, sqlstore.Options{})
+			require.NoError(t, err)
+			again := stub.first
+			for name, read := range map[string]func() error{
+				"LoadAccount": func() error { _, err := s.LoadAccount(t.Context(), "a"); return err },
+				"LoadToken":   func() error { _, _, err := s.LoadToken(t.Context(), "t"); return err },
+				"Accounts":    func() error { _, err := s.Accounts(t.Context(), "", 1); return err },
+				"Tokens":      func() error { _, err := s.Tokens(t.Context(), "a", "", 1); return err },
+				"AllTokens":   func() error { _, err := s.AllTokens(t.Context(), "", 1); return err },
+			} {
+				stub.first = again
+				err := read()
+				if again == nil {
+					require.ErrorContains(t, err, "Scan", name)
+					require.NotErrorIs(t, err, storage.ErrNotFound, name)
+				}
+				require.Zero(t, db.Stats().InUse, "%s: %s", d, name)
+			}
+		}
+	}
+}
+
 // A conflict is told without what the database said: that has the account's ID in it.
 func TestConflictIsBare(t *testing.T) {
 	s := (&stub{err: &mysqlError{1062}}).open(t, sqlstore.MySQL, sqlstore.Options{})

@@ -21,8 +21,9 @@ type stub struct {
 	err      error // of a statement, or if nil:
 	first    error // of the first query alone
 	affected int64
-	lost     error // of the count of rows
-	begin    error // of a transaction
+	lost     error          // of the count of rows
+	begin    error          // of a transaction
+	row      []driver.Value // of each query; nil: none
 
 	settings map[string]string // what it says of itself; nil: what all three call good
 
@@ -74,6 +75,9 @@ func (s *stub) QueryContext(_ context.Context, text string, _ []driver.NamedValu
 	if first := s.first; first != nil {
 		s.first = nil
 		return nil, first
+	}
+	if s.row != nil {
+		return &table{s.row}, s.err
 	}
 	return new(table), s.err
 }

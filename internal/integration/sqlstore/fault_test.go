@@ -268,6 +268,9 @@ func TestEachFault(t *testing.T) {
 						}
 					}
 					db := sql.OpenDB(f)
+					if name == "Check" && d.dialect == sqlstore.SQLite {
+						db.SetMaxIdleConns(-1) // so that each use of the pool connects
+					}
 					s := newStore(t, db, d)
 					f.arm(n, late)
 					err := c.do(s)
