@@ -41,7 +41,8 @@ type Config struct {
 	// Realm stands in WWW-Authenticate: printable ASCII without '"' and '\'. Defaults to "api".
 	Realm string
 
-	// Faults is told what went wrong where the answer is 500, and never a token. Defaults to slog.Default.
+	// Faults is told what went wrong where the answer is 500, and never a token: as an error, and as information where
+	// the client has hung up. Defaults to slog.Default.
 	Faults *slog.Logger
 }
 
@@ -214,8 +215,12 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, p Problem) {
 	g.c.Refuse(w, r, p)
 }
 
-// fault is told to the host alone.
+// fault is told to the host alone. That a client has hung up is no error of the service's.
 func (g *Guard) fault(w http.ResponseWriter, r *http.Request, err error) {
-	g.c.Faults.ErrorContext(r.Context(), "httpguard: refused as a check has failed", "path", r.URL.Path, "error", err)
+	level := slog.LevelError
+	if r.Context().Err() == context.Canceled {
+		level = slog.LevelInfo
+	}
+	g.c.Faults.Log(r.Context(), level, "httpguard: refused as a check has failed", "path", r.URL.Path, "error", err)
 	g.refuse(w, r, Problem{Status: http.StatusInternalServerError, Title: "It cannot be checked now whether this is allowed"})
 }

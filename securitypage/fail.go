@@ -3,6 +3,7 @@ package securitypage
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"github.com/gatehouse-go/gatehouse"
@@ -43,8 +44,6 @@ func (c *call) fail(err error) {
 	case errors.Is(err, gatehouse.ErrBusy):
 		c.w.Header().Set("Retry-After", "5")
 		err = c.message(http.StatusServiceUnavailable, "busy")
-	case errors.Is(err, context.Canceled) && c.r.Context().Err() != nil:
-		return // nobody is there to read it
 	}
 	if err == nil {
 		return
@@ -65,7 +64,12 @@ func (c *call) closed(d posture.Decision) error {
 	return c.render(http.StatusForbidden, "gate", d)
 }
 
-// log tells the host, and nobody else. Errors of Gatehouse hold no secrets.
+// log tells the host, and nobody else. Errors of Gatehouse hold no secrets. That a browser has hung up is no error of the
+// service's.
 func (c *call) log(err error) {
-	c.p.c.Faults.ErrorContext(c.r.Context(), "securitypage: a request has failed", "path", c.r.URL.Path, "error", err)
+	level := slog.LevelError
+	if c.ctx().Err() == context.Canceled {
+		level = slog.LevelInfo
+	}
+	c.p.c.Faults.Log(c.ctx(), level, "securitypage: a request has failed", "path", c.r.URL.Path, "error", err)
 }

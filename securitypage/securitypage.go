@@ -110,7 +110,8 @@ type Config struct {
 	// http.NewCrossOriginProtection.
 	CrossOrigin *http.CrossOriginProtection
 
-	// Faults is told what went wrong where the answer is 500, and never a secret. Defaults to slog.Default.
+	// Faults is told what went wrong where the answer is 500, and never a secret: as an error, and as information where
+	// the browser has hung up. Defaults to slog.Default.
 	Faults *slog.Logger
 
 	// Now is there for tests; it is to be that of the Service. Defaults to time.Now.
