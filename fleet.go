@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/posture"
@@ -26,10 +27,10 @@ type Fleet struct {
 
 // Fleet reviews all accounts that Gatehouse knows, in the order of their IDs and one page at a time. It
 // begins with from, the zero Fleet, or goes on where an earlier one has ended: from is then what that
-// returned, or what progress was told last. progress, which may be nil, is called after each account,
-// and must not keep the maps. A fault, or the end of ctx, ends it.
+// returned, or what progress was told last. progress, which may be nil, is called after each account.
+// A fault, or the end of ctx, ends it.
 func (o Operator) Fleet(ctx context.Context, from Fleet, progress func(Fleet)) (Fleet, error) {
-	f := from
+	f := from.clone()
 	if err := o.canReview(f.Cursor); err != nil {
 		return f, err
 	}
@@ -50,11 +51,20 @@ func (o Operator) Fleet(ctx context.Context, from Fleet, progress func(Fleet)) (
 			f.count(r)
 		}
 		if progress != nil {
-			progress(f)
+			progress(f.clone())
 		}
 		return true
 	})
 	return f, err
+}
+
+// clone returns a count that shares nothing with f, which goes on counting.
+func (f Fleet) clone() Fleet {
+	f.Controls, f.ShutOut = maps.Clone(f.Controls), maps.Clone(f.ShutOut)
+	for id, states := range f.Controls {
+		f.Controls[id] = maps.Clone(states)
+	}
+	return f
 }
 
 func (f *Fleet) count(r posture.Review) {
