@@ -69,6 +69,25 @@ func (p *wrist) try(step int64) bool {
 	return true
 }
 
+// resync tries a pair of codes, the second of which is that of a step.
+func (p *wrist) resync(step int64) bool {
+	one, err := p.keys["AUTH0"].Code(step - 1)
+	require.NoError(p.t, err)
+	two, err := p.keys["AUTH0"].Code(step)
+	require.NoError(p.t, err)
+	p.a.TOTPThrottle = core.TOTPThrottle{}
+	next, out, err := p.a.Resync(core.Attempt{Method: core.TOTP, Code: one, Keys: p.keys}, "AUTH0", two, p.env0())
+	require.NoError(p.t, err)
+	if out.Reason != core.Accepted {
+		return false
+	}
+	step = next.Authenticators[0].Last
+	require.False(p.t, p.used[step] || p.used[step-1], "step %d or the one before is accepted a second time", step)
+	p.used[step], p.used[step-1] = true, true
+	p.a, p.base = next, int64(next.Authenticators[0].Base)
+	return true
+}
+
 func (p *wrist) step() int64 { return totp.Step(p.true.Add(p.off)) }
 
 // shown is the step that the phone shows, as it was when it was resynchronized.
@@ -109,6 +128,15 @@ func TestNoStepTwice(t *testing.T) {
 				p.off = jumps[w.IntN(len(jumps))]
 				if w.IntN(2) == 0 {
 					p.off = -p.off
+				}
+			}
+			if w.IntN(6) == 0 {
+				pair := p.step() + w.Int64N(41) - 20
+				if len(before) > 0 && w.IntN(2) == 0 {
+					pair = before[w.IntN(len(before))] + w.Int64N(2)
+				}
+				if p.resync(pair) {
+					before = append(before, pair-1, pair)
 				}
 			}
 			s := p.shown() + int64(w.IntN(7)) - 3
@@ -215,14 +243,17 @@ func TestStepOfAnotherClock(t *testing.T) {
 		env := core.Env{Now: start, Fresh: 1, Window: totp.DefaultWindow()}
 		imported := core.Account{ID: "user-42"}.Import(by, core.Imported{Authenticators: a.Authenticators}, env)
 		restored := a.Restored(by, true, false, core.Env{Now: start.Add(time.Duration(min(ahead, 1<<27)) * totp.Period), Fresh: 1})
-		for _, a := range []core.Account{a, imported, restored} {
+		for i, a := range []core.Account{a, imported, restored} {
 			for wait := int64(0); ; wait++ {
 				now := start.Add(time.Duration(wait) * totp.Period)
 				code, err := keys["AUTH0"].Code(totp.Step(now))
 				require.NoError(t, err)
-				_, out, err := a.Answer(core.Attempt{Method: core.TOTP, Code: code, Keys: keys}, core.Env{Now: now, Fresh: 1, Window: env.Window})
+				next, out, err := a.Answer(core.Attempt{Method: core.TOTP, Code: code, Keys: keys}, core.Env{Now: now, Fresh: 1, Window: env.Window})
 				require.NoError(t, err)
 				if out.Reason == core.Accepted {
+					if i == 1 {
+						imported = next
+					}
 					break
 				}
 				require.Equal(t, core.Replayed, out.Reason)
@@ -238,4 +269,40 @@ func TestStepOfAnotherClock(t *testing.T) {
 			require.Equal(t, core.Replayed, out.Reason)
 		}
 	}
+}
+
+// Row F5: which steps are kept, as whole values. Those of a pair are a run, so are those in a row; with more runs
+// than there is room for, the gap closes that is the shortest for its age, which an hour is added to.
+func TestStepsThatAreKept(t *testing.T) {
+	const day, first = int64(2880), int64(59_000_000)
+	w := &walker{t: t, now: start}
+	a, keys := w.account(1)
+	accept := func(step int64) {
+		code, err := keys["AUTH0"].Code(step)
+		require.NoError(t, err)
+		next, out, err := a.Answer(core.Attempt{Method: core.TOTP, Code: code, Keys: keys}, core.Env{Now: time.Unix(step*30, 0), Fresh: 1})
+		require.NoError(t, err)
+		require.Equal(t, core.Accepted, out.Reason)
+		a = next
+	}
+	var want core.Steps
+	for i := range int64(10) { // thirty days apart
+		step := first + i*30*day
+		accept(step)
+		want = append(want, [2]int64{step, step})
+	}
+	last := first + 9*30*day
+	accept(last + 1)
+	want[9][1]++
+	require.Equal(t, want, a.Authenticators[0].Steps)
+	accept(last + 101)
+	accept(last + 5101)
+	want = append(want, [2]int64{last + 101, last + 101}, [2]int64{last + 5101, last + 5101})
+	require.Equal(t, want, a.Authenticators[0].Steps, "there is room for twelve")
+	accept(last + 5103) // 2 steps of now are less than 100 of 5,002 steps ago
+	want[11][1] = last + 5103
+	require.Equal(t, want, a.Authenticators[0].Steps)
+	accept(last + 5203) // and those are less than 100 of now
+	want = append(append(want[:9:9], [2]int64{last, last + 101}), want[11], [2]int64{last + 5203, last + 5203})
+	require.Equal(t, want, a.Authenticators[0].Steps)
 }
