@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
@@ -181,7 +180,7 @@ func (s *Service) refused(ctx context.Context, id string, t transition) (refused
 // backoff waits a random time that grows with the tries, so that processes which collide part.
 func backoff(ctx context.Context, try int) error {
 	most := min(time.Millisecond<<try, maxBackoff)
-	timer := time.NewTimer(rand.N(most))
+	timer := time.NewTimer(time.Duration(uint64(fresh()) % uint64(most)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

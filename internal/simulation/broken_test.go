@@ -1,0 +1,89 @@
+package simulation
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/storage"
+)
+
+// A store that does not keep what it promises is found, and a small schedule shows how.
+func TestBrokenStoresAreFound(t *testing.T) {
+	broken := map[string]func(storage.Store) storage.Store{
+		"saves without comparing":            func(s storage.Store) storage.Store { return blind{s} },
+		"saves tokens without comparing":     func(s storage.Store) storage.Store { return blindForTokens{s} },
+		"answers before it saves":            func(s storage.Store) storage.Store { return &forgetful{Store: s} },
+		"reads what was there a save before": func(s storage.Store) storage.Store { return &stale{Store: s, old: map[string]storage.Record{}} },
+	}
+	for name, under := range broken {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(200) {
+				if r := simulate(t, seed, under, whole); r.wrong != "" {
+					small := shrink(t, seed, under)
+					require.NotEmpty(t, small.wrong)
+					require.LessOrEqual(t, len(small.history), len(r.history))
+					t.Logf("seed %d: %s, by %d calls of %d", seed, small.wrong, len(small.history), len(r.history))
+					return
+				}
+			}
+			t.Error("not found")
+		})
+	}
+}
+
+type blind struct{ storage.Store }
+
+func (s blind) SaveAccount(ctx context.Context, r storage.Record, prev int64) error {
+	if now, err := s.LoadAccount(ctx, r.ID); err == nil {
+		prev = now.Version
+	}
+	return s.Store.SaveAccount(ctx, r, prev)
+}
+
+type blindForTokens struct{ storage.Store }
+
+func (s blindForTokens) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64) error {
+	if now, _, err := s.LoadToken(ctx, t.ID); err == nil {
+		prev = now.Version
+	}
+	return s.Store.SaveToken(ctx, t, prev)
+}
+
+// forgetful loses every tenth save that it has answered.
+type forgetful struct {
+	storage.Store
+	saves int
+}
+
+func (s *forgetful) SaveAccount(ctx context.Context, r storage.Record, prev int64) error {
+	if s.saves++; s.saves%10 == 0 {
+		return nil
+	}
+	return s.Store.SaveAccount(ctx, r, prev)
+}
+
+// stale answers every fifth load as a replica that lags by one save.
+type stale struct {
+	storage.Store
+	old   map[string]storage.Record
+	loads int
+}
+
+func (s *stale) LoadAccount(ctx context.Context, id string) (storage.Record, error) {
+	if s.loads++; s.loads%5 == 0 {
+		if old, known := s.old[id]; known {
+			return old, nil
+		}
+	}
+	return s.Store.LoadAccount(ctx, id)
+}
+
+func (s *stale) SaveAccount(ctx context.Context, r storage.Record, prev int64) error {
+	now, err := s.Store.LoadAccount(ctx, r.ID)
+	if err == nil {
+		s.old[r.ID] = now
+	}
+	return s.Store.SaveAccount(ctx, r, prev)
+}

@@ -1,0 +1,8 @@
+// Package simulation runs many nodes of a service on one store, with every call to the store under one scheduler
+// that draws which goes on next and what becomes of it: it is done, it is done and its reply is lost, it is
+// refused, it meets a conflict, or its node dies. The clocks of the nodes differ. All of it is drawn from a seed, which
+// gives the same run each time.
+//
+// After each call what is stored is held against the invariants, and at the end what every client was told is held
+// against a sequential model, by porcupine: some order of the calls must explain all answers.
+package simulation

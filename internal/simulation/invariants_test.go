@@ -1,0 +1,171 @@
+package simulation
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// invariants holds what is stored against what must never happen, after each call.
+type invariants struct {
+	t *testing.T
+	w *world
+
+	records map[string]storage.Record
+	tokens  map[string]core.Token
+	steps   map[string]int64 // the greatest step that was accepted, by authenticator
+	burned  map[string]bool  // hashes of recovery codes that were used or taken away
+	ended   map[int64]bool   // epochs that are over
+	wrong   string
+}
+
+func newInvariants(t *testing.T, w *world) *invariants {
+	return &invariants{
+		t: t, w: w, records: map[string]storage.Record{}, tokens: map[string]core.Token{}, steps: map[string]int64{},
+		burned: map[string]bool{}, ended: map[int64]bool{},
+	}
+}
+
+func (v *invariants) fail(format string, args ...any) {
+	if v.wrong == "" {
+		v.wrong = fmt.Sprintf(format, args...)
+	}
+}
+
+// check returns what is wrong with what is stored now, "" for nothing.
+func (v *invariants) check() string {
+	ctx := context.Background()
+	for _, id := range []string{"ada", "bob"} {
+		rec, err := v.w.truth.LoadAccount(ctx, id)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		require.NoError(v.t, err)
+		before, known := v.records[id]
+		if known && before.Version == rec.Version {
+			if !bytes.Equal(before.Data, rec.Data) {
+				v.fail("%s was changed under its version", id)
+			}
+			continue
+		}
+		v.records[id] = rec
+		now, err := core.Decode(id, rec.Data)
+		if err != nil {
+			v.fail("%s cannot be read: %v", id, err)
+			continue
+		}
+		if !known {
+			before.ID = id
+		}
+		v.account(before, now, rec)
+	}
+	for _, id := range []string{"ada", "bob"} {
+		v.held(ctx, id)
+	}
+	return v.wrong
+}
+
+// account compares an account with the one before it.
+func (v *invariants) account(rec storage.Record, now core.Account, stored storage.Record) {
+	if want := now.Index(totp.DefaultWindow()); want != stored.Index {
+		v.fail("%s: index %+v, and its data say %+v", now.ID, stored.Index, want)
+	}
+	if v.ended[now.Epoch] {
+		v.fail("%s: an epoch that was over is there again", now.ID)
+	}
+	standing := map[string]bool{}
+	for _, s := range slots(now) {
+		if standing[s.Hash] = true; v.burned[s.Hash] {
+			v.fail("%s: a recovery code that was used or taken away is there again", now.ID)
+		}
+	}
+	for _, auth := range now.Authenticators {
+		if auth.Last < v.steps[auth.ID] {
+			v.fail("%s: the accepted step of %s falls", now.ID, auth.ID)
+		}
+		v.steps[auth.ID] = auth.Last
+	}
+	if len(now.Authenticators) == 0 && now.Recovery != nil {
+		v.fail("%s: recovery codes without a second factor", now.ID)
+	}
+	if rec.Data == nil {
+		return
+	}
+	was, err := core.Decode(now.ID, rec.Data)
+	require.NoError(v.t, err)
+	if was.Epoch != now.Epoch {
+		v.ended[was.Epoch] = true
+		if now.Pending != nil {
+			v.fail("%s: an enrollment outlives its epoch", now.ID)
+		}
+	} else if ids(was) != ids(now) || setOf(was) != setOf(now) || (was.Suspension == nil) != (now.Suspension == nil) {
+		v.fail("%s: other factors under the same epoch", now.ID)
+	}
+	for _, s := range slots(was) {
+		if !standing[s.Hash] {
+			v.burned[s.Hash] = true
+		}
+	}
+	if now.Noted < was.Noted || now.SignIns < was.SignIns {
+		v.fail("%s: a count falls", now.ID)
+	}
+}
+
+func slots(a core.Account) (all []core.Slot) {
+	if a.Recovery != nil {
+		all = slices.Clone(a.Recovery.Slots)
+	}
+	if a.Reset != nil {
+		all = append(all, a.Reset.Code)
+	}
+	return slices.DeleteFunc(all, func(s core.Slot) bool { return s.Hash == "" })
+}
+
+func ids(a core.Account) (all string) {
+	for _, auth := range a.Authenticators {
+		all += auth.ID + " "
+	}
+	return all
+}
+
+func setOf(a core.Account) string {
+	if a.Recovery == nil {
+		return ""
+	}
+	return a.Recovery.ID
+}
+
+// held compares an account's tokens with what they were.
+func (v *invariants) held(ctx context.Context, id string) {
+	page, err := v.w.truth.Tokens(ctx, id, "", 1000)
+	require.NoError(v.t, err)
+	for _, rec := range page {
+		now, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
+		if err != nil {
+			v.fail("token %s cannot be read: %v", rec.ID, err)
+			continue
+		}
+		if was, known := v.tokens[rec.ID]; known {
+			switch {
+			case was.Revoked != 0 && now.Revoked != was.Revoked:
+				v.fail("a token that was revoked is not")
+			case now.Generation < was.Generation:
+				v.fail("a token's generation falls")
+			case now.Generation == was.Generation && !bytes.Equal(now.Digest, was.Digest):
+				v.fail("two secrets of one generation")
+			case !slices.Equal(now.Scopes, was.Scopes) || was.NeedsFactor && !now.NeedsFactor || now.Epoch != was.Epoch:
+				v.fail("a token is another than it was minted as")
+			}
+		}
+		v.tokens[rec.ID] = now
+	}
+}

@@ -1,0 +1,496 @@
+package simulation
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// The sequential rules that what all clients were told is held against. Calls are named by their number, and so is what
+// they have made: an epoch, a set of codes, an authenticator, a token, a generation of its secret.
+
+type op string
+
+const (
+	challenge op = "challenge"
+	answer    op = "answer"
+	stepUp    op = "step up"
+	attest    op = "attest"
+	begin     op = "begin"
+	confirm   op = "confirm"
+	regen     op = "regenerate"
+	disable   op = "disable"
+	reset     op = "reset"
+	redeem    op = "redeem"
+	password  op = "password changed"
+	suspend   op = "suspend"
+	resume    op = "resume"
+	unlock    op = "unlock"
+	reseal    op = "reseal"
+	mint      op = "mint"
+	rotate    op = "rotate"
+	revoke    op = "revoke"
+	revokeAll op = "revoke all"
+	check     op = "check"
+)
+
+// input is a call as a client made it.
+type input struct {
+	op       op
+	id       int
+	account  string
+	from, to int64 // by its node's clock, when it began and when it ended
+
+	challenge, proof int   // what it presents, by the calls that made them
+	totp             int   // of which authenticator a code is, -1 for none
+	step             int64 // of which step
+	set, code        int   // which recovery code, of which set; set -1 for none
+	enrollment       int
+	reset            int // whose code it presents
+	token, secret    int // which token, and whose secret of it
+	seen             int
+	strong           bool // the proof is by a code of an authenticator
+	revoke           bool
+}
+
+// outcome is what the client was told.
+type outcome string
+
+const (
+	ok        outcome = "ok"
+	notNeeded outcome = "not needed"
+	denied    outcome = "denied"
+	needsStep outcome = "step-up required"
+	state     outcome = "state"
+	fault     outcome = "fault" // it has happened or not
+)
+
+type proofKind uint8
+
+const (
+	attested proofKind = iota
+	secondFactor
+	recoveryCode
+	operatorCode
+)
+
+type label struct{ epoch, signIns int }
+
+type proof struct {
+	epoch int
+	kind  proofKind
+}
+
+type app struct {
+	by   int
+	last int64
+}
+
+// account is an account as far as sign-in and changes go.
+type account struct {
+	Stored, Suspended bool
+	Epoch             int
+	SignIns           int
+	Apps              []app
+	Pending, Brings   int // the enrollment, and the set that it brings; -1 for none
+	Set               int
+	Used              uint16
+	Wrong, WrongCodes int
+	Reset             int
+	ResetUsed         bool
+	Challenges        map[int]label
+	Proofs            map[int]proof
+}
+
+func (a account) clone() account {
+	a.Apps, a.Challenges, a.Proofs = slices.Clone(a.Apps), maps.Clone(a.Challenges), maps.Clone(a.Proofs)
+	return a
+}
+
+func (a account) protected() bool { return len(a.Apps) > 0 || a.Reset >= 0 }
+
+// free is how many wrong codes of authenticators in a row cost nothing.
+func (a account) free() int { return max(15/max(3*len(a.Apps), 3), 1) }
+
+// good reports whether a proof is good for something that kinds of it are enough for.
+func (a account) good(in input, kinds ...proofKind) bool {
+	p, known := a.Proofs[in.proof]
+	return known && p.epoch == a.Epoch && !a.Suspended && slices.Contains(kinds, p.kind) && (p.kind != attested || !a.protected())
+}
+
+// pairs returns the kinds of proof that are enough to pair an authenticator.
+func (a account) pairs() []proofKind {
+	if a.Reset >= 0 {
+		return []proofKind{attested, secondFactor, operatorCode}
+	}
+	return []proofKind{attested, secondFactor}
+}
+
+// next is one way in which a call can go.
+type next struct {
+	told outcome
+	account
+}
+
+// changed returns the account after a change of factors or of the password by a call.
+func (a account) changed(in input) account {
+	a.Epoch, a.Pending, a.Brings = in.id, -1, -1
+	return a
+}
+
+// step returns every way in which a call can go.
+func (a account) step(in input) []next {
+	b := a.clone()
+	same := func(told ...outcome) (ways []next) {
+		for _, t := range told {
+			ways = append(ways, next{t, a})
+		}
+		return ways
+	}
+	switch in.op {
+	case challenge:
+		switch {
+		case a.Suspended:
+			return same(denied)
+		case !a.protected():
+			return same(notNeeded)
+		}
+		b.Challenges[in.id] = label{a.Epoch, a.SignIns}
+		return []next{{ok, b}}
+	case answer, stepUp, redeem:
+		return a.present(in)
+	case attest:
+		if a.Suspended {
+			return same(state, needsStep)
+		}
+		if !b.Stored {
+			b.Stored, b.Epoch = true, in.id
+		}
+		b.Proofs[in.id] = proof{b.Epoch, attested}
+		return append(same(needsStep), next{ok, b}) // what was changed while it ran is not in here
+	case begin:
+		switch {
+		case !a.good(in, a.pairs()...):
+			return same(needsStep)
+		case len(a.Apps) >= 5:
+			return same(state)
+		}
+		b.Pending, b.Brings = in.id, -1
+		if a.Set < 0 {
+			b.Brings = in.id
+		}
+		return []next{{ok, b}}
+	case confirm:
+		return a.confirm(in)
+	case regen:
+		switch {
+		case !a.good(in, attested, secondFactor, recoveryCode):
+			return same(needsStep)
+		case len(a.Apps) == 0:
+			return same(state)
+		}
+		b = b.changed(in)
+		b.Set, b.Used = in.id, 0
+		b.Proofs[in.id] = proof{in.id, a.Proofs[in.proof].kind}
+		return []next{{ok, b}}
+	case disable:
+		switch {
+		case !a.good(in, attested, secondFactor):
+			return same(needsStep)
+		case len(a.Apps) == 0:
+			return same(state)
+		}
+		b = b.changed(in)
+		b.dropFactors()
+		b.Proofs[in.id] = proof{in.id, secondFactor}
+		return []next{{ok, b}}
+	case reset:
+		if !a.protected() {
+			return same(state)
+		}
+		b = b.changed(in)
+		b.dropFactors()
+		b.Reset, b.ResetUsed = in.id, false
+		return []next{{ok, b}}
+	case password:
+		b = b.changed(in)
+		b.Stored = true
+		return []next{{ok, b}}
+	case suspend:
+		if !a.Suspended {
+			b = b.changed(in)
+			b.Stored, b.Suspended = true, true
+		}
+		return []next{{ok, b}}
+	case resume:
+		if a.Suspended {
+			b = b.changed(in)
+			b.Suspended = false
+		}
+		return []next{{ok, b}}
+	case unlock:
+		b.Wrong = 0
+		return append(same(ok), next{ok, b}) // it opens what is locked, and nothing else
+	case mint:
+		if !a.good(in, attested, secondFactor) {
+			return same(needsStep)
+		}
+		return same(ok, state)
+	case rotate:
+		if !a.good(in, attested, secondFactor) {
+			return same(needsStep, state)
+		}
+		return same(ok, state)
+	case revoke, revokeAll:
+		if !a.good(in, attested, secondFactor, recoveryCode) {
+			return same(needsStep, state)
+		}
+		return same(ok, state)
+	}
+	return same(ok) // reseal
+}
+
+func (a *account) dropFactors() { a.Apps, a.Set, a.Used, a.Wrong, a.WrongCodes = nil, -1, 0, 0, 0 }
+
+// present is what becomes of a code.
+func (a account) present(in input) (ways []next) {
+	c, made := a.Challenges[in.challenge]
+	if !a.protected() || a.Suspended || in.op != stepUp && (!made || c != (label{a.Epoch, a.SignIns})) {
+		return []next{{denied, a}}
+	}
+	right := a.clone()
+	wrong := a.clone()
+	found, sure := false, false
+	switch {
+	case in.op == redeem:
+		found = a.Reset == in.reset && !a.ResetUsed
+		sure = found && a.WrongCodes < 9
+		right.ResetUsed, right.WrongCodes = true, 0
+		right.Proofs[in.id] = proof{a.Epoch, operatorCode}
+		if a.Reset >= 0 {
+			wrong.WrongCodes++
+		}
+	case in.set >= 0:
+		found = a.Set == in.set && a.Used>>in.code&1 == 0
+		sure = found && a.WrongCodes < 9
+		right.Used |= 1 << in.code
+		right.WrongCodes = 0
+		right.Proofs[in.id] = proof{a.Epoch, recoveryCode}
+		wrong.WrongCodes++
+	default:
+		i := slices.IndexFunc(a.Apps, func(app app) bool { return app.by == in.totp })
+		if i >= 0 && in.step > a.Apps[i].last {
+			found, sure = inWindow(in, in.step)
+			sure = sure && a.Wrong < a.free()
+			right.Apps[i].last = in.step
+		}
+		right.Wrong = 0
+		right.Proofs[in.id] = proof{a.Epoch, secondFactor}
+		if len(a.Apps) > 0 {
+			wrong.Wrong++
+		}
+	}
+	if in.op != stepUp {
+		right.SignIns++
+	}
+	if found {
+		ways = append(ways, next{ok, right})
+	}
+	if !sure {
+		ways = append(ways, next{denied, wrong}, next{denied, a}) // counted, or locked and not looked at
+	}
+	return ways
+}
+
+// inWindow reports whether a step may be in the window while a call runs, and whether it is for certain.
+func inWindow(in input, step int64) (may, surely bool) {
+	first, last := in.from/30, in.to/30
+	may = step >= first-1 && step <= last+1
+	return may, step >= last-1 && step <= first+1
+}
+
+func (a account) confirm(in input) []next {
+	pending := in.enrollment == a.Pending && a.Pending >= 0
+	switch {
+	case !a.good(in, a.pairs()...):
+		return []next{{needsStep, a}}
+	case !pending:
+		return []next{{state, a}}
+	}
+	b := a.clone().changed(in)
+	b.Apps = append(b.Apps, app{in.enrollment, in.step})
+	if a.Brings >= 0 {
+		b.Set, b.Used = a.Brings, 0
+	}
+	b.Reset, b.ResetUsed = -1, false
+	kind := a.Proofs[in.proof].kind
+	if kind == attested {
+		kind = secondFactor
+	}
+	b.Proofs[in.id] = proof{in.id, kind}
+	may, surely := inWindow(in, in.step)
+	var ways []next
+	if may {
+		ways = append(ways, next{ok, b})
+	}
+	if !surely {
+		ways = append(ways, next{denied, a})
+	}
+	return ways
+}
+
+// holder is an account as far as its tokens go. What an owner does to a token is saved in the account and then in the
+// token, each in one step: so accounts and tokens are held against rules of their own.
+type holder struct {
+	On, Suspended bool
+	TokenEpoch    int
+	Tokens        map[int]token
+}
+
+type token struct {
+	Epoch, Secret int
+	Old           []int
+	Revoked       bool
+	Needs         bool
+}
+
+func (h holder) clone() holder {
+	h.Tokens = maps.Clone(h.Tokens)
+	return h
+}
+
+type nextHolder struct {
+	told outcome
+	holder
+}
+
+func (h holder) step(in input) []nextHolder {
+	b := h.clone()
+	same := func(told ...outcome) (ways []nextHolder) {
+		for _, t := range told {
+			ways = append(ways, nextHolder{t, h})
+		}
+		return ways
+	}
+	t, known := h.Tokens[in.token]
+	switch in.op {
+	case confirm:
+		b.On = true
+		return append(same(needsStep, state, denied), nextHolder{ok, b})
+	case disable:
+		b.On = false
+		return append(same(needsStep, state), nextHolder{ok, b})
+	case reset:
+		b.On, b.TokenEpoch = false, in.id
+		return append(same(state), nextHolder{ok, b})
+	case password:
+		if in.revoke {
+			b.TokenEpoch = in.id
+		}
+		return []nextHolder{{ok, b}}
+	case suspend, resume:
+		b.Suspended = in.op == suspend
+		return []nextHolder{{ok, b}}
+	case revokeAll:
+		b.TokenEpoch = in.id
+		return append(same(needsStep, state), nextHolder{ok, b})
+	case mint:
+		b.Tokens[in.id] = token{Epoch: h.TokenEpoch, Secret: in.id, Needs: in.strong}
+		return append(same(needsStep, state), nextHolder{ok, b})
+	case rotate:
+		if known && !t.Revoked && t.Epoch == h.TokenEpoch && t.Secret == in.seen {
+			t.Old, t.Secret, t.Needs = append(slices.Clone(t.Old), t.Secret), in.id, t.Needs || in.strong
+			b.Tokens[in.token] = t
+			return append(same(needsStep, state), nextHolder{ok, b})
+		}
+		return same(needsStep, state)
+	case revoke:
+		if known {
+			t.Revoked = true
+			b.Tokens[in.token] = t
+		}
+		return append(same(needsStep), nextHolder{ok, b})
+	case check:
+		works := known && !t.Revoked && t.Epoch == h.TokenEpoch && !h.Suspended && (!t.Needs || h.On)
+		switch {
+		case works && in.secret == t.Secret:
+			return same(ok)
+		case works && slices.Contains(t.Old, in.secret):
+			t.Revoked = true
+			b.Tokens[in.token] = t
+			return append(same(denied), nextHolder{denied, b}) // it was another one by the time that it is revoked
+		}
+		return same(denied)
+	}
+	return nil
+}
+
+// tokenOps are the calls that tokens are held against.
+var tokenOps = []op{confirm, disable, reset, password, suspend, resume, revokeAll, mint, rotate, revoke, check}
+
+// models returns the rules for one account's sign-ins and changes, and for its tokens.
+func models(a account, h holder) (accounts, holders porcupine.Model) {
+	of := func(initial any, step func(state any, in input) (ways []any, told []outcome)) porcupine.Model {
+		m := porcupine.NondeterministicModel{
+			Init: func() []any { return []any{initial} },
+			Step: func(s, in, out any) (states []any) {
+				ways, told := step(s, in.(input))
+				for i, way := range ways {
+					if told[i] == out.(outcome) || out.(outcome) == fault {
+						states = append(states, way)
+					}
+				}
+				if out.(outcome) == fault {
+					states = append(states, s)
+				}
+				return states
+			},
+			Equal:             reflect.DeepEqual,
+			DescribeOperation: func(in, out any) string { return fmt.Sprintf("%+v: %s", in, out) },
+		}
+		return m.ToModel()
+	}
+	accounts = of(a, func(s any, in input) (ways []any, told []outcome) {
+		for _, n := range s.(account).step(in) {
+			ways, told = append(ways, n.account), append(told, n.told)
+		}
+		return ways, told
+	})
+	holders = of(h, func(s any, in input) (ways []any, told []outcome) {
+		for _, n := range s.(holder).step(in) {
+			ways, told = append(ways, n.holder), append(told, n.told)
+		}
+		return ways, told
+	})
+	return accounts, holders
+}
+
+// explained reports whether some order of the calls explains what all clients were told.
+func explained(history []porcupine.Operation, accounts map[string]account, holders map[string]holder) (bool, string) {
+	for id := range accounts {
+		mine := slices.DeleteFunc(slices.Clone(history), func(o porcupine.Operation) bool { return o.Input.(input).account != id })
+		of := func(tokens bool) []porcupine.Operation {
+			return slices.DeleteFunc(slices.Clone(mine), func(o porcupine.Operation) bool {
+				does := o.Input.(input).op
+				return tokens != slices.Contains(tokenOps, does) && (tokens || does == check)
+			})
+		}
+		a, h := models(accounts[id], holders[id])
+		for what, part := range map[string]struct {
+			porcupine.Model
+			list []porcupine.Operation
+		}{"account": {a, of(false)}, "tokens": {h, of(true)}} {
+			switch porcupine.CheckOperationsTimeout(part.Model, part.list, time.Minute) {
+			case porcupine.Illegal:
+				return false, fmt.Sprintf("no order of the calls explains what was told of %s's %s", id, what)
+			case porcupine.Unknown:
+				return false, fmt.Sprintf("%s's %s: the search for an order took too long", id, what)
+			}
+		}
+	}
+	return true, ""
+}

@@ -1,0 +1,230 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/storage"
+)
+
+// fate is what becomes of a call to the store.
+type fate uint8
+
+const (
+	done fate = iota
+	replyLost
+	retried // it is done, its reply is lost, and a driver that tries again meets a conflict
+	refused
+	conflict
+	nodeDies      // before the call is done
+	nodeDiesAfter // it is done, and nobody hears of it
+)
+
+var fateNames = [...]string{"done", "reply lost", "reply lost and tried again", "refused", "conflict", "node dies before", "node dies after"}
+
+func (f fate) String() string { return fateNames[f] }
+
+var (
+	errNetwork = errors.New("simulation: network")
+	errDead    = errors.New("simulation: the node is dead")
+)
+
+// waiting is something that a client waits for the scheduler to let go on: a call to the store, or a nap.
+type waiting struct {
+	client int
+	node   *node
+	what   string
+	writes bool
+	nap    time.Duration
+	goOn   chan fate
+}
+
+// scheduler lets one thing at a time go on.
+type scheduler struct {
+	rng *rand.Rand
+
+	mu      sync.Mutex
+	waiting []*waiting
+	running int // clients that have not ended
+
+	drawn  int                  // fates so far
+	calm   func(drawn int) bool // whether a fate is to be done, whatever is drawn
+	log    []string
+	faults int
+}
+
+// node is one process. Its clock is off by some seconds.
+type node struct {
+	number int
+	clock  time.Duration
+	dead   bool
+}
+
+func (n *node) now() time.Time { return time.Now().Add(n.clock) }
+
+// await blocks until the scheduler lets w go on, and returns what becomes of it.
+func (s *scheduler) await(w *waiting) fate {
+	w.goOn = make(chan fate, 1)
+	s.mu.Lock()
+	if w.node.dead && w.nap == 0 {
+		s.mu.Unlock()
+		return nodeDies
+	}
+	s.waiting = append(s.waiting, w)
+	s.mu.Unlock()
+	return <-w.goOn
+}
+
+// run lets the clients go on, one thing at a time, until all have ended. after is called after each.
+func (s *scheduler) run(after func(what string)) {
+	for {
+		synctest.Wait()
+		s.mu.Lock()
+		if s.running == 0 {
+			s.mu.Unlock()
+			return
+		}
+		if len(s.waiting) == 0 {
+			s.mu.Unlock()
+			time.Sleep(time.Millisecond) // for whoever waits for a time
+			continue
+		}
+		slices.SortFunc(s.waiting, func(a, b *waiting) int { return a.client - b.client })
+		i := s.rng.IntN(len(s.waiting))
+		w := s.waiting[i]
+		s.waiting = slices.Delete(s.waiting, i, i+1)
+		f := s.draw(w)
+		s.log = append(s.log, fmt.Sprintf("client %d on node %d: %s: %v", w.client, w.node.number, w.what, f))
+		s.mu.Unlock()
+		if w.nap > 0 {
+			time.Sleep(w.nap)
+		}
+		w.goOn <- f
+		synctest.Wait()
+		after(w.what)
+	}
+}
+
+// draw draws what becomes of a call. The same draws are made whether or not it is calm, so that a run from which
+// faults were taken out goes on like the one before it for as long as it can.
+func (s *scheduler) draw(w *waiting) fate {
+	n := s.rng.IntN(200)
+	if w.nap > 0 {
+		return done
+	}
+	s.drawn++
+	f := done
+	switch {
+	case n < 6:
+		f = refused
+	case n < 10 && w.writes:
+		f = replyLost
+	case n < 12 && w.writes:
+		f = retried
+	case n < 16:
+		f = conflict
+	case n < 18:
+		f = nodeDies
+	case n < 20 && w.writes:
+		f = nodeDiesAfter
+	}
+	if f == done || s.calm(s.drawn) {
+		return done
+	}
+	s.faults++
+	if f == nodeDies || f == nodeDiesAfter {
+		w.node.dead = true
+		for _, other := range s.waiting {
+			if other.node == w.node && other.nap == 0 {
+				other.goOn <- nodeDies
+			}
+		}
+		s.waiting = slices.DeleteFunc(s.waiting, func(other *waiting) bool { return other.node == w.node && other.nap == 0 })
+	}
+	return f
+}
+
+func (s *scheduler) String() string { return strings.Join(s.log, "\n") }
+
+// remote is the store as one client of one node has it.
+type remote struct {
+	storage.Store
+	s      *scheduler
+	client int
+	node   *node
+}
+
+// call makes a call to the store, once the scheduler lets it go on. The store does not ask whether the caller is
+// still there: a statement that is on its way is carried out.
+func call[T any](r remote, what string, writes bool, do func() (T, error)) (v T, err error) {
+	f := r.s.await(&waiting{client: r.client, node: r.node, what: what, writes: writes})
+	switch f {
+	case done, replyLost, retried, nodeDiesAfter:
+		v, err = do()
+	case refused:
+		err = errNetwork
+	case conflict:
+		err = storage.ErrConflict
+	case nodeDies:
+		err = errDead
+	}
+	var none T
+	switch f {
+	case replyLost:
+		return none, errNetwork
+	case retried:
+		return none, storage.ErrConflict
+	case nodeDiesAfter:
+		return none, errDead
+	}
+	return v, err
+}
+
+func write(r remote, what string, do func() error) error {
+	_, err := call(r, what, true, func() (struct{}, error) { return struct{}{}, do() })
+	return err
+}
+
+func (r remote) LoadAccount(ctx context.Context, id string) (storage.Record, error) {
+	return call(r, "load "+id, false, func() (storage.Record, error) { return r.Store.LoadAccount(context.WithoutCancel(ctx), id) })
+}
+
+func (r remote) SaveAccount(ctx context.Context, rec storage.Record, prev int64) error {
+	return write(r, "save "+rec.ID, func() error { return r.Store.SaveAccount(context.WithoutCancel(ctx), rec, prev) })
+}
+
+func (r remote) Accounts(ctx context.Context, after string, limit int) ([]storage.Record, error) {
+	return call(r, "accounts", false, func() ([]storage.Record, error) {
+		return r.Store.Accounts(context.WithoutCancel(ctx), after, limit)
+	})
+}
+
+func (r remote) LoadToken(ctx context.Context, id string) (t storage.TokenRecord, owner storage.AccountIndex, err error) {
+	t, err = call(r, "load token", false, func() (t storage.TokenRecord, err error) {
+		t, owner, err = r.Store.LoadToken(context.WithoutCancel(ctx), id)
+		return t, err
+	})
+	return t, owner, err
+}
+
+func (r remote) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64) error {
+	return write(r, "save token", func() error { return r.Store.SaveToken(context.WithoutCancel(ctx), t, prev) })
+}
+
+func (r remote) Tokens(ctx context.Context, account, after string, limit int) ([]storage.TokenRecord, error) {
+	return call(r, "tokens", false, func() ([]storage.TokenRecord, error) {
+		return r.Store.Tokens(context.WithoutCancel(ctx), account, after, limit)
+	})
+}
+
+// TouchTokens is not scheduled: uses are stored when a node closes, beside everything else.
+func (r remote) TouchTokens(ctx context.Context, uses []storage.TokenUse) error {
+	return r.Store.TouchTokens(ctx, uses)
+}

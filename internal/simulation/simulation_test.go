@@ -1,0 +1,155 @@
+package simulation
+
+import (
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/storage/memory"
+)
+
+func newMemory() storage.Store { return memory.New() }
+
+// shape is what of a run was taken out, to make it smaller.
+type shape struct {
+	calm func(drawn int) bool
+	skip func(call int) bool
+}
+
+var whole = shape{func(int) bool { return false }, func(int) bool { return false }}
+
+// run is what became of a seed.
+type run struct {
+	*world
+	wrong string // "" for nothing
+}
+
+// simulate runs a seed on a store.
+func simulate(t *testing.T, seed uint64, under func(storage.Store) storage.Store, of shape) (r run) {
+	cryptotest.SetGlobalRandom(t, seed)
+	synctest.Test(t, func(t *testing.T) {
+		s := &scheduler{rng: rand.New(rand.NewPCG(seed, 1)), calm: of.calm, running: clients}
+		w := newWorld(t, seed, under, s)
+		r.world = w
+		for number := range clients {
+			c := &client{world: w, number: number, rng: rand.New(rand.NewPCG(seed, uint64(100+number)))}
+			go func() {
+				defer func() {
+					s.mu.Lock()
+					s.running--
+					s.mu.Unlock()
+				}()
+				c.run(of.skip)
+			}()
+		}
+		seen := newInvariants(t, w)
+		s.run(func(what string) {
+			if wrong := seen.check(); wrong != "" && r.wrong == "" {
+				r.wrong = wrong + ", after " + what
+			}
+		})
+	})
+	if r.wrong == "" {
+		if fine, wrong := explained(r.history, r.accounts, r.holders); !fine {
+			r.wrong = wrong
+		}
+	}
+	return r
+}
+
+func same(s storage.Store) storage.Store { return s }
+
+// seeds is how many seeds are run, and the first of them.
+func seeds(t *testing.T) (n, first uint64) {
+	n = 300
+	if testing.Short() {
+		n = 50
+	}
+	for name, v := range map[string]*uint64{"GATEHOUSE_SEEDS": &n, "GATEHOUSE_SEED": &first} {
+		if text := os.Getenv(name); text != "" {
+			parsed, err := strconv.ParseUint(text, 10, 64)
+			require.NoError(t, err, name)
+			*v = parsed
+		}
+	}
+	return n, first
+}
+
+// Whatever becomes of the calls to the store, the invariants hold and every answer is one that some order of the
+// calls explains. GATEHOUSE_SEEDS says how many seeds are tried, GATEHOUSE_SEED which is the first.
+func TestSimulation(t *testing.T) {
+	n, first := seeds(t)
+	told, faults, calls := map[op]map[outcome]int{}, 0, 0
+	for seed := first; seed < first+n; seed++ {
+		r := simulate(t, seed, same, whole)
+		faults += r.s.faults
+		calls += r.s.drawn
+		for does, outcomes := range r.told {
+			if told[does] == nil {
+				told[does] = map[outcome]int{}
+			}
+			for o, k := range outcomes {
+				told[does][o] += k
+			}
+		}
+		if r.wrong != "" {
+			shrunk := shrink(t, seed, same)
+			t.Fatalf("seed %d: %s\nits schedule, as small as it could be made: %s\n%s", seed, r.wrong, shrunk.wrong, shrunk.s)
+		}
+	}
+	for _, does := range slices.Sorted(maps.Keys(told)) {
+		t.Logf("%-16s %v", does, told[does])
+	}
+	t.Logf("%d seeds, %d calls to the store, %d of them with faults", n, calls, faults)
+	if n >= 200 {
+		for does := range often {
+			require.NotZero(t, told[does][ok], "%s never succeeded: the simulation is too narrow", does)
+			require.True(t, does == reseal || told[does][fault] > 0, "%s never met a fault", does)
+		}
+	}
+}
+
+// A seed gives the same run each time, so what it finds can be found again.
+func TestOneSeedOneRun(t *testing.T) {
+	for seed := range uint64(20) {
+		once := simulate(t, seed, same, whole)
+		again := simulate(t, seed, same, whole)
+		require.Equal(t, once.s.log, again.s.log, "seed %d", seed)
+		require.Equal(t, once.world.String(), again.world.String(), "seed %d", seed)
+	}
+}
+
+// shrink takes faults and calls out of a failing run for as long as it fails.
+func shrink(t *testing.T, seed uint64, under func(storage.Store) storage.Store) run {
+	calm, skip := map[int]bool{}, map[int]bool{}
+	try := func() run {
+		return simulate(t, seed, under, shape{func(n int) bool { return calm[n] || calm[0] }, func(n int) bool { return skip[n] }})
+	}
+	best := try()
+	keep := func(undo func()) {
+		if r := try(); r.wrong != "" {
+			best = r
+		} else {
+			undo()
+		}
+	}
+	calm[0] = true // no fault at all
+	keep(func() { delete(calm, 0) })
+	for call := range clients * callsOfClient {
+		skip[call] = true
+		keep(func() { delete(skip, call) })
+	}
+	for n := 1; n <= best.s.drawn && !calm[0]; n++ {
+		calm[n] = true
+		keep(func() { delete(calm, n) })
+	}
+	return best
+}
