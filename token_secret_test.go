@@ -73,7 +73,10 @@ func TestSecretsPassTheGates(t *testing.T) {
 		}
 		shut := ways(c.shut)
 		text, _ := o.mint(c.shut)
+		_, gone := o.mint(c.shut)
+		proof := o.fresh()
 		f.host.EmailVerified = posture.No
+		require.NoError(t, h.Owner(proof).RevokeToken(ctx, gone.ID), "to have less passes no gate")
 		for name, way := range shut {
 			h.unchanged(func() {
 				var closed *gatehouse.GateError
@@ -285,6 +288,14 @@ func TestContestedRotation(t *testing.T) {
 	require.Len(t, try(text, inside), 2, "reused, and revoked")
 	h.bad(again.Token.Reveal(), "revoked", inside)
 
+	// Of a token that is revoked nobody has anything to contest.
+	text, info = o.mint("logs:read", itself)
+	_, err = h.RotateToken(ctx, text, gatehouse.Rotation{Grace: day})
+	require.NoError(t, err)
+	require.NoError(t, h.Owner(o.fresh()).RevokeToken(ctx, info.ID))
+	events.Take()
+	require.Empty(t, try(text, inside))
+
 	// A token that only its owner rotates has no rotation of its own to contest.
 	text, info = o.mint("logs:read")
 	_, err = h.Owner(o.fresh()).RotateToken(ctx, info.ID, gatehouse.Rotation{Grace: time.Hour})
@@ -415,6 +426,8 @@ func TestUnattendedEnd(t *testing.T) {
 	o := h.enrol("user-42")
 	_, err := h.Owner(o.fresh()).MintToken(ctx, tokens.Request{Name: "ci", Scopes: scopesOf(t, "logs:read"), RotatesItself: true, Lifetime: 25*day + time.Second})
 	require.ErrorIs(t, err, gatehouse.ErrInvalid, "beyond it from the beginning")
+	_, err = h.Owner(o.fresh()).MintToken(ctx, tokens.Request{Name: "ci", Scopes: scopesOf(t, "logs:read"), RotatesItself: true, Lifetime: 25 * day})
+	require.NoError(t, err)
 	_, other := o.mint("logs:read", func(r *tokens.Request) { r.Lifetime = 60 * day })
 	require.Zero(t, other.RotatesUntil)
 	_, usual := o.mint("logs:read", itself)
@@ -446,6 +459,9 @@ func TestUnattendedEnd(t *testing.T) {
 	m, err := h.Owner(o.fresh()).RotateToken(ctx, info.ID, gatehouse.Rotation{})
 	require.NoError(t, err)
 	require.Equal(t, []time.Time{h.clock().Add(10 * day), h.clock().Add(25 * day)}, []time.Time{m.Info.Expires, m.Info.RotatesUntil})
+
+	_, err = h.Owner(o.fresh()).RotateToken(ctx, info.ID, gatehouse.Rotation{Lifetime: 25*day + time.Second})
+	require.ErrorIs(t, err, gatehouse.ErrInvalid, "nor does its owner give it more at a time")
 
 	// A policy that is stricter now leaves what it was minted with, and no more.
 	strict := houseOn(t, h.store, withTokens(t, func(p *tokens.Policy) { p.Unattended = day }))
@@ -643,4 +659,118 @@ func TestSecondFactorOnly(t *testing.T) {
 	_, err = face.ConfirmEnrolment(ctx, enr.ID, code)
 	require.NoError(t, err)
 	require.Empty(t, onlyTokens(events.Take()))
+}
+
+// What a copy gives away it gives away at the first look: one that another call rotates in this moment is denied, and
+// is no evidence against anybody. One that was denied at the first look is not let through at the second.
+func TestRotationsThatMeet(t *testing.T) {
+	ctx := context.Background()
+	closed := posture.Gate{Action: posture.MintToken, Controls: []string{posture.PhishingResistant}}
+	for name, c := range map[string]struct {
+		before    func(h *house)
+		meanwhile func(other *house, text string) string
+		gate      *posture.Gate
+	}{
+		"without a grace": {meanwhile: func(other *house, text string) string { return other.next(text) }},
+		"with one": {meanwhile: func(other *house, text string) string {
+			m, err := other.RotateToken(ctx, text, gatehouse.Rotation{Grace: day})
+			require.NoError(t, err)
+			return m.Token.Reveal()
+		}},
+		"resumed meanwhile, behind a gate": {
+			before: func(h *house) { require.NoError(t, h.Operator("op").Suspend(ctx, "user-42")) },
+			meanwhile: func(other *house, text string) string {
+				require.NoError(t, other.Operator("op").Resume(ctx, "user-42"))
+				return text
+			}, gate: &closed,
+		},
+	} {
+		store, events := newCounted(), &gatehousetest.Recorder{}
+		edits := []func(*gatehouse.Config){withTokens(t), observed(events)}
+		o := houseOn(t, store, edits...).enrol("user-42")
+		text, info := o.mint("logs:read", itself)
+		if c.before != nil {
+			c.before(o.h)
+		}
+		if c.gate != nil {
+			edits = append(edits, judged(t, policyOf(t, posture.ModelConfig{}, *c.gate), &hostFacts{}))
+		}
+		h := houseOn(t, store, edits...)
+		other := houseOn(t, store.Store, withTokens(t))
+		h.set(o.h.clock())
+		other.set(o.h.clock())
+		works, loads := "", 0
+		store.wrong = func(call string) (f fault) {
+			if call == "load token" {
+				if loads++; loads == 2 {
+					f.meanwhile = func() { works = c.meanwhile(other, text) }
+				}
+			}
+			return f
+		}
+		events.Take()
+		_, err := h.RotateToken(ctx, text, gatehouse.Rotation{})
+		require.Equal(t, &gatehouse.DeniedError{}, err, name)
+		store.wrong = nil
+		require.Empty(t, onlyTokens(events.Take()), name)
+		h.good(works)
+		require.Equal(t, gatehouse.TokenActive, h.tokenInfo(o.id, info.ID).State, name)
+	}
+}
+
+// Of two rotations by the owner that meet, one makes a secret; a token that goes meanwhile is revoked for good.
+func TestTokensThatChangeMeanwhile(t *testing.T) {
+	ctx := context.Background()
+	store := newCounted()
+	h := houseOn(t, store, withTokens(t))
+	o := h.enrol("user-42")
+	text, info := o.mint("logs:read", itself)
+	proof := o.fresh()
+	other := houseOn(t, store.Store, withTokens(t))
+	other.set(h.clock())
+	made := ""
+	store.wrong = func(call string) (f fault) {
+		if call == "save account" {
+			store.wrong = nil
+			f.meanwhile = func() { made = other.next(text) }
+		}
+		return f
+	}
+	_, err := h.Owner(proof).RotateToken(ctx, info.ID, gatehouse.Rotation{})
+	require.ErrorIs(t, err, gatehouse.ErrState)
+	h.good(made)
+
+	n := 0
+	store.wrong = func(call string) (f fault) {
+		if n++; call == "load token" && n == 2 {
+			f.meanwhile = func() {
+				rec, _, err := store.Store.LoadToken(ctx, info.ID)
+				require.NoError(t, err)
+				require.NoError(t, store.Store.DeleteToken(ctx, info.ID, rec.Version))
+			}
+		}
+		return f
+	}
+	require.NoError(t, h.RevokePresented(ctx, made))
+	store.wrong = nil
+	h.bad(made, "gone")
+}
+
+// Expired and revoked tokens take no room, and a token that waits does.
+func TestRoomForTokens(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t, withTokens(t, func(p *tokens.Policy) { p.MaxActive = 2 }))
+	o := h.enrol("user-42")
+	_, short := o.mint("logs:read", func(r *tokens.Request) { r.Lifetime = time.Second })
+	_, later := o.mint("logs:read", func(r *tokens.Request) { r.NotBefore = h.clock().Add(day) })
+	h.wait(time.Second)
+	_, _ = o.mint("logs:read")
+	owner := h.Owner(o.fresh())
+	_, err := owner.RenewToken(ctx, short.ID, 0)
+	require.ErrorIs(t, err, gatehouse.ErrState, "one that works and one that will")
+	_, err = owner.RotateToken(ctx, later.ID, gatehouse.Rotation{})
+	require.NoError(t, err, "a rotation takes no more room")
+	require.NoError(t, owner.RevokeToken(ctx, later.ID))
+	_, err = owner.RenewToken(ctx, short.ID, 0)
+	require.NoError(t, err)
 }

@@ -177,3 +177,57 @@ func TestPolicy(t *testing.T) {
 	_, err = p.Request(with(func(r *tokens.Request) { r.Resources = prefix }))
 	require.ErrorIs(t, err, tokens.ErrInvalid, "project/1* would reach project/12")
 }
+
+// Rows K14 and T3: each bound of a policy, at it and beside it.
+func TestPolicyBounds(t *testing.T) {
+	const day = 24 * time.Hour
+	settle := func(edit func(*tokens.Policy)) (tokens.Policy, error) {
+		p := tokens.Policy{Brand: "acme", Scopes: registry(t)}
+		edit(&p)
+		return p.Settle()
+	}
+	p, err := settle(func(*tokens.Policy) {})
+	require.NoError(t, err)
+	require.Equal(t, []any{7 * day, 365 * day}, []any{p.MaxGrace, p.Unattended})
+	for name, c := range map[string]struct {
+		set         func(p *tokens.Policy, d time.Duration)
+		least, most time.Duration
+	}{
+		"MaxGrace":   {func(p *tokens.Policy, d time.Duration) { p.MaxGrace = d }, time.Second, 30 * day},
+		"Unattended": {func(p *tokens.Policy, d time.Duration) { p.Unattended = d }, time.Second, 365 * day},
+		"Longest":    {func(p *tokens.Policy, d time.Duration) { p.Longest = d }, time.Second, 365 * day},
+		"Lifetime":   {func(p *tokens.Policy, d time.Duration) { p.Lifetime = d }, time.Second, 365 * day},
+		"MaxActive":  {func(p *tokens.Policy, d time.Duration) { p.MaxActive = int(d) }, 1, 100_000},
+		"Separator":  {func(p *tokens.Policy, d time.Duration) { p.Separator = strings.Repeat("/", max(int(d), 0)) }, 1, 8},
+	} {
+		for _, d := range []time.Duration{c.least, c.most} {
+			_, err := settle(func(p *tokens.Policy) { c.set(p, d) })
+			require.NoError(t, err, "%s %d", name, d)
+		}
+		bad := []time.Duration{c.most + 1, -1}
+		if c.least > 1 {
+			bad = append(bad, c.least-1)
+		}
+		if name == "Separator" { // none is none
+			bad = bad[:1]
+		}
+		for _, d := range bad {
+			_, err := settle(func(p *tokens.Policy) { c.set(p, d) })
+			require.ErrorIs(t, err, tokens.ErrInvalid, "%s %d", name, d)
+		}
+	}
+
+	p, err = settle(func(p *tokens.Policy) { p.Longest, p.Unattended = 60*day, 10*day })
+	require.NoError(t, err)
+	ask := func(itself bool, life time.Duration) time.Duration {
+		r, err := p.Request(tokens.Request{Name: "x", Scopes: scopes(t, "projects:read"), RotatesItself: itself, Lifetime: life})
+		if err != nil {
+			require.ErrorIs(t, err, tokens.ErrInvalid)
+		}
+		return r.Lifetime
+	}
+	require.Equal(t, []time.Duration{30 * day, 60 * day, 0, time.Second}, []time.Duration{ask(false, 0), ask(false, 60*day), ask(false, 60*day+1), ask(false, time.Second)})
+	require.Equal(t, []time.Duration{10 * day, 10 * day, 0}, []time.Duration{ask(true, 0), ask(true, 10*day), ask(true, 10*day+1)})
+	p.Clamp = true
+	require.Equal(t, []time.Duration{60 * day, 10 * day}, []time.Duration{ask(false, 61*day), ask(true, 11*day)})
+}

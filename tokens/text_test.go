@@ -76,6 +76,38 @@ func TestSuccessor(t *testing.T) {
 	require.False(t, next.Digest.Equal(next.Digest[:31]))
 }
 
+// A successor in the same line keeps its end, and nothing else; another line has none of it.
+func TestNext(t *testing.T) {
+	text := tokens.Generate("acme", "bot").Reveal()
+	first, err := tokens.Parse("acme", text)
+	require.NoError(t, err)
+	require.Equal(t, tokens.Digest(sha256.Sum256([]byte(text[len(text)-27:len(text)-6]))), first.Line, "the last 21 symbols of the secret")
+	fresh := map[byte]bool{}
+	for range 100 {
+		token, err := tokens.Next("acme", text)
+		require.NoError(t, err)
+		next, err := tokens.Parse("acme", token.Reveal())
+		require.NoError(t, err)
+		require.Equal(t, []any{first.Kind, first.ID, first.Line}, []any{next.Kind, next.ID, next.Line})
+		require.NotEqual(t, first.Digest, next.Digest)
+		for i := range 22 {
+			if token.Reveal()[23+i] != text[23+i] {
+				fresh[byte(i)] = true
+			}
+		}
+		require.Equal(t, text[45:66], token.Reveal()[45:66])
+	}
+	require.Len(t, fresh, 22, "all the others are new")
+	other, err := tokens.Parse("acme", first.Successor("acme").Reveal())
+	require.NoError(t, err)
+	require.NotEqual(t, first.Line, other.Line)
+	for _, bad := range []string{"", text[1:], text + "x", text[:71]} {
+		token, err := tokens.Next("acme", bad)
+		require.ErrorIs(t, err, tokens.ErrFormat)
+		require.Empty(t, token.Reveal())
+	}
+}
+
 // Every change of one character, whichever the character becomes, is refused.
 func TestEverySingleChangeIsRefused(t *testing.T) {
 	text := tokens.Generate("acme", tokens.App).Reveal()

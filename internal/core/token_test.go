@@ -104,3 +104,26 @@ func FuzzDecodeToken(f *testing.F) {
 		_ = token.NetworkLimit()
 	})
 }
+
+// A copy is one of the token that it names. Revoking again changes nothing. What ended in the very moment is not yet
+// done, and what is past its end has nothing to be warned of.
+func TestTokenEdges(t *testing.T) {
+	token, env := fullToken(), func(at int64) core.Env { return core.Env{Now: time.Unix(at, 0)} }
+	p := tokens.Parsed{Kind: token.Kind, ID: token.ID, Digest: tokens.Digest(token.Digest)}
+	c, _ := token.Copy(p, env(5))
+	require.Equal(t, core.PresentCopy, c)
+	for _, other := range []tokens.Parsed{{Kind: tokens.App, ID: p.ID, Digest: p.Digest}, {Kind: p.Kind, ID: "00000000000001", Digest: p.Digest}} {
+		c, _ = token.Copy(other, env(5))
+		require.Equal(t, core.NoCopy, c)
+	}
+
+	require.Equal(t, token, token.Revoke(env(50)))
+	require.False(t, token.Done(token.Revoked))
+	require.True(t, token.Done(token.Revoked+1))
+	token.Revoked = 0
+	require.Equal(t, int64(50), token.Revoke(env(50)).Revoked)
+	require.False(t, token.Done(token.Expires))
+	require.True(t, token.Done(token.Expires+1))
+	require.True(t, token.MayWarn(env(token.Expires-1)))
+	require.False(t, token.MayWarn(env(token.Expires)))
+}
