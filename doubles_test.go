@@ -250,12 +250,27 @@ func deniedOf(t testing.TB, err error) gatehouse.DeniedError {
 	return *d
 }
 
+// untag takes the tags of the owner's recovery codes away, as where the key that they are under has left the ring. Wrong
+// codes then cost Argon2id and are counted.
+func (o *owner) untag() {
+	o.h.t.Helper()
+	o.h.tamper(o.id, func(a *accountData) {
+		a.Recovery.Tags = nil
+		for i := range a.Recovery.Slots {
+			a.Recovery.Slots[i].Tag = ""
+		}
+	})
+}
+
 // wrongRecovery returns a well-formed recovery code that the owner does not have: under the selector
 // of one that the owner does have, or under none.
 func (o *owner) wrongRecovery(slot bool) string {
 	right := o.codes[0].Reveal()
 	for _, first := range "0123456789ABCDEFGHJKMNPQRSTVWXYZ" {
 		taken := false
+		if slot && o.codes[0].Selector() == byte(first) {
+			continue // which tests use
+		}
 		for _, c := range o.codes {
 			taken = taken || c.Selector() == byte(first)
 		}

@@ -118,7 +118,7 @@ func (o Owner) BeginEnrolment(ctx context.Context, e Enrol) (Enrolment, error) {
 			}
 			return func(ctx context.Context) error {
 				made := recovery.Generate()
-				set, err := o.s.hashCodes(ctx, made)
+				set, err := o.s.hashCodes(ctx, a.ID, made)
 				if err != nil {
 					return err
 				}
@@ -159,22 +159,45 @@ func (s *Service) sealSecret(ctx context.Context, account string, auth *core.Aut
 	return nil
 }
 
-// hashCodes runs Argon2id once a code.
-func (s *Service) hashCodes(ctx context.Context, codes recovery.Codes) (*core.RecoverySet, error) {
+// hashCodes makes a set of codes for an account, and runs Argon2id once a code.
+func (s *Service) hashCodes(ctx context.Context, account string, codes recovery.Codes) (*core.RecoverySet, error) {
 	set := &core.RecoverySet{ID: newID()}
+	tag, tags, err := s.tagger(account, set.ID)
+	if err != nil {
+		return nil, err
+	}
+	set.Tags = tags
 	for _, code := range codes {
-		var hash string
-		var err error
-		memory := int(s.recovery.Memory) << 10
-		if gateErr := argon2(ctx, queue.Make, memory, func() { hash, err = s.recovery.Hash(code) }); gateErr != nil {
-			return nil, gateErr
-		}
+		slot, err := s.hashCode(ctx, code, tag)
 		if err != nil {
 			return nil, err
 		}
-		set.Slots = append(set.Slots, core.Slot{Selector: string(code.Selector()), Hash: hash})
+		set.Slots = append(set.Slots, slot)
 	}
 	return set, nil
+}
+
+// operatorCode makes the code of an operator for an account.
+func (s *Service) operatorCode(ctx context.Context, account string) (recovery.Code, core.Slot, error) {
+	code := recovery.Generate()[0]
+	tag, tags, err := s.tagger(account, core.OperatorItem)
+	if err != nil {
+		return recovery.Code{}, core.Slot{}, err
+	}
+	slot, err := s.hashCode(ctx, code, tag)
+	slot.Tags = tags
+	return code, slot, err
+}
+
+func (s *Service) hashCode(ctx context.Context, code recovery.Code, tag func(recovery.Code) (string, error)) (core.Slot, error) {
+	var hash string
+	var err error
+	gateErr := argon2(ctx, queue.Make, int(s.recovery.Memory)<<10, func() { hash, err = s.recovery.Hash(code) })
+	if err := errors.Join(gateErr, err); err != nil {
+		return core.Slot{}, err
+	}
+	t, err := tag(code)
+	return core.Slot{Selector: string(code.Selector()), Hash: hash, Tag: t}, err
 }
 
 // ConfirmEnrolment turns the enrolment of an ID on, if code is the authenticator's present one, and

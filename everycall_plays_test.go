@@ -81,6 +81,7 @@ func prepare(t *testing.T) *prepared {
 	require.NoError(t, err)
 	p.piaKey = &owner{h: h, id: "pia", key: keyOf(p.pending, 6)}
 	h.wait(totp.Period)
+	p.ada.untag() // so that wrong codes go the whole way
 	p.adas = p.ada.stepUp(p.ada.code())
 	p.challenge = p.ada.challenge()
 	st, err := h.Status(ctx, "ada")

@@ -103,7 +103,7 @@ func (o Operator) Import(ctx context.Context, account string, in Import) (Import
 	var result ImportResult
 	err = o.s.apply(ctx, account, transition{
 		prepare: func(ctx context.Context, a core.Account, _ core.Env) error { return m.prepare(ctx, o.s, a) },
-		slow:    func(core.Account, core.Env) work { return m.slow(o.s) },
+		slow:    func(a core.Account, _ core.Env) work { return m.slow(o.s, a.ID) },
 		step: func(a core.Account, env core.Env) (core.Account, error) {
 			next := a.Import(o.by, m.brings(), env)
 			result = m.result(next)
@@ -236,7 +236,7 @@ func (m *migration) prepare(ctx context.Context, s *Service, a core.Account) (er
 }
 
 // slow returns what the plan takes Argon2id for, nil once it is done.
-func (m *migration) slow(s *Service) work {
+func (m *migration) slow(s *Service, account string) work {
 	var unhashed []int
 	for i, outcome := range m.plan.Codes {
 		if outcome.Brought() && m.hashes[i] == "" {
@@ -260,10 +260,9 @@ func (m *migration) slow(s *Service) work {
 		if !closes {
 			return nil
 		}
-		code := recovery.Generate()[0]
-		made, err := s.hashCodes(ctx, recovery.Codes{code})
+		code, slot, err := s.operatorCode(ctx, account)
 		if err == nil {
-			m.code, m.slot = code, made.Slots[0]
+			m.code, m.slot = code, slot
 		}
 		return err
 	}

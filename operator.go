@@ -60,12 +60,8 @@ func (o Operator) Reset(ctx context.Context, account string) (recovery.Code, err
 			if a.CanReset() != nil || slot.Hash != "" {
 				return nil
 			}
-			return func(ctx context.Context) error {
-				code = recovery.Generate()[0]
-				made, err := o.s.hashCodes(ctx, recovery.Codes{code})
-				if err == nil {
-					slot = made.Slots[0]
-				}
+			return func(ctx context.Context) (err error) {
+				code, slot, err = o.s.operatorCode(ctx, account)
 				return err
 			}
 		},

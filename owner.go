@@ -73,13 +73,13 @@ func (o Owner) RegenerateRecoveryCodes(ctx context.Context) (NewCodes, error) {
 		func(_ context.Context, a core.Account, p core.Presented, env core.Env) error {
 			return a.CanRegenerate(p, env)
 		},
-		func(core.Account, core.Env) work {
+		func(a core.Account, _ core.Env) work {
 			if set != nil {
 				return nil
 			}
 			return func(ctx context.Context) (err error) {
 				codes = recovery.Generate()
-				set, err = o.s.hashCodes(ctx, codes)
+				set, err = o.s.hashCodes(ctx, a.ID, codes)
 				return err
 			}
 		},

@@ -232,8 +232,14 @@ func (s *Service) attempt(ctx context.Context, account string, t core.Attempt, c
 		return refused
 	}
 	err = s.apply(ctx, account, transition{
-		refused: refused,
-		prepare: func(ctx context.Context, a core.Account, env core.Env) error {
+		refused: func(a core.Account, env core.Env) bool {
+			t.Tag, err = s.tagOf(a, t.Method, typed)
+			return err == nil && refused(a, env)
+		},
+		prepare: func(ctx context.Context, a core.Account, env core.Env) (err error) {
+			if t.Tag, err = s.tagOf(a, t.Method, typed); err != nil {
+				return err
+			}
 			if t.Method != core.TOTP || refused(a, env) { // the step will say so
 				return nil
 			}

@@ -5,21 +5,23 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"strings"
 
 	"github.com/gatehouse-go/gatehouse/internal/redact"
 )
 
-const keySize = 32 // bytes, of a ring key and of the AES-256 keys derived from it
+const keySize = 32 // bytes, of a ring key and of the keys derived from it
 
 type hidden = redact.Value[set[local]]
 
 // Ring is a primary key and any number of older ones, in memory. It never changes, and may be used
 // from many goroutines at once. It prints as "[redacted]" and refuses to be marshalled; Reveal shows
-// its keys. A nil or zero Ring has no keys: Seal and Open return ErrKeys.
+// its keys. A nil or zero Ring has no keys: Seal, Open and MAC return ErrKeys.
 type Ring struct{ hidden }
 
 // Generate returns a Ring of one fresh random key under a fresh random name.
@@ -57,6 +59,33 @@ func (r *Ring) Reveal() string {
 	return strings.Join(lines, "\n")
 }
 
+// MAC returns the HMAC-SHA-256 of a message for a Binding, under a key that is derived from the ring key of a name. It
+// tells nothing of the message to whoever lacks that key. Without such a key it is ErrUnknownKey, without any ErrKeys; a
+// part of the Binding that is too long is ErrSeal.
+func (r *Ring) MAC(name string, message []byte, b Binding) ([]byte, error) {
+	if !b.bounded() {
+		return nil, fmt.Errorf("%w: a part of the binding has more than %d bytes", ErrSeal, maxPart)
+	}
+	keys := r.keys()
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%w: no keys", ErrKeys)
+	}
+	for _, e := range keys {
+		if e.name != name {
+			continue
+		}
+		derived, err := e.key.derive("HMAC-SHA-256", b)
+		if err != nil {
+			return nil, fmt.Errorf("%w: key %q: %w", ErrSeal, name, err)
+		}
+		mac := hmac.New(sha256.New, derived)
+		mac.Write(b.associated(nil))
+		mac.Write(message)
+		return mac.Sum(nil), nil
+	}
+	return nil, fmt.Errorf("%w: %q", ErrUnknownKey, name)
+}
+
 func (r *Ring) keys() set[local] {
 	if r == nil {
 		return nil
@@ -67,9 +96,14 @@ func (r *Ring) keys() set[local] {
 // local is a key in memory.
 type local [keySize]byte
 
+// derive returns the key of an algorithm for a purpose and an account.
+func (k local) derive(algorithm string, b Binding) ([]byte, error) {
+	info := appendParts([]byte("gatehouse/keyring/1/"+algorithm), b.Purpose, b.Account)
+	return hkdf.Key(sha256.New, k[:], nil, string(info), keySize)
+}
+
 func (k local) under(b Binding) (AEAD, error) {
-	info := appendParts([]byte("gatehouse/keyring/1/AES-256-GCM"), b.Purpose, b.Account)
-	derived, err := hkdf.Key(sha256.New, k[:], nil, string(info), keySize)
+	derived, err := k.derive("AES-256-GCM", b)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -47,6 +48,18 @@ func newRedeems(tb testing.TB, accounts int) redeems {
 	}
 	rec, err := r.Store.LoadAccount(ctx, "0")
 	require.NoError(tb, err)
+	// With their tags, wrong codes would not get to Argon2id.
+	a, err := core.Decode("0", rec.Data)
+	require.NoError(tb, err)
+	a.Recovery.Tags = nil
+	for i := range a.Recovery.Slots {
+		a.Recovery.Slots[i].Tag = ""
+	}
+	rec.Data, err = a.Encode()
+	require.NoError(tb, err)
+	prev := rec.Version
+	rec.Version++
+	require.NoError(tb, r.Store.SaveAccount(ctx, rec, prev))
 	for i := 1; i < accounts; i++ {
 		rec.ID = fmt.Sprint(i)
 		require.NoError(tb, r.Store.SaveAccount(ctx, rec, 0))

@@ -21,6 +21,7 @@ type Account struct {
 
 	TOTPThrottle     TOTPThrottle `json:"tt,omitzero"`
 	RecoveryThrottle Bucket       `json:"rt,omitzero"`
+	Misses           Bucket       `json:"rm,omitzero"` // of wrong codes that the throttle does not count; those that are kept
 
 	SignIns int64 `json:"n,omitempty"` // successful answers to challenges
 
@@ -79,8 +80,9 @@ type RecoverySet struct {
 	ID           string `json:"id"`
 	Slots        []Slot `json:"slots"`
 	Created      int64  `json:"at"`
-	Acknowledged int64  `json:"ack,omitempty"` // when the owner said that the codes are saved
-	Imported     bool   `json:"imp,omitempty"` // hashes of another system's codes, which have no selectors
+	Acknowledged int64  `json:"ack,omitempty"`  // when the owner said that the codes are saved
+	Imported     bool   `json:"imp,omitempty"`  // hashes of another system's codes, which have no selectors
+	Tags         *Tags  `json:"tags,omitempty"` // nil: the codes have none
 }
 
 // Slot is the place of one recovery code.
@@ -88,8 +90,18 @@ type Slot struct {
 	Selector string `json:"s"`           // the code's first symbol, unique in the set
 	Hash     string `json:"h,omitempty"` // empty once the code is used
 	Used     int64  `json:"u,omitempty"`
+	Tag      string `json:"tag,omitempty"`  // of an unused code of ours, where one is known
+	Tags     *Tags  `json:"tags,omitempty"` // of an operator's code alone: recovery codes have one for the set
 	// Digits is 8 for an imported code of eight digits. It is typed where a TOTP code is, and counts as one.
 	Digits int `json:"d,omitempty"`
+}
+
+// Tags says under which key of the ring the tags of a set's codes are. A tag is 20 bits of a MAC of the code, in
+// hexadecimal. A code whose tag is another is not this one, which is found out without Argon2id; whoever lacks the key
+// learns nothing of a code by its tag.
+type Tags struct {
+	Key   string `json:"key"`
+	Check string `json:"check"` // 32 bits of a MAC under it: that of another key with the same name is another
 }
 
 // Left returns how many codes are unused. A nil set has none.

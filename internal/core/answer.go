@@ -39,6 +39,7 @@ type Attempt struct {
 
 	Selector byte            // of a recovery or operator code; 0: the text is neither
 	Tried    map[string]bool // by stored hash, whether the code matched it; what is not in it was not tried
+	Tag      string          // of a recovery or operator code, under the key of the account's tags; empty: not known
 }
 
 // Reason says why an attempt was denied. It never leaves the service's own side. Zero: no reason
@@ -96,6 +97,9 @@ func (a Account) Refused(t Attempt, env Env) (Outcome, bool) {
 	}
 	if !a.answerable(t) {
 		return Outcome{Reason: Malformed}, true
+	}
+	if a.unkept(t, env) {
+		return Outcome{Reason: Wrong}, true
 	}
 	return Outcome{}, false
 }
@@ -176,7 +180,7 @@ func (a Account) Untried(t Attempt, env Env) (hashes []string, imported bool) {
 		return nil, false
 	}
 	for _, slot := range a.slots(t, env) {
-		if _, tried := t.Tried[slot.Hash]; slot.Hash != "" && !tried {
+		if _, tried := t.Tried[slot.Hash]; slot.Hash != "" && !tried && !slot.another(t) {
 			hashes = append(hashes, slot.Hash)
 		}
 	}
@@ -203,7 +207,7 @@ func (a Account) Answer(t Attempt, env Env) (Account, Outcome, error) {
 		return a, Outcome{}, err
 	}
 	if out.Reason != Accepted {
-		next.denied(t.Method, out.Reason, env)
+		next.denied(t, out.Reason, env)
 		out.RetryAt, out.Disabled = next.retry(t.Method, env)
 		return next, out, nil
 	}
@@ -218,19 +222,26 @@ func (a Account) Answer(t Attempt, env Env) (Account, Outcome, error) {
 // refuse tells of a denial that changes nothing: no code was looked at.
 func (a Account) refuse(m Method, out Outcome, env Env) Account {
 	e := Event{Kind: Denied, At: env.unix(), Method: m, Why: out.Reason}
-	if out.Reason == LockedOut {
+	switch out.Reason {
+	case LockedOut:
 		e.Kind, e.RetryAt = ThrottledBurst, unixOf(out.RetryAt)
+	case Wrong: // one of many misses
+		until, _ := a.Misses.lock(env)
+		e.Kind, e.RetryAt = ThrottledBurst, unixOf(until)
 	}
 	a.Events = []Event{e}
 	return a
 }
 
 // denied counts a code that was looked at.
-func (a *Account) denied(m Method, why Reason, env Env) {
-	a.note(env, Event{Kind: Denied, Method: m, Why: why})
-	if m == TOTP {
+func (a *Account) denied(t Attempt, why Reason, env Env) {
+	a.note(env, Event{Kind: Denied, Method: t.Method, Why: why})
+	switch {
+	case t.Method == TOTP:
 		a.totpFailed(env)
-	} else {
+	case a.missed(t, env):
+		a.Misses.take(env)
+	default:
 		a.recoveryFailed(env)
 	}
 	a.countMonth(env)
@@ -285,6 +296,7 @@ func (a *Account) answerCode(t Attempt, env Env) Outcome {
 	for _, slot := range a.slots(t, env) {
 		matched, tried := t.Tried[slot.Hash]
 		switch {
+		case slot.another(t):
 		case slot.Hash == "" || !tried:
 			reason = Used
 		case matched:
@@ -295,7 +307,7 @@ func (a *Account) answerCode(t Attempt, env Env) Outcome {
 }
 
 func (a *Account) burn(slot *Slot, m Method, env Env) Outcome {
-	slot.Hash, slot.Used = "", max(env.unix(), 1) // 0 would be unused
+	slot.end(max(env.unix(), 1)) // 0 would be unused
 	if m == TOTP {
 		// A code of eight digits, which is counted with TOTP codes. It resets no count: that of recovery codes is not
 		// its own, and that of TOTP is reset by a TOTP code alone.
@@ -340,7 +352,7 @@ func (a Account) Resync(t Attempt, auth, second string, env Env) (Account, Outco
 	counter, err := t.Keys[found.ID].Resync(t.Code, second, env.Now, found.counter(totp.Step(env.Now)+resyncReach))
 	switch {
 	case wrongCode(err):
-		a.denied(TOTP, Wrong, env)
+		a.denied(t, Wrong, env)
 		out = Outcome{Reason: Wrong}
 		out.RetryAt, out.Disabled = a.retry(TOTP, env)
 		return a, out, nil

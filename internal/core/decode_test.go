@@ -20,6 +20,7 @@ func full() core.Account {
 		Recovery:         newSet("S1"),
 		TOTPThrottle:     core.TOTPThrottle{Failures: 3, Until: 1772323260, Days: []core.DayCount{{20512, 2}, {20513, 1}}, Alarm: core.Alarm{At: 5, Count: 20}},
 		RecoveryThrottle: core.Bucket{Full: 1772323260},
+		Misses:           core.Bucket{Full: 1772323261},
 		Suspension:       &core.Suspension{Operator: "op-1", Reason: "<stolen> & \u2028 told", At: 1},
 		Activity: []core.Event{
 			{Kind: core.Denied, At: 2, Method: core.TOTP, Count: 3, First: 1, Number: 4}, {Kind: core.AuthenticatorAdded, At: 3, Auth: "A1", Name: "Phone", Number: 5},
@@ -32,8 +33,10 @@ func full() core.Account {
 	a.Authenticators[1].Algorithm, a.Authenticators[1].Weak, a.Imported = totp.SHA512, true, core.ImportEnded
 	a.Recovery.Slots[3] = core.Slot{Selector: "3", Used: 1}
 	a.Recovery.Acknowledged = 5
+	a.Recovery.Tags = &core.Tags{Key: "k1", Check: "0123abcd"}
+	a.Recovery.Slots[1].Tag = "0f3a9"
 	a.Pending = &core.Pending{Authenticator: newAuthenticator("A3"), Replace: "A1", Recovery: newSet("S2"), Expires: 9, Tries: 9}
-	a.Reset = &core.Reset{Code: core.Slot{Selector: "Z", Hash: "h"}, Expires: 9, Operator: "op-2", At: 3, Life: 24 * 60 * 60}
+	a.Reset = &core.Reset{Code: core.Slot{Selector: "Z", Hash: "h", Tag: "00000", Tags: &core.Tags{Key: "k2", Check: "ffffffff"}}, Expires: 9, Operator: "op-2", At: 3, Life: 24 * 60 * 60}
 	a.Accepted = []core.Acceptance{{Control: "sso", By: "op-1", Why: "a trial", At: 4, Until: 8}}
 	a.History = []core.Snapshot{{At: 7, Model: "1/2", Level: 2, Score: 79, Cause: core.TwoFactorOff}}
 	return a

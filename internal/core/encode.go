@@ -117,7 +117,7 @@ func (a Account) broken() string {
 	if a.Recovery.broken() {
 		return "recovery codes"
 	}
-	if r := a.Reset; r != nil && (len(r.Code.Selector) != 1 || (r.Code.Hash == "") == (r.Code.Used == 0) ||
+	if r := a.Reset; r != nil && (r.Code.Tags.broken() || r.Code.brokenTag(r.Code.Tags) || len(r.Code.Selector) != 1 || (r.Code.Hash == "") == (r.Code.Used == 0) ||
 		r.Life < 0 || r.Life > int64(MaxImportLife/time.Second)) {
 		return "reset"
 	}
@@ -176,12 +176,12 @@ func (s *RecoverySet) broken() bool {
 	if s == nil {
 		return false
 	}
-	if s.ID == "" || len(s.Slots) == 0 || len(s.Slots) > maxSlots {
+	if s.ID == "" || len(s.Slots) == 0 || len(s.Slots) > maxSlots || s.Tags.broken() || s.Imported && s.Tags != nil {
 		return true
 	}
 	selectors := map[string]bool{}
 	for _, slot := range s.Slots {
-		if len(slot.Selector) != 1 || selectors[slot.Selector] || (slot.Hash == "") == (slot.Used == 0) ||
+		if slot.brokenTag(s.Tags) || slot.Tags != nil || len(slot.Selector) != 1 || selectors[slot.Selector] || (slot.Hash == "") == (slot.Used == 0) ||
 			slot.Digits != 0 && (slot.Digits != eightDigits || !s.Imported) {
 			return true
 		}

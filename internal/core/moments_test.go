@@ -48,6 +48,7 @@ var moments = map[string]string{
 	"Account.TOTPThrottle.Alarm.At":          isTested,
 	"Account.TOTPThrottle.Alarm.Count":       noMoment,
 	"Account.RecoveryThrottle.Full":          isTested,
+	"Account.Misses.Full":                    isTested,
 	"Account.SignIns":                        noMoment,
 	"Account.Reset.Expires":                  isTested,
 	"Account.Reset.At":                       shown,

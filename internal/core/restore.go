@@ -39,6 +39,9 @@ func (a Account) Restored(by By, keepCodes, revokeTokens bool, env Env) Account 
 // void ends a code that was not used.
 func (s *Slot) void() {
 	if s.Hash != "" {
-		s.Hash, s.Used = "", voided
+		s.end(voided)
 	}
 }
+
+// end ends a code, of which nothing is kept.
+func (s *Slot) end(at int64) { *s = Slot{Selector: s.Selector, Digits: s.Digits, Used: at} }

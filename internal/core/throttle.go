@@ -171,8 +171,11 @@ func (b Bucket) lock(env Env) (until time.Time, locked bool) {
 	return Time(free), true
 }
 
+// take takes one try.
+func (b *Bucket) take(env Env) { b.Full = b.full(env.unix()) + bucketRefill }
+
 func (a *Account) recoveryFailed(env Env) {
-	a.RecoveryThrottle.Full = a.RecoveryThrottle.full(env.unix()) + bucketRefill
+	a.RecoveryThrottle.take(env)
 	if until, locked := a.RecoveryThrottle.lock(env); locked {
 		a.note(env, Event{Kind: Locked, Method: RecoveryCodes, RetryAt: until.Unix()})
 	}

@@ -58,7 +58,6 @@ type kept struct {
 	last        int64
 	wrong       int
 	lockedUntil int64
-	bucketFull  int64
 	set         int
 	used        uint16
 	signIns     int
@@ -181,25 +180,9 @@ func (k *kept) totp(in input, out *output) {
 }
 
 func (k *kept) redeem(in input, out *output) {
-	bucket := func() int64 {
-		if k.bucketFull > in.now+10*6+30 { // of a clock that has run back since
-			return in.now + 9*6
-		}
-		return max(k.bucketFull, in.now)
-	}
-	if free := bucket() - 54; in.now < free {
-		out.retryAt = free
-		return
-	}
 	if in.set == k.set && k.used>>in.code&1 == 0 {
 		k.used |= 1 << in.code
-		k.bucketFull = 0
 		out.err = nil
-		return
-	}
-	k.bucketFull = bucket() + 6
-	if free := bucket() - 54; in.now < free {
-		out.retryAt = free
 	}
 }
 

@@ -25,6 +25,7 @@ type account struct {
 
 	wrong       int      // TOTP codes since the last right one
 	lockedUntil int64    // for TOTP
+	missFull    int64    // the same for those of ours, of which no more are kept
 	bucketFull  int64    // when ten wrong recovery codes are free again
 	failed      []int64  // the day of each wrong code of the last thirty days, whatever was right since
 	told        [2]int64 // when it was told last that they are many, and how many
@@ -194,6 +195,22 @@ func (a *account) limits() (free, most int) {
 // lies says whether a moment is still to come that was set as one a time ahead. What is farther ahead was
 // set by a clock that had run ahead.
 func lies(at, now, ahead int64) bool { return now < at && at <= now+ahead+30 }
+
+// missed keeps a wrong code of ours, which takes nothing from the bucket, as a rule. (A wrong code whose tag is right is
+// one in a million.) Ten in a row are kept, and then one in six seconds.
+func (a *account) missed(now int64) answer {
+	full := a.missFull
+	if full > now+10*6+30 {
+		full = now + 9*6
+	}
+	full = max(full, now)
+	if now < full-9*6 {
+		return denied
+	}
+	a.missFull = full + 6
+	a.failedOn(now)
+	return denied
+}
 
 // bucket says when the bucket is full. One fuller of wrong codes than can be is of a clock that had
 // run ahead, and leaves one try.
@@ -399,6 +416,9 @@ func (a *account) presentCode(m gatehouse.Method, c *challenge, typed, session s
 		}
 		return !s.used && s.text != "" && s.text == text
 	})
+	if i < 0 && !foreign {
+		return a.missed(now)
+	}
 	if i < 0 {
 		return a.guessed(m, now)
 	}

@@ -89,7 +89,7 @@ func (m *machine) read(t *rapid.T, id string) *account {
 func (m *machine) inModel(t *rapid.T, a core.Account) *account {
 	r := &account{
 		id: a.ID, stored: a.Epoch != 0, codes: codesOf(a.Recovery),
-		wrong: a.TOTPThrottle.Failures, lockedUntil: a.TOTPThrottle.Until, bucketFull: a.RecoveryThrottle.Full,
+		wrong: a.TOTPThrottle.Failures, lockedUntil: a.TOTPThrottle.Until, bucketFull: a.RecoveryThrottle.Full, missFull: a.Misses.Full,
 		told:     [2]int64{a.TOTPThrottle.Alarm.At, a.TOTPThrottle.Alarm.Count},
 		imported: a.Imported, signIns: a.SignIns, since: a.Since, epoch: m.epochs.number(a.ID, a.Epoch), tokenEpoch: m.ended.number(a.ID, a.TokenEpoch),
 	}

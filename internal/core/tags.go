@@ -1,0 +1,89 @@
+package core
+
+import (
+	"crypto/subtle"
+	"encoding/hex"
+)
+
+const (
+	tagDigits   = 5 // hexadecimal: 20 bits. Of the 75 of a code 55 stay under Argon2id for whoever has the key
+	checkDigits = 8
+
+	maxKeyName = 32 // bytes
+)
+
+// Tag returns the tag of a code, of a MAC of it.
+func Tag(mac []byte) string { return hex.EncodeToString(mac)[:tagDigits] }
+
+// NewTags returns what says under which key tags are, of a MAC of nothing.
+func NewTags(key string, mac []byte) *Tags {
+	return &Tags{Key: key, Check: hex.EncodeToString(mac)[:checkDigits]}
+}
+
+// Are reports whether the tags are under the key that this MAC of nothing is under.
+func (t Tags) Are(mac []byte) bool { return t.Check == hex.EncodeToString(mac)[:checkDigits] }
+
+func (t *Tags) broken() bool {
+	return t != nil && (len(t.Key) > maxKeyName || CheckName(t.Key) != nil || !isHex(t.Check, checkDigits))
+}
+
+// brokenTag reports whether the tag of a place cannot be there.
+func (s Slot) brokenTag(tags *Tags) bool {
+	return s.Tag != "" && (s.Hash == "" || tags == nil || !isHex(s.Tag, tagDigits))
+}
+
+func isHex(s string, digits int) bool {
+	if len(s) != digits {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// TagsOf returns under which key the tags are that the code of an attempt may have, and of what they are in the
+// account; nil where there are none. Codes of another system never have any: they may be short, and their tags would
+// let them be guessed at without a bound.
+func (a Account) TagsOf(m Method) (tags *Tags, item string) {
+	switch {
+	case m == ByOperatorCode && a.Reset != nil:
+		return a.Reset.Code.Tags, OperatorItem
+	case m == RecoveryCodes && a.Recovery != nil && !a.Recovery.Imported:
+		return a.Recovery.Tags, a.Recovery.ID
+	}
+	return nil, ""
+}
+
+// OperatorItem is of what the tag of an operator's code is. No set of recovery codes has this ID.
+const OperatorItem = "operator"
+
+// another reports whether the code of an attempt is known not to be the one of a place.
+func (s Slot) another(t Attempt) bool {
+	return s.Tag != "" && t.Tag != "" && subtle.ConstantTimeCompare([]byte(s.Tag), []byte(t.Tag)) != 1
+}
+
+// missed reports whether the code of an attempt cannot be any of the account's, as far as that is known without
+// Argon2id: no unused code begins with its selector, or that one has another tag. Such a code takes nothing from the
+// throttle, so that nobody who has but the password can use up what lets an owner with a right code in. It is no
+// guess worth counting: a code has 75 secret bits, and at a million guesses a second for a year the chance of a right
+// one is one in some 2^32. Of another system's codes, which may be shorter, every guess counts.
+func (a Account) missed(t Attempt, env Env) bool {
+	if t.Method == TOTP || a.foreignCodes(t) || len(t.Tried) > 0 {
+		return false
+	}
+	for _, slot := range a.slots(t, env) {
+		if slot.Hash != "" && !slot.another(t) {
+			return false
+		}
+	}
+	return true
+}
+
+// unkept reports whether a miss is one of so many that it is not kept: each that is takes a save.
+func (a Account) unkept(t Attempt, env Env) bool {
+	_, full := a.Misses.lock(env)
+	return full && a.missed(t, env)
+}
