@@ -100,8 +100,8 @@ func (f *finder) all(b []byte, last bool, yield func(string) bool) (rest []byte,
 	return nil, true
 }
 
-// at returns the token that begins with the first byte of b, and where it ends. In an encoding that packs
-// several bytes into a group of symbols, it is one that begins in the first group.
+// at returns the token that begins with the first byte of b, and a size before which no other one begins. In an encoding
+// that packs several bytes into a group of symbols, it is one that begins in the first group.
 func (f *finder) at(b []byte, depth int) (text string, size int, r result) {
 	in := reader{b: b}
 	first := in.char(layers)
@@ -156,14 +156,13 @@ func (f *finder) fits(i int, c rune) bool {
 func (f *finder) encoded(in reader, first rune, e *encoding, depth int) (string, int, result) {
 	// What is decoded grows with what could be a token in it: at most places one byte tells that there is none.
 	for limit := e.group; ; limit *= 4 {
-		plain, _, end := f.decode(in, first, e, limit, depth)
+		plain, end := f.decode(in, first, e, limit, depth)
 		best := nothing
 		for i := range min(e.group, len(plain)) {
 			text, size, r := f.at(plain[i:], depth+1)
 			if r == found {
-				// What follows may begin in the middle of a group.
-				_, size, _ = f.decode(in, first, e, (i+size)/e.group*e.group, depth)
-				return text, size, found
+				// That is less than it takes in b. What is left of it begins no token.
+				return text, i + size, found
 			}
 			best = max(best, r)
 		}
@@ -176,9 +175,9 @@ func (f *finder) encoded(in reader, first rune, e *encoding, depth int) (string,
 	}
 }
 
-// decode returns what stands in an encoding from a first symbol on, at most limit bytes of it, and where that ends
-// in the text. It is found if limit was reached, and cut if the text has ended before.
-func (f *finder) decode(in reader, c rune, e *encoding, limit, depth int) (plain []byte, size int, r result) {
+// decode returns what stands in an encoding from a first symbol on, at most limit bytes of it. It is found if limit was
+// reached, and cut if the text has ended before.
+func (f *finder) decode(in reader, c rune, e *encoding, limit, depth int) (plain []byte, r result) {
 	plain = f.scratch[depth][:0]
 	bits, n := 0, 0
 	for ; ; c = in.symbol() {
@@ -200,5 +199,5 @@ func (f *finder) decode(in reader, c rune, e *encoding, limit, depth int) (plain
 	}
 	f.scratch[depth] = plain
 	f.work += in.work
-	return plain, in.i, r
+	return plain, r
 }
