@@ -289,7 +289,7 @@ func TestReseal(t *testing.T) {
 		require.NoError(t, os.Chmod(file, 0o644))
 		r = p.run("reseal", "-keys", file)
 		require.Equal(t, 1, r.code)
-		require.Regexp(t, `^gatehouse: -keys: .*mode 0644.*give it 0600\n$`, r.errs)
+		require.Regexp(t, `^gatehouse: -keys: .*mode 0644.*give it 0600, or mount it with 0400 or 0440\n$`, r.errs)
 		require.Equal(t, ran{1, "", "gatehouse: -keys: there is no file nowhere\n"}, p.run("reseal", "-keys", "nowhere"))
 	})
 }
