@@ -66,6 +66,7 @@ func (s *Store) underLock(ctx context.Context, change func(session) error) error
 	for locked := (sql.NullInt64{}); locked.Int64 != 1; {
 		// In bits, as negative times, for ever, mean different things to different servers.
 		if err := c.QueryRowContext(ctx, "SELECT GET_LOCK(?, 10) LIMIT 1", s.lockName()).Scan(&locked); err != nil {
+			drop(c) // which may have the lock
 			return err
 		}
 		if !locked.Valid {
@@ -93,6 +94,7 @@ func (s *Store) immediately(ctx context.Context, change func(session) error) err
 		return err
 	})
 	if err != nil {
+		drop(c) // which may be in the transaction
 		return err
 	}
 	err = change(c)
@@ -127,6 +129,9 @@ func end(ctx context.Context, c *sql.Conn, statement string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if _, err := c.ExecContext(ctx, statement); err != nil {
-		c.Raw(func(any) error { return driver.ErrBadConn })
+		drop(c)
 	}
 }
+
+// drop keeps a connection from going back to the pool: it ends, and with it what it held.
+func drop(c *sql.Conn) { c.Raw(func(any) error { return driver.ErrBadConn }) }
