@@ -187,18 +187,51 @@ func TestChecksDoNotWaitForTheStore(t *testing.T) {
 	})
 }
 
-// TestUsageIsBounded: more tokens than memory is kept for are checked, and the rest not noted.
+// TestUsageIsBounded: while the store stands still, more tokens than memory is kept for are checked, and the rest not
+// noted.
 func TestUsageIsBounded(t *testing.T) {
-	store := newCounted()
-	ctx := context.Background()
-	h := houseOn(t, store, withTokens(t))
-	_, info := h.enrolPlain("user-42").mint("logs:read")
-	for _, text := range copies(t, store, info.ID, 17_000) {
-		h.good(text)
-	}
-	require.NoError(t, h.Close(ctx))
-	require.Len(t, store.touched, 16_384)
-	require.EqualValues(t, 33, store.touches.Load(), "in batches of 500")
+	synctest.Test(t, func(t *testing.T) {
+		store := newCounted()
+		h := houseOn(t, store, withTokens(t))
+		_, info := h.enrolPlain("user-42").mint("logs:read")
+		stand := make(chan struct{})
+		store.wrong = func(call string) (f fault) {
+			if call == "touch" {
+				f.meanwhile = func() { <-stand }
+			}
+			return f
+		}
+		for i, text := range copies(t, store, info.ID, 25_000) {
+			if i == 8192 {
+				synctest.Wait() // these are being stored
+			}
+			h.good(text)
+		}
+		close(stand)
+		require.NoError(t, h.Close(t.Context()))
+		require.Len(t, store.touched, 8192+16_384)
+		require.EqualValues(t, 17+33, store.touches.Load(), "in batches of 500")
+	})
+}
+
+// Row K6: who uses many tokens in a minute does not fill the places in which the uses of others wait.
+func TestUsesOfManyTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newCounted()
+		h := houseOn(t, store, withTokens(t))
+		_, info := h.enrolPlain("user-42").mint("logs:read")
+		begun := time.Now()
+		for i, text := range copies(t, store, info.ID, 25_000) {
+			if i%8192 == 0 {
+				synctest.Wait() // the store keeps up
+			}
+			h.good(text)
+		}
+		require.Equal(t, begun, time.Now())
+		require.Zero(t, h.Stats())
+		require.NoError(t, h.Close(t.Context()))
+		require.Len(t, store.touched, 25_000)
+	})
 }
 
 // copies stores a token under other IDs, with secrets of their own.

@@ -138,14 +138,18 @@ func (u *usage) note(id string, use storage.TokenUsage, changed, waits bool) boo
 		return false
 	}
 	u.waiting[id] = use
-	u.schedule()
+	u.schedule(usageEvery)
+	// Who has many tokens must not fill the places of others: half of them are stored at once.
+	if !waits && len(u.waiting) == maxUsage/2 && u.timer != nil {
+		u.timer.Reset(0)
+	}
 	return true
 }
 
-// schedule has what waits stored in a minute. It is called with the lock held.
-func (u *usage) schedule() {
+// schedule has what waits stored after a time. It is called with the lock held.
+func (u *usage) schedule(after time.Duration) {
 	if len(u.waiting) > 0 && u.timer == nil && u.storing == nil && !u.closed {
-		u.timer = time.AfterFunc(usageEvery, u.tick)
+		u.timer = time.AfterFunc(after, u.tick)
 	}
 }
 
@@ -193,7 +197,11 @@ func (u *usage) flush(ctx context.Context) error {
 			u.lost.Add(1)
 		}
 	}
-	u.schedule()
+	after := usageEvery
+	if failed == nil && len(u.waiting) >= maxUsage/2 {
+		after = 0
+	}
+	u.schedule(after)
 	return failed
 }
 
