@@ -1,0 +1,68 @@
+package gatehouse_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/posture"
+)
+
+// Row F10: while the host does not answer, its plans lock and unlock nothing, an owner whom a provider signs in does
+// not fail, and the account's history and its owner hear nothing of a fall that is the host's.
+func TestUnknownHostThroughTheService(t *testing.T) {
+	ctx := t.Context()
+	events := &gatehousetest.Recorder{}
+	f := &hostFacts{}
+	p := policyOf(t, posture.ModelConfig{Adjust: map[string]func(string) posture.Adjustment{
+		posture.MethodsOpen: func(plan string) posture.Adjustment {
+			if plan == "free" {
+				return posture.Adjustment{LockedBy: "Pro"}
+			}
+			return posture.Adjustment{}
+		},
+	}}, posture.Gate{Action: "methods", Controls: []string{posture.MethodsOpen}}, posture.Gate{Action: "factor", Controls: []string{posture.SecondFactor}})
+	h := newHouse(t, withTokens(t), judged(t, p, f), observed(events))
+	answers := posture.Host{Plan: "free", EmailVerified: posture.Yes, Delegated: &posture.Delegation{Provider: "idp", AMR: []string{"mfa"}}}
+	f.do = func() { f.host = answers; f.host.At = h.clock() }
+	proof := h.attest("user-42")
+
+	full := h.review("user-42")
+	require.Equal(t, []any{posture.Locked, posture.Delegated}, []any{state(full, posture.MethodsOpen), state(full, posture.SecondFactor)})
+	require.NoError(t, h.Require(ctx, proof, "factor"))
+	require.Error(t, h.Require(ctx, proof, "methods"), "it is sold")
+	history := must(h.History(ctx, "user-42"))
+	require.NotEmpty(t, history)
+	events.Take()
+
+	f.err = errors.New("the host is on fire")
+	r := h.review("user-42")
+	for _, id := range []string{posture.MethodsOpen, posture.SecondFactor, posture.RecoveryCodesExist, posture.RecoveryCodesSaved, posture.RecoveryCodesLeft, posture.SecondAuthenticator} {
+		require.Equal(t, posture.StateUnknown, state(r, id), id)
+	}
+	require.LessOrEqual(t, r.Score, full.Score)
+	require.Empty(t, r.Next, "what is not known is nothing to do")
+	for _, action := range []string{"factor", "methods"} {
+		var gate *gatehouse.GateError
+		require.ErrorAs(t, h.Require(ctx, proof, action), &gate)
+		require.Equal(t, posture.StateUnknown, gate.Unmet[0].State, action)
+	}
+	v := must(h.Preview(ctx, "user-42", gatehouse.ChangingPlan("pro")))
+	require.Empty(t, v.Closes)
+	after, _ := v.After.Find(posture.MethodsOpen)
+	require.Equal(t, posture.Pass, after.State, "a plan that is tried out is known")
+	fleet := must(h.Operator("op").Fleet(ctx, gatehouse.Fleet{}, nil))
+	require.Equal(t, map[posture.State]int{posture.StateUnknown: 1}, fleet.Controls[posture.SecondFactor])
+	require.Equal(t, map[string]int{"factor": 1, "methods": 1}, fleet.ShutOut)
+	require.Equal(t, history, must(h.History(ctx, "user-42")))
+	require.Empty(t, events.Take())
+
+	// What the account itself has lost meanwhile is seen by the next review that has an answer.
+	f.err, answers.EmailVerified = nil, posture.No
+	h.review("user-42")
+	require.Len(t, must(h.History(ctx, "user-42")), len(history)+1)
+	require.NotEmpty(t, events.Take())
+}
