@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -232,6 +233,16 @@ func TestNeeds(t *testing.T) {
 		for i, f := range []posture.Facts{with, without} {
 			needs := p.Needs(action, f, now)
 			require.Equal(t, want[i], [2]bool{needs.Has(posture.HostEvidence), needs.Has(posture.TokenEvidence)}, "%s %d", action, i)
+		}
+	}
+	// Whose answer needs no host once there is an authenticator.
+	for _, id := range builtin {
+		p := policyOf(t, posture.ModelConfig{}, posture.Gate{Action: "act", Controls: []string{id}})
+		codes := strings.HasPrefix(id, "recovery-codes") || id == posture.SecondFactor || id == posture.SecondAuthenticator || id == posture.TokensSecondFactor
+		for i, f := range []posture.Facts{with, without} {
+			needs := p.Needs("act", f, now)
+			require.Equal(t, id == posture.EmailVerified || codes && i == 1, needs.Has(posture.HostEvidence), "%s %d", id, i)
+			require.Equal(t, strings.HasPrefix(id, "tokens-"), needs.Has(posture.TokenEvidence), "%s %d", id, i)
 		}
 	}
 	require.True(t, posture.AllEvidence.Has(posture.HostEvidence))

@@ -305,6 +305,8 @@ var accounts = []account{
 	// Other models.
 	{"phishing-resistant asked for, apps", nothing, "phishing-resistant fail",
 		2, 28, 28 + 2, 93, 93, "", 93, 100, "mint invite deploy admin", unlocked},
+	{"phishing-resistant asked for, no app", password(nothing), noFactor + ", phishing-resistant fail",
+		0, 13, 25 + 2, 48, 39, "second-factor", 39, 100, "", unlocked},
 	{"phishing-resistant asked for, one of two", func(f *posture.Facts) { f.Authenticators[0].PhishingResistant = true }, "phishing-resistant partial",
 		2, 28 + 1, 30, 96, 96, "", 96, 100, "mint invite deploy admin", unlocked},
 	{"nothing but phishing-resistant", func(f *posture.Facts) {
