@@ -492,6 +492,7 @@ func TestFleet(t *testing.T) {
 	h.put("user-99", []byte("{}"))
 	all, err := h.Operator("op").Fleet(ctx, gatehouse.Fleet{}, nil)
 	require.NoError(t, err)
+	require.Equal(t, h.review("user-00").Model, all.Model)
 	require.Equal(t, []any{31, 1, [4]int{20, 10, 0, 0}, 20}, []any{all.Accounts, all.Failed, all.Levels, all.ShutOut[posture.MintToken]})
 	require.Equal(t, 30, all.ShutOut["watched"], "as if it were enforced")
 	require.Equal(t, map[posture.State]int{posture.Pass: 10, posture.Fail: 20}, all.Controls[posture.SecondFactor])

@@ -209,6 +209,7 @@ func TestReasonsArePlain(t *testing.T) {
 // Values beyond the last one have a name too, and it is the careful one.
 func TestNames(t *testing.T) {
 	require.Equal(t, "unknown", posture.State(200).String())
+	require.Equal(t, "unknown", (posture.Delegated + 1).String())
 	require.Equal(t, "critical", posture.Severity(200).String())
 	require.Equal(t, "much", posture.Grade(200).String())
 	var got []string

@@ -213,3 +213,42 @@ func TestStepUpJSON(t *testing.T) {
 		require.Equal(t, want, string(got))
 	}
 }
+
+// Row K16: a gate that demands a proof by the second factor is closed to an account without an authenticator, and says
+// that this is missing, whatever is made of the control; no grace and no other proof helps.
+func TestFactorThatCannotBe(t *testing.T) {
+	gate := posture.Gate{Action: "act", SecondFactor: true, Grace: posture.Grace{Before: now, Until: now.Add(day)}}
+	for name, c := range map[string]struct {
+		model  posture.ModelConfig
+		facts  posture.Facts
+		unmet  []string
+		hidden []string
+	}{
+		"none":             {posture.ModelConfig{}, bare(), []string{"second-factor fail"}, nil},
+		"elsewhere":        {posture.ModelConfig{}, with(bare(), delegated("mfa")), []string{"second-factor delegated"}, nil},
+		"none, and hidden": {*adjusted(posture.SecondFactor, posture.Adjustment{Hide: true}), bare(), nil, []string{posture.SecondFactor}},
+		"there":            {posture.ModelConfig{}, good(), nil, nil},
+		"there, hidden":    {*adjusted(posture.SecondFactor, posture.Adjustment{Hide: true}), good(), nil, nil},
+		"there, locked":    {*adjusted(posture.SecondFactor, posture.Adjustment{LockedBy: "Pro"}), good(), nil, nil},
+	} {
+		p := policyOf(t, c.model, gate)
+		can := len(c.facts.Authenticators) > 0
+		d := decide(p, "act", c.facts, posture.Proof{At: now}, now)
+		require.Equal(t, c.unmet, unmet(d), name)
+		require.Equal(t, c.hidden, d.Hidden, name)
+		require.False(t, d.Open, name)
+		require.Equal(t, can, d.ProofIsEnough(), name)
+		require.Zero(t, d.GraceUntil, name)
+		require.Equal(t, can, p.Review(c.facts, now).Gates[0].Open, "%s: as if the proof were as the gate demands", name)
+		require.Equal(t, can, decide(p, "act", c.facts, posture.Proof{At: now, SecondFactor: true}, now).Open, name)
+	}
+	twice := policyOf(t, posture.ModelConfig{}, posture.Gate{Action: "act", Controls: []string{posture.SecondFactor}, SecondFactor: true})
+	require.Equal(t, []string{"second-factor fail"}, unmet(decide(twice, "act", bare(), posture.Proof{}, now)), "once")
+	hidden := policyOf(t, *adjusted(posture.SecondFactor, posture.Adjustment{Hide: true}), posture.Gate{Action: "act", Controls: []string{posture.SecondFactor}, SecondFactor: true})
+	require.Equal(t, []string{posture.SecondFactor}, decide(hidden, "act", bare(), posture.Proof{}, now).Hidden, "once")
+}
+
+func with(f posture.Facts, edit func(*posture.Facts)) posture.Facts {
+	edit(&f)
+	return f
+}

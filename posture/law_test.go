@@ -255,7 +255,7 @@ func TestChecksSeeWhatTheyRead(t *testing.T) {
 	for reads, want := range map[posture.Evidence][2]bool{
 		posture.AllEvidence: {true, true}, posture.AccountEvidence: {}, posture.HostEvidence: {true, false},
 		posture.TokenEvidence: {false, true}, posture.HostEvidence | posture.TokenEvidence: {true, true},
-		posture.AccountEvidence | posture.HostEvidence: {true, false},
+		posture.AccountEvidence | posture.HostEvidence: {true, false}, posture.AccountEvidence | posture.HostEvidence | posture.TokenEvidence: {true, true},
 	} {
 		var seen [2]bool
 		c := ownControl(func(f posture.Facts, _ time.Time) posture.Result {
