@@ -135,19 +135,14 @@ func (s *scheduler) draw(w *waiting) fate {
 	case n < 20 && w.writes:
 		f = nodeDiesAfter
 	}
-	if f == done || s.calm(s.drawn) {
+	switch {
+	case w.node.dead:
+		return nodeDies // by itself, or two clients would go on at once
+	case f == done || s.calm(s.drawn):
 		return done
 	}
 	s.faults++
-	if f == nodeDies || f == nodeDiesAfter {
-		w.node.dead = true
-		for _, other := range s.waiting {
-			if other.node == w.node && other.nap == 0 {
-				other.goOn <- nodeDies
-			}
-		}
-		s.waiting = slices.DeleteFunc(s.waiting, func(other *waiting) bool { return other.node == w.node && other.nap == 0 })
-	}
+	w.node.dead = f == nodeDies || f == nodeDiesAfter
 	return f
 }
 

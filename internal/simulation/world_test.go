@@ -238,7 +238,7 @@ func outcomeOf(err error) outcome {
 // often says how often a call is drawn.
 var often = map[op]int{
 	challenge: 10, answer: 24, stepUp: 16, attest: 6, begin: 8, confirm: 16, regen: 8, disable: 2, reset: 3, redeem: 8, password: 2,
-	suspend: 1, resume: 4, unlock: 2, reseal: 2, mint: 8, rotate: 8, revoke: 4, revokeAll: 1, check: 16,
+	suspend: 1, resume: 4, unlock: 2, reseal: 2, mint: 8, rotate: 14, revoke: 10, revokeAll: 1, check: 20,
 }
 
 // plan draws a call. It is nothing where there is nothing yet that such a call could present.
