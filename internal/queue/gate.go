@@ -173,18 +173,20 @@ const smallHeap = 64 << 20
 // those that run: Argon2id makes its memory itself, and the collector would wait until there is twice as much. In a
 // program that is large it is left to the collector: there it is little beside what comes together anyway.
 func (g *Gate) collect(bytes int) {
-	if g.left() == 0 {
+	// What smaller runs have left is room in which a large one does not fit, also once it is collected.
+	large := bytes > g.limit()/2
+	if !large && g.left() == 0 {
 		return
 	}
 	g.collecting.Lock()
 	defer g.collecting.Unlock()
 	left := g.left()
-	if left == 0 { // another run has done it
+	if !large && left == 0 { // another run has done it
 		return
 	}
 	if live() < smallHeap+DefaultMemory {
-		if bytes > g.limit()/2 {
-			debug.FreeOSMemory() // smaller runs leave room in which it does not fit
+		if large {
+			debug.FreeOSMemory()
 		} else {
 			runtime.GC()
 		}
