@@ -147,6 +147,7 @@ func TestSecretMoved(t *testing.T) {
 	h.attest("bare")
 	whole, theirs := h.account(o.id), h.account(thief.id)
 	require.Len(t, whole.Authenticators, 2)
+	challenge := o.challenge() // while the record can be read
 
 	for what, edit := range map[string]func(a *core.Account){
 		"swapped between two authenticators": func(a *core.Account) {
@@ -163,7 +164,7 @@ func TestSecretMoved(t *testing.T) {
 		"of another account":              func(a *core.Account) { a.Authenticators[0].Sealed = theirs.Authenticators[0].Sealed },
 		"an authenticator of another":     func(a *core.Account) { a.Authenticators = theirs.Authenticators },
 		"one more, of another account":    func(a *core.Account) { a.Authenticators = append(a.Authenticators, theirs.Authenticators...) },
-		"a challenge in its place":        func(a *core.Account) { a.Authenticators[0].Sealed = sealedText(t, o.challenge()) },
+		"a challenge in its place":        func(a *core.Account) { a.Authenticators[0].Sealed = sealedText(t, challenge) },
 		"a proof in its place":            func(a *core.Account) { a.Authenticators[0].Sealed = sealedText(t, o.proof.Reveal()) },
 		"cut":                             func(a *core.Account) { s := &a.Authenticators[0].Sealed; *s = (*s)[:len(*s)-1] },
 		"cut to its header":               func(a *core.Account) { s := &a.Authenticators[0].Sealed; *s = (*s)[:2+int((*s)[1])] },
