@@ -17,7 +17,8 @@ type SignIn struct {
 }
 
 // Before returns the beginning of a sign-in to an account. Call it before you look at the password, then check
-// the password, and go on with [SignIn.Challenge], or with [SignIn.Attest] inside a session.
+// the password, and go on with [SignIn.Challenge], or with [SignIn.Attest] inside a session. An account without a
+// record is no error; ErrInvalid says that the ID is none, and every other error is a fault.
 func (s *Service) Before(ctx context.Context, account string) (SignIn, error) {
 	a, _, err := s.load(ctx, account)
 	if err != nil {
@@ -29,8 +30,8 @@ func (s *Service) Before(ctx context.Context, account string) (SignIn, error) {
 // ExpectSecondFactor returns the SignIn of an account that has a second factor as the host knows by itself: from a
 // flag in its own row of the user, which it sets once an enrollment is confirmed and after each Answer, and clears
 // before two-factor is turned off. Where the store knows of no second factor, as after a restore from before the
-// enrollment or on an empty database, Challenge and Attest then return a *MissingError in the place of a way in
-// by the password alone.
+// enrollment or on an empty database, Challenge and Attest then return a *MissingError instead of a way in by the
+// password alone.
 func (t SignIn) ExpectSecondFactor() SignIn {
 	t.expects = true
 	return t
@@ -53,8 +54,8 @@ func (t SignIn) missing(a core.Account, env core.Env) ([]core.Event, error) {
 	return []core.Event{{Kind: core.FactorMissing, At: env.Now.Unix()}}, &MissingError{AccountID: t.account}
 }
 
-// Challenge is [Service.Challenge] for a first factor that was right. ErrDenied says that what ended in between
-// has ended it: the sign-in has to begin anew, with the password.
+// Challenge is [Service.Challenge] for a first factor that was right. ErrDenied says that the account is suspended, or
+// that a new password, a reset or the like has come since Before: begin again, with the password.
 func (t SignIn) Challenge(ctx context.Context) (Challenge, error) {
 	if t.s == nil {
 		return Challenge{}, &DeniedError{}
@@ -84,8 +85,9 @@ func (t SignIn) Challenge(ctx context.Context) (Challenge, error) {
 	return challenge(a, token, env), nil
 }
 
-// Attest is [Service.Attest] for a first factor that was checked after Before. ErrStepUpRequired says that what
-// ended in between has ended it.
+// Attest is [Service.Attest] for a first factor that was checked after Before. ErrStepUpRequired says that a new
+// password, a reset or the like has come since Before, or that the check is over 5 minutes old: check the password
+// again. ErrState says that the account is suspended.
 func (t SignIn) Attest(ctx context.Context, f FirstFactor, opts ...Option) (Proof, error) {
 	if t.s == nil {
 		return Proof{}, ErrStepUpRequired

@@ -1,8 +1,9 @@
 // Package gatehouse gives a service two-factor sign-in and account protection, inside its own
 // process and on its own database. It owns no passwords and no sessions.
 //
-// A [Service] has what sign-in needs: [Service.Challenge] once the password was right,
-// [Service.Answer] for the code, [Service.StepUp] to ask for a code again inside a session.
+// A [Service] has what sign-in needs: [Service.Before] before the host looks at the password,
+// [SignIn.Challenge] once it was right, [Service.Answer] for the code, [Service.StepUp] to ask for a
+// code again inside a session. [Service.Challenge] is for hosts that do without Before.
 // [Service.Owner] has what an account's owner changes on a Settings page, beginning with
 // [Owner.BeginEnrolment] and [Owner.ConfirmEnrolment].
 //
@@ -57,10 +58,10 @@ type Config struct {
 	Recovery recovery.Params
 
 	// RecoveryMemory is how many MiB of memory Argon2id may take in this process at the most, imported hashes
-	// included. How many codes are checked at once follows from it; one always is, whatever it takes. Of
-	// several Services in a process the greatest counts. Defaults to 80, or to a quarter of what the process may
-	// have where its control group (memory.max of cgroup v2) or GOMEMLIMIT leaves it less than 320: a small
-	// program then stays under 128 MiB on any number of processors.
+	// included. How many codes are checked at once follows from it; one always is, whatever it takes. It is at most
+	// 1,048,576. Of several Services in a process the greatest that was set counts. Defaults to 80, or to a quarter of
+	// what the process may have where its control group (memory.max of cgroup v2) or GOMEMLIMIT leaves it less than
+	// 320: a small program then stays under 128 MiB on any number of processors.
 	RecoveryMemory int
 
 	// Tokens has the rules of access tokens. Defaults to none: then every method for tokens answers
@@ -89,9 +90,9 @@ type Config struct {
 
 const maxRecoveryMemory = 1 << 20 // MiB
 
-// Service is safe for concurrent use. It keeps no state of its own but the turns of attempts and the
-// last minute's uses of tokens, which Close stores: any number of processes may have one on the same
-// store and with the same keys.
+// Service is safe for concurrent use. It holds per-account locks, events that wait for the Observer and token usage
+// that is not written yet (call Close to flush these two), and the counts of Stats. Any number of processes may have
+// one on the same store and with the same keys.
 type Service struct {
 	store    storage.Store
 	issuer   string

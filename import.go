@@ -25,7 +25,7 @@ type Import struct {
 	// in the result is all that answers it. Without Close such an account is ErrInvalid and stays as it was, which
 	// leaves it to the password alone.
 	Close bool
-	// CodeLife is how long that code works, an hour to 90 days. Defaults to 24 hours.
+	// CodeLife is how long that code works, an hour to 90 days; without Close it must be 0. Defaults to 24 hours.
 	CodeLife time.Duration
 }
 
@@ -90,8 +90,8 @@ type ImportResult struct {
 // It replaces nothing. Run again it adds what is not there yet, and the same import twice changes nothing; an account
 // that Import has closed it opens with an authenticator that can be brought now. ErrState says that something would be
 // added where that must not be: to a suspended account, to one whose second factor its owner or an operator has changed
-// or turned off since the last import, or to one that has a second factor and was never imported. ErrInvalid says that a name, a last step or CodeLife is out of bounds, or
-// that no authenticator can be brought and Close is not set.
+// or turned off since the last import, or to one that has a second factor and was never imported. ErrInvalid says that
+// a name, a last step or CodeLife is out of bounds, or that no authenticator can be brought and Close is not set.
 func (o Operator) Import(ctx context.Context, account string, in Import) (ImportResult, error) {
 	m, err := o.newMigration(in)
 	if err != nil {

@@ -239,8 +239,8 @@ func (s *Service) History(ctx context.Context, account string) ([]Snapshot, erro
 	return list, nil
 }
 
-// record keeps the level and score if they are new, and the host has answered. It is told of after the fact and changes nothing that
-// counts, so what goes wrong here waits for the next Review.
+// record keeps the level and score if they are new, and the host has answered. It is told of after the fact and changes
+// nothing that counts, so what goes wrong here waits for the next Review.
 func (s *Service) record(ctx context.Context, e evidence, cause core.EventKind) {
 	if e.account.Epoch == 0 || e.silent {
 		return // no record of the account, or a fall that is the host's and not the account's

@@ -42,7 +42,8 @@ func newUsage(store storage.Store) *usage {
 }
 
 // Close stores the uses of tokens that are not stored yet, and waits until the Observer was told what has happened:
-// else both are lost with the process. No further uses are noted. It is the last call, when no more requests come in.
+// otherwise both are lost with the process. No further uses are noted. It is the last call, when no more requests come
+// in.
 func (s *Service) Close(ctx context.Context) error {
 	u := s.usage
 	u.mu.Lock()

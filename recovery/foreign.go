@@ -39,7 +39,8 @@ type foreign struct {
 	digest []byte
 }
 
-// ForeignCode is a code in plain. Upper and lower case, spaces and hyphens do not count when it is typed.
+// ForeignCode is a code in plain, of at most 72 bytes. Upper and lower case, spaces and hyphens do not count when it is
+// typed. Check says what is wrong with it.
 func ForeignCode(code string) Foreign {
 	f := foreign{inner: inner{kind: plain}}
 	text := strings.Trim(code, " \t\r\n") // of a line of a file
@@ -56,8 +57,8 @@ func ForeignCode(code string) Foreign {
 	return Foreign{redact.New(f)}
 }
 
-// ForeignHash is a hash of a code, byte for byte as that system's users type it. digits says how many digits the code
-// is, and 0 that it is not of digits alone: a hash does not tell.
+// ForeignHash is a hash of a code, byte for byte as that system's users type it. digits is how many digits the code
+// has if it has nothing else, and 0 otherwise: a hash does not tell. Check says what is wrong with it.
 //
 // Bcrypt ($2a$, $2b$, $2y$, of cost 4 to 13) and Argon2id (see CheckImported) are stored as they are. SHA-256, as 64
 // hexadecimal digits, and PBKDF2-SHA256 of up to 1,500,000 iterations, as Django (pbkdf2_sha256$…), Werkzeug
@@ -73,7 +74,7 @@ func ForeignHash(hash string, digits int) Foreign {
 
 // Check returns nil if the code can be taken over. Otherwise it is ErrHash for a hash of another kind or out of
 // bounds, ErrCode for a text that is no code, and ErrGuessable for codes of under 8 characters, or of digits alone
-// and fewer than 10: but those of 8 digits may be taken over where they count as TOTP codes do.
+// and fewer than 10. Codes of 8 digits pass, for callers that count them as TOTP codes: see EightDigits.
 func (f Foreign) Check() error {
 	if f.IsZero() {
 		return fmt.Errorf("%w: the zero Foreign", ErrCode)

@@ -15,7 +15,8 @@ const (
 	MaxLifetime = 365 * day
 	// MaxGrace is the longest that a policy can let a rotated token work beside its successor.
 	MaxGrace = 30 * day
-	// MaxSelfGrace is the longest that a token which has rotated itself can, whatever the policy says.
+	// MaxSelfGrace is the longest that a token which has rotated itself can work beside its successor, whatever the
+	// policy says.
 	MaxSelfGrace = day
 
 	maxName   = 64
@@ -45,8 +46,8 @@ type Policy struct {
 	Clamp bool
 
 	// MaxGrace is the most that can be asked for a rotated token to work beside its successor, at most 30 days. As
-	// long as it does, whoever has stolen the token goes unnoticed. Defaults to 7 days. One that rotates itself can
-	// ask for a day at most.
+	// long as it does, whoever has stolen the token goes unnoticed. One that rotates itself can ask for a day at most.
+	// Defaults to 7 days.
 	MaxGrace time.Duration
 
 	// Unattended is how long a token that rotates itself can do so before its owner has to rotate it, or to renew it
@@ -55,7 +56,8 @@ type Policy struct {
 	Unattended time.Duration
 
 	// MaxActive is how many tokens an account can have that are neither expired nor revoked. It is
-	// counted before a token is minted, so a few at once may go beyond it. Defaults to 100.
+	// counted before a token is minted, so a few at once may go beyond it. Ten times as many are minted in a day (UTC)
+	// at most. It is at most 100,000. Defaults to 100.
 	MaxActive int
 
 	// Separator is what divides the parts of the host's resource IDs, such as "/". With it a token can
