@@ -28,9 +28,11 @@ import (
 // form that is posted to a handler.
 type host struct {
 	svc *gatehouse.Service
-	// checkPassword returns the stable ID of the account whose password was right. It has a throttle
-	// of its own.
-	checkPassword func(name, password string) (account string, ok bool)
+	// account returns the stable ID of who has a name, and of a name that nobody has an ID that nobody has, so that
+	// both take the same time.
+	account func(name string) string
+	// checkPassword has a throttle of its own.
+	checkPassword func(account, password string) bool
 	now           func() time.Time
 	log           *log.Logger
 
@@ -63,12 +65,17 @@ func (h *host) password(w http.ResponseWriter, r *http.Request) {
 	if !readForm(w, r) {
 		return
 	}
-	account, ok := h.checkPassword(r.PostFormValue("name"), r.PostFormValue("password"))
-	if !ok {
+	account := h.account(r.PostFormValue("name"))
+	try, err := h.svc.Before(r.Context(), account) // a password that is changed from here on ends this sign-in
+	if err != nil {
+		h.fault(w, err)
+		return
+	}
+	if !h.checkPassword(account, r.PostFormValue("password")) {
 		http.Error(w, "That was not right.", http.StatusUnauthorized)
 		return
 	}
-	ch, err := h.svc.Challenge(r.Context(), account)
+	ch, err := try.Challenge(r.Context())
 	switch ch.Step {
 	case gatehouse.NotNeeded:
 		h.start(w, rand.Text(), session{account: account})
@@ -197,9 +204,8 @@ func Example_signInHandler() {
 	enr := app.enrol(svc)
 
 	h := &host{svc: svc, now: app.clock, log: log.New(io.Discard, "", 0), sessions: map[string]session{}}
-	h.checkPassword = func(name, password string) (string, bool) {
-		return "user-42", name == "ada" && password == "correct horse"
-	}
+	h.account = func(name string) string { return map[bool]string{true: "user-42", false: "nobody"}[name == "ada"] }
+	h.checkPassword = func(account, password string) bool { return account == "user-42" && password == "correct horse" }
 	server := httptest.NewTLSServer(h.handler())
 	defer server.Close()
 	browser := server.Client()
