@@ -69,7 +69,8 @@ func (s *Service) apply(ctx context.Context, id string, t transition) error {
 		}
 	}
 	unsure := false // a save that would have been a success may have been made
-	for try := range maxTries {
+	rounds := 0     // of work
+	for try := 0; try < maxTries; try++ {
 		a, rec, err := s.load(ctx, id)
 		if err != nil {
 			return err
@@ -81,16 +82,24 @@ func (s *Service) apply(ctx context.Context, id string, t transition) error {
 			}
 		}
 		if t.slow != nil {
-			if work := t.slow(a, env); work != nil {
+			if work := t.slow(a, env); work != nil && rounds < maxTries {
+				rounds, try = rounds+1, try-1
 				waited, err := at.queue(ctx)
-				if err == nil && !waited {
-					err = work(ctx)
-					defer detach()()
-				}
-				if err == nil {
-					err = at.takeTurn(ctx)
-				}
 				if err != nil {
+					return err
+				}
+				if !waited {
+					if err := work(ctx); err != nil {
+						return err
+					}
+					// The turn spares conflicts and no more, so what was looked at goes on without it if need be.
+					waiting, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+					_ = at.takeTurn(waiting)
+					cancel()
+					defer detach()()
+					continue
+				}
+				if err := at.takeTurn(ctx); err != nil {
 					return err
 				}
 				continue

@@ -227,6 +227,7 @@ func (s *Service) attempt(ctx context.Context, account string, t core.Attempt, c
 			t.Selector = typed.Selector()
 		}
 	}
+	var cut error // why not every hash was compared, though some were
 	refused := func(a core.Account, env core.Env) bool {
 		_, refused := a.Refused(t, env)
 		return refused
@@ -246,20 +247,28 @@ func (s *Service) attempt(ctx context.Context, account string, t core.Attempt, c
 			return s.openKeys(ctx, a, t.Keys)
 		},
 		slow: func(a core.Account, env core.Env) work {
-			if refused(a, env) {
+			if cut != nil || refused(a, env) {
 				return nil
 			}
 			hashes, imported := a.Untried(t, env)
 			if len(hashes) == 0 {
 				return nil
 			}
-			return func(ctx context.Context) error { return tryCodes(ctx, t.Tried, hashes, imported, typed, code) }
+			return func(ctx context.Context) error {
+				err := tryCodes(ctx, t.Tried, hashes, imported, typed, code)
+				if len(t.Tried) > 0 {
+					cut, err = err, nil // what was looked at counts
+				}
+				return err
+			}
 		},
 		step: func(a core.Account, env core.Env) (core.Account, error) {
 			next, o, err := a.Answer(t, env)
 			out = o
 			if err == nil && o.Reason != core.Accepted {
-				err = denied(o)
+				if err = denied(o); cut != nil {
+					err = cut // the account counts a denial, and it is not known whether it was one
+				}
 			}
 			return next, err
 		},

@@ -210,8 +210,11 @@ func (s *Service) applyToken(ctx context.Context, id string, step func(h held, e
 			return knownOnly(err, unsure)
 		}
 		data, err := next.Encode()
-		if err != nil || bytes.Equal(data, h.rec.Data) {
+		if err != nil {
 			return err
+		}
+		if bytes.Equal(data, h.rec.Data) {
+			return nil
 		}
 		if !detached {
 			detached = true

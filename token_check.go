@@ -200,7 +200,8 @@ func (s *Service) RotateToken(ctx context.Context, presented string, r Rotation,
 			}
 			return next, nil
 		case !h.RotatesItself || stands != core.Good || first != stands:
-			return h.Token, nil
+			denied = false // an error, as it may be what this very call has saved that denies it
+			return h.Token, &DeniedError{}
 		}
 		minted, next, err = s.rotateItself(h, presented, r, gates, env)
 		denied = false

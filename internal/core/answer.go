@@ -179,6 +179,11 @@ func (a Account) Untried(t Attempt, env Env) (hashes []string, imported bool) {
 	if !imported && len(t.Tried) > 0 {
 		return nil, false
 	}
+	for _, matched := range t.Tried {
+		if matched { // and whether its place still stands, Answer says
+			return nil, imported
+		}
+	}
 	for _, slot := range a.slots(t, env) {
 		if _, tried := t.Tried[slot.Hash]; slot.Hash != "" && !tried && !slot.another(t) {
 			hashes = append(hashes, slot.Hash)
