@@ -3,6 +3,7 @@ package gatehouse_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"runtime"
 	"slices"
 	"sync"
@@ -14,7 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 // stuck is a function of the host's that hangs until it is let go, whatever its context does.
@@ -119,6 +122,26 @@ func TestObserverBacklog(t *testing.T) {
 		require.Len(t, told, n)
 		require.True(t, slices.IsSortedFunc(told, time.Time.Compare))
 		require.Zero(t, h.Stats())
+	})
+}
+
+// A call with several events waits no longer for all of them than for one.
+func TestObserverThatBlocksOnSeveralEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		events := &gatehousetest.Recorder{}
+		h := newHouse(t, observed(gatehouse.ObserverFunc(func(ctx context.Context, e gatehouse.Event) {
+			events.Observe(ctx, e)
+			<-ctx.Done()
+		})))
+		h.enrol("user-42")
+		require.NoError(t, h.Close(t.Context()))
+		events.Take()
+		begun := time.Now()
+		_, err := h.Operator("op").Reset(t.Context(), "user-42")
+		require.NoError(t, err)
+		require.Equal(t, 2*time.Second, time.Since(begun))
+		require.NoError(t, h.Close(t.Context()))
+		require.Greater(t, len(events.Take()), 1)
 	})
 }
 
@@ -275,11 +298,47 @@ func TestHostFactsInABurst(t *testing.T) {
 	})
 }
 
-// What is left out of the uses of tokens is counted.
+// What is left out of the uses of tokens is counted, and nothing is told of it: it would be told again each time.
 func TestUsesLost(t *testing.T) {
-	h := newHouse(t, withTokens(t))
+	events := &gatehousetest.Recorder{}
+	h := newHouse(t, withTokens(t), observed(events))
 	text, _ := h.enrol("user-42").mint("logs:read")
 	require.NoError(t, h.Close(t.Context()))
-	h.good(text).Allows("logs:read", "")
-	require.Equal(t, gatehouse.Stats{TokenUsesLost: 2}, h.Stats())
+	events.Take()
+	for range 3 {
+		h.good(text).Allows("logs:read", "")
+	}
+	require.NoError(t, h.Close(t.Context()))
+	require.Empty(t, events.Take())
+	require.Equal(t, gatehouse.Stats{TokenUsesLost: 6}, h.Stats())
+}
+
+// Two processes see the uses of one token: what the other has stored since is the later, and knows the addresses.
+func TestUsesOfTwoProcesses(t *testing.T) { synctest.Test(t, usesOfTwoProcesses) }
+
+func usesOfTwoProcesses(t *testing.T) {
+	ctx := t.Context()
+	events := &gatehousetest.Recorder{}
+	h := newHouse(t, withTokens(t, func(p *tokens.Policy) { p.Addresses = true }), observed(events))
+	text, info := h.enrol("user-42").mint("logs:read")
+	two := h.twin()
+	check := func(in *house, address string) {
+		t.Helper()
+		_, err := in.AuthenticateToken(ctx, text, gatehouse.From(netip.MustParseAddr(address)))
+		require.NoError(t, err)
+	}
+	check(h, "192.0.2.1") // is not stored yet
+	h.wait(time.Minute)
+	check(two, "192.0.2.2")
+	require.NoError(t, two.Close(ctx))
+	synctest.Wait()
+	events.Take()
+	check(h, "192.0.2.2")
+	require.NoError(t, h.Close(ctx))
+	for _, e := range events.Take() {
+		require.NotContains(t, []gatehouse.EventKind{gatehouse.TokenNewAddress, gatehouse.TokenFirstUsed}, e.Kind, "it is known: the other process has stored it")
+	}
+	is := must(h.Token(ctx, "user-42", info.ID))
+	require.Equal(t, h.clock(), is.LastUsed)
+	require.Equal(t, "192.0.2.2", is.Addresses[0])
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/storage/memory"
 )
 
 // Row F10: while the host does not answer, its plans lock and unlock nothing, an owner whom a provider signs in does
@@ -65,4 +66,38 @@ func TestUnknownHostThroughTheService(t *testing.T) {
 	h.review("user-42")
 	require.Len(t, must(h.History(ctx, "user-42")), len(history)+1)
 	require.NotEmpty(t, events.Take())
+}
+
+// Without a HostFacts there is nothing to wait for: what Gatehouse knows itself is kept.
+func TestHistoryWithoutHostFacts(t *testing.T) {
+	h := newHouse(t, func(c *gatehouse.Config) { c.Posture = policyOf(t, posture.ModelConfig{}) })
+	o := h.enrol("user-42")
+	r := h.review(o.id)
+	history := must(h.History(t.Context(), o.id))
+	require.Equal(t, []int{r.Level, r.Score}, []int{history[len(history)-1].Level, history[len(history)-1].Score})
+	require.Equal(t, posture.Fail, state(h.review("nobody"), posture.SecondFactor), "the password alone signs in, as no provider is known to")
+	require.Zero(t, h.Stats())
+}
+
+// What is kept is of the account as it is saved, and not of what it was when it was looked at.
+func TestHistoryOfAChangeMeanwhile(t *testing.T) {
+	store := &faulty{Store: memory.New()}
+	f := &hostFacts{host: posture.Host{At: begin, EmailVerified: posture.Yes}}
+	h := houseOn(t, store, judged(t, policyOf(t, posture.ModelConfig{}), f))
+	o := h.enrol("user-42")
+	before := must(h.History(t.Context(), o.id))
+	looks := 0
+	store.hook = func(_ int64, call string) (wrong fault) {
+		if looks++; call == "load" && looks == 2 { // to keep what the review has found out
+			store.hook = nil
+			wrong.meanwhile = func() { h.tamper(o.id, func(a *accountData) { a.Recovery.Acknowledged = begin.Unix() }) }
+		}
+		return wrong
+	}
+	old := h.review(o.id)
+	after := must(h.History(t.Context(), o.id))
+	now := h.review(o.id)
+	require.Less(t, old.Score, now.Score)
+	require.Len(t, after, len(before)+1)
+	require.Equal(t, now.Score, after[len(after)-1].Score)
 }

@@ -135,7 +135,10 @@ func TestNothingIsShared(t *testing.T) {
 	f := &hostFacts{}
 	p := policyOf(t, posture.ModelConfig{Controls: []posture.Control{{
 		ID: "own", Title: "Own", Question: "Is it so?", Standards: []string{"NIST"}, Fix: posture.Remediation{Text: "Make it so."},
-		Check: func(posture.Facts, time.Time) posture.Result {
+		Check: func(f posture.Facts, _ time.Time) posture.Result {
+			if f.Host.Delegated != nil { // a check that is not as pure as it should be
+				f.Host.Answers["own"], f.Host.Delegated.Provider, f.Host.Delegated.AMR[0] = posture.No, "scribbled", "mfa "
+			}
 			return posture.Result{State: posture.Fail, Reason: "No."}
 		},
 	}}}, append(slices.Clone(gates), posture.Gate{Action: "never", Controls: []string{"own", posture.SecondFactor}, MaxAge: time.Minute})...)
@@ -196,7 +199,9 @@ func TestNothingIsShared(t *testing.T) {
 		require.Equal(t, want, dump(reflect.ValueOf(second)), "%s: another's is changed", name)
 		require.Equal(t, want, dump(reflect.ValueOf(get())), "%s: everybody's is changed", name)
 	}
-	require.Equal(t, []string{"mfa"}, shared.Delegated.AMR, "what the host holds is the host's")
+	require.Equal(t, posture.Host{
+		EmailVerified: posture.Yes, Delegated: &posture.Delegation{Provider: "idp", AMR: []string{"mfa"}}, Answers: map[string]posture.Answer{"own": posture.Yes},
+	}, shared, "what the host holds is the host's")
 	require.Equal(t, "a:b", facts.Tokens[0].Unused[0])
 	require.True(t, h.good(text).Allows("logs:read", "project/7"))
 }
