@@ -181,7 +181,7 @@ func readAs(t *testing.T, path string, user, group uint32, more ...uint32) strin
 func TestChild(t *testing.T) {
 	path := os.Getenv(asWhom)
 	if path == "" {
-		t.Skip("only as a child")
+		return
 	}
 	text, err := secretfile.Read(path, 100)
 	switch {
