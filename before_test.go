@@ -50,7 +50,7 @@ func TestFirstFactorsThatAreOver(t *testing.T) {
 				case "a record":
 					h.attest("u")
 				case "a second factor":
-					h.enrol("u")
+					h.enroll("u")
 				}
 				stolen := gatehouse.FirstFactor{Method: "pwd", At: h.clock()}
 				try, err := h.Before(ctx, "u")
@@ -107,25 +107,25 @@ func TestOldPasswordPairsNoPhone(t *testing.T) {
 
 	_, err = h.Attest(ctx, "u", checked)
 	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
-	_, err = h.Owner(vouched).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x"})
+	_, err = h.Owner(vouched).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
 	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
 	require.False(t, must(h.Status(ctx, "u")).Protected)
-	h.enrol2(t, "u")
+	h.enroll2(t, "u")
 }
 
-// enrol2 pairs an authenticator by a check of the password that begins now.
-func (h *house) enrol2(t *testing.T, id string) {
+// enroll2 pairs an authenticator by a check of the password that begins now.
+func (h *house) enroll2(t *testing.T, id string) {
 	t.Helper()
 	ctx := context.Background()
 	try, err := h.Before(ctx, id)
 	require.NoError(t, err)
 	p, err := try.Attest(ctx, gatehouse.FirstFactor{Method: "pwd", At: h.clock()})
 	require.NoError(t, err)
-	enr, err := h.Owner(p).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x"})
+	enr, err := h.Owner(p).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
 	require.NoError(t, err)
 	code, err := keyOf(enr, 6).Code(totp.Step(h.clock()))
 	require.NoError(t, err)
-	_, err = h.Owner(p).ConfirmEnrolment(ctx, enr.ID, code)
+	_, err = h.Owner(p).ConfirmEnrollment(ctx, enr.ID, code)
 	require.NoError(t, err)
 }
 
@@ -152,7 +152,7 @@ func TestBeforeThereIsARecord(t *testing.T) {
 func TestBeforeAChangeOfFactors(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("u")
+	o := h.enroll("u")
 	try := must(h.Before(ctx, "u"))
 	_, err := h.Owner(o.fresh()).DisableTwoFactor(ctx)
 	require.NoError(t, err)
@@ -209,7 +209,7 @@ func TestExpectedSecondFactor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var events []gatehouse.Event
 			h := newHouse(t, observed(gatehouse.ObserverFunc(func(_ context.Context, e gatehouse.Event) { events = append(events, e) })))
-			o := h.enrol("u")
+			o := h.enroll("u")
 			try := must(h.Before(ctx, "u")).ExpectSecondFactor()
 			require.Equal(t, gatehouse.Needed, must(try.Challenge(ctx)).Step)
 			lose(h, o)
@@ -247,7 +247,7 @@ func TestBeforeOnFaults(t *testing.T) {
 	ctx := context.Background()
 	broken := &failing{Store: memory.New()}
 	h := houseOn(t, broken)
-	o := h.enrol("u")
+	o := h.enroll("u")
 	try := must(h.Before(ctx, "u"))
 	broken.fail = true
 	f := gatehouse.FirstFactor{Method: "pwd", At: h.clock()}
@@ -315,7 +315,7 @@ func TestTraceIsNotWashedAway(t *testing.T) {
 	for name, wash := range washes {
 		t.Run(name, func(t *testing.T) {
 			h, _ := judgedHouse(t)
-			o := h.enrol("u")
+			o := h.enroll("u")
 			used := h.clock()
 			v, err := h.StepUp(ctx, o.id, o.codes[0].Reveal())
 			require.NoError(t, err)

@@ -133,7 +133,7 @@ func TestObserverThatBlocksOnSeveralEvents(t *testing.T) {
 			events.Observe(ctx, e)
 			<-ctx.Done()
 		})))
-		h.enrol("user-42")
+		h.enroll("user-42")
 		require.NoError(t, h.Close(t.Context()))
 		events.Take()
 		begun := time.Now()
@@ -205,7 +205,7 @@ func TestBurstsOfManyAccounts(t *testing.T) {
 			*n.(*int)++
 		}
 	})))
-	one := h.enrol("user-0")
+	one := h.enroll("user-0")
 	one.fails(6)
 	data := h.record("user-0").Data
 	owners := []string{"user-0"}
@@ -235,7 +235,7 @@ func TestHostFactsThatHang(t *testing.T) {
 		s := newStuck()
 		f := &hostFacts{}
 		h := newHouse(t, judged(t, policyOf(t, posture.ModelConfig{}, posture.Gate{Action: "act", Controls: []string{posture.EmailVerified}}), f))
-		o := h.enrol("user-42")
+		o := h.enroll("user-42")
 		proof := o.fresh()
 		f.do = s.hang
 		before := runtime.NumGoroutine()
@@ -283,7 +283,7 @@ func TestHostFactsInABurst(t *testing.T) {
 				return posture.Host{At: begin, EmailVerified: posture.Yes}, nil
 			}
 		})
-		proof := h.enrol("user-42").fresh()
+		proof := h.enroll("user-42").fresh()
 		for _, err := range atOnce(1000, func(int) error { return h.Require(ctx, proof, "act") }) {
 			require.NoError(t, err)
 		}
@@ -302,7 +302,7 @@ func TestHostFactsInABurst(t *testing.T) {
 func TestUsesLost(t *testing.T) {
 	events := &gatehousetest.Recorder{}
 	h := newHouse(t, withTokens(t), observed(events))
-	text, _ := h.enrol("user-42").mint("logs:read")
+	text, _ := h.enroll("user-42").mint("logs:read")
 	require.NoError(t, h.Close(t.Context()))
 	events.Take()
 	for range 3 {
@@ -320,7 +320,7 @@ func usesOfTwoProcesses(t *testing.T) {
 	ctx := t.Context()
 	events := &gatehousetest.Recorder{}
 	h := newHouse(t, withTokens(t, func(p *tokens.Policy) { p.Addresses = true }), observed(events))
-	text, info := h.enrol("user-42").mint("logs:read")
+	text, info := h.enroll("user-42").mint("logs:read")
 	two := h.twin()
 	check := func(in *house, address string) {
 		t.Helper()

@@ -20,7 +20,7 @@ import (
 func TestMoreRedeemsThanTheProcessTakes(t *testing.T) {
 	runs, waiting := runtime.GOMAXPROCS(0), 256
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	slow, err := recovery.Params{Memory: 64 << 10, Time: 5, Threads: 1}.Hash(o.codes[0])
 	require.NoError(t, err)
 	h.tamper(o.id, func(a *accountData) { a.Recovery.Slots[0].Hash = slow })

@@ -103,7 +103,7 @@ type cage struct {
 	*owner
 	canaries
 	raw    map[string]string // the secrets themselves
-	enr    gatehouse.Enrolment
+	enr    gatehouse.Enrollment
 	v      gatehouse.Verification
 	fresh  gatehouse.NewCodes
 	ch     gatehouse.Challenge
@@ -117,10 +117,10 @@ func newCage(t *testing.T) *cage {
 	ctx := context.Background()
 	h := newHouse(t, withTokens(t), observed(gatehouse.LogEvents(slog.New(slog.NewJSONHandler(log, nil)))))
 	proof := h.attest("user-42")
-	enr, key := h.begin(proof, gatehouse.Enrol{Digits: 8})
+	enr, key := h.begin(proof, gatehouse.EnrollmentRequest{Digits: 8})
 	o := &owner{h: h, id: "user-42", key: key, auth: enr.ID, codes: enr.RecoveryCodes}
 	var err error
-	o.proof, err = h.Owner(proof).ConfirmEnrolment(ctx, enr.ID, o.code())
+	o.proof, err = h.Owner(proof).ConfirmEnrollment(ctx, enr.ID, o.code())
 	require.NoError(t, err)
 	h.wait(totp.Period)
 	ch := must(h.Challenge(ctx, o.id))
@@ -194,9 +194,9 @@ func TestCanary(t *testing.T) {
 		"DeniedError":         nest(*denied.(*gatehouse.DeniedError)),
 		"MissingError":        nest(gatehouse.MissingError{AccountID: "user-42"}),
 		"SignIn":              nest(must(h.Before(ctx, o.id))),
-		"Enrol":               nest(gatehouse.Enrol{Label: "ada"}),
-		"Enrolling":           nest(gatehouse.Enrolling{ID: enr.ID}),
-		"Enrolment":           nest(enr),
+		"EnrollmentRequest":   nest(gatehouse.EnrollmentRequest{Label: "ada"}),
+		"PendingEnrollment":   nest(gatehouse.PendingEnrollment{ID: enr.ID}),
+		"Enrollment":          nest(enr),
 		"Event":               nest(activity[0]),
 		"EventKind":           nest(gatehouse.Verified),
 		"FirstFactor":         nest(gatehouse.FirstFactor{Method: "pwd", At: h.clock()}),
@@ -253,7 +253,7 @@ func TestCanary(t *testing.T) {
 
 	// An encoder that is handed a secret says so.
 	for name, value := range map[string]any{
-		"Proof": o.proof, "ChallengeToken": ch.Token, "Challenge": ch, "Verification": v, "NewCodes": fresh, "Enrolment": enr, "Config.Keys": h.keys,
+		"Proof": o.proof, "ChallengeToken": ch.Token, "Challenge": ch, "Verification": v, "NewCodes": fresh, "Enrollment": enr, "Config.Keys": h.keys,
 		"Import": imported, "ImportResult": brought, "MintedToken": o.minted,
 	} {
 		_, err := json.Marshal(value)
@@ -292,8 +292,8 @@ func TestCanaryInErrors(t *testing.T) {
 		}
 		for _, text := range texts {
 			c := o.copy(t)
-			if name == "Owner.ConfirmEnrolment/code" {
-				require.NoError(t, begun(c.h.Owner(c.proof), gatehouse.Enrol{Label: "ada"}))
+			if name == "Owner.ConfirmEnrollment/code" {
+				require.NoError(t, begun(c.h.Owner(c.proof), gatehouse.EnrollmentRequest{Label: "ada"}))
 			}
 			if err := p.call(c, text); err != nil {
 				errs++
@@ -317,7 +317,7 @@ func unwrap(err error) error {
 func TestCanaryInTheStore(t *testing.T) {
 	ctx := context.Background()
 	o := newCage(t)
-	pending, key := o.h.begin(o.proof, gatehouse.Enrol{Name: "Second"})
+	pending, key := o.h.begin(o.proof, gatehouse.EnrollmentRequest{Name: "Second"})
 	o.add("pending secret", key.Secret.Reveal())
 	o.add("pending URI", pending.URI())
 	operatorCode, err := o.h.Operator("op-1").Reset(ctx, o.id)

@@ -18,7 +18,7 @@ func TestClockThatWasWrong(t *testing.T) {
 	ctx := context.Background()
 	for _, off := range []time.Duration{30 * day, 3650 * day, 2 * time.Hour, -30 * day} {
 		h := newHouse(t, withTokens(t))
-		o, other := h.enrol("u"), h.enrol("v")
+		o, other := h.enroll("u"), h.enroll("v")
 		h.wait(time.Hour)
 		right := h.clock()
 		_, err := o.signIn(o.code())
@@ -40,7 +40,7 @@ func TestClockThatWasWrong(t *testing.T) {
 		h.wait(totp.Period)
 		text, info := other.mint("logs:read")
 		h.wait(totp.Period)
-		enr, err := h.Owner(other.stepUp(other.code())).BeginEnrolment(ctx, gatehouse.Enrol{Label: "u", Replace: other.auth})
+		enr, err := h.Owner(other.stepUp(other.code())).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "u", Replace: other.auth})
 		require.NoError(t, err)
 
 		h.set(right.Add(time.Hour + time.Minute))
@@ -48,7 +48,7 @@ func TestClockThatWasWrong(t *testing.T) {
 		require.NoError(t, err, "%v: at once", off)
 		require.Equal(t, gatehouse.MethodState{Available: true}, must(h.Status(ctx, "u")).TOTP)
 		require.Nil(t, must(h.Status(ctx, "v")).Pending, "%v", off)
-		_, err = h.Owner(other.stepUp(other.code())).ConfirmEnrolment(ctx, enr.ID, "000000")
+		_, err = h.Owner(other.stepUp(other.code())).ConfirmEnrollment(ctx, enr.ID, "000000")
 		require.ErrorIs(t, err, gatehouse.ErrState)
 		h.bad(text, "it was minted by a wrong clock")
 		h.wait(totp.Period)

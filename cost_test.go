@@ -79,7 +79,7 @@ func TestCostOfGates(t *testing.T) {
 		posture.Gate{Action: "tokens", Controls: []string{posture.TokensExpire}},
 	), f))
 	f.do = func() { asked++; f.host = posture.Host{At: h.clock(), EmailVerified: posture.Yes} }
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	o.mint("logs:read")
 	o.mint("logs:read")
 	ended(t, store, h, o.id, 200)
@@ -124,7 +124,7 @@ func BenchmarkRequireBesideEndedTokens(b *testing.B) {
 	store := memory.New()
 	f := &hostFacts{}
 	h := houseOn(b, store, withTokens(b), judged(b, policyOf(b, posture.ModelConfig{}, posture.Gate{Action: "act", Controls: []string{posture.TokensExpire}}), f))
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	o.mint("logs:read")
 	ended(b, store, h, o.id, 10000/3)
 	proof := o.fresh()
@@ -137,7 +137,7 @@ func BenchmarkRequireBesideEndedTokens(b *testing.B) {
 func TestMintsADay(t *testing.T) {
 	ctx := t.Context()
 	h := newHouse(t, withTokens(t, func(p *tokens.Policy) { p.MaxActive = 2 }))
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	h.set(begin.Truncate(day).Add(day))
 	mint := func() error {
 		m, err := h.Owner(o.fresh()).MintToken(ctx, tokens.Request{Name: "ci", Scopes: scopesOf(t, "logs:read")})

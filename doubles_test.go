@@ -65,7 +65,7 @@ func (h *house) twin() *house {
 	return two
 }
 
-// copy is the owner on a store of their own, as everything is now, which costs less than to enrol.
+// copy is the owner on a store of their own, as everything is now, which costs less than to enroll.
 func (o *owner) copy(t testing.TB) *owner {
 	t.Helper()
 	store := memory.New()

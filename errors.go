@@ -17,7 +17,7 @@ var (
 	ErrStepUpRequired = core.ErrStepUpRequired
 	// ErrInvalid says that an argument is out of bounds. Nothing was changed.
 	ErrInvalid = core.ErrInvalid
-	// ErrState says that the account's state does not allow it: no such authenticator or enrolment,
+	// ErrState says that the account's state does not allow it: no such authenticator or enrollment,
 	// one that has expired, or too many. Nothing was changed.
 	ErrState = core.ErrState
 	// ErrBusy says that more Argon2id runs are waiting than this process takes. Nothing was changed;

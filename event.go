@@ -12,15 +12,15 @@ import (
 type EventKind uint8
 
 const (
-	EnrolmentBegun            = EventKind(core.EnrolmentBegun)
-	EnrolmentConfirmed        = EventKind(core.EnrolmentConfirmed)
-	EnrolmentAbandoned        = EventKind(core.EnrolmentAbandoned) // cancelled, ten wrong codes, superseded or ended by another change
-	Verified                  = EventKind(core.Verified)           // a code was right: Method, and AuthenticatorID of TOTP
-	CodeDenied                = EventKind(core.Denied)             // Why says why; tell it to nobody outside
-	MethodLocked              = EventKind(core.Locked)             // RetryAt zero: until it is unlocked
-	MethodUnlocked            = EventKind(core.Unlocked)           // before its time
-	ThrottledBurst            = EventKind(core.ThrottledBurst)     // codes come in while the method is locked, or more wrong recovery codes than are kept; told once for each lock or pause, and process
-	ManyFailures              = EventKind(core.ManyFailures)       // 20 wrong codes in 30 days: somebody may have the password. Told again each week while it goes on
+	EnrollmentBegun           = EventKind(core.EnrollmentBegun)
+	EnrollmentConfirmed       = EventKind(core.EnrollmentConfirmed)
+	EnrollmentAbandoned       = EventKind(core.EnrollmentAbandoned) // canceled, ten wrong codes, superseded or ended by another change
+	Verified                  = EventKind(core.Verified)            // a code was right: Method, and AuthenticatorID of TOTP
+	CodeDenied                = EventKind(core.Denied)              // Why says why; tell it to nobody outside
+	MethodLocked              = EventKind(core.Locked)              // RetryAt zero: until it is unlocked
+	MethodUnlocked            = EventKind(core.Unlocked)            // before its time
+	ThrottledBurst            = EventKind(core.ThrottledBurst)      // codes come in while the method is locked, or more wrong recovery codes than are kept; told once for each lock or pause, and process
+	ManyFailures              = EventKind(core.ManyFailures)        // 20 wrong codes in 30 days: somebody may have the password. Told again each week while it goes on
 	RecoveryCodeUsed          = EventKind(core.CodeUsed)
 	RecoveryCodesLow          = EventKind(core.CodesLow) // fewer than 3 are left
 	RecoveryCodesRegenerated  = EventKind(core.CodesRegenerated)

@@ -73,14 +73,14 @@ func TestEvents(t *testing.T) {
 
 	face := h.Owner(h.attest("u"))
 	told()
-	_, err := face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "x", Name: "One"})
+	_, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x", Name: "One"})
 	require.NoError(t, err)
-	told("enrolment begun, One")
-	_, err = face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "x", Name: "Two"})
+	told("enrollment begun, One")
+	_, err = face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x", Name: "Two"})
 	require.NoError(t, err)
-	told("enrolment abandoned, One", "enrolment begun, Two")
-	o := h.enrol("u")
-	told("enrolment abandoned, Two", "enrolment begun, Authenticator", "enrolment confirmed, Authenticator", "authenticator added, Authenticator")
+	told("enrollment abandoned, One", "enrollment begun, Two")
+	o := h.enroll("u")
+	told("enrollment abandoned, Two", "enrollment begun, Authenticator", "enrollment confirmed, Authenticator", "authenticator added, Authenticator")
 	st, err := h.Status(ctx, "u")
 	require.NoError(t, err)
 	require.NoError(t, h.Owner(o.proof).AcknowledgeRecoveryCodes(ctx, st.RecoveryCodes.ID))
@@ -105,10 +105,10 @@ func TestEvents(t *testing.T) {
 	told("authenticator renamed, Phone")
 	require.NoError(t, h.Owner(proof).RenameAuthenticator(ctx, o.auth, "Phone"))
 	told()
-	enr, err := h.Owner(proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x", Name: "New", Replace: o.auth})
+	enr, err := h.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x", Name: "New", Replace: o.auth})
 	require.NoError(t, err)
-	require.NoError(t, h.Owner(proof).CancelEnrolment(ctx, enr.ID))
-	told("enrolment begun, New", "enrolment abandoned, New")
+	require.NoError(t, h.Owner(proof).CancelEnrollment(ctx, enr.ID))
+	told("enrollment begun, New", "enrollment abandoned, New")
 	fresh, err := h.Owner(proof).RegenerateRecoveryCodes(ctx)
 	require.NoError(t, err)
 	told("recovery codes regenerated")
@@ -119,12 +119,12 @@ func TestEvents(t *testing.T) {
 	require.Error(t, err)
 	told("denied, malformed, recovery code")
 
-	enr, err = h.Owner(fresh.Proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x", Name: "New", Replace: o.auth})
+	enr, err = h.Owner(fresh.Proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x", Name: "New", Replace: o.auth})
 	require.NoError(t, err)
 	o = &owner{h: h, id: "u", key: keyOf(enr, 6), auth: enr.ID, codes: fresh.Codes}
-	proof, err = h.Owner(fresh.Proof).ConfirmEnrolment(ctx, enr.ID, o.code())
+	proof, err = h.Owner(fresh.Proof).ConfirmEnrollment(ctx, enr.ID, o.code())
 	require.NoError(t, err)
-	told("enrolment begun, New", "enrolment confirmed, New", "authenticator removed, Phone", "authenticator added, New")
+	told("enrollment begun, New", "enrollment confirmed, New", "authenticator removed, Phone", "authenticator added, New")
 
 	for i := range 8 {
 		_, err = o.signIn(o.codes[i].Reveal())
@@ -159,7 +159,7 @@ func TestEvents(t *testing.T) {
 	require.Error(t, err)
 	told()
 
-	o = h.enrol("u")
+	o = h.enroll("u")
 	r.take()
 	code, err := op.Reset(ctx, "u")
 	require.NoError(t, err)
@@ -177,7 +177,7 @@ func TestEventsOfTheThrottle(t *testing.T) {
 	ctx := context.Background()
 	var r recorder
 	h := newHouse(t, observed(&r))
-	o := h.enrol("u")
+	o := h.enroll("u")
 	r.take()
 	for range 6 {
 		_, err := o.signIn(o.wrong())
@@ -219,7 +219,7 @@ func TestActivity(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, events)
 
-	o := h.enrol("u")
+	o := h.enroll("u")
 	for range 3 {
 		_, err = o.signIn(o.wrong())
 		require.Error(t, err)
@@ -247,7 +247,7 @@ func TestActivity(t *testing.T) {
 	kinds := func() (factors, others int) {
 		for _, e := range events {
 			switch e.Kind {
-			case gatehouse.Verified, gatehouse.CodeDenied, gatehouse.EnrolmentBegun, gatehouse.ManyFailures:
+			case gatehouse.Verified, gatehouse.CodeDenied, gatehouse.EnrollmentBegun, gatehouse.ManyFailures:
 				others++
 			default:
 				factors++
@@ -299,7 +299,7 @@ func TestObserverCannotChangeAnAnswer(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var h *house
 				h = newHouse(t, observed(observer(&h)))
-				o := h.enrol("u")
+				o := h.enroll("u")
 				_, err := o.signIn(o.code())
 				require.NoError(t, err)
 				_, err = o.signIn(o.code())
@@ -381,7 +381,7 @@ func TestLogEvents(t *testing.T) {
 	ctx := context.Background()
 	var out bytes.Buffer
 	h := newHouse(t, observed(gatehouse.LogEvents(slog.New(slog.NewTextHandler(&out, nil)))))
-	o := h.enrol("u")
+	o := h.enroll("u")
 	_, err := o.signIn(o.wrong())
 	require.Error(t, err)
 	require.NoError(t, h.Operator("op").Because("a\"reason").Suspend(ctx, "u"))

@@ -34,8 +34,8 @@ type prepared struct {
 	lola         *owner // whose TOTP is locked
 	rex          *owner // who was reset
 	adas         gatehouse.Proof
-	plain, pia   gatehouse.Proof // of accounts without a second factor; pia's enrolment is pending
-	pending      gatehouse.Enrolment
+	plain, pia   gatehouse.Proof // of accounts without a second factor; pia's enrollment is pending
+	pending      gatehouse.Enrollment
 	piaKey       *owner
 	lolas        gatehouse.Proof
 	newest       int64  // the number of the last entry of ada's activity
@@ -56,7 +56,7 @@ func prepare(t *testing.T) *prepared {
 	h := newHouse(t, withTokens(t, func(p *tokens.Policy) { p.Addresses = true }), judged(t, policy, f))
 	f.do = func() { f.host.At = h.clock() }
 	p := &prepared{h: h, ids: map[string]string{}}
-	p.rex, p.lola, p.ada = h.enrol("rex"), h.enrol("lola"), h.enrol("ada")
+	p.rex, p.lola, p.ada = h.enroll("rex"), h.enroll("lola"), h.enroll("ada")
 	p.phone = p.ada.second()
 	h.wait(totp.Period)
 	mint := func(name, scopes string, edit func(*tokens.Request)) (text string) {
@@ -77,7 +77,7 @@ func prepare(t *testing.T) *prepared {
 	require.NoError(t, err)
 	p.operatorCode, p.rexes = code.Reveal(), p.rex.challenge()
 	p.plain, p.pia = h.attest("plain"), h.attest("pia")
-	p.pending, err = h.Owner(p.pia).BeginEnrolment(ctx, gatehouse.Enrol{Label: "pia"})
+	p.pending, err = h.Owner(p.pia).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "pia"})
 	require.NoError(t, err)
 	p.piaKey = &owner{h: h, id: "pia", key: keyOf(p.pending, 6)}
 	h.wait(totp.Period)
@@ -319,40 +319,40 @@ var plays = []play{
 	}, run: func(ctx context.Context, w *world) (any, error) { return done(w.Close(ctx)) }},
 
 	{method: "Owner.Allowed", run: func(ctx context.Context, w *world) (any, error) { return w.as(w.adas).Allowed(ctx) }},
-	{method: "Owner.BeginEnrolment", run: func(ctx context.Context, w *world) (any, error) {
-		return w.as(w.plain).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x"})
+	{method: "Owner.BeginEnrollment", run: func(ctx context.Context, w *world) (any, error) {
+		return w.as(w.plain).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
 	}},
-	{method: "Owner.BeginEnrolment/a third", run: func(ctx context.Context, w *world) (any, error) {
-		return w.as(w.adas).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x", Name: "Third", Replace: w.phone.auth})
+	{method: "Owner.BeginEnrollment/a third", run: func(ctx context.Context, w *world) (any, error) {
+		return w.as(w.adas).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x", Name: "Third", Replace: w.phone.auth})
 	}},
-	{method: "Owner.ConfirmEnrolment", run: func(ctx context.Context, w *world) (any, error) {
-		return w.as(w.pia).ConfirmEnrolment(ctx, w.pending.ID, w.piaKey.code())
+	{method: "Owner.ConfirmEnrollment", run: func(ctx context.Context, w *world) (any, error) {
+		return w.as(w.pia).ConfirmEnrollment(ctx, w.pending.ID, w.piaKey.code())
 	}},
-	{method: "Owner.ConfirmEnrolment/a wrong code", want: gatehouse.ErrDenied, run: func(ctx context.Context, w *world) (any, error) {
-		return w.as(w.pia).ConfirmEnrolment(ctx, w.pending.ID, w.piaKey.wrong())
+	{method: "Owner.ConfirmEnrollment/a wrong code", want: gatehouse.ErrDenied, run: func(ctx context.Context, w *world) (any, error) {
+		return w.as(w.pia).ConfirmEnrollment(ctx, w.pending.ID, w.piaKey.wrong())
 	}},
-	{method: "Owner.ConfirmEnrolment/the tenth wrong code", want: gatehouse.ErrDenied, first: func(ctx context.Context, w *world) error {
+	{method: "Owner.ConfirmEnrollment/the tenth wrong code", want: gatehouse.ErrDenied, first: func(ctx context.Context, w *world) error {
 		for range 9 {
-			if _, err := w.as(w.pia).ConfirmEnrolment(ctx, w.pending.ID, w.piaKey.wrong()); !errors.Is(err, gatehouse.ErrDenied) {
+			if _, err := w.as(w.pia).ConfirmEnrollment(ctx, w.pending.ID, w.piaKey.wrong()); !errors.Is(err, gatehouse.ErrDenied) {
 				return err
 			}
 		}
 		return nil
 	}, run: func(ctx context.Context, w *world) (any, error) {
-		return w.as(w.pia).ConfirmEnrolment(ctx, w.pending.ID, w.piaKey.wrong())
+		return w.as(w.pia).ConfirmEnrollment(ctx, w.pending.ID, w.piaKey.wrong())
 	}},
-	{method: "Owner.ConfirmEnrolment/a replacement", first: func(ctx context.Context, w *world) (err error) {
-		w.replacement, err = w.as(w.adas).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x", Name: "New", Replace: w.phone.auth})
+	{method: "Owner.ConfirmEnrollment/a replacement", first: func(ctx context.Context, w *world) (err error) {
+		w.replacement, err = w.as(w.adas).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x", Name: "New", Replace: w.phone.auth})
 		return err
 	}, run: func(ctx context.Context, w *world) (any, error) {
 		o := &owner{h: w.house, key: keyOf(w.replacement, 6)}
-		return w.as(w.adas).ConfirmEnrolment(ctx, w.replacement.ID, o.code())
+		return w.as(w.adas).ConfirmEnrollment(ctx, w.replacement.ID, o.code())
 	}},
-	{method: "Owner.BeginEnrolment/in the place of another", run: func(ctx context.Context, w *world) (any, error) {
-		return w.as(w.pia).BeginEnrolment(ctx, gatehouse.Enrol{Label: "pia"})
+	{method: "Owner.BeginEnrollment/in the place of another", run: func(ctx context.Context, w *world) (any, error) {
+		return w.as(w.pia).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "pia"})
 	}},
-	{method: "Owner.CancelEnrolment", run: func(ctx context.Context, w *world) (any, error) {
-		return done(w.as(w.pia).CancelEnrolment(ctx, w.pending.ID))
+	{method: "Owner.CancelEnrollment", run: func(ctx context.Context, w *world) (any, error) {
+		return done(w.as(w.pia).CancelEnrollment(ctx, w.pending.ID))
 	}},
 	{method: "Owner.AcknowledgeRecoveryCodes", run: func(ctx context.Context, w *world) (any, error) {
 		return done(w.as(w.adas).AcknowledgeRecoveryCodes(ctx, w.codes))

@@ -213,7 +213,7 @@ type world struct {
 	*prepared
 	d           *deps
 	events      recorder
-	replacement gatehouse.Enrolment // that a play has begun
+	replacement gatehouse.Enrollment // that a play has begun
 	before      map[string]gatehouse.SignIn
 	unproven    bool                          // owners have no proof, and operators no name
 	with        func(func(*gatehouse.Config)) // takes another service on the same store
@@ -685,7 +685,7 @@ func TestTooBusyToHash(t *testing.T) {
 		require.Equal(t, before, o.state, p.method)
 		require.Empty(t, o.told, p.method)
 	}
-	for _, method := range []string{"Owner.BeginEnrolment", "Owner.RegenerateRecoveryCodes", "Operator.Reset", "Service.RedeemOperatorCode",
+	for _, method := range []string{"Owner.BeginEnrollment", "Owner.RegenerateRecoveryCodes", "Operator.Reset", "Service.RedeemOperatorCode",
 		"Service.Answer/a recovery code", "Service.Answer/a wrong recovery code", "Service.StepUp/a recovery code"} {
 		require.True(t, refused[method], method)
 	}

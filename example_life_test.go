@@ -21,7 +21,7 @@ import (
 func protected() (*gatehousetest.Service, *gatehousetest.Owner) {
 	t := &testing.T{} // in a test, its own
 	svc := gatehousetest.New(t)
-	return svc, svc.Enrol(t, "user-42")
+	return svc, svc.Enroll(t, "user-42")
 }
 
 // proofOf asks the owner for a code.
@@ -108,7 +108,7 @@ func ExampleService_Resync() {
 	// totp <nil>
 }
 
-// An owner who has lost phone and codes: support resets, the owner redeems and enrols anew.
+// An owner who has lost phone and codes: support resets, the owner redeems and enrolls anew.
 func ExampleOperator_Reset() {
 	ctx := context.Background()
 	svc, _ := protected()
@@ -124,7 +124,7 @@ func ExampleOperator_Reset() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	enr, err := svc.Owner(proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada@acme.test"})
+	enr, err := svc.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
 	fmt.Println(len(enr.RecoveryCodes), "new codes", err)
 	// Output:
 	// needed true
@@ -206,7 +206,7 @@ func ExampleOperator_Reseal() {
 	ctx := context.Background()
 	old := keyring.Generate()
 	svc := gatehousetest.New(&testing.T{}, func(c *gatehouse.Config) { c.Keys = old })
-	svc.Enrol(&testing.T{}, "user-42")
+	svc.Enroll(&testing.T{}, "user-42")
 
 	rotated, err := keyring.Parse(keyring.Generate().Reveal() + "\n" + old.Reveal())
 	if err != nil {
@@ -233,7 +233,7 @@ func ExampleService_Activity() {
 	// Output:
 	// 12:01:00 verified
 	// 12:00:00 authenticator added
-	// 12:00:00 enrolment begun
+	// 12:00:00 enrollment begun
 	// <nil>
 }
 

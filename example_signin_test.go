@@ -201,7 +201,7 @@ func Example_signInHandler() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	enr := app.enrol(svc)
+	enr := app.enroll(svc)
 
 	h := &host{svc: svc, now: app.clock, log: log.New(io.Discard, "", 0), sessions: map[string]session{}}
 	h.account = func(name string) string { return map[bool]string{true: "user-42", false: "nobody"}[name == "ada"] }
@@ -244,8 +244,8 @@ func Example_signInHandler() {
 
 	// Later in the session, its proof is there for what needs one, unless it is too old by then.
 	for id, s := range h.sessions {
-		enrol := gatehouse.Enrol{Label: "ada@acme.test", Name: "Tablet"}
-		_, err = svc.Owner(s.proof, gatehouse.InSession(id)).BeginEnrolment(context.Background(), enrol)
+		enroll := gatehouse.EnrollmentRequest{Label: "ada@acme.test", Name: "Tablet"}
+		_, err = svc.Owner(s.proof, gatehouse.InSession(id)).BeginEnrollment(context.Background(), enroll)
 		fmt.Println(err)
 	}
 	// Output:

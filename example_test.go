@@ -15,12 +15,12 @@ import (
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
-// show and ask stand for pages of the host: one that shows an enrolment, and one that asks for a code
+// show and ask stand for pages of the host: one that shows an enrollment, and one that asks for a code
 // of the authenticator app that has scanned it.
-var show, ask = func() (func(gatehouse.Enrolment), func() string) {
+var show, ask = func() (func(gatehouse.Enrollment), func() string) {
 	var key totp.Key
 	var step int64
-	show := func(enr gatehouse.Enrolment) {
+	show := func(enr gatehouse.Enrollment) {
 		key, step = totp.Key{Secret: enr.Secret()}, totp.Step(time.Now())
 	}
 	ask := func() string {
@@ -50,12 +50,12 @@ func Example() {
 		log.Fatal(err)
 	}
 	owner := svc.Owner(proof)
-	enr, err := owner.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada@acme.test"})
+	enr, err := owner.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
 	if err != nil {
 		log.Fatal(err)
 	}
 	show(enr) // enr.QR(), enr.Secret(), and enr.RecoveryCodes to save before going on
-	if _, err := owner.ConfirmEnrolment(ctx, enr.ID, ask()); err != nil {
+	if _, err := owner.ConfirmEnrollment(ctx, enr.ID, ask()); err != nil {
 		log.Fatal(err) // nothing is on until this succeeds
 	}
 
@@ -113,19 +113,19 @@ func newExample() (*gatehouse.Service, *ada) {
 	return svc, a
 }
 
-// enrol pairs ada's authenticator with the account "user-42".
-func (a *ada) enrol(svc *gatehouse.Service) gatehouse.Enrolment {
+// enroll pairs ada's authenticator with the account "user-42".
+func (a *ada) enroll(svc *gatehouse.Service) gatehouse.Enrollment {
 	ctx := context.Background()
 	proof, err := svc.Attest(ctx, "user-42", gatehouse.FirstFactor{Method: "pwd", At: a.now})
 	if err != nil {
 		log.Fatal(err)
 	}
-	enr, err := svc.Owner(proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada@acme.test"})
+	enr, err := svc.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
 	if err != nil {
 		log.Fatal(err)
 	}
 	a.key = totp.Key{Secret: enr.Secret()}
-	if _, err := svc.Owner(proof).ConfirmEnrolment(ctx, enr.ID, a.code()); err != nil {
+	if _, err := svc.Owner(proof).ConfirmEnrollment(ctx, enr.ID, a.code()); err != nil {
 		log.Fatal(err)
 	}
 	return enr
@@ -175,7 +175,7 @@ func ExampleService_Challenge() {
 	ch, err := svc.Challenge(ctx, "user-42")
 	fmt.Println(ch.Step, err)
 
-	ada.enrol(svc)
+	ada.enroll(svc)
 	ch, err = svc.Challenge(ctx, "user-42")
 	fmt.Println(ch.Step, err, ch.TOTP.Available, ch.RecoveryCode.Available)
 	fmt.Println(ch.Token) // Reveal gives the text for the cookie
@@ -188,7 +188,7 @@ func ExampleService_Challenge() {
 func ExampleService_Answer() {
 	ctx := context.Background()
 	svc, ada := newExample()
-	enr := ada.enrol(svc)
+	enr := ada.enroll(svc)
 
 	signIn := func(code string) {
 		ch, err := svc.Challenge(ctx, "user-42") // after the password
@@ -220,7 +220,7 @@ func ExampleService_Answer() {
 func ExampleDeniedError() {
 	ctx := context.Background()
 	svc, ada := newExample()
-	ada.enrol(svc)
+	ada.enroll(svc)
 
 	for range 6 {
 		_, err := svc.StepUp(ctx, "user-42", wrongCode)
@@ -249,21 +249,21 @@ func ExampleDeniedError() {
 func ExampleService_StepUp() {
 	ctx := context.Background()
 	svc, ada := newExample()
-	ada.enrol(svc)
+	ada.enroll(svc)
 
 	proof, err := svc.Attest(ctx, "user-42", gatehouse.FirstFactor{Method: "pwd", At: ada.now})
 	if err != nil {
 		log.Fatal(err)
 	}
-	second := gatehouse.Enrol{Label: "ada@acme.test", Name: "Tablet"}
-	_, err = svc.Owner(proof).BeginEnrolment(ctx, second)
+	second := gatehouse.EnrollmentRequest{Label: "ada@acme.test", Name: "Tablet"}
+	_, err = svc.Owner(proof).BeginEnrollment(ctx, second)
 	fmt.Println(errors.Is(err, gatehouse.ErrStepUpRequired)) // the password is not enough any more
 
 	v, err := svc.StepUp(ctx, "user-42", ada.code())
 	if err != nil {
 		log.Fatal(err)
 	}
-	enr, err := svc.Owner(v.Proof).BeginEnrolment(ctx, second)
+	enr, err := svc.Owner(v.Proof).BeginEnrollment(ctx, second)
 	fmt.Println(err, len(enr.RecoveryCodes)) // the account has codes: none are replaced
 	// Output:
 	// true
@@ -273,16 +273,16 @@ func ExampleService_StepUp() {
 func ExampleInSession() {
 	ctx := context.Background()
 	svc, ada := newExample()
-	ada.enrol(svc)
+	ada.enroll(svc)
 
 	v, err := svc.StepUp(ctx, "user-42", ada.code(), gatehouse.InSession("session-1"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	enrol := gatehouse.Enrol{Label: "ada@acme.test", Name: "Tablet"}
-	_, err = svc.Owner(v.Proof, gatehouse.InSession("session-2")).BeginEnrolment(ctx, enrol)
+	enroll := gatehouse.EnrollmentRequest{Label: "ada@acme.test", Name: "Tablet"}
+	_, err = svc.Owner(v.Proof, gatehouse.InSession("session-2")).BeginEnrollment(ctx, enroll)
 	fmt.Println(errors.Is(err, gatehouse.ErrStepUpRequired))
-	_, err = svc.Owner(v.Proof, gatehouse.InSession("session-1")).BeginEnrolment(ctx, enrol)
+	_, err = svc.Owner(v.Proof, gatehouse.InSession("session-1")).BeginEnrollment(ctx, enroll)
 	fmt.Println(err)
 	// Output:
 	// true
@@ -292,7 +292,7 @@ func ExampleInSession() {
 func ExampleProofFromString() {
 	ctx := context.Background()
 	svc, ada := newExample()
-	ada.enrol(svc)
+	ada.enroll(svc)
 	v, err := svc.StepUp(ctx, "user-42", ada.code())
 	if err != nil {
 		log.Fatal(err)
@@ -301,7 +301,7 @@ func ExampleProofFromString() {
 	session["proof"] = v.Proof.Reveal()
 
 	proof := gatehouse.ProofFromString(session["proof"])
-	_, err = svc.Owner(proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada@acme.test", Name: "Tablet"})
+	_, err = svc.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test", Name: "Tablet"})
 	fmt.Println(proof, err)
 	// Output: [redacted] <nil>
 }
@@ -313,7 +313,7 @@ func ExampleService_Status() {
 	st, err := svc.Status(ctx, "user-42")
 	fmt.Println(st.Protected, err)
 
-	ada.enrol(svc)
+	ada.enroll(svc)
 	st, err = svc.Status(ctx, "user-42")
 	fmt.Println(st.Protected, err)
 	for _, a := range st.Authenticators {
@@ -331,12 +331,12 @@ func ExampleService_Status() {
 func ExampleService_Owner() {
 	ctx := context.Background()
 	svc, _ := newExample()
-	_, err := svc.Owner(gatehouse.Proof{}).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada@acme.test"})
+	_, err := svc.Owner(gatehouse.Proof{}).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
 	fmt.Println(errors.Is(err, gatehouse.ErrStepUpRequired))
 	// Output: true
 }
 
-func ExampleOwner_BeginEnrolment() {
+func ExampleOwner_BeginEnrollment() {
 	ctx := context.Background()
 	svc, ada := newExample()
 	proof, err := svc.Attest(ctx, "user-42", gatehouse.FirstFactor{Method: "pwd", At: ada.now})
@@ -344,7 +344,7 @@ func ExampleOwner_BeginEnrolment() {
 		log.Fatal(err)
 	}
 
-	enr, err := svc.Owner(proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada@acme.test", Name: "Phone"})
+	enr, err := svc.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test", Name: "Phone"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -363,7 +363,7 @@ func ExampleOwner_BeginEnrolment() {
 	// [redacted] [redacted] [redacted]
 }
 
-func ExampleOwner_ConfirmEnrolment() {
+func ExampleOwner_ConfirmEnrollment() {
 	ctx := context.Background()
 	svc, ada := newExample()
 	proof, err := svc.Attest(ctx, "user-42", gatehouse.FirstFactor{Method: "pwd", At: ada.now})
@@ -371,17 +371,17 @@ func ExampleOwner_ConfirmEnrolment() {
 		log.Fatal(err)
 	}
 	owner := svc.Owner(proof)
-	enr, err := owner.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada@acme.test"})
+	enr, err := owner.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
 	if err != nil {
 		log.Fatal(err)
 	}
 	ada.key = totp.Key{Secret: enr.Secret()}
 
-	_, err = owner.ConfirmEnrolment(ctx, enr.ID, wrongCode)
+	_, err = owner.ConfirmEnrollment(ctx, enr.ID, wrongCode)
 	fmt.Println(errors.Is(err, gatehouse.ErrDenied))
 
 	// The change ends the proof, and all others of the account. What it returns is the next.
-	next, err := owner.ConfirmEnrolment(ctx, enr.ID, ada.code())
+	next, err := owner.ConfirmEnrollment(ctx, enr.ID, ada.code())
 	fmt.Println(err)
 	fmt.Println(errors.Is(owner.AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID), gatehouse.ErrStepUpRequired))
 	fmt.Println(svc.Owner(next).AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID))
@@ -392,7 +392,7 @@ func ExampleOwner_ConfirmEnrolment() {
 	// <nil>
 }
 
-func ExampleOwner_CancelEnrolment() {
+func ExampleOwner_CancelEnrollment() {
 	ctx := context.Background()
 	svc, ada := newExample()
 	proof, err := svc.Attest(ctx, "user-42", gatehouse.FirstFactor{Method: "pwd", At: ada.now})
@@ -400,14 +400,14 @@ func ExampleOwner_CancelEnrolment() {
 		log.Fatal(err)
 	}
 	owner := svc.Owner(proof)
-	enr, err := owner.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada@acme.test"})
+	enr, err := owner.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(owner.CancelEnrolment(ctx, enr.ID))
+	fmt.Println(owner.CancelEnrollment(ctx, enr.ID))
 
 	ada.key = totp.Key{Secret: enr.Secret()}
-	_, err = owner.ConfirmEnrolment(ctx, enr.ID, ada.code())
+	_, err = owner.ConfirmEnrollment(ctx, enr.ID, ada.code())
 	fmt.Println(errors.Is(err, gatehouse.ErrState))
 	// Output:
 	// <nil>
@@ -423,7 +423,7 @@ func ExampleOwner_AcknowledgeRecoveryCodes() {
 		log.Fatal(err)
 	}
 	owner := svc.Owner(proof)
-	enr, err := owner.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada@acme.test"})
+	enr, err := owner.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func tokenHost() (*gatehousetest.Service, *gatehousetest.Owner) {
 	}
 	t := &testing.T{} // in a test, its own
 	svc := gatehousetest.New(t, func(c *gatehouse.Config) { c.Tokens = rules })
-	return svc, svc.Enrol(t, "user-42")
+	return svc, svc.Enroll(t, "user-42")
 }
 
 // deployToken is one of ada's.

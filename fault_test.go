@@ -20,7 +20,7 @@ type script struct {
 	*house
 	owner
 	proof    gatehouse.Proof
-	enr, new gatehouse.Enrolment
+	enr, new gatehouse.Enrollment
 }
 
 // step does something and says how it has to end. What can be done once fails when it is done again.
@@ -39,16 +39,16 @@ var steps = []step{
 		return err
 	}, nil, false},
 	{"begin", func(ctx context.Context, s *script) (err error) {
-		s.enr, err = s.Owner(s.proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+		s.enr, err = s.Owner(s.proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 		s.owner = owner{h: s.house, id: scripted, key: keyOf(s.enr, 6), codes: s.enr.RecoveryCodes}
 		return err
 	}, nil, false},
 	{"confirm wrong", func(ctx context.Context, s *script) error {
-		_, err := s.Owner(s.proof).ConfirmEnrolment(ctx, s.enr.ID, s.wrong())
+		_, err := s.Owner(s.proof).ConfirmEnrollment(ctx, s.enr.ID, s.wrong())
 		return err
 	}, gatehouse.ErrDenied, false},
 	{"confirm", func(ctx context.Context, s *script) error {
-		p, err := s.Owner(s.proof).ConfirmEnrolment(ctx, s.enr.ID, s.code())
+		p, err := s.Owner(s.proof).ConfirmEnrollment(ctx, s.enr.ID, s.code())
 		if err == nil {
 			s.proof = p
 		}
@@ -58,11 +58,11 @@ var steps = []step{
 		return s.Owner(s.proof).AcknowledgeRecoveryCodes(ctx, s.enr.RecoverySetID)
 	}, nil, false},
 	{"begin a second", func(ctx context.Context, s *script) (err error) {
-		s.new, err = s.Owner(s.proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada", Name: "Second"})
+		s.new, err = s.Owner(s.proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada", Name: "Second"})
 		return err
 	}, nil, false},
 	{"cancel", func(ctx context.Context, s *script) error {
-		return s.Owner(s.proof).CancelEnrolment(ctx, s.new.ID)
+		return s.Owner(s.proof).CancelEnrollment(ctx, s.new.ID)
 	}, nil, true},
 	{"answer wrong", func(ctx context.Context, s *script) error {
 		return s.answer(ctx, s.wrong())

@@ -102,7 +102,7 @@ func TestRecoveryCodesUnderFire(t *testing.T) {
 func TestTagsWithoutTheirKey(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	base, other := h.enrol("user-42"), h.enrol("user-43")
+	base, other := h.enroll("user-42"), h.enroll("user-43")
 	name := h.keys.Primary()
 	fresh := keyring.Generate().Reveal()
 	ring := func(lines ...string) *keyring.Ring {
@@ -148,7 +148,7 @@ func TestTagsWithoutTheirKey(t *testing.T) {
 func TestTagsOfNewCodes(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	first := h.account(o.id).Recovery
 	made, err := h.Owner(o.stepUp(o.code())).RegenerateRecoveryCodes(ctx)
 	require.NoError(t, err)
@@ -180,7 +180,7 @@ func TestTagsOfNewCodes(t *testing.T) {
 // Row K4: what looks right by its tag costs one run, and is counted.
 func TestTagThatIsRightByChance(t *testing.T) {
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	a := h.account(o.id)
 	wrong := o.wrongRecovery(true)
 	mac, err := h.keys.MAC(a.Recovery.Tags.Key, []byte(wrong), keyring.Binding{Purpose: "recovery tag", Account: o.id, Item: a.Recovery.ID})

@@ -32,7 +32,7 @@ func holdArgon2(t *testing.T) (release func()) {
 // answered, and so is everything else that needs no Argon2id. Nothing is left behind.
 func TestTOTPBesideSlowHashes(t *testing.T) {
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	data := h.record(o.id).Data
 	for i := range 100 {
 		r := storage.Record{ID: fmt.Sprint("stranger-", i), Version: 1, Data: data}

@@ -22,9 +22,9 @@ func takesProofs(h *house, p gatehouse.Proof, o *owner) []error {
 	face := h.Owner(p)
 	var errs []error
 	add := func(_ any, err error) { errs = append(errs, err) }
-	add(face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"}))
-	add(face.ConfirmEnrolment(ctx, o.auth, o.code()))
-	add(nil, face.CancelEnrolment(ctx, o.auth))
+	add(face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"}))
+	add(face.ConfirmEnrollment(ctx, o.auth, o.code()))
+	add(nil, face.CancelEnrollment(ctx, o.auth))
 	add(nil, face.AcknowledgeRecoveryCodes(ctx, o.auth))
 	add(face.RegenerateRecoveryCodes(ctx))
 	add(nil, face.RenameAuthenticator(ctx, o.auth, "Mine"))
@@ -70,7 +70,7 @@ func TestForged(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	proof, challenge := o.proof.Reveal(), o.challenge()
 
 	t.Run("another purpose", func(t *testing.T) {
@@ -152,17 +152,17 @@ func TestForged(t *testing.T) {
 
 	t.Run("foreign", func(t *testing.T) {
 		stranger := newHouse(t)
-		them := stranger.enrol(o.id)
+		them := stranger.enroll(o.id)
 		o.refused(t, them.proof.Reveal(), "of other keys")
 		o.refused(t, them.challenge(), "of other keys")
 
 		same := houseOn(t, memory.New(), func(c *gatehouse.Config) { c.Keys = h.keys })
-		them = same.enrol(o.id)
+		them = same.enroll(o.id)
 		o.refused(t, them.proof.Reveal(), "of the same keys, but another store")
 		o.refused(t, them.challenge(), "of the same keys, but another store")
 		o.refused(t, same.attest("nobody").Reveal(), "of an account that is not here")
 
-		other := h.enrol("user-43")
+		other := h.enroll("user-43")
 		challenge := other.challenge()
 		h.unchangedBut(other.id, func() {
 			_, err := h.Answer(ctx, challenge, o.code())
@@ -183,12 +183,12 @@ func TestForged(t *testing.T) {
 // TestDeletedAndMadeAgain has proofs and challenges of the account that had the ID before.
 func TestDeletedAndMadeAgain(t *testing.T) {
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	proof, challenge := o.proof.Reveal(), o.challenge()
 	require.NoError(t, h.Operator("op").DeleteAccount(context.Background(), o.id))
 	o.refused(t, proof, "of a deleted account")
 	o.refused(t, challenge, "of a deleted account")
-	again := h.enrol(o.id)
+	again := h.enroll(o.id)
 	again.refused(t, proof, "of the account before")
 	again.refused(t, challenge, "of the account before")
 }
@@ -197,7 +197,7 @@ func TestDeletedAndMadeAgain(t *testing.T) {
 func TestChallengeEdges(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	template := h.enrol("user-42")
+	template := h.enroll("user-42")
 	issued := h.clock()
 	challenge := template.challenge()
 	for _, c := range []struct {
@@ -223,9 +223,9 @@ func TestChallengeEdges(t *testing.T) {
 func TestNobodyWithoutFactors(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	code := h.enrol("another").codes[0].Reveal()
+	code := h.enroll("another").codes[0].Reveal()
 	h.attest("bare")
-	enr, err := h.Owner(h.attest("pending")).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	enr, err := h.Owner(h.attest("pending")).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 	require.NoError(t, err)
 	staged, err := keyOf(enr, 6).Code(totp.Step(h.clock()))
 	require.NoError(t, err)

@@ -109,7 +109,7 @@ func TestOldProofInGrace(t *testing.T) {
 		Grace: posture.Grace{Before: begin, Until: begin.Add(day)},
 	}), f))
 	f.do = func() { f.host = posture.Host{At: h.clock(), Since: begin.Add(-day), EmailVerified: posture.No} }
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	proof := o.fresh()
 	require.NoError(t, h.Require(t.Context(), proof, "act"))
 	h.wait(5*time.Minute + time.Second)

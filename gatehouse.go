@@ -5,7 +5,7 @@
 // [SignIn.Challenge] once it was right, [Service.Answer] for the code, [Service.StepUp] to ask for a
 // code again inside a session. [Service.Challenge] is for hosts that do without Before.
 // [Service.Owner] has what an account's owner changes on a Settings page, beginning with
-// [Owner.BeginEnrolment] and [Owner.ConfirmEnrolment].
+// [Owner.BeginEnrollment] and [Owner.ConfirmEnrollment].
 //
 // Accounts are named by the host's own stable ID, never by what somebody typed: 1 to 255 bytes of
 // UTF-8 without NUL, compared byte for byte.

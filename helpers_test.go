@@ -109,20 +109,20 @@ func (h *house) attest(id string, opts ...gatehouse.Option) gatehouse.Proof {
 }
 
 // keyOf reads a key as an authenticator app would have it.
-func keyOf(enr gatehouse.Enrolment, digits int) totp.Key {
+func keyOf(enr gatehouse.Enrollment, digits int) totp.Key {
 	return totp.Key{Secret: enr.Secret(), Digits: digits}
 }
 
-// enrol pairs an account's first authenticator, and moves the clock to the next step so that a code
+// enroll pairs an account's first authenticator, and moves the clock to the next step so that a code
 // is unused.
-func (h *house) enrol(id string) *owner {
+func (h *house) enroll(id string) *owner {
 	h.t.Helper()
 	ctx := context.Background()
 	face := h.Owner(h.attest(id))
-	enr, err := face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada@acme.test"})
+	enr, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
 	require.NoError(h.t, err)
 	o := &owner{h: h, id: id, key: keyOf(enr, 6), auth: enr.ID, codes: enr.RecoveryCodes}
-	o.proof, err = face.ConfirmEnrolment(ctx, enr.ID, o.code())
+	o.proof, err = face.ConfirmEnrollment(ctx, enr.ID, o.code())
 	require.NoError(h.t, err)
 	h.wait(totp.Period)
 	return o

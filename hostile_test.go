@@ -101,8 +101,8 @@ func attested(o *owner, account string, f gatehouse.FirstFactor, opts ...gatehou
 	return err
 }
 
-func begun(f gatehouse.Owner, e gatehouse.Enrol) error {
-	_, err := f.BeginEnrolment(context.Background(), e)
+func begun(f gatehouse.Owner, e gatehouse.EnrollmentRequest) error {
+	_, err := f.BeginEnrollment(context.Background(), e)
 	return err
 }
 
@@ -188,32 +188,32 @@ var places = func() map[string]place {
 		"Service.Resync/first":         {func(o *owner, s string) error { return o.h.Resync(ctx, o.challenge(), o.auth, s, o.code()) }, denied},
 		"Service.Resync/second":        {func(o *owner, s string) error { return o.h.Resync(ctx, o.challenge(), o.auth, o.code(), s) }, denied},
 
-		"Service.Owner/p": {func(o *owner, s string) error { return begun(forged(o, s), gatehouse.Enrol{Label: "ada"}) }, stepUp},
-		"Owner.BeginEnrolment/label": {func(o *owner, s string) error {
-			return begun(face(o), gatehouse.Enrol{Label: s})
+		"Service.Owner/p": {func(o *owner, s string) error { return begun(forged(o, s), gatehouse.EnrollmentRequest{Label: "ada"}) }, stepUp},
+		"Owner.BeginEnrollment/label": {func(o *owner, s string) error {
+			return begun(face(o), gatehouse.EnrollmentRequest{Label: s})
 		}, nil},
-		"Owner.BeginEnrolment/name": {func(o *owner, s string) error {
-			return begun(face(o), gatehouse.Enrol{Label: "ada", Name: s})
+		"Owner.BeginEnrollment/name": {func(o *owner, s string) error {
+			return begun(face(o), gatehouse.EnrollmentRequest{Label: "ada", Name: s})
 		}, nil},
-		"Owner.BeginEnrolment/replace": {func(o *owner, s string) error {
-			return begun(face(o), gatehouse.Enrol{Label: "ada", Replace: s + "?"})
+		"Owner.BeginEnrollment/replace": {func(o *owner, s string) error {
+			return begun(face(o), gatehouse.EnrollmentRequest{Label: "ada", Replace: s + "?"})
 		}, state},
-		"Owner.ConfirmEnrolment/p": {func(o *owner, s string) error {
-			_, err := forged(o, s).ConfirmEnrolment(ctx, o.auth, o.code())
+		"Owner.ConfirmEnrollment/p": {func(o *owner, s string) error {
+			_, err := forged(o, s).ConfirmEnrollment(ctx, o.auth, o.code())
 			return err
 		}, stepUp},
-		"Owner.ConfirmEnrolment/id": {func(o *owner, s string) error {
-			_, err := face(o).ConfirmEnrolment(ctx, s, o.code())
+		"Owner.ConfirmEnrollment/id": {func(o *owner, s string) error {
+			_, err := face(o).ConfirmEnrollment(ctx, s, o.code())
 			return err
 		}, state},
-		"Owner.ConfirmEnrolment/code": {func(o *owner, s string) error {
+		"Owner.ConfirmEnrollment/code": {func(o *owner, s string) error {
 			st, err := o.h.Status(ctx, o.id)
 			require.NoError(o.h.t, err)
-			_, err = face(o).ConfirmEnrolment(ctx, st.Pending.ID, s)
+			_, err = face(o).ConfirmEnrollment(ctx, st.Pending.ID, s)
 			return err
 		}, denied},
-		"Owner.CancelEnrolment/p":            {func(o *owner, s string) error { return forged(o, s).CancelEnrolment(ctx, o.auth) }, stepUp},
-		"Owner.CancelEnrolment/id":           {func(o *owner, s string) error { return face(o).CancelEnrolment(ctx, s) }, state},
+		"Owner.CancelEnrollment/p":           {func(o *owner, s string) error { return forged(o, s).CancelEnrollment(ctx, o.auth) }, stepUp},
+		"Owner.CancelEnrollment/id":          {func(o *owner, s string) error { return face(o).CancelEnrollment(ctx, s) }, state},
 		"Owner.AcknowledgeRecoveryCodes/p":   {func(o *owner, s string) error { return forged(o, s).AcknowledgeRecoveryCodes(ctx, s) }, stepUp},
 		"Owner.AcknowledgeRecoveryCodes/set": {func(o *owner, s string) error { return face(o).AcknowledgeRecoveryCodes(ctx, s) }, state},
 		"Owner.RegenerateRecoveryCodes/p": {func(o *owner, s string) error {
@@ -293,11 +293,11 @@ var places = func() map[string]place {
 func TestHostileText(t *testing.T) {
 	t.Parallel()
 	h, _ := judgedHouse(t)
-	template := h.enrol("user-42")
+	template := h.enroll("user-42")
 	template.h.attest("tied")
 	template.mint("logs:read")
 	template.proof = template.fresh()
-	require.NoError(t, begun(template.h.Owner(template.proof), gatehouse.Enrol{Label: "ada"}))
+	require.NoError(t, begun(template.h.Owner(template.proof), gatehouse.EnrollmentRequest{Label: "ada"}))
 	for name, p := range places {
 		t.Run(name, func(t *testing.T) {
 			o := template.copy(t)
@@ -399,9 +399,9 @@ func exportedCalls(t *testing.T) (names []string) {
 func TestHostileNumbers(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	h.unchanged(func() {
-		for _, e := range []gatehouse.Enrol{
+		for _, e := range []gatehouse.EnrollmentRequest{
 			{Digits: -6}, {Digits: 5}, {Digits: 7}, {Digits: 10}, {Digits: math.MaxInt}, {Digits: math.MinInt},
 			{Algorithm: totp.SHA512 + 1}, {Algorithm: 255},
 		} {
@@ -489,7 +489,7 @@ func TestIDsNeverAlias(t *testing.T) {
 	}
 	owners := map[string]*owner{}
 	for _, id := range alike {
-		o := h.enrol(id)
+		o := h.enroll(id)
 		require.Nil(t, owners[id])
 		owners[id] = o
 	}

@@ -43,7 +43,7 @@ type ImportAuthenticator struct {
 	// cannot be used again here. Defaults to the present one and the window ahead of it: whatever was accepted so far
 	// is used up, and the owner's next code may have to wait for a minute.
 	LastStep int64
-	// Name is as in Enrol.
+	// Name is as in EnrollmentRequest.
 	Name string
 }
 

@@ -258,10 +258,10 @@ func TestImportWeak(t *testing.T) {
 
 		// It is paired again, in the place of the weak one.
 		face := h.Owner(o.stepUp(o.code()))
-		enr := must(face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada", Replace: must(h.Status(ctx, "u")).Authenticators[0].ID}))
+		enr := must(face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada", Replace: must(h.Status(ctx, "u")).Authenticators[0].ID}))
 		require.False(t, enr.Secret().Weak())
 		o.key = keyOf(enr, 6)
-		_ = must(face.ConfirmEnrolment(ctx, enr.ID, o.code()))
+		_ = must(face.ConfirmEnrollment(ctx, enr.ID, o.code()))
 		require.False(t, must(h.Status(ctx, "u")).Authenticators[0].Weak)
 		finding, _ = must(h.Review(ctx, "u")).Find(posture.AuthenticatorsStrong)
 		require.Equal(t, posture.Pass, finding.State)
@@ -292,7 +292,7 @@ func TestImportCloses(t *testing.T) {
 		_, err := o.signIn(code)
 		require.ErrorIs(t, err, gatehouse.ErrDenied, "the second step has no answer but at the operator's door")
 	}
-	require.ErrorIs(t, begun(h.Owner(h.attest("u")), gatehouse.Enrol{Label: "ada"}), gatehouse.ErrStepUpRequired, "nor does the password pair")
+	require.ErrorIs(t, begun(h.Owner(h.attest("u")), gatehouse.EnrollmentRequest{Label: "ada"}), gatehouse.ErrStepUpRequired, "nor does the password pair")
 
 	// The same again is the same, and makes no other code.
 	h.unchanged(func() {
@@ -305,11 +305,11 @@ func TestImportCloses(t *testing.T) {
 	h.wait(14*24*time.Hour - time.Second)
 	proof := must(h.RedeemOperatorCode(ctx, o.challenge(), r.Code.Reveal()))
 	face := h.Owner(proof)
-	enr, err := face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	enr, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 	require.NoError(t, err)
 	require.Len(t, enr.RecoveryCodes, 10)
 	o.key = keyOf(enr, 6)
-	_ = must(face.ConfirmEnrolment(ctx, enr.ID, o.code()))
+	_ = must(face.ConfirmEnrollment(ctx, enr.ID, o.code()))
 	h.wait(totp.Period)
 	_, err = o.signIn(o.code())
 	require.NoError(t, err)
@@ -405,7 +405,7 @@ func TestImportLibpam(t *testing.T) {
 			v, err := o.signIn(scratch[3])
 			require.NoError(t, err)
 			require.Equal(t, []any{gatehouse.RecoveryCode, 4, ""}, []any{v.Method, v.CodesLeft, v.AuthenticatorID})
-			require.ErrorIs(t, begun(h.Owner(v.Proof), gatehouse.Enrol{Label: "ada"}), gatehouse.ErrStepUpRequired, "it is a recovery code's proof")
+			require.ErrorIs(t, begun(h.Owner(v.Proof), gatehouse.EnrollmentRequest{Label: "ada"}), gatehouse.ErrStepUpRequired, "it is a recovery code's proof")
 			a := h.account("u")
 			require.Equal(t, 4, a.TOTPThrottle.Failures, "it resets no count of TOTP")
 			require.Zero(t, a.RecoveryThrottle, "and is counted in no other")
@@ -439,14 +439,14 @@ func TestImportLibpam(t *testing.T) {
 			// An authenticator of eight digits would make texts of eight digits two things. New codes come first.
 			h.wait(totp.Period)
 			proof := o.stepUp(o.code())
-			require.ErrorIs(t, begun(h.Owner(proof), gatehouse.Enrol{Label: "ada", Digits: 8}), gatehouse.ErrState)
+			require.ErrorIs(t, begun(h.Owner(proof), gatehouse.EnrollmentRequest{Label: "ada", Digits: 8}), gatehouse.ErrState)
 			fresh := must(h.Owner(proof).RegenerateRecoveryCodes(ctx))
 			_, err = o.signIn(scratch[1])
 			require.ErrorIs(t, err, gatehouse.ErrDenied)
 			face := h.Owner(fresh.Proof)
-			enr := must(face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada", Digits: 8}))
+			enr := must(face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada", Digits: 8}))
 			o.key = keyOf(enr, 8)
-			_ = must(face.ConfirmEnrolment(ctx, enr.ID, o.code()))
+			_ = must(face.ConfirmEnrollment(ctx, enr.ID, o.code()))
 			h.wait(totp.Period)
 			v, err = o.signIn(o.code())
 			require.NoError(t, err)
@@ -606,8 +606,8 @@ func TestImportAgain(t *testing.T) {
 			return err
 		},
 		"paired": func(face gatehouse.Owner, h *house) error {
-			enr := must(face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"}))
-			_, err := face.ConfirmEnrolment(ctx, enr.ID, must(keyOf(enr, 6).Code(totp.Step(h.clock()))))
+			enr := must(face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"}))
+			_, err := face.ConfirmEnrollment(ctx, enr.ID, must(keyOf(enr, 6).Code(totp.Step(h.clock()))))
 			return err
 		},
 		"turned off": func(face gatehouse.Owner, _ *house) error {
@@ -631,7 +631,7 @@ func TestImportAgain(t *testing.T) {
 		}
 	}
 	// Nor is anything added to an account that was never imported.
-	h.enrol("v")
+	h.enroll("v")
 	h.refuse("v", third, gatehouse.ErrState, "paired here")
 }
 

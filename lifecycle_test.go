@@ -26,11 +26,11 @@ func (o *owner) second() *owner {
 	ctx := context.Background()
 	o.h.wait(totp.Period)
 	face := o.h.Owner(o.stepUp(o.code()))
-	enr, err := face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada@acme.test", Name: "Second"})
+	enr, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test", Name: "Second"})
 	require.NoError(o.h.t, err)
 	require.Empty(o.h.t, enr.RecoveryCodes, "a set that exists is not replaced silently")
 	other := &owner{h: o.h, id: o.id, key: keyOf(enr, 6), auth: enr.ID, codes: o.codes}
-	other.proof, err = face.ConfirmEnrolment(ctx, enr.ID, other.code())
+	other.proof, err = face.ConfirmEnrollment(ctx, enr.ID, other.code())
 	require.NoError(o.h.t, err)
 	o.h.wait(totp.Period)
 	return other
@@ -39,7 +39,7 @@ func (o *owner) second() *owner {
 func TestRegenerateRecoveryCodes(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("u")
+	o := h.enroll("u")
 	challenge := o.challenge()
 	old := h.Owner(o.stepUp(o.code()))
 	fresh, err := old.RegenerateRecoveryCodes(ctx)
@@ -72,7 +72,7 @@ func TestRegenerateRecoveryCodes(t *testing.T) {
 func TestSuccessorKeepsTheTime(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("u")
+	o := h.enroll("u")
 	p := o.stepUp(o.code())
 	for range 4 {
 		h.wait(time.Minute)
@@ -88,7 +88,7 @@ func TestSuccessorKeepsTheTime(t *testing.T) {
 func TestRenameAndRemove(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("u")
+	o := h.enroll("u")
 	_, err := h.Owner(o.stepUp(o.code())).RemoveAuthenticator(ctx, o.auth)
 	require.ErrorIs(t, err, gatehouse.ErrState, "the last one")
 
@@ -118,10 +118,10 @@ func TestRenameAndRemove(t *testing.T) {
 func TestDisableTwoFactor(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("u")
+	o := h.enroll("u")
 	h.wait(totp.Period)
 	proof := o.stepUp(o.code())
-	pending, err := h.Owner(proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x"})
+	pending, err := h.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
 	require.NoError(t, err)
 	challenge := o.challenge()
 	next, err := h.Owner(proof).DisableTwoFactor(ctx)
@@ -140,11 +140,11 @@ func TestDisableTwoFactor(t *testing.T) {
 		_, err = h.StepUp(ctx, "u", code)
 		require.ErrorIs(t, err, gatehouse.ErrDenied, "an account without a second factor never verifies")
 	}
-	_, err = h.Owner(next).ConfirmEnrolment(ctx, pending.ID, "000000")
-	require.ErrorIs(t, err, gatehouse.ErrState, "the pending enrolment ended")
+	_, err = h.Owner(next).ConfirmEnrollment(ctx, pending.ID, "000000")
+	require.ErrorIs(t, err, gatehouse.ErrState, "the pending enrollment ended")
 	_, err = h.Owner(next).DisableTwoFactor(ctx)
 	require.ErrorIs(t, err, gatehouse.ErrState)
-	enr, err := h.Owner(next).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x"})
+	enr, err := h.Owner(next).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
 	require.NoError(t, err)
 	require.Len(t, enr.RecoveryCodes, recovery.Count)
 }
@@ -165,7 +165,7 @@ func (o *owner) lock() {
 func TestUnlock(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("u")
+	o := h.enroll("u")
 	same := o.stepUp(o.code())
 	h.wait(totp.Period)
 	o.lock()
@@ -203,7 +203,7 @@ func TestUnlock(t *testing.T) {
 func TestResync(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("u")
+	o := h.enroll("u")
 	h.wait(time.Hour)
 	challenge := o.challenge()
 	require.ErrorIs(t, h.Resync(ctx, challenge, o.auth, o.code(-10), o.wrong()), gatehouse.ErrDenied)
@@ -233,7 +233,7 @@ func TestResync(t *testing.T) {
 func TestResetAndTheWayBack(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("u")
+	o := h.enroll("u")
 	before, challenge := o.stepUp(o.code()), o.challenge()
 	op := h.Operator("support-7").Because("showed a passport")
 
@@ -265,13 +265,13 @@ func TestResetAndTheWayBack(t *testing.T) {
 	_, err = h.Answer(ctx, challenge, code.Reveal())
 	require.ErrorIs(t, err, gatehouse.ErrDenied)
 	for _, p := range []gatehouse.Proof{before, h.attest("u")} {
-		_, err = h.Owner(p).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x"})
+		_, err = h.Owner(p).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
 		require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
 		_, err = h.Owner(p).DisableTwoFactor(ctx)
 		require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
 	}
 
-	// Only the last operator code does, once, and only for an enrolment.
+	// Only the last operator code does, once, and only for an enrollment.
 	for _, text := range []string{first.Reveal(), o.codes[1].Reveal(), "123456", "", "x"} {
 		_, err = h.RedeemOperatorCode(ctx, o.challenge(), text)
 		require.ErrorIs(t, err, gatehouse.ErrDenied, text)
@@ -283,14 +283,14 @@ func TestResetAndTheWayBack(t *testing.T) {
 	face := h.Owner(proof)
 	_, err = face.DisableTwoFactor(ctx)
 	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
-	enr, err := face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "x"})
+	enr, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
 	require.NoError(t, err)
 	require.Len(t, enr.RecoveryCodes, recovery.Count)
 	anew := &owner{h: h, id: "u", key: keyOf(enr, 6), auth: enr.ID, codes: enr.RecoveryCodes}
-	successor, err := face.ConfirmEnrolment(ctx, enr.ID, anew.code())
+	successor, err := face.ConfirmEnrollment(ctx, enr.ID, anew.code())
 	require.NoError(t, err)
-	_, err = h.Owner(successor).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x"})
-	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "one enrolment, nothing else")
+	_, err = h.Owner(successor).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
+	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "one enrollment, nothing else")
 
 	h.wait(totp.Period)
 	_, err = anew.signIn(anew.code())
@@ -311,7 +311,7 @@ func TestResetAndTheWayBack(t *testing.T) {
 func TestResetIsNotLockedOut(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("u")
+	o := h.enroll("u")
 	o.lock()
 	code, err := h.Operator("op").Reset(ctx, "u")
 	require.NoError(t, err)
@@ -321,10 +321,10 @@ func TestResetIsNotLockedOut(t *testing.T) {
 	}
 	proof, err := h.RedeemOperatorCode(ctx, o.challenge(), code.Reveal())
 	require.NoError(t, err)
-	enr, err := h.Owner(proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x"})
+	enr, err := h.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
 	require.NoError(t, err)
 	anew := &owner{h: h, id: "u", key: keyOf(enr, 6)}
-	_, err = h.Owner(proof).ConfirmEnrolment(ctx, enr.ID, anew.code())
+	_, err = h.Owner(proof).ConfirmEnrollment(ctx, enr.ID, anew.code())
 	require.NoError(t, err)
 	h.wait(totp.Period)
 	_, err = anew.signIn(anew.code())
@@ -334,7 +334,7 @@ func TestResetIsNotLockedOut(t *testing.T) {
 func TestSuspend(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("u")
+	o := h.enroll("u")
 	proof, challenge := o.stepUp(o.code()), o.challenge()
 	h.wait(totp.Period)
 	op := h.Operator("op").Because("paid with a stolen card")
@@ -369,9 +369,9 @@ func TestSuspend(t *testing.T) {
 func TestPasswordChanged(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("u")
+	o := h.enroll("u")
 	proof, challenge := o.stepUp(o.code()), o.challenge()
-	enr, err := h.Owner(proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x"})
+	enr, err := h.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
 	require.NoError(t, err)
 	h.wait(totp.Period)
 	tokens := func() int64 {
@@ -388,7 +388,7 @@ func TestPasswordChanged(t *testing.T) {
 	_, err = h.Owner(proof).RegenerateRecoveryCodes(ctx)
 	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
 	fresh := o.stepUp(o.code())
-	_, err = h.Owner(fresh).ConfirmEnrolment(ctx, enr.ID, "123456")
+	_, err = h.Owner(fresh).ConfirmEnrollment(ctx, enr.ID, "123456")
 	require.ErrorIs(t, err, gatehouse.ErrState)
 
 	require.NoError(t, h.Operator("system").PasswordChanged(ctx, "u", gatehouse.RevokeTokens))
@@ -402,7 +402,7 @@ func TestPasswordChanged(t *testing.T) {
 func TestDeleteAccount(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("u")
+	o := h.enroll("u")
 	proof, challenge := o.stepUp(o.code()), o.challenge()
 	h.wait(totp.Period)
 	require.NoError(t, h.Operator("op").DeleteAccount(ctx, "u"))
@@ -411,7 +411,7 @@ func TestDeleteAccount(t *testing.T) {
 	require.ErrorIs(t, err, gatehouse.ErrDenied)
 
 	// Whoever has the ID afterwards is somebody else.
-	again := h.enrol("u")
+	again := h.enroll("u")
 	_, err = h.Owner(proof).RegenerateRecoveryCodes(ctx)
 	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
 	_, err = h.Answer(ctx, challenge, again.code())
@@ -421,7 +421,7 @@ func TestDeleteAccount(t *testing.T) {
 func TestOperatorBadInput(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("u")
+	o := h.enroll("u")
 	before, err := h.store.LoadAccount(ctx, "u")
 	require.NoError(t, err)
 	long := string(make([]byte, 1<<20))

@@ -95,9 +95,9 @@ func TestLostReplyAndAnotherSave(t *testing.T) {
 			return func() error { _, err := o.h.StepUp(ctx, o.id, o.codes[3].Reveal()); return err }
 		}, false},
 		"confirm": {"account", func(o *owner) func() error {
-			enr, key := o.h.begin(o.stepUp(o.code()), gatehouse.Enrol{Name: "Second"})
+			enr, key := o.h.begin(o.stepUp(o.code()), gatehouse.EnrollmentRequest{Name: "Second"})
 			face, code := o.h.Owner(o.proof), o.h.codeOf(key, 0)
-			return func() error { _, err := face.ConfirmEnrolment(ctx, enr.ID, code); return err }
+			return func() error { _, err := face.ConfirmEnrollment(ctx, enr.ID, code); return err }
 		}, false},
 		"regenerate": {"account", func(o *owner) func() error {
 			face := o.h.Owner(o.stepUp(o.code()))
@@ -153,7 +153,7 @@ func TestLostReplyAndAnotherSave(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %d others", name, others), func(t *testing.T) {
 				store := &lossy{Store: memory.New()}
 				h := houseOn(t, store, withTokens(t))
-				do := c.run(h.enrol("user-42"))
+				do := c.run(h.enroll("user-42"))
 				store.lose, store.others = c.lose, others
 				err := do()
 				require.Empty(t, store.lose, "a reply was lost")

@@ -47,7 +47,7 @@ func always(step func(core.Account, core.Env) core.Account) func(core.Account, c
 // are. It removes all authenticators and recovery codes, ends challenges and proofs, revokes tokens,
 // and returns one code that works once within 24 hours. Hand it to the owner on a channel that the
 // account's password does not open. The second step stays needed: only RedeemOperatorCode with this
-// code, after the first factor, leads to a new enrolment. ErrState says that the account has no
+// code, after the first factor, leads to a new enrollment. ErrState says that the account has no
 // second factor. Resetting again makes a new code and ends the one before.
 func (o Operator) Reset(ctx context.Context, account string) (recovery.Code, error) {
 	var code recovery.Code
@@ -108,7 +108,7 @@ const (
 )
 
 // PasswordChanged is to be called whenever the host has set another password (or first factor), by
-// whatever way. It ends challenges, proofs and pending enrolments that the old one had led to.
+// whatever way. It ends challenges, proofs and pending enrollments that the old one had led to.
 func (o Operator) PasswordChanged(ctx context.Context, account string, tokens TokenChoice) error {
 	if tokens != KeepTokens && tokens != RevokeTokens {
 		return fmt.Errorf("%w: whether to keep or revoke tokens is to be chosen", ErrInvalid)

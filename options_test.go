@@ -30,7 +30,7 @@ func TestEveryOptionIsUsedOrRefused(t *testing.T) {
 		require.NoError(t, err)
 		gates, err := posture.NewPolicy(model, posture.Gate{Action: "act", Controls: []string{posture.SecondFactor}})
 		require.NoError(t, err)
-		return newHouse(t, withTokens(t), func(c *gatehouse.Config) { c.Posture = gates }).enrol("user-42")
+		return newHouse(t, withTokens(t), func(c *gatehouse.Config) { c.Posture = gates }).enroll("user-42")
 	}
 	type method struct {
 		uses    []string
@@ -129,7 +129,7 @@ func TestEveryOptionIsUsedOrRefused(t *testing.T) {
 
 // Row F9: every method of an Owner refuses the option that proofs have no use for.
 func TestOwnerRefusesOptions(t *testing.T) {
-	o := newHouse(t, withTokens(t)).enrol("user-42")
+	o := newHouse(t, withTokens(t)).enroll("user-42")
 	o.h.wait(totp.Period)
 	owner := reflect.ValueOf(o.h.Owner(o.fresh(), gatehouse.From(netip.MustParseAddr("203.0.113.9"))))
 	for i := range owner.NumMethod() {

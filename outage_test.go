@@ -24,7 +24,7 @@ func onFaulty(t *testing.T, edit ...func(*gatehouse.Config)) (*owner, *faulty) {
 	store := &faulty{Store: memory.New()}
 	h := houseOn(t, store, edit...)
 	h.store = store.Store
-	return h.enrol("user-42"), store
+	return h.enroll("user-42"), store
 }
 
 // TestConflictsWithoutEnd has a store that never takes a save, or never a load: a bounded number of
@@ -118,14 +118,14 @@ func TestCallerHangsUp(t *testing.T) {
 	}
 	require.Equal(t, 9, h.account(o.id).Recovery.Left())
 
-	// The tries of an enrolment count as well.
+	// The tries of an enrollment count as well.
 	v, err := h.StepUp(context.Background(), o.id, o.code())
 	require.NoError(t, err)
-	enr, err := h.Owner(v.Proof).BeginEnrolment(context.Background(), gatehouse.Enrol{Label: "ada"})
+	enr, err := h.Owner(v.Proof).BeginEnrollment(context.Background(), gatehouse.EnrollmentRequest{Label: "ada"})
 	require.NoError(t, err)
 	for n := range 3 {
 		require.ErrorIs(t, try(func(ctx context.Context) error {
-			_, err := h.Owner(v.Proof).ConfirmEnrolment(ctx, enr.ID, o.wrong())
+			_, err := h.Owner(v.Proof).ConfirmEnrollment(ctx, enr.ID, o.wrong())
 			return err
 		}), gatehouse.ErrDenied)
 		require.Equal(t, n+1, h.account(o.id).Pending.Tries)
@@ -152,7 +152,7 @@ func TestSaveThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &hanging{Store: memory.New()}
 		h := houseOn(t, store)
-		o := h.enrol("user-42")
+		o := h.enroll("user-42")
 		ctx, cancel := context.WithCancel(t.Context())
 		store.begun = cancel
 		began := time.Now()
@@ -185,7 +185,7 @@ func TestKeysThatFail(t *testing.T) {
 	ctx := context.Background()
 	seen := new(spy)
 	h := newHouse(t, spied(seen))
-	o, other := h.enrol("user-42"), h.enrol("user-43")
+	o, other := h.enroll("user-42"), h.enroll("user-43")
 	theirs := other.key.Secret.Reveal()
 	answers := func(plain string, err error) func(context.Context, []byte, keyring.Binding) ([]byte, error) {
 		return func(context.Context, []byte, keyring.Binding) ([]byte, error) { return []byte(plain), err }
@@ -228,8 +228,8 @@ func TestKeysThatFail(t *testing.T) {
 		seen.seal = seal
 		h.unchanged(func() {
 			err := calm(func() error {
-				enr, err := h.Owner(v.Proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
-				require.Equal(t, gatehouse.Enrolment{}, enr)
+				enr, err := h.Owner(v.Proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
+				require.Equal(t, gatehouse.Enrollment{}, enr)
 				return err
 			})
 			require.Error(t, err, name)
@@ -240,10 +240,10 @@ func TestKeysThatFail(t *testing.T) {
 	// does not know of it.
 	garbage := append([]byte{1, 1}, "kxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"...)
 	seen.seal = answers(string(garbage), nil)
-	enr, err := h.Owner(v.Proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	enr, err := h.Owner(v.Proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 	require.NoError(t, err)
 	h.unchanged(func() {
-		_, err = h.Owner(v.Proof).ConfirmEnrolment(ctx, enr.ID, o.code())
+		_, err = h.Owner(v.Proof).ConfirmEnrollment(ctx, enr.ID, o.code())
 		require.ErrorIs(t, err, keyring.ErrUnknownKey)
 	})
 	h.wait(30 * time.Second)
@@ -255,7 +255,7 @@ func TestKeysThatFail(t *testing.T) {
 func TestLockEndsMidway(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	o.fails(6)
 	o.untag()
 	right := o.code()
@@ -303,7 +303,7 @@ func TestCodesReplacedMeanwhile(t *testing.T) {
 func TestStoreThatFolds(t *testing.T) {
 	ctx := context.Background()
 	h := houseOn(t, foldingStore{memory.New()})
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	h.unchanged(func() {
 		for _, err := range []error{
 			func() error { _, err := h.Challenge(ctx, "User-42"); return err }(),

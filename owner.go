@@ -110,7 +110,7 @@ func (o Owner) RenameAuthenticator(ctx context.Context, id, name string) error {
 
 // RemoveAuthenticator removes one authenticator of several, and returns the proof that succeeds the
 // Owner's. The last one is ErrState: DisableTwoFactor removes it with all that hangs on it, and a
-// BeginEnrolment with Replace exchanges it. It needs a proof of the last 5 minutes, by a code of an
+// BeginEnrollment with Replace exchanges it. It needs a proof of the last 5 minutes, by a code of an
 // authenticator.
 func (o Owner) RemoveAuthenticator(ctx context.Context, id string) (Proof, error) {
 	return o.succeed(ctx, func(a core.Account, p core.Presented, env core.Env) (core.Account, core.Proof, error) {
@@ -118,7 +118,7 @@ func (o Owner) RemoveAuthenticator(ctx context.Context, id string) (Proof, error
 	})
 }
 
-// DisableTwoFactor removes all authenticators, the recovery codes and a pending enrolment, and returns
+// DisableTwoFactor removes all authenticators, the recovery codes and a pending enrollment, and returns
 // the proof that succeeds the Owner's. From then on the first factor alone signs in, and tokens that need
 // a second one are denied until there is one again. It needs a proof of the last 5 minutes, by a code of
 // an authenticator.

@@ -154,7 +154,7 @@ type Proven struct {
 }
 
 // CheckProof returns what a proof says, if it is good and at most maxAge old; 0, and more than a day, is a
-// day. It shows who is there and how they have authenticated, and authorises nothing: each method that
+// day. It shows who is there and how they have authenticated, and authorizes nothing: each method that
 // takes a proof checks it by itself. ErrStepUpRequired says that it is not good, or no longer enough.
 func (s *Service) CheckProof(ctx context.Context, p Proof, maxAge time.Duration, opts ...Option) (Proven, error) {
 	if maxAge < 0 {
@@ -185,15 +185,15 @@ func (s *Service) CheckProof(ctx context.Context, p Proof, maxAge time.Duration,
 
 // Allowed is what an owner's proof is enough for. The zero Allowed is nothing.
 type Allowed struct {
-	Enrol   bool // BeginEnrolment without Replace
-	Replace bool // BeginEnrolment with it, RegenerateRecoveryCodes
+	Enroll  bool // BeginEnrollment without Replace
+	Replace bool // BeginEnrollment with it, RegenerateRecoveryCodes
 	Factors bool // RemoveAuthenticator, DisableTwoFactor
 	Revoke  bool // RevokeToken, RevokeAllTokens
 	Tokens  bool // MintToken, RotateToken, RenewToken
 }
 
 // Allowed returns what the proof is enough for now, so that a page can ask for a code before it shows a form,
-// and not after. A proof that is not good is enough for nothing, which is no error. It authorises nothing: each
+// and not after. A proof that is not good is enough for nothing, which is no error. It authorizes nothing: each
 // method checks the proof by itself.
 func (o Owner) Allowed(ctx context.Context) (Allowed, error) {
 	p, err := o.present(ctx)

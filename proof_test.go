@@ -16,19 +16,19 @@ import (
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
-// scene is an owner with two authenticators and an enrolment that is pending.
+// scene is an owner with two authenticators and an enrollment that is pending.
 type scene struct {
 	*owner
 	two     *owner
-	pending gatehouse.Enrolment
+	pending gatehouse.Enrollment
 	key     totp.Key // of pending
 }
 
-// newScene stages an enrolment beside the two, or in the place of the second.
+// newScene stages an enrollment beside the two, or in the place of the second.
 func newScene(t *testing.T, replacing bool) *scene {
-	o := newHouse(t).enrol("user-42")
+	o := newHouse(t).enroll("user-42")
 	s := &scene{owner: o, two: o.second()}
-	e := gatehouse.Enrol{Name: "Third"}
+	e := gatehouse.EnrollmentRequest{Name: "Third"}
 	if replacing {
 		e.Replace = s.two.auth
 	}
@@ -63,14 +63,14 @@ const (
 var actions = func() map[string]action {
 	ctx := context.Background()
 	confirm := func(s *scene, f gatehouse.Owner) error {
-		_, err := f.ConfirmEnrolment(ctx, s.pending.ID, s.h.codeOf(s.key, 0))
+		_, err := f.ConfirmEnrollment(ctx, s.pending.ID, s.h.codeOf(s.key, 0))
 		return err
 	}
-	cancel := func(s *scene, f gatehouse.Owner) error { return f.CancelEnrolment(ctx, s.pending.ID) }
+	cancel := func(s *scene, f gatehouse.Owner) error { return f.CancelEnrollment(ctx, s.pending.ID) }
 	return map[string]action{
-		"begin": {func(s *scene, f gatehouse.Owner) error { return begun(f, gatehouse.Enrol{Label: "ada"}) }, factorAge, false, false},
+		"begin": {func(s *scene, f gatehouse.Owner) error { return begun(f, gatehouse.EnrollmentRequest{Label: "ada"}) }, factorAge, false, false},
 		"begin to replace": {func(s *scene, f gatehouse.Owner) error {
-			return begun(f, gatehouse.Enrol{Label: "ada", Replace: s.auth})
+			return begun(f, gatehouse.EnrollmentRequest{Label: "ada", Replace: s.auth})
 		}, factorAge, false, true},
 		"confirm":               {confirm, tokenAge, false, false},
 		"confirm a replacement": {confirm, tokenAge, true, true},
@@ -152,10 +152,10 @@ func TestSessionOfAProof(t *testing.T) {
 	}
 	refused(proof)
 	face := h.Owner(proof, in("session-1")...)
-	enr, err := face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	enr, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 	require.NoError(t, err)
 	key := keyOf(enr, 6)
-	successor, err := face.ConfirmEnrolment(ctx, enr.ID, h.codeOf(key, 0))
+	successor, err := face.ConfirmEnrollment(ctx, enr.ID, h.codeOf(key, 0))
 	require.NoError(t, err)
 	refused(successor)
 	h.wait(totp.Period)
@@ -183,20 +183,20 @@ func TestSuccessor(t *testing.T) {
 	h := newHouse(t)
 	attested := h.attest("user-42")
 	h.wait(4 * time.Minute)
-	enr, key := h.begin(attested, gatehouse.Enrol{})
-	successor, err := h.Owner(attested).ConfirmEnrolment(ctx, enr.ID, h.codeOf(key, 0))
+	enr, key := h.begin(attested, gatehouse.EnrollmentRequest{})
+	successor, err := h.Owner(attested).ConfirmEnrollment(ctx, enr.ID, h.codeOf(key, 0))
 	require.NoError(t, err)
 	for _, err := range takesProofs(h, attested, &owner{h: h, id: "user-42", key: key, auth: enr.ID}) {
 		require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "the first factor's ended with the change")
 	}
 	// Two factors were shown, but the first of them four minutes ago.
-	_, err = h.Owner(successor).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	_, err = h.Owner(successor).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 	require.NoError(t, err, "a proof of both factors")
 	h.set(begin.Add(5 * time.Minute))
-	_, err = h.Owner(successor).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	_, err = h.Owner(successor).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 	require.NoError(t, err)
 	h.set(begin.Add(5*time.Minute + time.Second))
-	_, err = h.Owner(successor).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	_, err = h.Owner(successor).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "a successor does not live longer")
 	h.set(begin.Add(15 * time.Minute))
 	require.NoError(t, h.Owner(successor).AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID))
@@ -206,11 +206,11 @@ func TestSuccessor(t *testing.T) {
 	// What a recovery code has replaced gives a recovery code's proof.
 	v, err := h.StepUp(ctx, "user-42", enr.RecoveryCodes[0].Reveal())
 	require.NoError(t, err)
-	next, nextKey := h.begin(v.Proof, gatehouse.Enrol{Replace: enr.ID})
-	successor, err = h.Owner(v.Proof).ConfirmEnrolment(ctx, next.ID, h.codeOf(nextKey, 0))
+	next, nextKey := h.begin(v.Proof, gatehouse.EnrollmentRequest{Replace: enr.ID})
+	successor, err = h.Owner(v.Proof).ConfirmEnrollment(ctx, next.ID, h.codeOf(nextKey, 0))
 	require.NoError(t, err)
 	h.unchanged(func() {
-		_, err = h.Owner(successor).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+		_, err = h.Owner(successor).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 		require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
 		_, err = h.Owner(successor).DisableTwoFactor(ctx)
 		require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
@@ -223,8 +223,8 @@ func TestAcknowledgeNamesTheSet(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
 	proof := h.attest("user-42")
-	old, _ := h.begin(proof, gatehouse.Enrol{})
-	enr, key := h.begin(proof, gatehouse.Enrol{})
+	old, _ := h.begin(proof, gatehouse.EnrollmentRequest{})
+	enr, key := h.begin(proof, gatehouse.EnrollmentRequest{})
 	face := h.Owner(proof)
 	require.ErrorIs(t, face.AcknowledgeRecoveryCodes(ctx, old.RecoverySetID), gatehouse.ErrState, "a page that still shows an older set")
 	require.True(t, must(h.Status(ctx, "user-42")).Pending.RecoveryCodes.Acknowledged.IsZero())
@@ -235,7 +235,7 @@ func TestAcknowledgeNamesTheSet(t *testing.T) {
 	h.unchanged(func() {
 		require.NoError(t, face.AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID), "again, with the first time kept")
 	})
-	p, err := face.ConfirmEnrolment(ctx, enr.ID, h.codeOf(key, 0))
+	p, err := face.ConfirmEnrollment(ctx, enr.ID, h.codeOf(key, 0))
 	require.NoError(t, err)
 	set := must(h.Status(ctx, "user-42")).RecoveryCodes
 	require.Equal(t, gatehouse.RecoverySet{ID: enr.RecoverySetID, Total: 10, Left: 10, Created: begin, Acknowledged: at}, set)
@@ -252,7 +252,7 @@ func TestAttestOfAProtectedAccount(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
 	before := h.attest("user-42") // while there was no second factor
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	for _, p := range []gatehouse.Proof{before, h.attest(o.id)} {
 		h.unchanged(func() {
 			for i, err := range takesProofs(h, p, o) {
@@ -279,14 +279,14 @@ func TestAllowed(t *testing.T) {
 		"forged":   func(*house) (gatehouse.Proof, []gatehouse.Option) { return gatehouse.ProofFromString("x"), nil },
 		"attested": func(h *house) (gatehouse.Proof, []gatehouse.Option) { return h.attest("user-42"), nil },
 		"attested too late": func(h *house) (gatehouse.Proof, []gatehouse.Option) {
-			h.enrol("user-42")
+			h.enroll("user-42")
 			return h.attest("user-42"), nil
 		},
 		"second factor": func(h *house) (gatehouse.Proof, []gatehouse.Option) {
-			return h.enrol("user-42").proof, nil
+			return h.enroll("user-42").proof, nil
 		},
 		"recovery code": func(h *house) (gatehouse.Proof, []gatehouse.Option) {
-			v, err := h.StepUp(ctx, "user-42", h.enrol("user-42").codes[0].Reveal())
+			v, err := h.StepUp(ctx, "user-42", h.enroll("user-42").codes[0].Reveal())
 			require.NoError(h.t, err)
 			return v.Proof, nil
 		},
@@ -294,14 +294,14 @@ func TestAllowed(t *testing.T) {
 			return h.attest("user-42", gatehouse.InSession("one")), []gatehouse.Option{gatehouse.InSession("two")}
 		},
 		"suspended": func(h *house) (gatehouse.Proof, []gatehouse.Option) {
-			o := h.enrol("user-42")
+			o := h.enroll("user-42")
 			require.NoError(h.t, h.Operator("op").Because("x").Suspend(ctx, "user-42"))
 			return o.proof, nil
 		},
 	}
 	enough := map[string]func(o gatehouse.Owner) error{
-		"Enrol": func(o gatehouse.Owner) error {
-			_, err := o.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+		"Enroll": func(o gatehouse.Owner) error {
+			_, err := o.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 			return err
 		},
 		"Replace": func(o gatehouse.Owner) error {
@@ -345,7 +345,7 @@ func TestAllowed(t *testing.T) {
 
 	store := gatehousetest.NewStore(memory.New())
 	h := houseOn(t, store)
-	p := h.enrol("user-42").proof
+	p := h.enroll("user-42").proof
 	store.Inject(gatehousetest.On("LoadAccount", gatehousetest.Fail))
 	_, err := h.Owner(p).Allowed(ctx)
 	require.Error(t, err)
@@ -356,7 +356,7 @@ func TestAllowed(t *testing.T) {
 func TestOfAccount(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t, withTokens(t))
-	ada := h.enrol("ada")
+	ada := h.enroll("ada")
 	minted, err := h.Owner(ada.proof).MintToken(ctx, tokens.Request{Name: "x", Scopes: tokens.Scopes{"projects:read"}})
 	require.NoError(t, err)
 	for _, as := range []string{"eve", "ada"} {

@@ -41,7 +41,7 @@ func TestOneCodeOneWinner(t *testing.T) {
 					if processes == 2 {
 						houses[1] = h.twin()
 					}
-					o := h.enrol("user-42")
+					o := h.enroll("user-42")
 					code := o.code()
 					if kind == gatehouse.RecoveryCode {
 						code = o.codes[4].Reveal()
@@ -89,7 +89,7 @@ func TestWrongGuessesAtOnce(t *testing.T) {
 			if processes == 2 {
 				houses[1] = h.twin()
 			}
-			o := h.enrol("user-42")
+			o := h.enroll("user-42")
 			challenge, wrong, right := o.challenge(), o.wrong(), o.code()
 			seen.opens.Store(0)
 
@@ -135,7 +135,7 @@ func TestWrongGuessesAtOnce(t *testing.T) {
 			if processes == 2 {
 				houses[1] = h.twin()
 			}
-			o := h.enrol("user-42")
+			o := h.enroll("user-42")
 			o.untag()
 			wrong := o.wrongRecovery(true)
 
@@ -167,8 +167,8 @@ func TestWrongGuessesAtOnce(t *testing.T) {
 	}
 }
 
-// TestBeginAndConfirmAtOnce has one enrolment that is confirmed while others begin. Whichever comes
-// first, the account has either that very enrolment with its codes, or none.
+// TestBeginAndConfirmAtOnce has one enrollment that is confirmed while others begin. Whichever comes
+// first, the account has either that very enrollment with its codes, or none.
 func TestBeginAndConfirmAtOnce(t *testing.T) {
 	t.Parallel()
 	const n = 50
@@ -179,12 +179,12 @@ func TestBeginAndConfirmAtOnce(t *testing.T) {
 	for round := range 4 {
 		id := fmt.Sprint("user-", round)
 		proof := h.attest(id)
-		enr, err := h.Owner(proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+		enr, err := h.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 		require.NoError(t, err)
 		code, err := keyOf(enr, 6).Code(totp.Step(h.clock()))
 		require.NoError(t, err)
 
-		// In every other round the confirmations wait, so that both ends are seen: making an enrolment
+		// In every other round the confirmations wait, so that both ends are seen: making an enrollment
 		// takes longer than confirming one.
 		began, first := make(chan struct{}), sync.Once{}
 		if round%2 == 0 {
@@ -194,12 +194,12 @@ func TestBeginAndConfirmAtOnce(t *testing.T) {
 		errs := atOnce(n, func(i int) error {
 			owner := []*house{h, two}[i%2].Owner(proof)
 			if i%(4*round+2) == 0 {
-				_, err := owner.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+				_, err := owner.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 				first.Do(func() { close(began) })
 				return err
 			}
 			<-began
-			_, err := owner.ConfirmEnrolment(ctx, enr.ID, code)
+			_, err := owner.ConfirmEnrollment(ctx, enr.ID, code)
 			confirmed[i] = err == nil
 			return err
 		})
@@ -240,14 +240,14 @@ func TestConfirmAtOnce(t *testing.T) {
 	h := newHouse(t)
 	two := h.twin()
 	proof := h.attest("user-42")
-	enr, err := h.Owner(proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	enr, err := h.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 	require.NoError(t, err)
 
 	proofs := make([]gatehouse.Proof, 60)
 	errs := atOnce(len(proofs), func(i int) (err error) {
 		code, err := keyOf(enr, 6).Code(totp.Step(h.clock()) + int64(i%3) - 1)
 		if err == nil {
-			proofs[i], err = []*house{h, two}[i%2].Owner(proof).ConfirmEnrolment(ctx, enr.ID, code)
+			proofs[i], err = []*house{h, two}[i%2].Owner(proof).ConfirmEnrollment(ctx, enr.ID, code)
 		}
 		return err
 	})

@@ -50,11 +50,11 @@ func TestReseal(t *testing.T) {
 	h := newHouse(t)
 	var owners []*owner
 	for i := range 5 {
-		owners = append(owners, h.enrol(fmt.Sprint("u", i)))
+		owners = append(owners, h.enroll(fmt.Sprint("u", i)))
 	}
 	h.attest("bare")
 	pending := owners[4]
-	enr, err := h.Owner(pending.stepUp(pending.code())).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x"})
+	enr, err := h.Owner(pending.stepUp(pending.code())).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
 	require.NoError(t, err)
 
 	svc, fresh := h.rotated(h.store)
@@ -77,7 +77,7 @@ func TestReseal(t *testing.T) {
 		v, err := only.StepUp(ctx, o.id, o.code())
 		require.NoError(t, err)
 		if o == pending {
-			_, err = only.Owner(v.Proof).ConfirmEnrolment(ctx, enr.ID, (&owner{h: h, key: keyOf(enr, 6)}).code())
+			_, err = only.Owner(v.Proof).ConfirmEnrollment(ctx, enr.ID, (&owner{h: h, key: keyOf(enr, 6)}).code())
 			require.NoError(t, err)
 		}
 	}
@@ -92,7 +92,7 @@ func TestResealInterrupted(t *testing.T) {
 			h := houseOn(t, store)
 			var owners []*owner
 			for i := range 3 {
-				owners = append(owners, h.enrol(fmt.Sprint("u", i)))
+				owners = append(owners, h.enroll(fmt.Sprint("u", i)))
 			}
 			svc, fresh := h.rotated(store)
 			calls := 0
@@ -127,7 +127,7 @@ func TestResealPassesOverWhatDoesNotOpen(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
 	for i := range 3 {
-		h.enrol(fmt.Sprint("u", i))
+		h.enroll(fmt.Sprint("u", i))
 	}
 	rec, err := h.store.LoadAccount(ctx, "u0")
 	require.NoError(t, err)
@@ -150,7 +150,7 @@ func TestResealBesideSignIns(t *testing.T) {
 	h := newHouse(t)
 	var owners []*owner
 	for i := range 20 {
-		owners = append(owners, h.enrol(fmt.Sprint("u", i)))
+		owners = append(owners, h.enroll(fmt.Sprint("u", i)))
 	}
 	h.wait(totp.Period)
 	svc, fresh := h.rotated(h.store)
@@ -187,7 +187,7 @@ func must[T any](v T, err error) T {
 func TestResealStopsWithItsContext(t *testing.T) {
 	h := newHouse(t)
 	for i := range 4 {
-		h.enrol(fmt.Sprint("u", i))
+		h.enroll(fmt.Sprint("u", i))
 	}
 	svc, _ := h.rotated(h.store)
 	ctx, cancel := context.WithCancel(context.Background())

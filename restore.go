@@ -27,7 +27,7 @@ type Restored struct {
 }
 
 // AfterRestore is for a store that was put back to an earlier state, as from a backup: what was used
-// up since then is fresh in it again. For every account it ends challenges, proofs, pending enrolments
+// up since then is fresh in it again. For every account it ends challenges, proofs, pending enrollments
 // and operators' codes, uses up the steps of authenticators up to now, and voids recovery codes. The
 // second step stays needed. Run it before the service starts again: what was accepted in between is
 // accepted twice.

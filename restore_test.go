@@ -53,12 +53,12 @@ func TestAfterRestore(t *testing.T) {
 	ctx := context.Background()
 	var told recorder
 	h, _ := judgedHouse(t, observed(&told))
-	o := h.enrol("u")
+	o := h.enroll("u")
 	bare := h.attest("bare")
-	reset := h.enrol("reset")
+	reset := h.enroll("reset")
 	operatorCode, err := h.Operator("op-1").Reset(ctx, reset.id)
 	require.NoError(t, err)
-	pending, key := h.begin(o.proof, gatehouse.Enrol{Name: "Second"})
+	pending, key := h.begin(o.proof, gatehouse.EnrollmentRequest{Name: "Second"})
 	b := h.backup()
 
 	// What is used up now is fresh again in the backup.
@@ -74,7 +74,7 @@ func TestAfterRestore(t *testing.T) {
 		errs = append(errs, err)
 		_, err = h.Answer(ctx, challenge, o.codes[1].Reveal())
 		errs = append(errs, err)
-		_, err = h.Owner(o.proof).ConfirmEnrolment(ctx, pending.ID, h.codeOf(key, 0))
+		_, err = h.Owner(o.proof).ConfirmEnrollment(ctx, pending.ID, h.codeOf(key, 0))
 		return append(errs, err)
 	}
 	require.Equal(t, make([]error, 6), use())
@@ -86,7 +86,7 @@ func TestAfterRestore(t *testing.T) {
 	h.afterRestore(gatehouse.Restoration{})
 	restored := "restored from a backup, op-1, disk"
 	events := slices.DeleteFunc(told.take(), func(e string) bool { return e == "posture changed" })
-	require.Equal(t, []string{restored, restored, restored, "enrolment abandoned, Second"}, events)
+	require.Equal(t, []string{restored, restored, restored, "enrollment abandoned, Second"}, events)
 	for i, err := range use() {
 		if i == 5 {
 			require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
@@ -94,7 +94,7 @@ func TestAfterRestore(t *testing.T) {
 		}
 		require.ErrorIs(t, err, gatehouse.ErrDenied, "%d", i)
 	}
-	require.ErrorIs(t, begun(h.Owner(bare), gatehouse.Enrol{Label: "x"}), gatehouse.ErrStepUpRequired)
+	require.ErrorIs(t, begun(h.Owner(bare), gatehouse.EnrollmentRequest{Label: "x"}), gatehouse.ErrStepUpRequired)
 
 	st := must(h.Status(ctx, o.id))
 	require.True(t, st.Protected)
@@ -137,7 +137,7 @@ func TestAfterRestoreUsesUpSteps(t *testing.T) {
 	for _, w := range []totp.Window{{}, {Past: 1, Ahead: 1}, {Past: 2, Ahead: 2}, {Ahead: 2}, {Past: 2}} {
 		for _, base := range []int{0, -20, 20} {
 			h := newHouse(t, func(c *gatehouse.Config) { c.Window = &w })
-			o := h.enrol("u")
+			o := h.enroll("u")
 			h.tamper(o.id, func(a *accountData) { a.Authenticators[0].Base = base })
 			before := h.account(o.id).Authenticators[0]
 			h.afterRestore(gatehouse.Restoration{KeepRecoveryCodes: true})
@@ -156,7 +156,7 @@ func TestAfterRestoreUsesUpSteps(t *testing.T) {
 func TestAfterRestoreKeeps(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t, withTokens(t))
-	o := h.enrol("u")
+	o := h.enroll("u")
 	text, _ := o.mint("logs:read")
 	// A step within the hour that the clock may run back stays. One farther ahead is of a clock that was wrong.
 	ahead := totp.Step(h.clock()) + 121
@@ -190,7 +190,7 @@ func TestAfterRestoreInterrupted(t *testing.T) {
 			h := houseOn(t, store)
 			var owners []*owner
 			for i := range 3 {
-				owners = append(owners, h.enrol(fmt.Sprint("u", i)))
+				owners = append(owners, h.enroll(fmt.Sprint("u", i)))
 			}
 			calls := 0
 			store.Inject(func(string) gatehousetest.Fault {
@@ -223,7 +223,7 @@ func TestAfterRestoreInterrupted(t *testing.T) {
 func TestAfterRestorePassesOverWhatCannotBeRead(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("u1")
+	o := h.enroll("u1")
 	h.put("u0", []byte("{"))
 	r, err := h.Operator("op").AfterRestore(ctx, gatehouse.Restoration{}, "", nil)
 	require.ErrorContains(t, err, "passed over")
@@ -242,7 +242,7 @@ func TestAfterRestoreBesideSignIns(t *testing.T) {
 	h := newHouse(t)
 	var owners []*owner
 	for i := range 20 {
-		owners = append(owners, h.enrol(fmt.Sprint("u", i)))
+		owners = append(owners, h.enroll(fmt.Sprint("u", i)))
 	}
 	var wg sync.WaitGroup
 	var walk error
@@ -276,7 +276,7 @@ func TestReviews(t *testing.T) {
 	ctx := context.Background()
 	h, _ := judgedHouse(t)
 	for i := range 3 {
-		h.enrol(fmt.Sprint("u", i))
+		h.enroll(fmt.Sprint("u", i))
 	}
 	h.put("u1", []byte("{"))
 	var seen []string

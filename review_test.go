@@ -85,7 +85,7 @@ func TestReview(t *testing.T) {
 	require.LessOrEqual(t, r.Score, 39)
 	require.Equal(t, posture.SecondFactor, r.Next[0].Control)
 
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	r = h.review(o.id)
 	require.Equal(t, 1, r.Level)
 	require.Equal(t, posture.Fail, state(r, posture.RecoveryCodesSaved))
@@ -146,7 +146,7 @@ func TestReviewNeedsAPolicy(t *testing.T) {
 func TestHostFactsFail(t *testing.T) {
 	ctx := context.Background()
 	h, f := judgedHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	proof := o.fresh()
 	require.NoError(t, h.Require(ctx, proof, "deploy.public"))
 	full := h.review(o.id)
@@ -195,7 +195,7 @@ func TestRequire(t *testing.T) {
 	require.NotErrorIs(t, gate, gatehouse.ErrStepUpRequired, "another proof would not do")
 
 	old := h.attest("user-42")
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	require.ErrorIs(t, h.Require(ctx, old, "members.invite"), gatehouse.ErrStepUpRequired, "ended")
 	require.ErrorIs(t, h.Require(ctx, h.attest(o.id), "members.invite"), gatehouse.ErrStepUpRequired, "the first factor alone")
 	v, err := h.StepUp(ctx, o.id, o.codes[0].Reveal())
@@ -234,7 +234,7 @@ func TestCheckProof(t *testing.T) {
 	}
 	p := must(check(h.attest("user-42"), 0))
 	require.Equal(t, gatehouse.Proven{AccountID: "user-42", Method: "pwd", At: h.clock()}, p)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	proof := o.fresh()
 	p = must(check(proof, time.Minute))
 	require.Equal(t, gatehouse.Proven{AccountID: "user-42", Method: "otp", At: h.clock(), SecondFactor: true}, p)
@@ -268,7 +268,7 @@ func TestMintGates(t *testing.T) {
 		require.ErrorAs(t, err, &gate, "before protection is on")
 		require.Equal(t, posture.MintToken, gate.Action)
 	})
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	text, _ := o.mint("logs:read")
 	h.good(text)
 	_, err := h.Owner(o.fresh()).MintToken(ctx, tokens.Request{Name: "ci", Scopes: scopesOf(t, "deploys:production")})
@@ -279,7 +279,7 @@ func TestMintGates(t *testing.T) {
 func TestAcceptRisk(t *testing.T) {
 	ctx := context.Background()
 	h, _ := judgedHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	before := h.review(o.id)
 	op := h.Operator("op-1").Because("a test account")
 	require.ErrorIs(t, h.Operator("op-1").AcceptRisk(ctx, o.id, posture.RecoveryCodesSaved, time.Time{}), gatehouse.ErrInvalid, "without a reason")
@@ -309,7 +309,7 @@ func TestHistory(t *testing.T) {
 	ctx := context.Background()
 	events := &gatehousetest.Recorder{}
 	h, f := judgedHouse(t, observed(events))
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	require.NoError(t, h.Owner(o.proof).AcknowledgeRecoveryCodes(ctx, must(h.Status(ctx, o.id)).RecoveryCodes.ID))
 	history := must(h.History(ctx, o.id))
 	require.Equal(t, gatehouse.RecoveryCodesAcknowledged, history[len(history)-1].Cause)
@@ -369,7 +369,7 @@ func TestPreviewIsTheChange(t *testing.T) {
 		if must(o.h.Status(ctx, o.id)).Protected {
 			o.second()
 		} else {
-			*o = *o.h.enrol(o.id)
+			*o = *o.h.enroll(o.id)
 		}
 		return nil
 	}
@@ -378,7 +378,7 @@ func TestPreviewIsTheChange(t *testing.T) {
 		f.host.EmailVerified = posture.Answer(random.IntN(3))
 		o := &owner{h: h, id: "user-42"}
 		if random.IntN(4) > 0 {
-			o = h.enrol("user-42")
+			o = h.enroll("user-42")
 			if random.IntN(2) == 0 {
 				require.NoError(t, h.Owner(o.proof).AcknowledgeRecoveryCodes(ctx, must(h.Status(ctx, o.id)).RecoveryCodes.ID))
 			}
@@ -460,7 +460,7 @@ func TestPreviewIsTheChange(t *testing.T) {
 func TestPreviewWarns(t *testing.T) {
 	ctx := context.Background()
 	h, _ := judgedHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	_, info := o.mint("logs:read")
 	p := must(h.Preview(ctx, o.id, gatehouse.DisablingTwoFactor()))
 	require.Equal(t, []string{info.ID}, []string{p.Suspends[0].ID})
@@ -484,7 +484,7 @@ func TestFleet(t *testing.T) {
 	for i := range 30 {
 		id := fmt.Sprintf("user-%02d", i)
 		if i%3 == 0 {
-			h.enrol(id)
+			h.enroll(id)
 		} else {
 			h.attest(id)
 		}

@@ -71,7 +71,7 @@ func TestUnknownHostThroughTheService(t *testing.T) {
 // Without a HostFacts there is nothing to wait for: what Gatehouse knows itself is kept.
 func TestHistoryWithoutHostFacts(t *testing.T) {
 	h := newHouse(t, func(c *gatehouse.Config) { c.Posture = policyOf(t, posture.ModelConfig{}) })
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	r := h.review(o.id)
 	history := must(h.History(t.Context(), o.id))
 	require.Equal(t, []int{r.Level, r.Score}, []int{history[len(history)-1].Level, history[len(history)-1].Score})
@@ -84,7 +84,7 @@ func TestHistoryOfAChangeMeanwhile(t *testing.T) {
 	store := &faulty{Store: memory.New()}
 	f := &hostFacts{host: posture.Host{At: begin, EmailVerified: posture.Yes}}
 	h := houseOn(t, store, judged(t, policyOf(t, posture.ModelConfig{}), f))
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	before := must(h.History(t.Context(), o.id))
 	looks := 0
 	store.hook = func(_ int64, call string) (wrong fault) {

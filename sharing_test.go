@@ -147,7 +147,7 @@ func TestNothingIsShared(t *testing.T) {
 	}
 	h := newHouse(t, withTokens(t, func(p *tokens.Policy) { p.Kinds, p.Addresses = []tokens.Kind{"own"}, true }), judged(t, p, f))
 	f.do = func() { f.host = shared; f.host.At = h.clock() } // a host that answers with the same again and again
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	op := h.Operator("op").Because("a test")
 	require.NoError(t, op.AcceptRisk(ctx, o.id, posture.RecoveryCodesSaved, time.Time{}))
 	text, info := o.mint("logs:read projects:write", func(r *tokens.Request) {
@@ -235,7 +235,7 @@ func TestWhatIsGivenIsCopied(t *testing.T) {
 			return posture.Host{At: begin, Answers: answers, Delegated: &posture.Delegation{AMR: amr}}, nil
 		}
 	})
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	request := tokens.Request{Name: "ci", Kind: "own", Scopes: tokens.Scopes{"logs:read"}}
 	minted, err := h.Owner(o.fresh()).MintToken(ctx, request)
 	require.NoError(t, err)

@@ -195,8 +195,8 @@ func (s *Service) verify(ctx context.Context, account string, c *core.Challenge,
 }
 
 // RedeemOperatorCode takes the code that an operator made at a reset and gave to the owner, in the
-// place of Answer. It signs nobody in: the proof allows one new enrolment and nothing else, and until
-// that is confirmed nobody gets in. The code works once; if the enrolment comes to nothing, an
+// place of Answer. It signs nobody in: the proof allows one new enrollment and nothing else, and until
+// that is confirmed nobody gets in. The code works once; if the enrollment comes to nothing, an
 // operator has to reset again.
 func (s *Service) RedeemOperatorCode(ctx context.Context, challenge, code string, opts ...Option) (Proof, error) {
 	o, err := optionsOf(opts, ofProofs)

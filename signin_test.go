@@ -19,12 +19,12 @@ func TestSignIn(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, gatehouse.Challenge{Step: gatehouse.NotNeeded}, ch)
 
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	require.Len(t, o.codes, 10)
 
 	confirming := o.code(-1)
 	_, err = o.signIn(confirming)
-	require.ErrorIs(t, err, gatehouse.ErrDenied, "the code that confirmed the enrolment is used up")
+	require.ErrorIs(t, err, gatehouse.ErrDenied, "the code that confirmed the enrollment is used up")
 
 	first := o.challenge()
 	v, err := h.Answer(ctx, first, o.code())
@@ -74,7 +74,7 @@ func TestSignIn(t *testing.T) {
 func TestCheckChallenge(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	stands := func(token string) bool {
 		t.Helper()
 		ch, err := h.CheckChallenge(ctx, token)

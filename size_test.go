@@ -18,7 +18,7 @@ import (
 func TestRecordSize(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t, func(c *gatehouse.Config) { c.Recovery = recovery.Params{Memory: 19456, Time: 1, Threads: 1} })
-	o := h.enrol("u")
+	o := h.enroll("u")
 	size := func() int {
 		rec, err := h.store.LoadAccount(ctx, "u")
 		require.NoError(t, err)
@@ -62,7 +62,7 @@ func TestRecordSize(t *testing.T) {
 	five := size()
 	require.Less(t, five, 5120)
 
-	// The longest names and reasons there are, and a pending enrolment with another name.
+	// The longest names and reasons there are, and a pending enrollment with another name.
 	long := strings.Repeat("n", 64)
 	h.wait(totp.Period)
 	face := h.Owner(o.stepUp(o.code()))
@@ -73,7 +73,7 @@ func TestRecordSize(t *testing.T) {
 		require.NoError(t, h.Operator(long).Because(strings.Repeat("r", 200)).PasswordChanged(ctx, "u", gatehouse.KeepTokens))
 	}
 	h.wait(totp.Period)
-	_, err := h.Owner(o.stepUp(o.code())).BeginEnrolment(ctx, gatehouse.Enrol{Label: "x", Name: long, Replace: o.auth})
+	_, err := h.Owner(o.stepUp(o.code())).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x", Name: long, Replace: o.auth})
 	require.NoError(t, err)
 	most := size()
 	require.Less(t, most, 10_000)

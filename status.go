@@ -13,22 +13,22 @@ import (
 type Status struct {
 	Protected      bool // a second step is needed at sign-in
 	Authenticators []Authenticator
-	Pending        *Enrolling // nil: none
+	Pending        *PendingEnrollment // nil: none
 	RecoveryCodes  RecoverySet
 	TOTP           MethodState
 	RecoveryCode   MethodState
 	OperatorCode   MethodState
-	Reset          *Reset    // nil: no operator has reset the account since its last enrolment
+	Reset          *Reset    // nil: no operator has reset the account since its last enrollment
 	Suspended      time.Time // since when; zero: not suspended
 }
 
 // Reset says that an operator has removed every factor, or that an import has brought none, and that the owner has yet
-// to enrol.
+// to enroll.
 type Reset struct {
 	Imported    bool // an import has closed the account
 	At          time.Time
 	CodeExpires time.Time
-	CodeUsed    bool // then either an enrolment is pending, or an operator has to reset again
+	CodeUsed    bool // then either an enrollment is pending, or an operator has to reset again
 }
 
 // Authenticator is an authenticator app that is active.
@@ -43,8 +43,8 @@ type Authenticator struct {
 	LastUsed time.Time
 }
 
-// Enrolling is an enrolment that waits for its first code.
-type Enrolling struct {
+// PendingEnrollment is an enrollment that waits for its first code.
+type PendingEnrollment struct {
 	ID        string
 	Name      string
 	Replace   string // the ID of the authenticator whose place it takes; empty: none
@@ -87,7 +87,7 @@ func (s *Service) Status(ctx context.Context, account string) (Status, error) {
 		st.Reset = &Reset{Imported: a.Imported == core.ImportOpen, At: core.Time(a.Reset.At), CodeExpires: core.Time(a.Reset.Expires), CodeUsed: a.Reset.Code.Hash == ""}
 	}
 	if p := a.PendingNow(env); p != nil {
-		st.Pending = &Enrolling{
+		st.Pending = &PendingEnrollment{
 			ID: p.Authenticator.ID, Name: p.Authenticator.Name, Replace: p.Replace,
 			Expires: core.Time(p.Expires), TriesLeft: p.TriesLeft(), RecoveryCodes: recoverySet(p.Recovery),
 		}

@@ -43,7 +43,7 @@ func TestRecordThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	whole := h.record(o.id).Data
 	fields := map[string]any{}
 	require.NoError(t, json.Unmarshal(whole, &fields))
@@ -139,9 +139,9 @@ func TestSecretMoved(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	h := newHouse(t)
-	o, thief := h.enrol("user-42"), h.enrol("user-43")
+	o, thief := h.enroll("user-42"), h.enroll("user-43")
 	two := o.second()
-	_, err := h.Owner(o.stepUp(o.code())).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	_, err := h.Owner(o.stepUp(o.code())).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 	require.NoError(t, err)
 	h.wait(30e9)
 	h.attest("bare")
@@ -229,7 +229,7 @@ func sealedText(t *testing.T, text string) []byte {
 func TestSecretTooShort(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	for _, plain := range []string{
 		"", " ", "AAAAAAAAAAAAAAAA", strings.Repeat("A", 24), "AAAAAAAAAAAAAAAAAAAAAAAAA1", "\x00\x00", strings.Repeat("\x00", 20),
 		strings.Repeat("A", 1000), "null",
@@ -246,7 +246,7 @@ func TestSecretTooShort(t *testing.T) {
 func TestRecoveryHashTampered(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o, thief := h.enrol("user-42"), h.enrol("user-43")
+	o, thief := h.enroll("user-42"), h.enroll("user-43")
 	good := h.account(o.id).Recovery.Slots[0].Hash
 	for what, hash := range map[string]string{
 		"the code itself":    o.codes[0].Reveal(),

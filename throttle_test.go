@@ -105,7 +105,7 @@ func TestLadder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			seen := new(spy)
 			h := newHouse(t, spied(seen), func(cfg *gatehouse.Config) { cfg.Window = c.window })
-			o := h.enrol("user-42")
+			o := h.enroll("user-42")
 			for range c.authenticators - 1 {
 				o.second()
 			}
@@ -133,7 +133,7 @@ func TestLadder(t *testing.T) {
 func TestLockRearms(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	o.fails(6)
 	h.wait(100 * 24 * time.Hour)
 	_, err := h.StepUp(ctx, o.id, o.wrong())
@@ -147,7 +147,7 @@ func TestSuccessResetsItsOwnMethod(t *testing.T) {
 	for _, right := range []gatehouse.Method{gatehouse.TOTP, gatehouse.RecoveryCode} {
 		t.Run(right.String(), func(t *testing.T) {
 			h := newHouse(t)
-			o, other := h.enrol("user-42"), h.enrol("user-43")
+			o, other := h.enroll("user-42"), h.enroll("user-43")
 			o.untag()
 			o.fails(5)
 			for range 9 {
@@ -189,7 +189,7 @@ func TestOthersDoNotReset(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	o.fails(6)
 	record := h.record(o.id)
 	for i := range 500 {
@@ -198,7 +198,7 @@ func TestOthersDoNotReset(t *testing.T) {
 	}
 	// Accounts of the same ID but for case and spaces are other accounts.
 	for _, id := range []string{"User-42", "user-42 ", " user-42", "user-42\n", "user‑42"} {
-		other := h.enrol(id)
+		other := h.enroll(id)
 		_, err := other.signIn(other.code())
 		require.NoError(t, err)
 	}
@@ -211,7 +211,7 @@ func TestRecoveryBucket(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	o.untag()
 	try := func(code string) error {
 		_, err := h.StepUp(ctx, o.id, code)
@@ -257,7 +257,7 @@ func TestClockJumps(t *testing.T) {
 	ctx := context.Background()
 	const jump = 400 * 24 * time.Hour
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	o.untag()
 
 	h.wait(jump)
@@ -295,7 +295,7 @@ func TestClockJumps(t *testing.T) {
 func TestClockRunsBack(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	before, code := o.code(-1), o.code()
 	_, err := o.signIn(code)
 	require.NoError(t, err)

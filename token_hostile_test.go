@@ -136,7 +136,7 @@ func tokenPlaces() map[string]place {
 // TestHostileTokenNumbers has lifetimes, graces and moments at the ends of their types.
 func TestHostileTokenNumbers(t *testing.T) {
 	ctx := context.Background()
-	o := newHouse(t, withTokens(t, func(p *tokens.Policy) { p.Clamp = true })).enrol("user-42")
+	o := newHouse(t, withTokens(t, func(p *tokens.Policy) { p.Clamp = true })).enroll("user-42")
 	text, info := o.mint("logs:read", func(r *tokens.Request) { r.Lifetime = math.MaxInt64 })
 	require.Equal(t, o.h.clock().Add(365*day), info.Expires)
 	proof := o.fresh()

@@ -71,7 +71,7 @@ func kinds(events []gatehouse.Event) (list []gatehouse.EventKind) {
 func TestRotate(t *testing.T) {
 	ctx := context.Background()
 	h, events := recorded(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	old, info := o.mint("logs:read projects:write", func(r *tokens.Request) { r.Lifetime = 10 * day })
 	h.wait(2 * day)
 	m, err := h.Owner(o.fresh()).RotateToken(ctx, info.ID, gatehouse.Rotation{Grace: time.Hour})
@@ -98,7 +98,7 @@ func TestRotate(t *testing.T) {
 func TestRotateKeepsReused(t *testing.T) {
 	ctx := context.Background()
 	h, events := recorded(t, func(p *tokens.Policy) { p.KeepReused = true })
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	first, info := o.mint("logs:read")
 	texts := []string{first}
 	for range 12 {
@@ -118,7 +118,7 @@ func TestRotateKeepsReused(t *testing.T) {
 func TestRotateGrace(t *testing.T) {
 	ctx := context.Background()
 	h, _ := recorded(t, func(p *tokens.Policy) { p.KeepReused, p.Longest, p.MaxGrace = true, 20*day, 30*day })
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	rotate := func(id string, r gatehouse.Rotation) (string, gatehouse.TokenInfo) {
 		t.Helper()
 		m, err := h.Owner(o.fresh()).RotateToken(ctx, id, r)
@@ -157,7 +157,7 @@ func TestRotateGrace(t *testing.T) {
 
 func TestRotateProof(t *testing.T) {
 	ctx := context.Background()
-	o := newHouse(t, withTokens(t)).enrol("user-42")
+	o := newHouse(t, withTokens(t)).enroll("user-42")
 	_, info := o.mint("deploys:production")
 	_, low := o.mint("logs:read")
 	_, err := o.h.Owner(o.fresh()).DisableTwoFactor(ctx)
@@ -173,7 +173,7 @@ func TestRotateProof(t *testing.T) {
 
 func TestRecoveryCodeRevokes(t *testing.T) {
 	ctx := context.Background()
-	o := newHouse(t, withTokens(t)).enrol("user-42")
+	o := newHouse(t, withTokens(t)).enroll("user-42")
 	text, info := o.mint("logs:read")
 	v, err := o.h.StepUp(ctx, o.id, o.codes[0].Reveal())
 	require.NoError(t, err)
@@ -188,7 +188,7 @@ func TestRecoveryCodeRevokes(t *testing.T) {
 func TestRotateItself(t *testing.T) {
 	ctx := context.Background()
 	h, events := recorded(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	text, _ := o.mint("logs:read")
 	_, err := h.RotateToken(ctx, text, gatehouse.Rotation{})
 	require.Equal(t, &gatehouse.DeniedError{}, err, "not minted to")
@@ -221,7 +221,7 @@ func TestRotateItself(t *testing.T) {
 func TestRevokePresented(t *testing.T) {
 	ctx := context.Background()
 	h, events := recorded(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	text, info := o.mint("logs:read")
 	m, err := h.Owner(o.fresh()).RotateToken(ctx, info.ID, gatehouse.Rotation{Grace: time.Hour})
 	require.NoError(t, err)
@@ -244,7 +244,7 @@ func TestTwoFactorOffSuspends(t *testing.T) {
 	h, events := recorded(t)
 	early := &owner{h: h, id: "user-42"}
 	_, plain := early.mint("logs:read")
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	_, one := o.mint("logs:read")
 	_, two := o.mint("logs:read")
 	_, gone := o.mint("logs:read")
@@ -274,7 +274,7 @@ func TestRightsNeverGrow(t *testing.T) {
 	require.NoError(t, err)
 	random := rand.New(rand.NewPCG(5, 5))
 	for range 40 {
-		o := newHouse(t, withTokens(t)).enrol("user-42")
+		o := newHouse(t, withTokens(t)).enroll("user-42")
 		var scopes []tokens.Scope
 		for range 1 + random.IntN(2) {
 			scopes = append(scopes, all[random.IntN(5)])
@@ -329,7 +329,7 @@ func TestTokensOnFaults(t *testing.T) {
 		for name, f := range map[string]fault{"before": {before: errStore}, "after": {after: errStore}} {
 			t.Run(call+" "+name, func(t *testing.T) {
 				store := newCounted()
-				o := houseOn(t, store, withTokens(t)).enrol("user-42")
+				o := houseOn(t, store, withTokens(t)).enroll("user-42")
 				text, info := o.mint("logs:read", func(r *tokens.Request) { r.RotatesItself = true })
 				proof := o.fresh()
 				h := o.h
@@ -383,7 +383,7 @@ func TestTokensOnFaults(t *testing.T) {
 func TestLostTokenReplies(t *testing.T) {
 	ctx := context.Background()
 	store := newCounted()
-	o := houseOn(t, store, withTokens(t)).enrol("user-42")
+	o := houseOn(t, store, withTokens(t)).enroll("user-42")
 	n := 0
 	store.wrong = func(call string) (f fault) {
 		if n++; call == "save token" && n%2 == 1 {
@@ -402,7 +402,7 @@ func TestLostTokenReplies(t *testing.T) {
 // An owner rotates the token that they were shown: of two forms one makes a secret, and the other says why not.
 func TestRotateWhatWasSeen(t *testing.T) {
 	ctx := context.Background()
-	o := newHouse(t, withTokens(t)).enrol("user-42")
+	o := newHouse(t, withTokens(t)).enroll("user-42")
 	_, seen := o.mint("projects:read")
 	_, other := o.mint("projects:read")
 	face := o.h.Owner(o.proof)

@@ -56,7 +56,7 @@ func TestSecretsPassTheGates(t *testing.T) {
 		f := &hostFacts{host: posture.Host{EmailVerified: posture.Yes}}
 		h := newHouse(t, withTokens(t), judged(t, policyOf(t, posture.ModelConfig{}, c.gate), f))
 		f.do = func() { f.host.At = h.clock() }
-		o := h.enrol("user-42")
+		o := h.enroll("user-42")
 		ways := func(scopes string) map[string]func() error {
 			text, live := o.mint(scopes, itself)
 			_, expired := o.mint(scopes, func(r *tokens.Request) { r.Lifetime = time.Second })
@@ -119,7 +119,7 @@ func TestGatesOfSelfRotation(t *testing.T) {
 		minting := houseOn(t, store, withTokens(t))
 		o := &owner{h: minting, id: "user-42"}
 		if !c.weak {
-			o = minting.enrol("user-42")
+			o = minting.enroll("user-42")
 		}
 		text, _ := o.mint("logs:read", itself)
 		c.gate.Action = posture.MintToken
@@ -142,7 +142,7 @@ func TestRotationIsGatedInItsSave(t *testing.T) {
 	store := newCounted()
 	gate := posture.Gate{Action: posture.MintToken, Controls: []string{posture.MethodsOpen}}
 	h := houseOn(t, store, withTokens(t), judged(t, policyOf(t, posture.ModelConfig{}, gate), &hostFacts{}))
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	text, info := o.mint("logs:read")
 	proof := o.fresh()
 	elsewhere := houseOn(t, store.Store, func(c *gatehouse.Config) { c.Keys = h.keys })
@@ -200,7 +200,7 @@ func TestSecretsNeedThePolicyOfNow(t *testing.T) {
 		h := houseOn(t, store, edit(c.then))
 		o := &owner{h: h, id: "user-42"}
 		if !c.weak {
-			o = h.enrol("user-42")
+			o = h.enroll("user-42")
 		}
 		request := func(r *tokens.Request) {
 			if r.RotatesItself = true; c.request != nil {
@@ -235,7 +235,7 @@ func TestMostGrace(t *testing.T) {
 		{0, 7 * day, day}, {30 * day, 30 * day, day}, {time.Hour, time.Hour, time.Hour},
 	} {
 		h := newHouse(t, withTokens(t, func(p *tokens.Policy) { p.MaxGrace = c.policy }))
-		o := h.enrol("user-42")
+		o := h.enroll("user-42")
 		text, info := o.mint("logs:read", itself, func(r *tokens.Request) { r.Lifetime = 60 * day })
 		rotate := func(grace time.Duration) error {
 			_, err := h.Owner(o.fresh()).RotateToken(ctx, info.ID, gatehouse.Rotation{Grace: grace})
@@ -258,7 +258,7 @@ func TestMostGrace(t *testing.T) {
 func TestContestedRotation(t *testing.T) {
 	ctx := context.Background()
 	h, events := recorded(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	networks, err := tokens.OnlyNetworks("203.0.113.0/24")
 	require.NoError(t, err)
 	text, info := o.mint("logs:read", itself, func(r *tokens.Request) { r.Networks = networks })
@@ -309,7 +309,7 @@ func TestContestedOnAFault(t *testing.T) {
 	ctx := context.Background()
 	store, events := newCounted(), &gatehousetest.Recorder{}
 	h := houseOn(t, store, withTokens(t), observed(events))
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	text, _ := o.mint("logs:read", itself)
 	_, err := h.RotateToken(ctx, text, gatehouse.Rotation{Grace: day})
 	require.NoError(t, err)
@@ -330,7 +330,7 @@ func TestContestedOnAFault(t *testing.T) {
 func TestNoCopyIsCrowdedOut(t *testing.T) {
 	ctx := context.Background()
 	h, events := recorded(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	mine, info := o.mint("logs:read", itself)
 	text := mine
 	rotate := func(grace time.Duration) error {
@@ -359,7 +359,7 @@ func TestNoCopyIsCrowdedOut(t *testing.T) {
 func TestEveryCopyIsKnown(t *testing.T) {
 	ctx := context.Background()
 	h, events := recorded(t, func(p *tokens.Policy) { p.KeepReused = true })
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	text, info := o.mint("logs:read", itself)
 	copies := []string{text}
 	for range 40 {
@@ -423,7 +423,7 @@ func TestEveryCopyIsKnown(t *testing.T) {
 func TestUnattendedEnd(t *testing.T) {
 	ctx := context.Background()
 	h, _ := recorded(t, func(p *tokens.Policy) { p.Unattended, p.Longest = 25*day, 60*day })
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	_, err := h.Owner(o.fresh()).MintToken(ctx, tokens.Request{Name: "ci", Scopes: scopesOf(t, "logs:read"), RotatesItself: true, Lifetime: 25*day + time.Second})
 	require.ErrorIs(t, err, gatehouse.ErrInvalid, "beyond it from the beginning")
 	_, err = h.Owner(o.fresh()).MintToken(ctx, tokens.Request{Name: "ci", Scopes: scopesOf(t, "logs:read"), RotatesItself: true, Lifetime: 25 * day})
@@ -499,7 +499,7 @@ func TestReuseIsFoundFirst(t *testing.T) {
 			},
 		} {
 			h, events := recorded(t)
-			o := h.enrol("user-42")
+			o := h.enroll("user-42")
 			old, info := o.mint("logs:read", itself, func(r *tokens.Request) { r.Networks = networks })
 			m, err := h.RotateToken(ctx, old, gatehouse.Rotation{}, gatehouse.From(inside))
 			require.NoError(t, err)
@@ -532,7 +532,7 @@ func TestProofBehindASecret(t *testing.T) {
 	o := &owner{h: h, id: "user-42"}
 	weak, info := o.mint("logs:read", func(r *tokens.Request) { r.Lifetime = day })
 	require.False(t, h.good(weak).SecondFactor)
-	o = h.enrol("user-42")
+	o = h.enroll("user-42")
 	h.set(info.Expires)
 	renewed, err := h.Owner(o.fresh()).RenewToken(ctx, info.ID, 0)
 	require.NoError(t, err)
@@ -552,7 +552,7 @@ func TestProofBehindASecret(t *testing.T) {
 	m, err = h.Owner(h.attest(o.id)).RotateToken(ctx, info.ID, gatehouse.Rotation{})
 	require.NoError(t, err)
 	h.bad(m.Token.Reveal(), "it waits for the second factor")
-	o = h.enrol(o.id)
+	o = h.enroll(o.id)
 	g = h.good(m.Token.Reveal())
 	require.Equal(t, []any{true, false, "pwd", at}, []any{m.Info.NeedsSecondFactor, g.SecondFactor, g.AuthMethod, g.AuthTime})
 
@@ -563,7 +563,7 @@ func TestProofBehindASecret(t *testing.T) {
 	h.set(short.Expires)
 	_, err = h.Owner(h.attest(o.id)).RenewToken(ctx, short.ID, 0)
 	require.NoError(t, err)
-	h.enrol(o.id)
+	h.enroll(o.id)
 	rec, _, err := h.store.LoadToken(ctx, short.ID)
 	require.NoError(t, err)
 	token, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
@@ -589,7 +589,7 @@ func TestTokensFromBeforeTheSecondFactor(t *testing.T) {
 		require.Equal(t, []any{posture.Fail, reason}, []any{finding.State, finding.Reason})
 	}
 	found("3 of 3 tokens were made by the password alone.")
-	o = h.enrol(o.id)
+	o = h.enroll(o.id)
 	found("2 of 2 tokens were made by the password alone.")
 	one = h.next(one)
 	require.False(t, h.good(one).SecondFactor, "by itself it does not get there")
@@ -623,7 +623,7 @@ func TestSecondFactorOnly(t *testing.T) {
 	require.Equal(t, info.ID, preview.Suspends[0].ID)
 
 	events.Take()
-	o = h.enrol(o.id)
+	o = h.enroll(o.id)
 	told := gatehouse.Event{Kind: gatehouse.TokenSuspended, AccountID: o.id, At: h.clock().Add(-totp.Period), TokenID: info.ID, TokenName: "ci", Count: 1}
 	require.Equal(t, []gatehouse.Event{told}, onlyTokens(events.Take()))
 	h.bad(weak, "its owner has a second factor")
@@ -646,17 +646,17 @@ func TestSecondFactorOnly(t *testing.T) {
 	again, _ := o.mint("logs:read")
 	h.good(again)
 	events.Take()
-	o = h.enrol(o.id)
+	o = h.enroll(o.id)
 	h.bad(again, "again")
 	h.good(strong)
 	// Another authenticator turns nothing on.
 	events.Take()
 	face := h.Owner(o.fresh())
-	enr, err := face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	enr, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 	require.NoError(t, err)
 	code, err := keyOf(enr, 6).Code(totp.Step(h.clock()))
 	require.NoError(t, err)
-	_, err = face.ConfirmEnrolment(ctx, enr.ID, code)
+	_, err = face.ConfirmEnrollment(ctx, enr.ID, code)
 	require.NoError(t, err)
 	require.Empty(t, onlyTokens(events.Take()))
 }
@@ -687,7 +687,7 @@ func TestRotationsThatMeet(t *testing.T) {
 	} {
 		store, events := newCounted(), &gatehousetest.Recorder{}
 		edits := []func(*gatehouse.Config){withTokens(t), observed(events)}
-		o := houseOn(t, store, edits...).enrol("user-42")
+		o := houseOn(t, store, edits...).enroll("user-42")
 		text, info := o.mint("logs:read", itself)
 		if c.before != nil {
 			c.before(o.h)
@@ -723,7 +723,7 @@ func TestTokensThatChangeMeanwhile(t *testing.T) {
 	ctx := context.Background()
 	store := newCounted()
 	h := houseOn(t, store, withTokens(t))
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	text, info := o.mint("logs:read", itself)
 	proof := o.fresh()
 	other := houseOn(t, store.Store, withTokens(t))
@@ -760,7 +760,7 @@ func TestTokensThatChangeMeanwhile(t *testing.T) {
 func TestRoomForTokens(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t, withTokens(t, func(p *tokens.Policy) { p.MaxActive = 2 }))
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	_, short := o.mint("logs:read", func(r *tokens.Request) { r.Lifetime = time.Second })
 	_, later := o.mint("logs:read", func(r *tokens.Request) { r.NotBefore = h.clock().Add(day) })
 	h.wait(time.Second)

@@ -33,7 +33,7 @@ func TestTokenRecordThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	h := newHouse(t, withTokens(t))
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	text, info := o.mint("logs:read", func(r *tokens.Request) { r.RotatesItself = true })
 	_, other := o.mint("logs:read")
 	proof := o.fresh()
@@ -103,7 +103,7 @@ func ignoring[T any](v T, err error) (any, error) {
 // Row T3: a token begins before it ends, at its minting and at every rotation, to the second. What is refused saves nothing.
 func TestTokenThatBeginsAfterItsEnd(t *testing.T) {
 	ctx := context.Background()
-	o := newHouse(t, withTokens(t)).enrol("user-42")
+	o := newHouse(t, withTokens(t)).enroll("user-42")
 	proof := o.fresh()
 	begins := o.h.clock().Add(20 * day)
 	mint := func(lifetime time.Duration) (gatehouse.MintedToken, error) {

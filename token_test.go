@@ -19,16 +19,16 @@ import (
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
-// TestRelabelled: a token has one spelling.
-func TestRelabelled(t *testing.T) {
-	p, err := tokens.Parse("acme", relabelled(tokens.Generate("acme", tokens.Personal).Reveal()))
+// TestRelabeled: a token has one spelling.
+func TestRelabeled(t *testing.T) {
+	p, err := tokens.Parse("acme", relabeled(tokens.Generate("acme", tokens.Personal).Reveal()))
 	require.NoError(t, err, "its checksum is right")
 	require.Equal(t, tokens.CommandLine, p.Kind)
 }
 
 func TestMintAndCheck(t *testing.T) {
 	ctx := context.Background()
-	o := newHouse(t, withTokens(t)).enrol("user-42")
+	o := newHouse(t, withTokens(t)).enroll("user-42")
 	text, info := o.mint("projects:write logs:read")
 	require.Regexp(t, "^"+tokens.Pattern("acme")+"$", text)
 	require.Equal(t, gatehouse.TokenInfo{
@@ -56,9 +56,9 @@ func TestMintAndCheck(t *testing.T) {
 // TestTokensNeedAPolicy: a service that was not told of tokens has none.
 func TestTokensNeedAPolicy(t *testing.T) {
 	ctx := context.Background()
-	with := newHouse(t, withTokens(t)).enrol("user-42")
+	with := newHouse(t, withTokens(t)).enroll("user-42")
 	text, _ := with.mint("logs:read")
-	o := newHouse(t).enrol("user-42")
+	o := newHouse(t).enroll("user-42")
 	_, err := o.h.AuthenticateToken(ctx, text)
 	require.ErrorIs(t, err, gatehouse.ErrState)
 	_, err = o.h.Owner(o.proof).MintToken(ctx, tokens.Request{Name: "ci", Scopes: scopesOf(t, "logs:read")})
@@ -89,8 +89,8 @@ func TestMintProof(t *testing.T) {
 	require.ErrorIs(t, mint(plain, low), gatehouse.ErrStepUpRequired, "15 minutes")
 
 	early := h.attest("user-42")
-	o := h.enrol("user-42")
-	require.ErrorIs(t, mint(early, low), gatehouse.ErrStepUpRequired, "ended by the enrolment")
+	o := h.enroll("user-42")
+	require.ErrorIs(t, mint(early, low), gatehouse.ErrStepUpRequired, "ended by the enrollment")
 	require.ErrorIs(t, mint(h.attest("user-42"), low), gatehouse.ErrStepUpRequired, "the first factor alone")
 	require.NoError(t, mint(o.fresh(), high))
 	v, err := h.StepUp(ctx, o.id, o.codes[0].Reveal())
@@ -111,7 +111,7 @@ func TestMintProof(t *testing.T) {
 
 func TestMintRefusals(t *testing.T) {
 	ctx := context.Background()
-	o := newHouse(t, withTokens(t, func(p *tokens.Policy) { p.MaxActive = 3 })).enrol("user-42")
+	o := newHouse(t, withTokens(t, func(p *tokens.Policy) { p.MaxActive = 3 })).enroll("user-42")
 	face := o.h.Owner(o.fresh())
 	good := tokens.Request{Name: "ci", Scopes: scopesOf(t, "logs:read")}
 	for what, edit := range map[string]func(*tokens.Request){
@@ -157,7 +157,7 @@ func TestMintRefusals(t *testing.T) {
 func TestStandings(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t, withTokens(t))
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	text, info := o.mint("logs:read", func(r *tokens.Request) {
 		r.NotBefore, r.Lifetime = h.clock().Add(time.Hour), 10*day
 	})
@@ -176,7 +176,7 @@ func TestStandings(t *testing.T) {
 	for _, other := range []string{
 		tokens.Generate("acme", tokens.Personal).Reveal(),           // unknown
 		must(tokens.Parse("acme", text)).Successor("acme").Reveal(), // another secret
-		relabelled(text), strings.Replace(text, "acme_pat", "acme_cli", 1), text[:len(text)-1], text + "x", "", "x", // malformed
+		relabeled(text), strings.Replace(text, "acme_pat", "acme_cli", 1), text[:len(text)-1], text + "x", "", "x", // malformed
 	} {
 		h.bad(other, "not it")
 	}
@@ -191,7 +191,7 @@ func TestStandings(t *testing.T) {
 	stands(gatehouse.TokenWaiting)
 	plain, _ := o.mint("logs:read")
 	h.good(plain)
-	*o = *h.enrol(o.id)
+	*o = *h.enroll(o.id)
 	stands(gatehouse.TokenActive)
 	h.good(plain)
 
@@ -219,8 +219,8 @@ func TestStandings(t *testing.T) {
 	h.bad(text, "for good")
 }
 
-// relabelled is a token with another kind in its text, and a checksum that is right.
-func relabelled(text string) string {
+// relabeled is a token with another kind in its text, and a checksum that is right.
+func relabeled(text string) string {
 	return summed(strings.Replace(text[:len(text)-6], "_pat_", "_cli_", 1))
 }
 
@@ -248,13 +248,13 @@ func TestAllTokensEnd(t *testing.T) {
 			if err := o.h.Operator("op").DeleteAccount(ctx, o.id); err != nil {
 				return err
 			}
-			o.h.enrol(o.id)
+			o.h.enroll(o.id)
 			return nil
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			h := newHouse(t, withTokens(t))
-			o, other := h.enrol("user-42"), h.enrol("user-43")
+			o, other := h.enroll("user-42"), h.enroll("user-43")
 			one, _ := o.mint("logs:read")
 			two, _ := o.mint("projects:*")
 			theirs, _ := other.mint("logs:read")
@@ -269,7 +269,7 @@ func TestAllTokensEnd(t *testing.T) {
 }
 
 func TestRestrictions(t *testing.T) {
-	o := newHouse(t, withTokens(t)).enrol("user-42")
+	o := newHouse(t, withTokens(t)).enroll("user-42")
 	resources, err := tokens.OnlyResources("project/7", "team/a/*")
 	require.NoError(t, err)
 	networks, err := tokens.OnlyNetworks("203.0.113.0/24")
@@ -307,7 +307,7 @@ func TestRestrictions(t *testing.T) {
 func TestNoStoreForMalformedTokens(t *testing.T) {
 	ctx := context.Background()
 	store := newCounted()
-	o := houseOn(t, store, withTokens(t)).enrol("user-42")
+	o := houseOn(t, store, withTokens(t)).enroll("user-42")
 	text, _ := o.mint("logs:read")
 	store.loads.Store(0)
 	for _, bad := range []string{
@@ -331,7 +331,7 @@ func TestNoStoreForMalformedTokens(t *testing.T) {
 func TestNotTheOwnersToken(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t, withTokens(t))
-	o, other := h.enrol("user-42"), h.enrol("user-43")
+	o, other := h.enroll("user-42"), h.enroll("user-43")
 	text, info := other.mint("logs:read")
 	face := h.Owner(o.fresh())
 	for _, id := range []string{info.ID, strings.ToLower(info.ID), "nothing", "", strings.Repeat("a", 1<<20), "\x00"} {
@@ -349,7 +349,7 @@ func TestNotTheOwnersToken(t *testing.T) {
 
 func TestTokenPages(t *testing.T) {
 	ctx := context.Background()
-	o := newHouse(t, withTokens(t)).enrol("user-42")
+	o := newHouse(t, withTokens(t)).enroll("user-42")
 	face := o.h.Owner(o.fresh())
 	for range 25 {
 		_, err := face.MintToken(ctx, tokens.Request{Name: "ci", Scopes: scopesOf(t, "logs:read")})
@@ -378,7 +378,7 @@ func TestTokenPages(t *testing.T) {
 // TestDumpCannotAuthenticate has the whole store in the hands of a thief.
 func TestDumpCannotAuthenticate(t *testing.T) {
 	ctx := context.Background()
-	o := newHouse(t, withTokens(t)).enrol("user-42")
+	o := newHouse(t, withTokens(t)).enroll("user-42")
 	text, info := o.mint("logs:read")
 	_, err := o.h.Owner(o.fresh()).RotateToken(ctx, info.ID, gatehouse.Rotation{Grace: time.Hour})
 	require.NoError(t, err)
@@ -418,7 +418,7 @@ func TestDumpCannotAuthenticate(t *testing.T) {
 // TestTokenDataTampered: what cannot be read is a fault, and lets nobody in.
 func TestTokenDataTampered(t *testing.T) {
 	ctx := context.Background()
-	o := newHouse(t, withTokens(t)).enrol("user-42")
+	o := newHouse(t, withTokens(t)).enroll("user-42")
 	text, info := o.mint("logs:read")
 	rec, _, err := o.h.store.LoadToken(ctx, info.ID)
 	require.NoError(t, err)
@@ -464,7 +464,7 @@ func TestTokenDataTampered(t *testing.T) {
 func TestRevokeOutlivesItsCaller(t *testing.T) {
 	store := gatehousetest.NewStore(memory.New())
 	h := houseOn(t, store, withTokens(t))
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	for name, call := range map[string]func(ctx context.Context, id string) error{
 		"revoke": func(ctx context.Context, id string) error { return h.Owner(o.proof).RevokeToken(ctx, id) },
 		"rotate": func(ctx context.Context, id string) error {

@@ -23,11 +23,11 @@ func bubble(t *testing.T, store *counted, edits ...func(*gatehouse.Config)) *own
 	t.Helper()
 	h := houseOn(t, store, append([]func(*gatehouse.Config){func(c *gatehouse.Config) { c.Now = time.Now }}, edits...)...)
 	h.now = time.Now()
-	return h.enrolPlain("user-42")
+	return h.enrollPlain("user-42")
 }
 
-// enrolPlain is an owner without a second factor, who needs no codes and so no clock of the test's own.
-func (h *house) enrolPlain(id string) *owner { return &owner{h: h, id: id} }
+// enrollPlain is an owner without a second factor, who needs no codes and so no clock of the test's own.
+func (h *house) enrollPlain(id string) *owner { return &owner{h: h, id: id} }
 
 func (o *owner) mintNow(t *testing.T, scopes string) (string, gatehouse.TokenInfo) {
 	t.Helper()
@@ -193,7 +193,7 @@ func TestUsageIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newCounted()
 		h := houseOn(t, store, withTokens(t))
-		_, info := h.enrolPlain("user-42").mint("logs:read")
+		_, info := h.enrollPlain("user-42").mint("logs:read")
 		stand := make(chan struct{})
 		store.wrong = func(call string) (f fault) {
 			if call == "touch" {
@@ -219,7 +219,7 @@ func TestUsesOfManyTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newCounted()
 		h := houseOn(t, store, withTokens(t))
-		_, info := h.enrolPlain("user-42").mint("logs:read")
+		_, info := h.enrollPlain("user-42").mint("logs:read")
 		begun := time.Now()
 		for i, text := range copies(t, store, info.ID, 25_000) {
 			if i%8192 == 0 {
@@ -303,7 +303,7 @@ func TestSweeps(t *testing.T) {
 	ctx := context.Background()
 	events := &gatehousetest.Recorder{}
 	h := newHouse(t, withTokens(t), observed(events))
-	o := h.enrolPlain("user-42")
+	o := h.enrollPlain("user-42")
 	life := func(d time.Duration) func(*tokens.Request) {
 		return func(r *tokens.Request) { r.Lifetime, r.Name = d, d.String() }
 	}
@@ -374,7 +374,7 @@ func TestSweepResumes(t *testing.T) {
 	ctx := context.Background()
 	store := newCounted()
 	h := houseOn(t, store, withTokens(t))
-	o := h.enrolPlain("user-42")
+	o := h.enrollPlain("user-42")
 	for range 20 {
 		o.mint("logs:read", func(r *tokens.Request) { r.Lifetime = day })
 	}
@@ -416,7 +416,7 @@ func TestPurgeAgainstRenew(t *testing.T) {
 	ctx := context.Background()
 	store := newCounted()
 	h := houseOn(t, store, withTokens(t))
-	o := h.enrolPlain("user-42")
+	o := h.enrollPlain("user-42")
 	text, info := o.mint("logs:read", func(r *tokens.Request) { r.Lifetime = day })
 	h.wait(2 * day)
 	store.wrong = func(call string) (f fault) {

@@ -30,7 +30,7 @@ func TestAccountWithoutARecordInEveryMethod(t *testing.T) {
 	const id = "nobody"
 	denied, stepUp, state := gatehouse.ErrDenied, gatehouse.ErrStepUpRequired, gatehouse.ErrState
 	h, _ := judgedHouse(t)
-	gone := h.enrol("gone")
+	gone := h.enroll("gone")
 	ended := map[string]gatehouse.Owner{"no proof": h.Owner(gatehouse.Proof{}), "a proof of a deleted account": h.Owner(gone.proof)}
 	challenge := gone.challenge()
 	text, info := gone.mint("logs:read")
@@ -137,9 +137,9 @@ func TestAccountWithoutARecordInEveryMethod(t *testing.T) {
 
 	for what, face := range ended {
 		owner := map[string]method{
-			"BeginEnrolment":           {func() answer { return call(face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})) }, answer{value: gatehouse.Enrolment{}}},
-			"ConfirmEnrolment":         {func() answer { return call(face.ConfirmEnrolment(ctx, gone.auth, gone.code())) }, answer{value: gatehouse.Proof{}}},
-			"CancelEnrolment":          {func() answer { return only(face.CancelEnrolment(ctx, gone.auth)) }, answer{}},
+			"BeginEnrollment":          {func() answer { return call(face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})) }, answer{value: gatehouse.Enrollment{}}},
+			"ConfirmEnrollment":        {func() answer { return call(face.ConfirmEnrollment(ctx, gone.auth, gone.code())) }, answer{value: gatehouse.Proof{}}},
+			"CancelEnrollment":         {func() answer { return only(face.CancelEnrollment(ctx, gone.auth)) }, answer{}},
 			"AcknowledgeRecoveryCodes": {func() answer { return only(face.AcknowledgeRecoveryCodes(ctx, "set")) }, answer{}},
 			"RegenerateRecoveryCodes":  {func() answer { return call(face.RegenerateRecoveryCodes(ctx)) }, answer{value: gatehouse.NewCodes{}}},
 			"RenameAuthenticator":      {func() answer { return only(face.RenameAuthenticator(ctx, gone.auth, "Mine")) }, answer{}},

@@ -19,7 +19,7 @@ type Authenticator struct {
 // ErrURI says that a text is not an otpauth URI that this Authenticator can use.
 var ErrURI = errors.New("gatehousetest: not an otpauth URI for TOTP with a period of 30 seconds")
 
-// Scan adds the key of an otpauth URI: of Enrolment.URI, or the text in a QR picture.
+// Scan adds the key of an otpauth URI: of Enrollment.URI, or the text in a QR picture.
 func Scan(uri string) (*Authenticator, error) {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "otpauth" || u.Host != "totp" {

@@ -39,7 +39,7 @@ func codeHandler(svc *gatehouse.Service) http.HandlerFunc {
 func Example() {
 	t := &testing.T{} // in a test, its own
 	svc := gatehousetest.New(t)
-	ada := svc.Enrol(t, "user-42")
+	ada := svc.Enroll(t, "user-42")
 	handler := codeHandler(svc.Service)
 
 	post := func(code string) {
@@ -60,7 +60,7 @@ func Example() {
 	svc.Store.Inject(gatehousetest.On("SaveAccount", gatehousetest.Fail))
 	post(ada.Code())
 
-	for _, e := range svc.Events.Take()[3:] { // after those of the enrolment
+	for _, e := range svc.Events.Take()[3:] { // after those of the enrollment
 		fmt.Println(strings.TrimSpace(e.Kind.String() + " " + e.Why))
 	}
 	// Output:

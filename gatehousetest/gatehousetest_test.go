@@ -112,7 +112,7 @@ func TestFaults(t *testing.T) {
 func TestServiceWithItsOwnClock(t *testing.T) {
 	ctx := context.Background()
 	s := gatehousetest.New(t)
-	o := s.Enrol(t, "u")
+	o := s.Enroll(t, "u")
 	require.Len(t, s.Events.Take(), 3)
 	v, err := s.StepUp(ctx, "u", o.Code())
 	require.NoError(t, err)
@@ -131,7 +131,7 @@ func TestServiceInABubble(t *testing.T) {
 		ctx := context.Background()
 		keys := keyring.Generate()
 		s := gatehousetest.New(t, func(c *gatehouse.Config) { c.Now, c.Keys = time.Now, keys })
-		o := s.Enrol(t, "u")
+		o := s.Enroll(t, "u")
 		ch, err := s.Challenge(ctx, "u")
 		require.NoError(t, err)
 		time.Sleep(5*time.Minute + time.Second)

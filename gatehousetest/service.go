@@ -71,13 +71,13 @@ type Owner struct {
 	Authenticator   *Authenticator
 	AuthenticatorID string
 	RecoveryCodes   recovery.Codes
-	Proof           gatehouse.Proof // of the second factor, as of the enrolment
+	Proof           gatehouse.Proof // of the second factor, as of the enrollment
 
 	s *Service
 }
 
-// Enrol gives an account its first authenticator, and waits until a code can be used again.
-func (s *Service) Enrol(t testing.TB, account string) *Owner {
+// Enroll gives an account its first authenticator, and waits until a code can be used again.
+func (s *Service) Enroll(t testing.TB, account string) *Owner {
 	t.Helper()
 	ctx := context.Background()
 	proof, err := s.Attest(ctx, account, gatehouse.FirstFactor{Method: "pwd", At: s.Now()})
@@ -85,7 +85,7 @@ func (s *Service) Enrol(t testing.TB, account string) *Owner {
 		t.Fatal(err)
 	}
 	face := s.Service.Owner(proof)
-	enr, err := face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "owner@example.test"})
+	enr, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "owner@example.test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func (s *Service) Enrol(t testing.TB, account string) *Owner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proof, err = face.ConfirmEnrolment(ctx, enr.ID, app.Code(s.Now()))
+	proof, err = face.ConfirmEnrollment(ctx, enr.ID, app.Code(s.Now()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func newShop(t testing.TB, edit ...func(*httpguard.Config)) *shop {
 	s.Service = gatehousetest.New(t, func(c *gatehouse.Config) {
 		c.Tokens, c.Posture = &tokens.Policy{Brand: "acme", Scopes: scopes}, gates
 	})
-	s.owner = s.Enrol(t, "user-42")
+	s.owner = s.Enroll(t, "user-42")
 	c := httpguard.Config{
 		Service: s.Service.Service, Faults: slog.New(slog.NewTextHandler(&s.faults, nil)),
 		Session: func(*http.Request) (gatehouse.Proof, []gatehouse.Option) { return s.proof, s.opts },

@@ -22,7 +22,7 @@ type Facts struct {
 	RecoveryUnseen time.Time // when a recovery code was last used that the owner has not looked at; zero: never
 	TOTP           Method
 	RecoveryCodes  Method
-	ResetPending   bool // an operator has removed the factors, and the owner has yet to enrol anew
+	ResetPending   bool // an operator has removed the factors, and the owner has yet to enroll anew
 	OperatorCode   bool // an operator's code can be redeemed
 	Suspended      bool
 	KeysCurrent    bool // every secret is sealed under the primary key

@@ -27,7 +27,7 @@ func Generate() Codes {
 		var text [symbols]byte
 		_, _ = rand.Read(text[:]) // never fails: the process ends instead
 		for i, b := range text {
-			text[i] = alphabet[b%byte(len(alphabet))] // 256 is a multiple of 32, so no symbol is favoured
+			text[i] = alphabet[b%byte(len(alphabet))] // 256 is a multiple of 32, so no symbol is favored
 		}
 		// A draw whose selector is taken is dropped whole: nothing of it is used again.
 		if taken[text[0]] {

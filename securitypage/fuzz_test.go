@@ -32,7 +32,7 @@ func FuzzHandler(f *testing.F) {
 		}
 		h := newHost(t)
 		b, o, token := h.ready("ada")
-		h.svc.Enrol(t, "bystander")
+		h.svc.Enroll(t, "bystander")
 		bystander := h.account("bystander")
 		in := h.signIn("ada")
 		by := b

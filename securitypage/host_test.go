@@ -203,7 +203,7 @@ func (h *host) signIn(account string) *browser {
 // enrolled is an owner with an authenticator, and a browser that has just signed in with a code of it.
 func (h *host) enrolled(account string) (*browser, *gatehousetest.Owner) {
 	h.t.Helper()
-	o := h.svc.Enrol(h.t, account)
+	o := h.svc.Enroll(h.t, account)
 	require.NoError(h.t, h.svc.Owner(o.Proof).AcknowledgeRecoveryCodes(h.t.Context(), h.set(account)))
 	b := h.signIn(account)
 	a := b.submit("/sign-in", "/sign-in", "code", o.Code())

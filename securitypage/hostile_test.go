@@ -187,7 +187,7 @@ func TestFormsWorkOnce(t *testing.T) {
 	require.Equal(t, http.StatusConflict, b.send(two, "/pair/confirm", "code", secretOf(t, two).Code(h.svc.Now())).status)
 	require.Equal(t, http.StatusConflict, b.send(stale, "/authenticators/rename", "name", "x").status)
 
-	// An enrolment that has expired.
+	// An enrollment that has expired.
 	h.svc.Wait(time.Minute)
 	a = b.submit("/pair", "/pair", "name", "Three")
 	h.svc.Wait(11 * time.Minute)
@@ -299,7 +299,7 @@ func TestHostFaults(t *testing.T) {
 			return errors.New("no session today")
 		}
 	})
-	o := h.svc.Enrol(t, "ada")
+	o := h.svc.Enroll(t, "ada")
 	b := h.signIn("ada")
 	a := b.submit("/sign-in", "/sign-in", "code", o.Code())
 	require.Equal(t, http.StatusInternalServerError, a.status)
@@ -319,7 +319,7 @@ func TestHostFaults(t *testing.T) {
 	require.Equal(t, http.StatusInternalServerError, short.get("/").status)
 
 	// A challenge of another account than the session's signs nobody in.
-	mallory := h.svc.Enrol(t, "mallory")
+	mallory := h.svc.Enroll(t, "mallory")
 	mixed := h.signIn("mallory")
 	form, _ := mixed.get("/sign-in").form("/sign-in")
 	mixed.session.account = "ada"

@@ -46,7 +46,7 @@ const maxAuthenticators = 5
 // mayPair returns gatehouse.ErrStepUpRequired unless the session's proof is one to pair an authenticator with. While
 // somebody is signing in, that is one by an operator's code: the password alone shows nothing of an account.
 func (c *call) mayPair() error {
-	return c.allowed(func(may gatehouse.Allowed) bool { return may.Replace || may.Enrol })
+	return c.allowed(func(may gatehouse.Allowed) bool { return may.Replace || may.Enroll })
 }
 
 func (c *call) pair() error {
@@ -76,7 +76,7 @@ type pairingData struct {
 	Secret  string
 	SHA256  bool // the secret is for an app that does more than SHA-1
 	Codes   codesData
-	Pending *gatehouse.Enrolling
+	Pending *gatehouse.PendingEnrollment
 }
 
 func (c *call) beginPairing() error {
@@ -88,10 +88,10 @@ func (c *call) beginPairing() error {
 		}
 		return c.renderWith(http.StatusUnprocessableEntity, "pair", d, map[string]string{"name": c.text("wrong.name")})
 	}
-	var enr gatehouse.Enrolment
+	var enr gatehouse.Enrollment
 	var err error
 	for _, label := range labels(c.s) {
-		enr, err = c.owner().BeginEnrolment(c.ctx(), gatehouse.Enrol{
+		enr, err = c.owner().BeginEnrollment(c.ctx(), gatehouse.EnrollmentRequest{
 			Label: label, Name: name, Replace: c.field("replace"), Algorithm: algorithm(),
 		})
 		if !errors.Is(err, totp.ErrLabel) {
@@ -120,7 +120,7 @@ func algorithm() totp.Algorithm {
 	return totp.SHA1
 }
 
-// labels are what authenticator apps can be told of an owner, the best first: gatehouse.Enrol.Label takes not
+// labels are what authenticator apps can be told of an owner, the best first: gatehouse.EnrollmentRequest.Label takes not
 // everything that may be in a name.
 func labels(s Session) []string {
 	out := make([]string, 0, 3)
@@ -146,7 +146,7 @@ func spaced(secret string) string {
 	return strings.Join(append(groups, secret), " ")
 }
 
-// pairingData returns what is known of the enrolment that is pending. Its ID is empty where there is none.
+// pairingData returns what is known of the enrollment that is pending. Its ID is empty where there is none.
 func (c *call) pairingData(st gatehouse.Status) pairingData {
 	d := pairingData{SignedIn: c.who() == signedIn, State: factorState(st), SHA256: algorithm() == totp.SHA256}
 	if p := st.Pending; p != nil {
@@ -194,7 +194,7 @@ func (c *call) confirmPairing() error {
 			return err
 		}
 	}
-	proof, err := c.owner().ConfirmEnrolment(c.ctx(), d.ID, typed(c.field("code")))
+	proof, err := c.owner().ConfirmEnrollment(c.ctx(), d.ID, typed(c.field("code")))
 	if errors.Is(err, gatehouse.ErrDenied) {
 		if st, err = c.account(); err != nil {
 			return err
@@ -222,10 +222,10 @@ func (c *call) cancelPairing() error {
 	if err != nil {
 		return err
 	}
-	if err := c.owner().CancelEnrolment(c.ctx(), c.pairingData(st).ID); err != nil {
+	if err := c.owner().CancelEnrollment(c.ctx(), c.pairingData(st).ID); err != nil {
 		return err
 	}
-	c.redirect(c.p.c.Path+"/authenticators", "cancelled")
+	c.redirect(c.p.c.Path+"/authenticators", "canceled")
 	return nil
 }
 

@@ -27,7 +27,7 @@ import (
 func TestProofOfAnotherAccount(t *testing.T) {
 	h := newHost(t)
 	b, _ := h.enrolled("ada")
-	h.svc.Enrol(t, "mallory")
+	h.svc.Enroll(t, "mallory")
 	b.session.account = "mallory" // the host has kept the session when somebody else signed in
 	a := b.get("/disable")
 	if form, ok := a.form("/disable"); ok {
@@ -42,8 +42,8 @@ func TestProofOfAnotherAccount(t *testing.T) {
 // An operator's code is taken only for the account that the session is signing in to.
 func TestOperatorCodeOfAnotherAccount(t *testing.T) {
 	h := newHost(t)
-	h.svc.Enrol(t, "ada")
-	h.svc.Enrol(t, "mallory")
+	h.svc.Enroll(t, "ada")
+	h.svc.Enroll(t, "mallory")
 	code, err := h.svc.Operator("op").Because("x").Reset(t.Context(), "mallory")
 	require.NoError(t, err)
 	b := h.signIn("mallory")
@@ -104,7 +104,7 @@ func TestGuardLoop(t *testing.T) {
 // Whoever has redeemed an operator's code finds the way to pairing again.
 func TestOperatorCodeSentTwice(t *testing.T) {
 	h := newHost(t)
-	h.svc.Enrol(t, "ada")
+	h.svc.Enroll(t, "ada")
 	code, err := h.svc.Operator("op").Because("x").Reset(t.Context(), "ada")
 	require.NoError(t, err)
 	b := h.signIn("ada")
@@ -120,7 +120,7 @@ func TestOperatorCodeSentTwice(t *testing.T) {
 // The operator's code is used up, and ten wrong codes end the pairing: there is a way to begin another.
 func TestTriesEndWithoutAWayOn(t *testing.T) {
 	h := newHost(t)
-	h.svc.Enrol(t, "ada")
+	h.svc.Enroll(t, "ada")
 	code, err := h.svc.Operator("op").Because("x").Reset(t.Context(), "ada")
 	require.NoError(t, err)
 	b := h.signIn("ada")
@@ -267,7 +267,7 @@ func TestKinds(t *testing.T) {
 // A text is chosen by the page and not by a field.
 func TestWith(t *testing.T) {
 	h := newHost(t)
-	h.svc.Enrol(t, "ada")
+	h.svc.Enroll(t, "ada")
 	b := h.signIn("ada")
 	for _, with := range []string{"locked", "first", "", "nothing"} {
 		a := b.submit("/sign-in", "/sign-in", "with", with, "code", "AAAA-AAAA-AAAA-AAAA")

@@ -157,12 +157,12 @@ func (s stop) come(t *testing.T) (v *visit, send func() answer) {
 	t.Helper()
 	v = &visit{h: newHost(t)}
 	v.b, v.o, v.token = v.h.ready("ada")
-	enr, err := v.api().BeginEnrolment(t.Context(), gatehouse.Enrol{Label: "x", Name: "Second"})
+	enr, err := v.api().BeginEnrollment(t.Context(), gatehouse.EnrollmentRequest{Label: "x", Name: "Second"})
 	require.NoError(t, err)
 	app, err := gatehousetest.Scan(enr.URI())
 	require.NoError(t, err)
 	v.phone = enr.ID
-	v.o.Proof, err = v.api().ConfirmEnrolment(t.Context(), enr.ID, app.Code(v.h.svc.Now()))
+	v.o.Proof, err = v.api().ConfirmEnrollment(t.Context(), enr.ID, app.Code(v.h.svc.Now()))
 	require.NoError(t, err)
 	v.fresh(t)
 	got, err := v.h.svc.StepUp(t.Context(), "ada", app.Code(v.h.svc.Now()), gatehouse.InSession(v.b.secret))

@@ -192,7 +192,7 @@ var english = map[string]string{
 	"wrong.networks": "At least one of these is neither an address nor a network.", "wrong.request": "A token like this is not allowed.",
 	"wrong.full": "You have as many tokens as you may have. Revoke one first.",
 
-	"notice.renamed": "The name is saved.", "notice.removed": "The authenticator is removed.", "notice.cancelled": "The pairing is cancelled.",
+	"notice.renamed": "The name is saved.", "notice.removed": "The authenticator is removed.", "notice.canceled": "The pairing is canceled.",
 	"notice.unlocked": "It is unlocked.", "notice.disabled": "Two-factor sign-in is off.", "notice.saved": "Noted: your recovery codes are saved.",
 	"notice.reviewed": "Noted: it was you.", "notice.renewed": "The token works again.", "notice.revoked": "The token is revoked.",
 	"notice.allrevoked": "All tokens are revoked.",
@@ -215,7 +215,7 @@ var english = map[string]string{
 
 	"method.totp": "authenticator app", "method.recovery code": "recovery code", "method.operator code": "support's code", "method.none": "unknown",
 
-	"event.enrolment begun": "Pairing of an authenticator begun", "event.enrolment confirmed": "Pairing confirmed", "event.enrolment abandoned": "Pairing cancelled or ended",
+	"event.enrollment begun": "Pairing of an authenticator begun", "event.enrollment confirmed": "Pairing confirmed", "event.enrollment abandoned": "Pairing canceled or ended",
 	"event.verified": "Code accepted", "event.denied": "Wrong code", "event.locked": "Locked after wrong codes", "event.unlocked": "Unlocked",
 	"event.throttled burst": "Codes refused while locked", "event.many failures": "Many wrong codes: somebody may know your password",
 	"event.recovery code used": "Recovery code used", "event.recovery codes low": "Few recovery codes left", "event.recovery codes regenerated": "New recovery codes created",

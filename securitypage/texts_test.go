@@ -22,8 +22,8 @@ var (
 	dynamicKey = regexp.MustCompile(`printf "([a-z]+\.)%`)
 )
 
-// Each text that is used is in the catalogue, and each of the catalogue is used.
-func TestCatalogue(t *testing.T) {
+// Each text that is used is in the catalog, and each of the catalog is used.
+func TestCatalog(t *testing.T) {
 	english := securitypage.English()
 	templates, err := filepath.Glob("templates/*.html")
 	require.NoError(t, err)

@@ -36,7 +36,7 @@ func TestTokensOfThePassword(t *testing.T) {
 	require.NoError(t, h.svc.Store.SaveAccount(t.Context(), account, 0))
 	require.NoError(t, h.svc.Store.SaveToken(t.Context(), token, 0))
 	h.svc.Wait(30 * time.Second)
-	owner := h.svc.Enrol(t, "ada")
+	owner := h.svc.Enroll(t, "ada")
 	b := h.signIn("ada")
 	require.Equal(t, http.StatusSeeOther, b.submit("/sign-in", "/sign-in", "code", owner.Code()).status)
 

@@ -66,7 +66,7 @@ func (c *call) wait(at time.Time) string {
 	}
 }
 
-// T returns a text of the catalogue.
+// T returns a text of the catalog.
 func (v *View) T(key string, args ...any) string { return v.c.text(key, args...) }
 
 // Title is the page's.

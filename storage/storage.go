@@ -98,7 +98,7 @@ type TokenUse struct {
 //
 // An implementation copies: it neither keeps nor changes the slices it is given, and returns
 // nothing that it or another caller still holds. It compares IDs byte for byte (case, accents,
-// normalisation and trailing spaces count), and refuses those that CheckID refuses, with
+// normalization and trailing spaces count), and refuses those that CheckID refuses, with
 // ErrInvalid. A load sees every save that had returned before the load began, whichever process
 // made it: a replica that lags is not a Store.
 //

@@ -179,7 +179,7 @@ func symbols(n int) string {
 	for text.Len() < n {
 		_, _ = rand.Read(random[:]) // never fails: the process ends instead
 		for _, b := range random {
-			if b < 248 && text.Len() < n { // 4 times 62; the rest would favour the first symbols
+			if b < 248 && text.Len() < n { // 4 times 62; the rest would favor the first symbols
 				text.WriteByte(alphabet[b%62])
 			}
 		}

@@ -32,7 +32,7 @@ func (k Key) Match(code string, now time.Time, w Window, c Counter) (Counter, er
 		return c, ErrNoMatch
 	}
 
-	centre := Step(now)
+	center := Step(now)
 	h := newHOTP(k)
 	var s search
 	// Every step of both windows is computed and compared whichever of them matches: how long the
@@ -40,7 +40,7 @@ func (k Key) Match(code string, now time.Time, w Window, c Counter) (Counter, er
 	next := min(0, c.Base) - w.Past
 	for _, around := range [...]int{min(0, c.Base), max(0, c.Base)} {
 		for i := max(next, around-w.Past); i <= around+w.Ahead; i++ {
-			step := centre + int64(i)
+			step := center + int64(i)
 			s.see(i, subtle.ConstantTimeEq(h.at(step), want), step, c.Last)
 			next = i + 1
 		}
@@ -48,7 +48,7 @@ func (k Key) Match(code string, now time.Time, w Window, c Counter) (Counter, er
 	if err := s.err(); err != nil {
 		return c, err
 	}
-	return Counter{Last: centre + int64(s.offset), Base: c.Base}, nil
+	return Counter{Last: center + int64(s.offset), Base: c.Base}, nil
 }
 
 // search keeps the first match among steps seen in rising order, without branching on what matches.

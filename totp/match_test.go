@@ -240,7 +240,7 @@ func TestMatchRandomWalk(t *testing.T) {
 			}
 			step := now + int64(offset)
 			after, err := k.Match(codeAt(t, k, step), at(now), w, c)
-			around := func(centre int) bool { return centre-w.Past <= offset && offset <= centre+w.Ahead }
+			around := func(center int) bool { return center-w.Past <= offset && offset <= center+w.Ahead }
 			switch inside := around(0) || around(c.Base); {
 			case inside && step > c.Last:
 				require.NoError(t, err)
@@ -279,7 +279,7 @@ func TestMatchAroundTheBase(t *testing.T) {
 			c := totp.Counter{Base: base}
 			count := 0
 			for o := -25; o <= 25; o++ {
-				in := func(centre int) bool { return centre-w.Past <= o && o <= centre+w.Ahead }
+				in := func(center int) bool { return center-w.Past <= o && o <= center+w.Ahead }
 				after, err := k.Match(codeAt(t, k, start+int64(o)), at(start), w, c)
 				if !in(0) && !in(base) {
 					require.ErrorIs(t, err, totp.ErrNoMatch, "%+v, base %d, offset %d", w, base, o)

@@ -110,9 +110,9 @@ func (q QR) SVG() []byte {
 // Terminal returns the picture as lines of half blocks, two rows of modules a line, each ended by a
 // line feed. The zero QR is "".
 //
-// Each line sets black on white by escape sequence and resets it. Blocks without colours come out
+// Each line sets black on white by escape sequence and resets it. Blocks without colors come out
 // inverted in either dark or light terminals, and many scanners do not read an inverted code. The
-// colours are 16 and 231 of the 256, as themes change the first sixteen.
+// colors are 16 and 231 of the 256, as themes change the first sixteen.
 func (q QR) Terminal() string {
 	m := redact.Open(q.hiddenModules)
 	if m == nil {

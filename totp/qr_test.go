@@ -56,7 +56,7 @@ func (g grid) box() image.Rectangle {
 	return box
 }
 
-// pngGrid reads a PNG of 8 pixels a module, each module of one colour, black or white.
+// pngGrid reads a PNG of 8 pixels a module, each module of one color, black or white.
 func pngGrid(t *testing.T, data []byte) grid {
 	t.Helper()
 	img, err := png.Decode(bytes.NewReader(data))
@@ -141,7 +141,7 @@ func svgGrid(t *testing.T, data []byte) grid {
 	return g
 }
 
-// terminalGrid plays a terminal that knows half blocks and one pair of colours.
+// terminalGrid plays a terminal that knows half blocks and one pair of colors.
 func terminalGrid(t *testing.T, text string) grid {
 	t.Helper()
 	require.True(t, strings.HasSuffix(text, "\n"))

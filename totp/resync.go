@@ -31,12 +31,12 @@ func (k Key) Resync(first, second string, now time.Time, c Counter) (Counter, er
 		return c, ErrNoMatch
 	}
 
-	centre := Step(now)
+	center := Step(now)
 	h := newHOTP(k)
 	var s search
 	before := 0 // 1: the first code is that of the step before
 	for i := -maxBase; i <= maxBase; i++ {
-		step := centre + int64(i)
+		step := center + int64(i)
 		value := h.at(step)
 		// A pair is named by its second step. It is fresh only if its first step is, so both are
 		// compared by the first.
@@ -46,5 +46,5 @@ func (k Key) Resync(first, second string, now time.Time, c Counter) (Counter, er
 	if err := s.err(); err != nil {
 		return c, err
 	}
-	return Counter{Last: centre + int64(s.offset), Base: s.offset}, nil
+	return Counter{Last: center + int64(s.offset), Base: s.offset}, nil
 }

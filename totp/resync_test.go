@@ -80,7 +80,7 @@ func TestResyncRefusals(t *testing.T) {
 	}
 }
 
-// Owners whose clock is far off can resynchronise again and again, but the window stays within 20
+// Owners whose clock is far off can resynchronize again and again, but the window stays within 20
 // steps of the server's clock and never starts from where the last call put it.
 func TestResyncDoesNotRatchet(t *testing.T) {
 	k := rfcKey(t)

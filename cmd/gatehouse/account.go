@@ -61,7 +61,7 @@ func resetCommand() *cli.Command {
 		Name: "reset", Usage: "remove every factor of an owner who has lost them, and print the operator code", ArgsUsage: "ACCOUNT",
 		Description: `For an owner who has proven by other means who they are. Authenticators, recovery codes and tokens go, and
 one code is printed, once, on standard output: hand it to the owner on a channel that the password does not open.
-It works once within 24 hours, after the password, and leads to a new enrolment. Until then the password alone
+It works once within 24 hours, after the password, and leads to a new enrollment. Until then the password alone
 gets nobody in. Another reset makes another code and ends this one.` + examples(
 			`gatehouse reset user-42 -operator ada -reason "lost phone, ticket 4711"`),
 		Flags: operatorFlags(),

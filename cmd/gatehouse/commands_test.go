@@ -75,7 +75,7 @@ func TestElsewhere(t *testing.T) {
 		require.Zero(t, version)
 		p.store, err = sqlstore.New(p.db, p.dialect, options)
 		require.NoError(t, err)
-		p.enrol("user-42")
+		p.enroll("user-42")
 		require.Contains(t, p.ok(in("status", "user-42")...), "Phone")
 		require.Contains(t, p.ok(in("doctor", "-keys", p.keysFile(p.keys))...), "every secret is under the primary one")
 		require.Contains(t, p.ok(in("doctor", "-keys", p.keysFile(p.keys))...), "1, of them 0 without an authenticator")
@@ -87,7 +87,7 @@ func TestElsewhere(t *testing.T) {
 func TestAccounts(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
 		ctx := t.Context()
-		o := p.enrol("user-42")
+		o := p.enroll("user-42")
 		wrong := "000000"
 		if o.app.Code(time.Now()) == wrong {
 			wrong = "111111"
@@ -178,7 +178,7 @@ func (o *owner) redeem(code string) error {
 // Where the service has another window than the usual one, a method is disabled at another count.
 func TestWindow(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
-		o := p.enrol("user-42")
+		o := p.enroll("user-42")
 		for i := range 31 {
 			then := p.service(p.keys, time.Duration(i+1)*2*time.Hour-100*time.Hour)
 			code := "000000"
@@ -201,7 +201,7 @@ func TestWindow(t *testing.T) {
 func TestTokens(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
 		ctx := t.Context()
-		o := p.enrol("user-42")
+		o := p.enroll("user-42")
 		require.Equal(t, "user-42 has no tokens\n", p.ok("tokens", "list", "user-42"))
 		require.Empty(t, p.ok("tokens", "list", "user-42", "-json"))
 		text := map[string]string{}
@@ -268,7 +268,7 @@ func TestTokens(t *testing.T) {
 
 func TestReseal(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
-		o := p.enrol("user-42")
+		o := p.enroll("user-42")
 		p.ok("suspend", "bare")
 		fresh := keyring.Generate()
 		file := p.keysFile(fresh, p.keys)
@@ -296,8 +296,8 @@ func TestReseal(t *testing.T) {
 
 func TestFleet(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
-		p.enrol("user-1")
-		p.enrol("user-3")
+		p.enroll("user-1")
+		p.enroll("user-3")
 		p.ok("suspend", "user-2")
 		out := p.ok("fleet")
 		require.Regexp(t, `(?m)^LEVEL  SCORE  ACCOUNT +FAILING\n +1 +\d+  user-1 +recovery-codes-saved second-authenticator\n +0 +\d+  user-2 +second-factor`, out)
@@ -335,7 +335,7 @@ func TestFleet(t *testing.T) {
 func TestAfterRestore(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
 		ctx := t.Context()
-		o, keeps := p.enrol("user-42"), p.enrol("user-43")
+		o, keeps := p.enroll("user-42"), p.enroll("user-43")
 		backup, err := p.store.LoadAccount(ctx, o.id)
 		require.NoError(t, err)
 		code, recoveryCode := o.app.Code(time.Now()), o.codes[0].Reveal()
@@ -358,7 +358,7 @@ func TestAfterRestore(t *testing.T) {
 		require.Regexp(t, `second step +needed`, p.ok("status", "user-42"))
 
 		require.NoError(t, p.store.DeleteAccount(ctx, keeps.id))
-		keeps = p.enrol("user-43")
+		keeps = p.enroll("user-43")
 		text, _ := keeps.mint(t, "ci")
 		d := document[doc](p, "after-restore", "-keep-recovery-codes", "-after", "user-42")
 		require.Equal(t, doc{"seen": 1.0, "done": 1.0, "failed": 0.0, "cursor": "user-43", "complete": true}, d)

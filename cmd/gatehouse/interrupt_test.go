@@ -54,7 +54,7 @@ func (p *place) accounts(n int) {
 func (p *place) endedTokens(n int) {
 	p.t.Helper()
 	ctx := p.t.Context()
-	o := p.enrol("it's an owner")
+	o := p.enroll("it's an owner")
 	_, id := o.mint(p.t, "old")
 	require.NoError(p.t, p.service(p.keys, -40*24*time.Hour).Operator("op").RevokeToken(ctx, id))
 	rec, _, err := p.store.LoadToken(ctx, id)
@@ -274,7 +274,7 @@ func TestTwoOperators(t *testing.T) {
 		}
 		require.Equal(t, 120, moved)
 
-		o := p.enrol("user-42")
+		o := p.enroll("user-42")
 		worked := 0
 		for _, r := range both("reset", "user-42", "-reason", "x") {
 			if o.redeem(strings.TrimSpace(r.out)) == nil {

@@ -161,20 +161,20 @@ type owner struct {
 	proof gatehouse.Proof
 }
 
-// enrol gives an account a second factor two minutes ago, so that a code is fresh.
-func (p *place) enrol(id string) *owner {
+// enroll gives an account a second factor two minutes ago, so that a code is fresh.
+func (p *place) enroll(id string) *owner {
 	p.t.Helper()
 	ctx, off := p.t.Context(), -2*time.Minute
 	then := p.service(p.keys, off)
 	proof, err := then.Attest(ctx, id, gatehouse.FirstFactor{Method: "pwd", At: time.Now().Add(off)})
 	require.NoError(p.t, err)
 	face := then.Owner(proof)
-	enr, err := face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada", Name: "Phone"})
+	enr, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada", Name: "Phone"})
 	require.NoError(p.t, err)
 	o := &owner{svc: p.service(p.keys, 0), id: id, codes: enr.RecoveryCodes}
 	o.app, err = gatehousetest.Scan(enr.URI())
 	require.NoError(p.t, err)
-	o.proof, err = face.ConfirmEnrolment(ctx, enr.ID, o.app.Code(time.Now().Add(off)))
+	o.proof, err = face.ConfirmEnrollment(ctx, enr.ID, o.app.Code(time.Now().Add(off)))
 	require.NoError(p.t, err)
 	return o
 }

@@ -25,7 +25,7 @@ func onMigratedSQLite(t *testing.T) *place {
 // Tokens that were revoked before a fault are named, also where all stand in one line.
 func TestLeakedNamesWhatItRevoked(t *testing.T) {
 	p := onMigratedSQLite(t)
-	o := p.enrol("user-42")
+	o := p.enroll("user-42")
 	one, id1 := o.mint(t, "one")
 	two, id2 := o.mint(t, "two")
 	_, err := p.db.Exec("CREATE TRIGGER t BEFORE UPDATE ON gatehouse_tokens WHEN NEW.id = '" + id2 + "' BEGIN SELECT RAISE(ABORT, 'trouble'); END")
@@ -101,7 +101,7 @@ func TestResetSaysThatItsCodeIsLost(t *testing.T) {
 	for to, out := range map[string]*os.File{"a full disk": full, "a reader that is gone": gone} {
 		for _, how := range []string{"-json=false", "-json"} {
 			id := to + how
-			p.enrol(id)
+			p.enroll(id)
 			cmd := p.command("reset", id, "-reason", "x", how)
 			var errs strings.Builder
 			cmd.Stdout, cmd.Stderr = out, &errs
@@ -124,7 +124,7 @@ func TestPasswordInArgumentAndEnvironment(t *testing.T) {
 // status and doctor change nothing: the file's journal mode is the service's choice.
 func TestLookingDoesNotChangeTheFile(t *testing.T) {
 	p := onMigratedSQLite(t)
-	p.enrol("user-42")
+	p.enroll("user-42")
 	_, err := p.db.Exec("PRAGMA journal_mode = delete")
 	require.NoError(t, err)
 	require.NoError(t, p.db.Close())
@@ -140,7 +140,7 @@ func TestLookingDoesNotChangeTheFile(t *testing.T) {
 // Without being told the window, after-restore uses up what the widest one can have accepted.
 func TestAfterRestoreWideWindow(t *testing.T) {
 	p := onMigratedSQLite(t)
-	o := p.enrol("user-42")
+	o := p.enroll("user-42")
 	backup, err := p.store.LoadAccount(t.Context(), o.id)
 	require.NoError(t, err)
 	svc, err := gatehouse.New(p.store, gatehouse.Config{Issuer: "Acme", Keys: p.keys, Window: &totp.Window{Past: 2, Ahead: 2}})
@@ -185,7 +185,7 @@ func TestNothingMovesTheCursor(t *testing.T) {
 // purge says by its exit status that tokens cannot be read, as reseal does.
 func TestPurgeOfUnreadable(t *testing.T) {
 	p := onMigratedSQLite(t)
-	p.enrol("user-42").mint(t, "x")
+	p.enroll("user-42").mint(t, "x")
 	_, err := p.db.Exec("UPDATE gatehouse_tokens SET data = x'7b'")
 	require.NoError(t, err)
 	require.Equal(t, 1, p.run("tokens", "purge").code)
@@ -202,7 +202,7 @@ func TestMigrateOfNoFile(t *testing.T) {
 // in a line longer than any buffer, and behind each other.
 func TestLeakedInRealForms(t *testing.T) {
 	p := onMigratedSQLite(t)
-	o := p.enrol("user-42")
+	o := p.enroll("user-42")
 	forms := map[string]func(string) string{
 		"json":    func(s string) string { return `{"msg":"token:\n` + s + `\n"}` },
 		"url":     func(s string) string { return `/?next=%3Ftoken%3D` + s },
@@ -257,7 +257,7 @@ func TestLeakedOfInputThatFails(t *testing.T) {
 // What stands in the database does not get to the terminal as it is: it may have been written to.
 func TestTamperedActivity(t *testing.T) {
 	p := onMigratedSQLite(t)
-	p.enrol("user-42").mint(t, "t2")
+	p.enroll("user-42").mint(t, "t2")
 	_, err := p.db.Exec(`UPDATE gatehouse_accounts SET data = CAST(replace(CAST(data AS TEXT), '"t2"', '"t\u001b[2J\u000aroot"') AS BLOB)`)
 	require.NoError(t, err)
 	r := p.run("status", "user-42")
@@ -286,7 +286,7 @@ func TestFilesBesideSQLite(t *testing.T) {
 func TestResetInterruptedAndItsReaderGone(t *testing.T) {
 	p := onPostgres(t) // which tells who waits for a lock
 	require.NoError(t, p.store.Migrate(t.Context()))
-	p.enrol("user-42")
+	p.enroll("user-42")
 	for {
 		tx, err := p.db.Begin()
 		require.NoError(t, err)

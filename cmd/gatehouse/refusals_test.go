@@ -131,7 +131,7 @@ func TestPassword(t *testing.T) {
 // A user who may only read can look, and is told in a line what they may not do.
 func TestReadOnlyUser(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
-		p.enrol("user-42")
+		p.enroll("user-42")
 		q := p.readOnly()
 		require.Contains(t, q.ok("status", "user-42"), "Phone")
 		require.Contains(t, q.ok("fleet"), "user-42")
@@ -201,7 +201,7 @@ func (p *place) readOnly() *place {
 
 func TestDoctor(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
-		p.enrol("user-42")
+		p.enroll("user-42")
 		p.ok("suspend", "user-43")
 		if path, ok := strings.CutPrefix(p.url, "sqlite:"); ok {
 			for _, beside := range []string{"", "-wal", "-shm"} { // which the test's own connection has made

@@ -56,12 +56,12 @@ func TestRunBook(t *testing.T) {
 		works := func(text string) error { _, err := ada.svc.AuthenticateToken(ctx, text); return err }
 		again := func() {
 			require.NoError(t, p.store.DeleteAccount(ctx, "user-42"))
-			ada = p.enrol("user-42")
+			ada = p.enroll("user-42")
 		}
 		before := map[string]func(){
 			"Daily": func() {
-				ada = p.enrol("user-42")
-				_, id := p.enrol("user-43").mint(t, "ci")
+				ada = p.enroll("user-42")
+				_, id := p.enroll("user-43").mint(t, "ci")
 				rec, _, err := p.store.LoadToken(ctx, id)
 				require.NoError(t, err)
 				rec.ID = documentedToken

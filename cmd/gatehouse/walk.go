@@ -198,7 +198,7 @@ func afterRestoreCommand() *cli.Command {
 	return &cli.Command{
 		Name: "after-restore", Usage: "end what a restored backup has made fresh again",
 		Description: `In a database that was put back to an earlier state, codes that were used since then work again. Run this
-before the service starts. For every account it ends challenges, proofs, pending enrolments and operators' codes,
+before the service starts. For every account it ends challenges, proofs, pending enrollments and operators' codes,
 uses up the codes of authenticators up to now (new ones are accepted after two and a half minutes, or sooner where
 -window names a narrower one than the widest), and voids
 recovery codes: owners make new ones once they have signed in with their authenticator, and those who have lost

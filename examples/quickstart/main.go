@@ -68,7 +68,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	if err != nil {
 		return usage(flags, err)
 	}
-	err = demo(ctx, svc, *account, gatehouse.Enrol{Label: *account, Algorithm: hash, Digits: *digits}, in, out)
+	err = demo(ctx, svc, *account, gatehouse.EnrollmentRequest{Label: *account, Algorithm: hash, Digits: *digits}, in, out)
 	switch {
 	case err == io.EOF: // of the codes
 		return 0
@@ -85,14 +85,14 @@ func usage(flags *flag.FlagSet, err error) int {
 	return 2
 }
 
-func demo(ctx context.Context, svc *gatehouse.Service, account string, enrol gatehouse.Enrol, in io.Reader, out io.Writer) error {
+func demo(ctx context.Context, svc *gatehouse.Service, account string, enroll gatehouse.EnrollmentRequest, in io.Reader, out io.Writer) error {
 	lines := bufio.NewReader(in)
 	ch, err := svc.Challenge(ctx, account)
 	if err != nil {
 		return err
 	}
 	if ch.Step == gatehouse.NotNeeded {
-		if err := pair(ctx, svc, account, enrol, lines, out); err != nil {
+		if err := pair(ctx, svc, account, enroll, lines, out); err != nil {
 			return err
 		}
 	} else {
@@ -110,14 +110,14 @@ func demo(ctx context.Context, svc *gatehouse.Service, account string, enrol gat
 }
 
 // pair returns once a code has confirmed the pairing.
-func pair(ctx context.Context, svc *gatehouse.Service, account string, enrol gatehouse.Enrol, lines *bufio.Reader, out io.Writer) error {
+func pair(ctx context.Context, svc *gatehouse.Service, account string, enroll gatehouse.EnrollmentRequest, lines *bufio.Reader, out io.Writer) error {
 	// A real service attests only what it has just checked, here a password.
 	proof, err := svc.Attest(ctx, account, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
 	if err != nil {
 		return err
 	}
 	owner := svc.Owner(proof)
-	enr, err := owner.BeginEnrolment(ctx, enrol)
+	enr, err := owner.BeginEnrollment(ctx, enroll)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func pair(ctx context.Context, svc *gatehouse.Service, account string, enrol gat
 		if err != nil {
 			return err
 		}
-		_, err = owner.ConfirmEnrolment(ctx, enr.ID, code)
+		_, err = owner.ConfirmEnrollment(ctx, enr.ID, code)
 		confirmed = err == nil
 		if err := answer(out, "ok confirmed, from now on a code is needed to sign in", err); err != nil {
 			return err

@@ -177,7 +177,7 @@ func pair(ctx context.Context, svc *gatehouse.Service, account string, saved boo
 	if err != nil {
 		return gatehouse.Proof{}, err
 	}
-	enr, err := svc.Owner(proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: account})
+	enr, err := svc.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: account})
 	if err != nil {
 		return gatehouse.Proof{}, err
 	}
@@ -190,7 +190,7 @@ func pair(ctx context.Context, svc *gatehouse.Service, account string, saved boo
 	if err != nil {
 		return gatehouse.Proof{}, err
 	}
-	return svc.Owner(proof).ConfirmEnrolment(ctx, enr.ID, code)
+	return svc.Owner(proof).ConfirmEnrollment(ctx, enr.ID, code)
 }
 
 func show(ctx context.Context, svc *gatehouse.Service, account string, out io.Writer) error {

@@ -163,12 +163,12 @@ func (w *world) pair(email string) (*gatehousetest.Authenticator, gatehouse.Proo
 	ctx := w.t.Context()
 	proof, err := w.app.svc.Attest(ctx, w.account(email), gatehouse.FirstFactor{Method: "pwd", At: w.clock()})
 	require.NoError(w.t, err)
-	enr, err := w.app.svc.Owner(proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: email})
+	enr, err := w.app.svc.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: email})
 	require.NoError(w.t, err)
 	phone, err := gatehousetest.Scan(enr.URI())
 	require.NoError(w.t, err)
 	require.NoError(w.t, w.app.svc.Owner(proof).AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID))
-	proof, err = w.app.svc.Owner(proof).ConfirmEnrolment(ctx, enr.ID, w.code(phone))
+	proof, err = w.app.svc.Owner(proof).ConfirmEnrollment(ctx, enr.ID, w.code(phone))
 	require.NoError(w.t, err)
 	return phone, proof
 }

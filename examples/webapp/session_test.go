@@ -296,7 +296,7 @@ func TestLog(t *testing.T) {
 	w := newWorld(t)
 	w.client(t).signUp("ada@acme.test")
 	w.pair("ada@acme.test")
-	require.Contains(t, w.logged(), "enrolment confirmed")
+	require.Contains(t, w.logged(), "enrollment confirmed")
 
 	ctx, hangUp := context.WithCancel(t.Context())
 	hangUp()

@@ -153,7 +153,7 @@ func (u *users) hash(ctx context.Context, password string) (hash string, err err
 // address returns an e-mail address as it is stored.
 func address(text string) (string, error) {
 	text = strings.ToLower(strings.TrimSpace(text))
-	// What the authenticator app shows has 100 bytes and no colon (gatehouse.Enrol.Label).
+	// What the authenticator app shows has 100 bytes and no colon (gatehouse.EnrollmentRequest.Label).
 	parsed, err := mail.ParseAddress(text)
 	if err != nil || parsed.Address != text || len(text) > 100 || strings.ContainsAny(text, ":\"") {
 		return "", errEmail

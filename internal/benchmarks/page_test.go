@@ -45,11 +45,11 @@ func BenchmarkOverview(b *testing.B) {
 		proof, err := svc.Attest(b.Context(), id, gatehouse.FirstFactor{Method: "pwd", At: time.Now()}, gatehouse.InSession(secret))
 		require.NoError(b, err)
 		owner := svc.Owner(proof, gatehouse.InSession(secret))
-		enr, err := owner.BeginEnrolment(b.Context(), gatehouse.Enrol{Label: id})
+		enr, err := owner.BeginEnrollment(b.Context(), gatehouse.EnrollmentRequest{Label: id})
 		require.NoError(b, err)
 		app, err := gatehousetest.Scan(enr.URI())
 		require.NoError(b, err)
-		proofs[id], err = owner.ConfirmEnrolment(b.Context(), enr.ID, app.Code(time.Now()))
+		proofs[id], err = owner.ConfirmEnrollment(b.Context(), enr.ID, app.Code(time.Now()))
 		require.NoError(b, err)
 		for range 3 {
 			_, err = svc.Owner(proofs[id], gatehouse.InSession(secret)).MintToken(b.Context(), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}})

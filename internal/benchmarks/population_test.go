@@ -41,14 +41,14 @@ const mostOwners = 10_000
 // same code once in a million times, and then the later one is refused.
 const apart = 4 * totp.Period
 
-func enrol(tb testing.TB, size int) population {
+func enroll(tb testing.TB, size int) population {
 	tb.Helper()
 	require.Zero(tb, size%chunk)
 	p := population{size: size, keys: keyring.Generate(), owners: make([]owner, min(size/2, mostOwners))}
 	s := gatehousetest.New(tb, func(c *gatehouse.Config) { c.Keys, c.Observer = p.keys, nil })
 	for i := range p.owners {
 		room := size / len(p.owners)
-		o := s.Enrol(tb, accountID(i*room))
+		o := s.Enroll(tb, accountID(i*room))
 		p.owners[i] = owner{id: o.AccountID, spare: accountID(i*room + room/2), app: o.Authenticator}
 	}
 	for range 20 { // entries of recent activity

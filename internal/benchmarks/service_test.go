@@ -31,13 +31,13 @@ type redeems struct {
 	wrong []string // the codes, the same for every account
 }
 
-// newRedeems enrols one account and copies its record to the others: hashing codes for each would
+// newRedeems enrolls one account and copies its record to the others: hashing codes for each would
 // take longer than what is measured, and a set is not bound to its account.
 func newRedeems(tb testing.TB, accounts int) redeems {
 	tb.Helper()
 	ctx := context.Background()
 	r := redeems{Service: gatehousetest.New(tb, func(c *gatehouse.Config) { c.Recovery = recovery.DefaultParams() })}
-	for _, code := range r.Enrol(tb, "0").RecoveryCodes {
+	for _, code := range r.Enroll(tb, "0").RecoveryCodes {
 		text := []byte(code.Reveal())
 		if last := &text[len(text)-1]; *last == '0' {
 			*last = '1'

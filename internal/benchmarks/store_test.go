@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }
 // statement is a test of internal/integration/sqlstore.
 func TestOneReadAndOneWrite(t *testing.T) {
 	s := gatehousetest.New(t)
-	o := s.Enrol(t, "u")
+	o := s.Enroll(t, "u")
 	ch, err := s.Challenge(t.Context(), "u")
 	require.NoError(t, err)
 	var calls []string
@@ -58,7 +58,7 @@ func BenchmarkStore(b *testing.B) {
 	}
 	for _, size := range sizes {
 		b.Run(fmt.Sprintf("accounts=%d", size), func(b *testing.B) {
-			p := enrol(b, size)
+			p := enroll(b, size)
 			for _, d := range databases {
 				b.Run(d.name, func(b *testing.B) {
 					db, store := d.new(b)

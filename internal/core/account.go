@@ -25,7 +25,7 @@ type Account struct {
 
 	SignIns int64 `json:"n,omitempty"` // successful answers to challenges
 
-	Reset      *Reset      `json:"reset,omitempty"` // from an operator's reset, or an import without a factor, until the next confirmed enrolment
+	Reset      *Reset      `json:"reset,omitempty"` // from an operator's reset, or an import without a factor, until the next confirmed enrollment
 	Suspension *Suspension `json:"susp,omitempty"`
 	Activity   []Event     `json:"act,omitempty"` // oldest first
 
@@ -167,7 +167,7 @@ func (s *RecoverySet) clone() *RecoverySet {
 	return &c
 }
 
-// endEpoch ends all challenges, proofs and pending enrolments.
+// endEpoch ends all challenges, proofs and pending enrollments.
 func (a *Account) endEpoch(env Env) {
 	a.Epoch = env.Fresh
 	a.abandon(env)
@@ -179,10 +179,10 @@ func (a *Account) endFirstFactors(env Env) {
 	a.endEpoch(env)
 }
 
-// abandon ends the pending enrolment, if there is one.
+// abandon ends the pending enrollment, if there is one.
 func (a *Account) abandon(env Env) {
 	if p := a.Pending; p != nil {
-		a.note(env, Event{Kind: EnrolmentAbandoned, Auth: p.Authenticator.ID, Name: p.Authenticator.Name})
+		a.note(env, Event{Kind: EnrollmentAbandoned, Auth: p.Authenticator.ID, Name: p.Authenticator.Name})
 		a.Pending = nil
 	}
 }

@@ -122,7 +122,7 @@ func (a Account) lock(m Method, env Env) (time.Time, bool) {
 
 // answerable reports whether the account has anything that the code of an attempt could be. If not,
 // it is no guess and is not counted: during a reset, for one, nobody can lock codes that the owner has
-// yet to enrol.
+// yet to enroll.
 func (a Account) answerable(t Attempt) bool {
 	switch t.Method {
 	case TOTP:

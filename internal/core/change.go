@@ -7,7 +7,7 @@ import (
 
 // CanRegenerate returns nil if new recovery codes may be made.
 func (a Account) CanRegenerate(p Presented, env Env) error {
-	if err := a.authorise(p, regenerate, env); err != nil {
+	if err := a.authorize(p, regenerate, env); err != nil {
 		return err
 	}
 	if len(a.Authenticators) == 0 {
@@ -46,7 +46,7 @@ func (a Account) Rename(p Presented, id, name string, env Env) (Account, error) 
 
 // own returns the index of an authenticator that a proof is enough to act on.
 func (a Account) own(p Presented, act action, id string, env Env) (int, error) {
-	if err := a.authorise(p, act, env); err != nil {
+	if err := a.authorize(p, act, env); err != nil {
 		return -1, err
 	}
 	i := a.find(id)
@@ -76,7 +76,7 @@ func (a Account) Remove(p Presented, id string, env Env) (Account, Proof, error)
 
 // Disable turns two-factor off.
 func (a Account) Disable(p Presented, env Env) (Account, Proof, error) {
-	if err := a.authorise(p, remove, env); err != nil {
+	if err := a.authorize(p, remove, env); err != nil {
 		return a, Proof{}, err
 	}
 	if len(a.Authenticators) == 0 {
@@ -104,7 +104,7 @@ func (a Account) Unlock(p Presented, m Method, env Env) (Account, error) {
 	if m == RecoveryCodes {
 		act = unlockRecovery
 	}
-	if err := a.authorise(p, act, env); err != nil {
+	if err := a.authorize(p, act, env); err != nil {
 		return a, err
 	}
 	return a.unlock(m, Event{}, env), nil

@@ -46,7 +46,7 @@ const (
 	clockBack = time.Hour
 
 	// factorAge bounds the proof for a change of factors; tokenAge the one for a token, and for
-	// what completes an enrolment, which had the younger proof when it began.
+	// what completes an enrollment, which had the younger proof when it began.
 	factorAge = 5 * time.Minute
 	tokenAge  = 15 * time.Minute
 )

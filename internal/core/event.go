@@ -7,9 +7,9 @@ type EventKind uint8
 
 const (
 	_ EventKind = iota
-	EnrolmentBegun
-	EnrolmentConfirmed
-	EnrolmentAbandoned
+	EnrollmentBegun
+	EnrollmentConfirmed
+	EnrollmentAbandoned
 	Verified
 	Denied
 	Locked
@@ -56,7 +56,7 @@ const (
 )
 
 var eventNames = [...]string{
-	"unknown", "enrolment begun", "enrolment confirmed", "enrolment abandoned", "verified", "denied", "locked", "unlocked",
+	"unknown", "enrollment begun", "enrollment confirmed", "enrollment abandoned", "verified", "denied", "locked", "unlocked",
 	"throttled burst", "many failures", "recovery code used", "recovery codes low", "recovery codes regenerated",
 	"recovery codes acknowledged", "operator code made", "operator code used", "authenticator added",
 	"authenticator renamed", "authenticator removed", "authenticator resynced", "two-factor off", "password changed",
@@ -157,7 +157,7 @@ func (a *Account) note(env Env, e Event) {
 
 // keep puts an event into the activity alone. A run of denials is one entry.
 func (a *Account) keep(e Event) {
-	if e.Kind == KeyMoved || e.Kind == EnrolmentConfirmed || e.Kind == Verified && e.Method != TOTP {
+	if e.Kind == KeyMoved || e.Kind == EnrollmentConfirmed || e.Kind == Verified && e.Method != TOTP {
 		return // of no interest to the owner, or followed by an entry that says more
 	}
 	a.Noted++

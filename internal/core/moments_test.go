@@ -32,8 +32,8 @@ var moments = map[string]string{
 	"Account.Authenticators.Created":         shown,
 	"Account.Authenticators.LastUsed":        shown,
 	"Account.Pending.Expires":                isTested,
-	"Account.Pending.Authenticator.Last":     "it is 0 until the enrolment is confirmed",
-	"Account.Pending.Authenticator.Steps":    "there are none until the enrolment is confirmed",
+	"Account.Pending.Authenticator.Last":     "it is 0 until the enrollment is confirmed",
+	"Account.Pending.Authenticator.Steps":    "there are none until the enrollment is confirmed",
 	"Account.Pending.Authenticator.Created":  shown,
 	"Account.Pending.Authenticator.LastUsed": shown,
 	"Account.Pending.Recovery.Created":       shown,
@@ -270,7 +270,7 @@ func TestNothingCountsForLonger(t *testing.T) {
 		set  func(a *core.Account, until int64)
 		open func(a core.Account, env core.Env) bool
 	}{
-		{"a pending enrolment", 10 * time.Minute, func(a *core.Account, until int64) { a.Pending.Expires = until },
+		{"a pending enrollment", 10 * time.Minute, func(a *core.Account, until int64) { a.Pending.Expires = until },
 			func(a core.Account, env core.Env) bool { return a.PendingNow(env) != nil }},
 		{"an operator's code", 24 * time.Hour, func(a *core.Account, until int64) { a.Reset.Expires = until },
 			func(a core.Account, env core.Env) bool { return a.OperatorState(env).Available }},

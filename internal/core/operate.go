@@ -7,7 +7,7 @@ import (
 )
 
 // Reset is the state between an operator's reset, or an import that brought no authenticator, and the next
-// confirmed enrolment.
+// confirmed enrollment.
 type Reset struct {
 	Code     Slot   `json:"code"` // its Hash is empty once it is used
 	Expires  int64  `json:"exp"`
@@ -107,7 +107,7 @@ func (a Account) Resume(by By, env Env) Account {
 	return a
 }
 
-// PasswordChanged ends challenges, proofs, pending enrolments and what was proven by the old password, and tokens
+// PasswordChanged ends challenges, proofs, pending enrollments and what was proven by the old password, and tokens
 // where that is asked for. It makes a record where there is none: a check of the old password may be under way.
 func (a Account) PasswordChanged(by By, revokeTokens bool, env Env) Account {
 	a = a.clone().Create(env)

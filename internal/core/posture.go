@@ -79,7 +79,7 @@ func (b By) riskEvent(k EventKind, control string) Event {
 // ReviewActivity notes that the owner has looked at the account's activity up to an entry. What came after
 // that one, while they looked, stays to be looked at.
 func (a Account) ReviewActivity(p Presented, upTo int64, env Env) (Account, error) {
-	if err := a.authorise(p, reviewActivity, env); err != nil {
+	if err := a.authorize(p, reviewActivity, env); err != nil {
 		return a, err
 	}
 	if upTo < 1 || upTo > a.Noted {

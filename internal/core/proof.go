@@ -37,9 +37,9 @@ type Presented struct {
 type action uint8
 
 const (
-	enrol           action = iota
-	replace                // enrol in the place of an authenticator
-	finishEnrolment        // confirm or cancel
+	enroll           action = iota
+	replace                 // enroll in the place of an authenticator
+	finishEnrollment        // confirm or cancel
 	finishReplacement
 	acknowledge
 	regenerate
@@ -55,7 +55,7 @@ const (
 // age returns how old the proof for an action may be.
 func (act action) age() time.Duration {
 	switch act {
-	case finishEnrolment, finishReplacement, acknowledge, rename, mintToken, revokeToken, reviewActivity:
+	case finishEnrollment, finishReplacement, acknowledge, rename, mintToken, revokeToken, reviewActivity:
 		return tokenAge
 	}
 	return factorAge
@@ -75,7 +75,7 @@ func (a Account) allowed(k Kind, act action) bool {
 		}
 	case OperatorCode:
 		switch act {
-		case enrol, finishEnrolment:
+		case enroll, finishEnrollment:
 			return a.Reset != nil
 		case acknowledge:
 			return true
@@ -84,10 +84,10 @@ func (a Account) allowed(k Kind, act action) bool {
 	return false
 }
 
-// authorise returns ErrStepUpRequired unless the proof is this account's, of this session, under the
+// authorize returns ErrStepUpRequired unless the proof is this account's, of this session, under the
 // present epoch, young enough and of a kind that is enough. What it lacks is for the service's
 // operators: the answer to the client is the same.
-func (a Account) authorise(p Presented, act action, env Env) error {
+func (a Account) authorize(p Presented, act action, env Env) error {
 	if err := a.check(p, act.age(), a.allowed(p.Kind, act), env); err != nil {
 		return err
 	}
@@ -95,13 +95,13 @@ func (a Account) authorise(p Presented, act action, env Env) error {
 }
 
 // Allowed is what a proof is enough for.
-type Allowed struct{ Enrol, Replace, Factors, Revoke, Tokens bool }
+type Allowed struct{ Enroll, Replace, Factors, Revoke, Tokens bool }
 
 // Allowed returns what a proof is enough for now.
 func (a Account) Allowed(p Presented, env Env) Allowed {
-	may := func(act action) bool { return a.authorise(p, act, env) == nil }
+	may := func(act action) bool { return a.authorize(p, act, env) == nil }
 	return Allowed{
-		Enrol: may(enrol), Replace: may(replace) && may(regenerate), Factors: may(remove), Revoke: may(revokeToken), Tokens: may(mintToken),
+		Enroll: may(enroll), Replace: may(replace) && may(regenerate), Factors: may(remove), Revoke: may(revokeToken), Tokens: may(mintToken),
 	}
 }
 

@@ -5,7 +5,7 @@ package core
 const voided = 1
 
 // Restored ends what a backup has brought back. What was used up after the backup was made is not known,
-// so all is ended that could have been: challenges, proofs, a pending enrolment, an operator's code,
+// so all is ended that could have been: challenges, proofs, a pending enrollment, an operator's code,
 // the steps of authenticators that can have been accepted by now, and recovery codes unless they are kept.
 // A resynchronization since the backup is lost with the rest, and nothing here allows for the other offset
 // that it had.

@@ -38,7 +38,7 @@ func (a Account) OperatorState(env Env) MethodState {
 	return MethodState{Available: !locked, RetryAt: until}
 }
 
-// PendingNow returns the pending enrolment, nil if there is none or it has expired.
+// PendingNow returns the pending enrollment, nil if there is none or it has expired.
 func (a Account) PendingNow(env Env) *Pending {
 	if a.Pending == nil || !env.before(a.Pending.Expires, pendingLife) {
 		return nil
@@ -46,5 +46,5 @@ func (a Account) PendingNow(env Env) *Pending {
 	return a.Pending
 }
 
-// TriesLeft returns how many wrong codes an enrolment bears yet.
+// TriesLeft returns how many wrong codes an enrollment bears yet.
 func (p *Pending) TriesLeft() int { return pendingTries - p.Tries }

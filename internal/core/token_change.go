@@ -27,7 +27,7 @@ func (a Account) ChangeToken(p Presented, c TokenChange, env Env) (Account, Even
 	if c.Kind == TokenRevoked {
 		act = revokeToken
 	}
-	if err := a.authorise(p, act, env); err != nil {
+	if err := a.authorize(p, act, env); err != nil {
 		return a, Event{}, err
 	}
 	if c.StepUp && p.Kind != SecondFactor {
@@ -51,7 +51,7 @@ func (a Account) ChangeToken(p Presented, c TokenChange, env Env) (Account, Even
 
 // RevokeTokens ends all tokens of the account.
 func (a Account) RevokeTokens(p Presented, env Env) (Account, error) {
-	if err := a.authorise(p, revokeToken, env); err != nil {
+	if err := a.authorize(p, revokeToken, env); err != nil {
 		return a, err
 	}
 	return a.revokeTokens(Event{}, env), nil

@@ -39,15 +39,15 @@ func (m *machine) Cancel(t *rapid.T) {
 	if m.model[id].pending == nil {
 		return
 	}
-	enrolment := m.model[id].pending.app.id
+	enrollment := m.model[id].pending.app.id
 	h, in := m.proof(t, p, id)
-	if oneIn(t, 6, "an old enrolment") {
-		enrolment = m.apps[0].what.id
+	if oneIn(t, 6, "an old enrollment") {
+		enrollment = m.apps[0].what.id
 	}
-	m.changing(t, p, id, "CancelEnrolment", h, true, func(a *account, now int64) answer {
-		return a.cancel(h.what, in, enrolment, now)
+	m.changing(t, p, id, "CancelEnrollment", h, true, func(a *account, now int64) answer {
+		return a.cancel(h.what, in, enrollment, now)
 	}, func(ctx context.Context, s *gatehouse.Service) error {
-		return m.owner(s, h, in).CancelEnrolment(ctx, enrolment)
+		return m.owner(s, h, in).CancelEnrollment(ctx, enrollment)
 	})
 }
 
@@ -174,7 +174,7 @@ func (m *machine) Reset(t *rapid.T) {
 // Operator does what an operator can do without an answer.
 func (m *machine) Operator(t *rapid.T) {
 	p, id := m.process(t), m.account(t)
-	if rapid.Bool().Draw(t, "amid an enrolment") {
+	if rapid.Bool().Draw(t, "amid an enrollment") {
 		id = m.likely(t, isPending)
 	}
 	method := m.method(t)

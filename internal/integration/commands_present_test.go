@@ -279,7 +279,7 @@ func (m *machine) sweep(t *rapid.T, p *process, name string, rule func(k *token,
 	if err != nil {
 		require.True(t, way.explains(err), "a fault out of nowhere: %v", err)
 	}
-	must = must && way.met == 0 && !way.cancelled
+	must = must && way.met == 0 && !way.canceled
 	see()
 	done := 0
 	stored := m.storedTokens(t)

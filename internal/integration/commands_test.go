@@ -270,7 +270,7 @@ func (m *machine) redeemOperatorCode(t *rapid.T, p *process, c held[challenge], 
 	})
 }
 
-// Pair enrols an authenticator from beginning to end.
+// Pair enrolls an authenticator from beginning to end.
 func (m *machine) Pair(t *rapid.T) { m.pair(t, m.process(t), m.account(t)) }
 
 func (m *machine) pair(t *rapid.T, p *process, id string) {
@@ -299,9 +299,9 @@ func (m *machine) Begin(t *rapid.T) {
 
 func (m *machine) begin(t *rapid.T, p *process, id string, h held[proof], in, instead string, algorithm totp.Algorithm, digits int) bool {
 	next := app{name: "Phone", sealedBy: p.keys.Primary(), key: key{algorithm: algorithm, digits: digits}}
-	var got gatehouse.Enrolment
+	var got gatehouse.Enrollment
 	return m.do(t, p, call{
-		name: "BeginEnrolment", account: whose(h.what.account, id), staging: true,
+		name: "BeginEnrollment", account: whose(h.what.account, id), staging: true,
 		rule: func(a *account, now int64) answer {
 			if h.what.account == "" {
 				return stepUp
@@ -309,7 +309,7 @@ func (m *machine) begin(t *rapid.T, p *process, id string, h held[proof], in, in
 			return a.begin(h.what, in, next, instead, now)
 		},
 		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
-			got, err = m.owner(s, h, in).BeginEnrolment(ctx, gatehouse.Enrol{
+			got, err = m.owner(s, h, in).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{
 				Label: "o", Name: next.name, Replace: instead, Algorithm: algorithm, Digits: digits,
 			})
 			return nothing(got, err)
@@ -341,10 +341,10 @@ func (m *machine) Confirm(t *rapid.T) {
 	if staged == nil {
 		return
 	}
-	enrolment := staged.app.id
-	if oneIn(t, 8, "an old enrolment") {
-		if old, ok := recent(t, m.apps, "enrolment"); ok {
-			enrolment = old.what.id
+	enrollment := staged.app.id
+	if oneIn(t, 8, "an old enrollment") {
+		if old, ok := recent(t, m.apps, "enrollment"); ok {
+			enrollment = old.what.id
 		}
 	}
 	typed, n := staged.app.code(m.at(p)/30+rapid.Int64Range(-2, 2).Draw(t, "step")), 1
@@ -357,15 +357,15 @@ func (m *machine) Confirm(t *rapid.T) {
 		typed, n = "000000", rapid.SampledFrom([]int{1, 9, 14}).Draw(t, "times")
 	}
 	for range n {
-		m.confirm(t, p, id, h, in, enrolment, typed)
+		m.confirm(t, p, id, h, in, enrollment, typed)
 	}
 }
 
-func (m *machine) confirm(t *rapid.T, p *process, id string, h held[proof], in, enrolment, typed string) {
-	m.owning(t, p, id, "ConfirmEnrolment", h, true, func(a *account, now int64) answer {
-		return a.confirm(h.what, in, enrolment, typed, now)
+func (m *machine) confirm(t *rapid.T, p *process, id string, h held[proof], in, enrollment, typed string) {
+	m.owning(t, p, id, "ConfirmEnrollment", h, true, func(a *account, now int64) answer {
+		return a.confirm(h.what, in, enrollment, typed, now)
 	}, func(ctx context.Context, s *gatehouse.Service) (gatehouse.Proof, error) {
-		return m.owner(s, h, in).ConfirmEnrolment(ctx, enrolment, typed)
+		return m.owner(s, h, in).ConfirmEnrollment(ctx, enrollment, typed)
 	})
 }
 

@@ -111,15 +111,15 @@ func (k *kept) step(in input) output {
 	case doTOTP, doRedeem:
 		k.present(in, &out)
 	case doRegenerate:
-		if out.err = k.authorised(in); out.err == nil {
+		if out.err = k.authorized(in); out.err == nil {
 			k.set, k.used, k.epoch = in.id, 0, in.id
 		}
 	case doDisable:
-		if out.err = k.authorised(in); out.err == nil {
+		if out.err = k.authorized(in); out.err == nil {
 			*k = kept{signIns: k.signIns, epoch: in.id}
 		}
 	case doUnlock:
-		if out.err = k.authorised(in); out.err == nil {
+		if out.err = k.authorized(in); out.err == nil {
 			k.unlock(in.now)
 		}
 	case doUnlockBy:
@@ -128,8 +128,8 @@ func (k *kept) step(in input) output {
 	return out
 }
 
-// authorised is for proofs of this moment and enough, so that only their epoch matters.
-func (k *kept) authorised(in input) error {
+// authorized is for proofs of this moment and enough, so that only their epoch matters.
+func (k *kept) authorized(in input) error {
 	if in.proof != k.epoch {
 		return gatehouse.ErrStepUpRequired
 	}

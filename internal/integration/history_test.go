@@ -84,14 +84,14 @@ func newHistoryRun(t *testing.T, seed uint64) *historyRun {
 		t: t, house: newHouse(t, historyClients), rng: rand.New(rand.NewPCG(seed, 1)),
 		initial: map[string]kept{}, happened: map[operation]int{},
 	}
-	h.owners = []*historyOwner{h.enrol("ada"), h.enrol("bob")}
+	h.owners = []*historyOwner{h.enroll("ada"), h.enroll("bob")}
 	return h
 }
 
-func (h *historyRun) enrol(id string) *historyOwner {
-	o := &historyOwner{owner: h.house.enrol(id), on: true}
+func (h *historyRun) enroll(id string) *historyOwner {
+	o := &historyOwner{owner: h.house.enroll(id), on: true}
 	o.sets = []codesOfCall{{0, o.codes}}
-	h.initial[id] = kept{on: true, last: h.house.now.Load()/30 - 2} // enrol used a code, 60 seconds ago
+	h.initial[id] = kept{on: true, last: h.house.now.Load()/30 - 2} // enroll used a code, 60 seconds ago
 	return o
 }
 
@@ -99,7 +99,7 @@ func (h *historyRun) enrol(id string) *historyOwner {
 func (h *historyRun) round() {
 	for i, o := range h.owners {
 		if !o.on {
-			h.owners[i] = h.enrol(o.id + "'") // an account of its own in the history
+			h.owners[i] = h.enroll(o.id + "'") // an account of its own in the history
 		}
 	}
 	h.house.now.Add([]int64{30, 60, 90, 3600, -30}[h.rng.IntN(5)])

@@ -69,10 +69,10 @@ type owner struct {
 	proof gatehouse.Proof // of this moment, by a code of an authenticator
 }
 
-// enrol gives an account an authenticator and recovery codes, with a proof of this moment, and moves
+// enroll gives an account an authenticator and recovery codes, with a proof of this moment, and moves
 // the clock on to unused codes. The authenticator is imported, as drawing a QR picture takes longer
 // than all the rest. Codes of eight digits do not collide in a lifetime of test runs.
-func (h *house) enrol(id string) *owner {
+func (h *house) enroll(id string) *owner {
 	h.t.Helper()
 	ctx := context.Background()
 	key := totp.Key{Secret: totp.GenerateSecret(), Digits: 8}
@@ -103,11 +103,11 @@ func (o *owner) add() {
 	o.h.t.Helper()
 	ctx := context.Background()
 	face := o.h.procs[0].Owner(o.proof)
-	enr, err := face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "o", Digits: 8})
+	enr, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "o", Digits: 8})
 	require.NoError(o.h.t, err)
 	app, err := gatehousetest.Scan(enr.URI())
 	require.NoError(o.h.t, err)
-	o.proof, err = face.ConfirmEnrolment(ctx, enr.ID, app.Code(o.h.time()))
+	o.proof, err = face.ConfirmEnrollment(ctx, enr.ID, app.Code(o.h.time()))
 	require.NoError(o.h.t, err)
 	o.apps = append(o.apps, app)
 }

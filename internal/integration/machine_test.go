@@ -153,7 +153,7 @@ type call struct {
 	run      func(context.Context, *gatehouse.Service) error
 	happened func(ok answer)             // it has succeeded, whether or not the client knows
 	told     func(a *account, ok answer) // the client knows: a has what it was told
-	staging  bool                        // it is about a pending enrolment alone, unless it confirms it
+	staging  bool                        // it is about a pending enrollment alone, unless it confirms it
 	guess    gatehouse.Method            // of the code that it presents
 }
 
@@ -186,7 +186,7 @@ func (m *machine) do(t *rapid.T, p *process, c call) bool {
 		adopted := after.clone()
 		adopted.adopt(m.read(t, c.account))
 		happened = adopted.shape().equal(m.read(t, c.account).shape())
-		if way.cancelled && errors.Is(want.err, gatehouse.ErrDenied) {
+		if way.canceled && errors.Is(want.err, gatehouse.ErrDenied) {
 			require.Fail(t, "who hangs up has not been told of a wrong code", "%v", err)
 		}
 	}
@@ -231,8 +231,8 @@ type way struct {
 	meanwhile func()                // another process's call, just before a save
 	second    bool                  // that save is the second one, not the first
 
-	met       int // faults
-	cancelled bool
+	met      int // faults
+	canceled bool
 }
 
 // way draws what happens: nothing, as a rule. While one process's call is under way nothing happens
@@ -264,7 +264,7 @@ func (m *machine) way(t *rapid.T, p *process) *way {
 func (w *way) run(p *process, call func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	w.met, w.cancelled = 0, false
+	w.met, w.canceled = 0, false
 	saves, calls := 0, 0
 	at := 1
 	if w.second {
@@ -273,7 +273,7 @@ func (w *way) run(p *process, call func(context.Context) error) error {
 	p.store.Inject(func(method string) gatehousetest.Fault {
 		if method == "SaveAccount" || method == "SaveToken" || method == "DeleteToken" {
 			if saves++; saves == at && w.hangUp {
-				w.cancelled = true
+				w.canceled = true
 				cancel()
 			}
 			if saves == at && w.meanwhile != nil {
@@ -293,5 +293,5 @@ func (w *way) run(p *process, call func(context.Context) error) error {
 
 // explains reports whether a fault is one that was made.
 func (w *way) explains(err error) bool {
-	return w.met > 0 && errors.Is(err, gatehousetest.ErrFault) || w.cancelled && errors.Is(err, context.Canceled)
+	return w.met > 0 && errors.Is(err, gatehousetest.ErrFault) || w.canceled && errors.Is(err, context.Canceled)
 }

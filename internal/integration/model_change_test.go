@@ -15,9 +15,9 @@ import (
 type action string
 
 const (
-	enrol             action = "enrol"
+	enroll            action = "enroll"
 	replace           action = "replace"
-	finishEnrolment   action = "finish an enrolment"
+	finishEnrollment  action = "finish an enrollment"
 	finishReplacement action = "finish a replacement"
 	acknowledge       action = "acknowledge"
 	regenerate        action = "regenerate"
@@ -30,20 +30,20 @@ const (
 )
 
 // late has the actions for which a proof may be 15 minutes old instead of 5.
-var late = []action{finishEnrolment, finishReplacement, acknowledge, rename, mintToken, revokeToken}
+var late = []action{finishEnrollment, finishReplacement, acknowledge, rename, mintToken, revokeToken}
 
 // allowed says what each kind of proof is enough for, beside attested ones.
 var allowed = map[kind][]action{
 	secondFactor: {
-		enrol, replace, finishEnrolment, finishReplacement, acknowledge, regenerate, rename, remove, unlockCodes,
+		enroll, replace, finishEnrollment, finishReplacement, acknowledge, regenerate, rename, remove, unlockCodes,
 		mintToken, revokeToken,
 	},
 	recoveryCode: {replace, finishReplacement, acknowledge, regenerate, unlockTOTP, revokeToken},
 	operatorCode: {acknowledge},
 }
 
-// authorised answers whether a proof that is presented in a session is enough for an action.
-func (a *account) authorised(p proof, in string, act action, now int64) answer {
+// authorized answers whether a proof that is presented in a session is enough for an action.
+func (a *account) authorized(p proof, in string, act action, now int64) answer {
 	age := int64(5 * minute)
 	if slices.Contains(late, act) {
 		age = 15 * minute
@@ -52,7 +52,7 @@ func (a *account) authorised(p proof, in string, act action, now int64) answer {
 	switch {
 	case p.kind == attested:
 		enough = !a.protected()
-	case p.kind == operatorCode && (act == enrol || act == finishEnrolment):
+	case p.kind == operatorCode && (act == enroll || act == finishEnrollment):
 		enough = a.reset != nil
 	}
 	if !a.stored || p.account != a.id || p.epoch != a.epoch || p.session != "" && p.session != in ||
@@ -89,11 +89,11 @@ func (a *account) attest(at int64, session string, now int64) answer {
 
 // begin stages next, whose ID, key and codes are told afterwards.
 func (a *account) begin(p proof, in string, next app, instead string, now int64) answer {
-	act := enrol
+	act := enroll
 	if instead != "" {
 		act = replace
 	}
-	if no := a.authorised(p, in, act, now); no.err != nil {
+	if no := a.authorized(p, in, act, now); no.err != nil {
 		return no
 	}
 	if instead != "" && a.find(instead) < 0 || instead == "" && len(a.apps) >= 5 || next.key.digits == 8 && a.codes.eights() > 0 {
@@ -107,13 +107,13 @@ func (a *account) begin(p proof, in string, next app, instead string, now int64)
 	return answer{}
 }
 
-// finish answers whether the pending enrolment of an ID can be confirmed or cancelled.
+// finish answers whether the pending enrollment of an ID can be confirmed or canceled.
 func (a *account) finish(p proof, in, id string, now int64) answer {
-	act := finishEnrolment
+	act := finishEnrollment
 	if a.pending != nil && a.pending.replace != "" {
 		act = finishReplacement
 	}
-	if no := a.authorised(p, in, act, now); no.err != nil {
+	if no := a.authorized(p, in, act, now); no.err != nil {
 		return no
 	}
 	if pending := a.pendingNow(now); pending == nil || pending.app.id != id {
@@ -163,7 +163,7 @@ func (a *account) cancel(p proof, in, id string, now int64) answer {
 }
 
 func (a *account) acknowledge(p proof, in, set string, now int64) answer {
-	if no := a.authorised(p, in, acknowledge, now); no.err != nil {
+	if no := a.authorized(p, in, acknowledge, now); no.err != nil {
 		return no
 	}
 	sets := []*codes{a.codes}
@@ -182,7 +182,7 @@ func (a *account) acknowledge(p proof, in, set string, now int64) answer {
 }
 
 func (a *account) regenerate(p proof, in string, now int64) answer {
-	if no := a.authorised(p, in, regenerate, now); no.err != nil {
+	if no := a.authorized(p, in, regenerate, now); no.err != nil {
 		return no
 	}
 	if len(a.apps) == 0 {
@@ -198,7 +198,7 @@ func (a *account) rename(p proof, in, id, name string, now int64) answer {
 	if name == "" {
 		return invalid
 	}
-	if no := a.authorised(p, in, rename, now); no.err != nil {
+	if no := a.authorized(p, in, rename, now); no.err != nil {
 		return no
 	}
 	i := a.find(id)
@@ -210,7 +210,7 @@ func (a *account) rename(p proof, in, id, name string, now int64) answer {
 }
 
 func (a *account) remove(p proof, in, id string, now int64) answer {
-	if no := a.authorised(p, in, remove, now); no.err != nil {
+	if no := a.authorized(p, in, remove, now); no.err != nil {
 		return no
 	}
 	i := a.find(id)
@@ -224,7 +224,7 @@ func (a *account) remove(p proof, in, id string, now int64) answer {
 }
 
 func (a *account) disable(p proof, in string, now int64) answer {
-	if no := a.authorised(p, in, remove, now); no.err != nil {
+	if no := a.authorized(p, in, remove, now); no.err != nil {
 		return no
 	}
 	if len(a.apps) == 0 {
@@ -246,7 +246,7 @@ func (a *account) unlock(p proof, in string, m gatehouse.Method, now int64) answ
 	if m == gatehouse.RecoveryCode {
 		act = unlockCodes
 	}
-	if no := a.authorised(p, in, act, now); no.err != nil {
+	if no := a.authorized(p, in, act, now); no.err != nil {
 		return no
 	}
 	return a.unlockBy(m, now)
@@ -468,7 +468,7 @@ func (a *account) status(now int64) gatehouse.Status {
 		st.Reset = &gatehouse.Reset{Imported: a.imported == core.ImportOpen, At: moment(r.at), CodeExpires: moment(r.expires), CodeUsed: r.code.used}
 	}
 	if p := a.pendingNow(now); p != nil {
-		st.Pending = &gatehouse.Enrolling{
+		st.Pending = &gatehouse.PendingEnrollment{
 			ID: p.app.id, Name: p.app.name, Replace: p.replace, Expires: moment(p.expires),
 			TriesLeft: 10 - p.tries, RecoveryCodes: p.codes.shown(),
 		}

@@ -19,7 +19,7 @@ type account struct {
 	apps      []app
 	pending   *pending
 	codes     *codes
-	reset     *reset // from an operator's reset to the next confirmed enrolment
+	reset     *reset // from an operator's reset to the next confirmed enrollment
 	suspended int64  // since when
 	since     int64  // first factors that were checked by then are over
 
@@ -303,8 +303,8 @@ func (a *account) presentTOTP(challenge *challenge, typed, session string, now i
 // window is the steps that a code is looked for in: around the present one, and around where the app was when it
 // was resynchronized.
 func (a *app) window(now int64) (steps []int64) {
-	for _, centre := range []int64{now / 30, now/30 + int64(a.base)} {
-		for step := centre - side; step <= centre+side; step++ {
+	for _, center := range []int64{now / 30, now/30 + int64(a.base)} {
+		for step := center - side; step <= center+side; step++ {
 			if !slices.Contains(steps, step) {
 				steps = append(steps, step)
 			}
@@ -539,7 +539,7 @@ func (a *account) find(id string) int {
 	return slices.IndexFunc(a.apps, func(app app) bool { return app.id == id })
 }
 
-// pendingNow returns the pending enrolment if it has not expired.
+// pendingNow returns the pending enrollment if it has not expired.
 func (a *account) pendingNow(now int64) *pending {
 	if a.pending == nil || !lies(a.pending.expires, now, 10*minute) {
 		return nil

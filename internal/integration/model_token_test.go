@@ -162,7 +162,7 @@ type entry struct {
 // change is the rule of what the owner does to a token. room says whether there may be one more, and is nil
 // where there will not be.
 func (a *account) change(p proof, in string, act action, e entry, scopes string, room func(*account, int64) bool, now int64) answer {
-	if no := a.authorised(p, in, act, now); no.err != nil {
+	if no := a.authorized(p, in, act, now); no.err != nil {
 		return no
 	}
 	if act == mintToken && steppedUp(scopes) && p.kind != secondFactor {
@@ -186,7 +186,7 @@ func (a *account) revokeTokens(now int64) answer {
 }
 
 func (a *account) revokeOwnTokens(p proof, in string, now int64) answer {
-	if no := a.authorised(p, in, revokeToken, now); no.err != nil {
+	if no := a.authorized(p, in, revokeToken, now); no.err != nil {
 		return no
 	}
 	return a.revokeTokens(now)

@@ -39,7 +39,7 @@ func TestRegenerateAgainstRedeem(t *testing.T) {
 	before := 0
 	for range raceRounds {
 		h := newHouse(t, 4)
-		o := h.enrol("ada")
+		o := h.enroll("ada")
 		var used [10]atomic.Int32
 		var calls []func()
 		for i, code := range o.codes {
@@ -87,7 +87,7 @@ func TestRemoveAgainstRemove(t *testing.T) {
 	ctx := context.Background()
 	for range raceRounds {
 		h := newHouse(t, 4)
-		o := h.enrol("ada")
+		o := h.enroll("ada")
 		o.add()
 		var won atomic.Int32
 		var calls []func()
@@ -114,7 +114,7 @@ func against(t *testing.T, change func(*house, *owner) error, after func(*house,
 	in := 0
 	for round := range raceRounds {
 		h := newHouse(t, 4)
-		o := h.enrol("ada")
+		o := h.enroll("ada")
 		challenge, now := o.challenge(), o.at(0)
 		proofs := make([]gatehouse.Proof, 12)
 		calls := []func(){func() {
@@ -178,7 +178,7 @@ func TestResetAgainstAnswer(t *testing.T) {
 		h.now.Add(60)
 		proof, err := h.process(0).RedeemOperatorCode(ctx, o.challenge(), codes[o.id])
 		require.NoError(t, err)
-		_, err = h.process(0).Owner(proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "o"})
+		_, err = h.process(0).Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "o"})
 		require.NoError(t, err)
 	})
 }
@@ -210,7 +210,7 @@ func TestFiftyBeginAndConfirm(t *testing.T) {
 		for i := range calls {
 			calls[i] = func() {
 				face := h.process(i).Owner(proof)
-				enr, err := face.BeginEnrolment(ctx, gatehouse.Enrol{Label: "o"})
+				enr, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "o"})
 				if !changed(t, err) {
 					return
 				}
@@ -219,7 +219,7 @@ func TestFiftyBeginAndConfirm(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if _, err := face.ConfirmEnrolment(ctx, enr.ID, mine.Code(h.time())); changed(t, err) {
+				if _, err := face.ConfirmEnrollment(ctx, enr.ID, mine.Code(h.time())); changed(t, err) {
 					won.Add(1)
 					winner, app = enr.ID, mine
 					for _, c := range enr.RecoveryCodes {

@@ -60,7 +60,7 @@ type secret struct {
 }
 
 func (h *tokenHistory) begin() {
-	h.owner = h.house.enrol("ada")
+	h.owner = h.house.enroll("ada")
 	text, id := h.owner.mint(0)
 	h.id, h.secrets = id, []secret{{0, text}}
 }

@@ -81,7 +81,7 @@ func TestChecksAgainstTheEnd(t *testing.T) {
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, 4)
-			o := h.enrol("ada")
+			o := h.enroll("ada")
 			text, id := o.mint(0)
 			var ended atomic.Bool
 			var before, after atomic.Int32
@@ -129,7 +129,7 @@ func TestRotateAgainstRotate(t *testing.T) {
 			t.Run(fmt.Sprint(who, " ", n), func(t *testing.T) {
 				for range raceRounds {
 					h := newHouse(t, 4)
-					o := h.enrol("ada")
+					o := h.enroll("ada")
 					text, id := o.mint(0)
 					how := gatehouse.Rotation{Grace: time.Hour}
 					if who == "owner" {
@@ -191,7 +191,7 @@ func TestRotateAgainstTheEnd(t *testing.T) {
 			before := 0
 			for round := range raceRounds {
 				h := newHouse(t, 4)
-				o := h.enrol("ada")
+				o := h.enroll("ada")
 				text, id := o.mint(0)
 				made := make([]gatehouse.MintedToken, 4)
 				calls := []func(){func() {
@@ -234,7 +234,7 @@ func TestMintAgainstTheEnd(t *testing.T) {
 			before := 0
 			for round := range raceRounds {
 				h := newHouse(t, 4)
-				o := h.enrol("ada")
+				o := h.enroll("ada")
 				var again gatehouse.Proof
 				calls := []func(){func() {
 					if err := ends[name](h.process(round), o, "", ""); err != nil {
@@ -317,7 +317,7 @@ func TestPurgeAgainstRenew(t *testing.T) {
 	renewed := 0
 	for range 4 * raceRounds {
 		h := newHouse(t, 4)
-		o := h.enrol("ada")
+		o := h.enroll("ada")
 		text, id := o.mint(time.Minute)
 		h.now.Add(61)
 		proof, before := o.proof, h.time()

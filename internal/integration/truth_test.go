@@ -170,7 +170,7 @@ func (m *machine) appOf(t *rapid.T, id string, auth core.Authenticator) app {
 }
 
 // adopt fills in what the model cannot know and nobody was told: the IDs of things, and the secret of
-// an enrolment whose reply was lost.
+// an enrollment whose reply was lost.
 func (a *account) adopt(stored *account) {
 	for i := range min(len(a.apps), len(stored.apps)) {
 		if a.apps[i].id == "" {

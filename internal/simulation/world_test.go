@@ -107,14 +107,14 @@ func (w *world) enroll(id string, store storage.Store) {
 	require.NoError(w.t, err)
 	p, err := svc.Attest(ctx, id, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
 	require.NoError(w.t, err)
-	enr, err := svc.Owner(p).BeginEnrolment(ctx, gatehouse.Enrol{Label: id})
+	enr, err := svc.Owner(p).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: id})
 	require.NoError(w.t, err)
 	k := w.knows[id]
 	k.keep(0, enr)
 	step := totp.Step(time.Now())
 	code, err := k.apps[0].Code(step)
 	require.NoError(w.t, err)
-	k.proofs[0], err = svc.Owner(p).ConfirmEnrolment(ctx, enr.ID, code)
+	k.proofs[0], err = svc.Owner(p).ConfirmEnrollment(ctx, enr.ID, code)
 	require.NoError(w.t, err)
 	k.kinds[0] = secondFactor
 	a := w.accounts[id]
@@ -126,7 +126,7 @@ func (w *world) enroll(id string, store storage.Store) {
 }
 
 // keep notes what an enrollment has shown.
-func (k *known) keep(id int, enr gatehouse.Enrolment) {
+func (k *known) keep(id int, enr gatehouse.Enrollment) {
 	k.apps[id] = totp.Key{Secret: enr.Secret(), Digits: 6}
 	k.names[id] = enr.ID
 	if enr.RecoveryCodes != nil {
@@ -328,7 +328,7 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 			return nil
 		}
 		return func(ctx context.Context) error {
-			enr, err := owner.BeginEnrolment(ctx, gatehouse.Enrol{Label: in.account})
+			enr, err := owner.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: in.account})
 			return c.keep(err, func() { k.keep(in.id, enr) })
 		}
 	case confirm:
@@ -341,7 +341,7 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 		code, err := k.apps[in.enrollment].Code(in.step)
 		require.NoError(c.t, err)
 		return func(ctx context.Context) error {
-			p, err := owner.ConfirmEnrolment(ctx, k.names[in.enrollment], code)
+			p, err := owner.ConfirmEnrollment(ctx, k.names[in.enrollment], code)
 			kind := k.kinds[in.proof]
 			if kind == attested {
 				kind = secondFactor

@@ -12,7 +12,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/storage"
 )
 
-// lookalikes stand at the end of IDs that differ in nothing else. Collations, normalisation,
+// lookalikes stand at the end of IDs that differ in nothing else. Collations, normalization,
 // trimming, patterns and quoting each take some of them for the same.
 var lookalikes = []string{
 	"", " ", "  ", "\t", "\n", "\r\n", "\u00a0", "\u3000", "\u200b", "\u200d", "\u00ad", "\ufeff", "\x01", "\x7f",
@@ -205,11 +205,11 @@ func testInvalidIDs(e *env) {
 func testEndedContext(e *env) {
 	id := e.id("a")
 	account, token := e.account(id), e.token(id, id)
-	cancelled, cancel := context.WithCancel(e.ctx)
+	canceled, cancel := context.WithCancel(e.ctx)
 	cancel()
 	late, cancel := context.WithDeadline(e.ctx, time.Unix(1, 0))
 	defer cancel()
-	for _, ctx := range []context.Context{cancelled, late} {
+	for _, ctx := range []context.Context{canceled, late} {
 		for _, c := range append(e.calls(), []call{
 			{"SaveAccount over a version", func(ctx context.Context, s storage.Store, _ string) error {
 				return s.SaveAccount(ctx, storage.Record{ID: id, Version: version()}, account.Version)
@@ -230,7 +230,7 @@ func testEndedContext(e *env) {
 	}
 	for _, c := range e.calls() {
 		if c.name == "SaveAccount" || c.name == "SaveToken" {
-			e.want(c.do(cancelled, e.store, e.id("b")), context.Canceled, c.name+" of a new record with a context that has ended")
+			e.want(c.do(canceled, e.store, e.id("b")), context.Canceled, c.name+" of a new record with a context that has ended")
 		}
 	}
 

@@ -172,9 +172,9 @@ func testTouchInvalid(e *env) {
 	}
 	e.sameToken(token, "after batches that were refused: nothing is written")
 
-	cancelled, cancel := context.WithCancel(e.ctx)
+	canceled, cancel := context.WithCancel(e.ctx)
 	cancel()
-	e.want(e.store.TouchTokens(cancelled, []storage.TokenUse{usedAt(id, second(1))}), context.Canceled,
+	e.want(e.store.TouchTokens(canceled, []storage.TokenUse{usedAt(id, second(1))}), context.Canceled,
 		"TouchTokens with a context that has ended")
 	e.sameToken(token, "after TouchTokens with a context that had ended: nothing is written")
 }

@@ -128,18 +128,18 @@ func (s *service) pair(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	enr, err := s.gate.Owner(proof).BeginEnrolment(r.Context(), gatehouse.Enrol{Label: in.user})
+	enr, err := s.gate.Owner(proof).BeginEnrollment(r.Context(), gatehouse.EnrollmentRequest{Label: in.user})
 	if err != nil {
 		return err
 	}
 	http.SetCookie(w, cookie("proof", proof.Reveal()))
 	w.Header().Set("Cache-Control", "no-store")
-	return pairPage.Execute(w, map[string]any{"Enrolment": enr, "SVG": template.HTML(enr.QR().SVG())})
+	return pairPage.Execute(w, map[string]any{"Enrollment": enr, "SVG": template.HTML(enr.QR().SVG())})
 }
 
-var pairPage = template.Must(template.New("pair").Parse(`<!doctype html><p>Scan {{.SVG}} or type {{.Enrolment.Secret.Reveal}}.
-<p>Save these codes: {{range .Enrolment.RecoveryCodes}}{{.Reveal}} {{end}}
-<form method="post" action="/confirm"><input type="hidden" name="id" value="{{.Enrolment.ID}}">
+var pairPage = template.Must(template.New("pair").Parse(`<!doctype html><p>Scan {{.SVG}} or type {{.Enrollment.Secret.Reveal}}.
+<p>Save these codes: {{range .Enrollment.RecoveryCodes}}{{.Reveal}} {{end}}
+<form method="post" action="/confirm"><input type="hidden" name="id" value="{{.Enrollment.ID}}">
 <label>The app's code <input name="code" autocomplete="one-time-code"></label><button>Turn on</button></form>`))
 
 func (s *service) confirm(w http.ResponseWriter, r *http.Request) error {
@@ -148,7 +148,7 @@ func (s *service) confirm(w http.ResponseWriter, r *http.Request) error {
 		return errUnauthorized
 	}
 	owner := s.gate.Owner(gatehouse.ProofFromString(proof.Value))
-	_, err = owner.ConfirmEnrolment(r.Context(), r.PostFormValue("id"), strings.TrimSpace(r.PostFormValue("code")))
+	_, err = owner.ConfirmEnrollment(r.Context(), r.PostFormValue("id"), strings.TrimSpace(r.PostFormValue("code")))
 	return err
 }
 

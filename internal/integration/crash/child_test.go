@@ -258,10 +258,10 @@ func setUp(t *testing.T, p place, accounts int) (made []account, step int64) {
 		proof, err := svc.Attest(ctx, id, gatehouse.FirstFactor{Method: "pwd", At: time.Unix(clock.Load()*30, 0)})
 		require.NoError(t, err)
 		owner := svc.Owner(proof)
-		enr, err := owner.BeginEnrolment(ctx, gatehouse.Enrol{Label: id})
+		enr, err := owner.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: id})
 		require.NoError(t, err)
 		a := account{ID: id, Secret: enr.Secret().Reveal(), Codes: reveal(enr.RecoveryCodes)}
-		_, err = owner.ConfirmEnrolment(ctx, enr.ID, a.code(clock.Load()))
+		_, err = owner.ConfirmEnrollment(ctx, enr.ID, a.code(clock.Load()))
 		require.NoError(t, err)
 		made = append(made, a)
 	}

@@ -377,7 +377,7 @@ func TestDeadlock(t *testing.T) {
 	})
 }
 
-// looking is a context that is cancelled at one of the looks at it.
+// looking is a context that is canceled at one of the looks at it.
 type looking struct {
 	context.Context
 	cancel context.CancelFunc

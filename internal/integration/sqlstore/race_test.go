@@ -189,14 +189,14 @@ func TestRaces(t *testing.T) {
 			require.NoError(t, err)
 			proof, err := svc.Attest(ctx, b.Account, gatehouse.FirstFactor{Method: "pwd", At: b.Now})
 			require.NoError(t, err)
-			enr, err := svc.Owner(proof).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada@acme.test"})
+			enr, err := svc.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
 			require.NoError(t, err)
 			code := func() string {
 				code, err := totp.Key{Secret: enr.Secret(), Digits: 6}.Code(totp.Step(b.Now))
 				require.NoError(t, err)
 				return code
 			}
-			_, err = svc.Owner(proof).ConfirmEnrolment(ctx, enr.ID, code())
+			_, err = svc.Owner(proof).ConfirmEnrollment(ctx, enr.ID, code())
 			require.NoError(t, err)
 			next := func() {
 				b.Now = b.Now.Add(totp.Period)

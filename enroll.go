@@ -14,8 +14,8 @@ import (
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
-// Enrol is what an owner chooses for a new authenticator.
-type Enrol struct {
+// EnrollmentRequest is what an owner chooses for a new authenticator.
+type EnrollmentRequest struct {
 	// Label is what the authenticator app shows beside the issuer, so that the owner knows the
 	// account: an e-mail address or a user name. 1 to 100 bytes without ':'. There is no default.
 	Label string
@@ -43,10 +43,10 @@ const (
 // newID returns an ID for an authenticator or a set of codes, unique in its account and no secret.
 func newID() string { return rand.Text()[:16] }
 
-// Enrolment is a staged authenticator. It is shown once and stored nowhere in this form; a page that
+// Enrollment is a staged authenticator. It is shown once and stored nowhere in this form; a page that
 // shows it is not to be cached.
-type Enrolment struct {
-	ID      string // what ConfirmEnrolment names; the authenticator's ID afterwards
+type Enrollment struct {
+	ID      string // what ConfirmEnrollment names; the authenticator's ID afterwards
 	Expires time.Time
 
 	// RecoveryCodes are new codes, if the account had none. They count from the confirmation on, and
@@ -60,50 +60,50 @@ type Enrolment struct {
 }
 
 // URI returns the otpauth URI for the authenticator app. It contains the secret.
-func (e Enrolment) URI() string { return redact.Open(e.uri) }
+func (e Enrollment) URI() string { return redact.Open(e.uri) }
 
 // QR returns the picture of URI.
-func (e Enrolment) QR() totp.QR { return e.qr }
+func (e Enrollment) QR() totp.QR { return e.qr }
 
 // Secret returns the secret, for owners who type it.
-func (e Enrolment) Secret() totp.Secret { return e.secret }
+func (e Enrollment) Secret() totp.Secret { return e.secret }
 
-// BeginEnrolment stages an authenticator, and recovery codes if the account has none. Nothing that is
-// active changes before ConfirmEnrolment. An enrolment stands for 10 minutes, and each one ends that
+// BeginEnrollment stages an authenticator, and recovery codes if the account has none. Nothing that is
+// active changes before ConfirmEnrollment. An enrollment stands for 10 minutes, and each one ends that
 // which was pending before.
 //
 // It needs a proof of the last 5 minutes: by Attest where the account has no second factor, else by a
 // code of an authenticator, or by a recovery code to replace an authenticator. ErrState says that
 // there are 5 authenticators already, or none of the ID to replace.
-func (o Owner) BeginEnrolment(ctx context.Context, e Enrol) (Enrolment, error) {
-	if e.Name == "" {
-		e.Name = defaultName
+func (o Owner) BeginEnrollment(ctx context.Context, r EnrollmentRequest) (Enrollment, error) {
+	if r.Name == "" {
+		r.Name = defaultName
 	}
-	if e.Digits == 0 {
-		e.Digits = defaultDigits
+	if r.Digits == 0 {
+		r.Digits = defaultDigits
 	}
-	if err := core.CheckName(e.Name); err != nil {
-		return Enrolment{}, err
+	if err := core.CheckName(r.Name); err != nil {
+		return Enrollment{}, err
 	}
-	key := totp.Key{Secret: totp.GenerateSecret(), Algorithm: e.Algorithm, Digits: e.Digits}
-	uri, err := key.URI(o.s.issuer, e.Label)
+	key := totp.Key{Secret: totp.GenerateSecret(), Algorithm: r.Algorithm, Digits: r.Digits}
+	uri, err := key.URI(o.s.issuer, r.Label)
 	if err != nil {
-		return Enrolment{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+		return Enrollment{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 
-	enr := Enrolment{ID: newID(), secret: key.Secret, uri: redact.New(uri)}
+	enr := Enrollment{ID: newID(), secret: key.Secret, uri: redact.New(uri)}
 	staged := core.Pending{
-		Authenticator: core.Authenticator{ID: enr.ID, Name: e.Name, Algorithm: e.Algorithm, Digits: e.Digits},
-		Replace:       e.Replace,
+		Authenticator: core.Authenticator{ID: enr.ID, Name: r.Name, Algorithm: r.Algorithm, Digits: r.Digits},
+		Replace:       r.Replace,
 	}
 	var codes recovery.Codes
 	err = o.changeSlowly(ctx,
 		func(ctx context.Context, a core.Account, p core.Presented, env core.Env) error {
-			if err := a.CanBegin(p, e.Replace, env); err != nil {
+			if err := a.CanBegin(p, r.Replace, env); err != nil {
 				return err
 			}
 			if staged.Authenticator.Sealed == nil {
-				if enr.qr, err = key.QR(o.s.issuer, e.Label); err != nil {
+				if enr.qr, err = key.QR(o.s.issuer, r.Label); err != nil {
 					return fmt.Errorf("%w: %w", ErrInvalid, err)
 				}
 				if err := o.s.sealSecret(ctx, a.ID, &staged.Authenticator, key.Secret); err != nil {
@@ -138,7 +138,7 @@ func (o Owner) BeginEnrolment(ctx context.Context, e Enrol) (Enrolment, error) {
 			return next, err
 		})
 	if err != nil {
-		return Enrolment{}, err
+		return Enrollment{}, err
 	}
 	return enr, nil
 }
@@ -200,11 +200,11 @@ func (s *Service) hashCode(ctx context.Context, code recovery.Code, tag func(rec
 	return core.Slot{Selector: string(code.Selector()), Hash: hash, Tag: t}, err
 }
 
-// ConfirmEnrolment turns the enrolment of an ID on, if code is the authenticator's present one, and
+// ConfirmEnrollment turns the enrollment of an ID on, if code is the authenticator's present one, and
 // returns the proof that succeeds the Owner's, which the change ends together with every other. The
-// code cannot be used again. A wrong one is ErrDenied, and ten end the enrolment; an enrolment that
+// code cannot be used again. A wrong one is ErrDenied, and ten end the enrollment; an enrollment that
 // has ended is ErrState. The proof may be 15 minutes old.
-func (o Owner) ConfirmEnrolment(ctx context.Context, id, code string) (Proof, error) {
+func (o Owner) ConfirmEnrollment(ctx context.Context, id, code string) (Proof, error) {
 	var key totp.Key
 	var account core.Account
 	turnedOn := false
@@ -237,8 +237,8 @@ func (o Owner) ConfirmEnrolment(ctx context.Context, id, code string) (Proof, er
 	return o.s.sealProof(ctx, successor)
 }
 
-// CancelEnrolment ends a pending enrolment. The proof may be 15 minutes old.
-func (o Owner) CancelEnrolment(ctx context.Context, id string) error {
+// CancelEnrollment ends a pending enrollment. The proof may be 15 minutes old.
+func (o Owner) CancelEnrollment(ctx context.Context, id string) error {
 	return o.change(ctx, nil, func(a core.Account, p core.Presented, env core.Env) (core.Account, error) {
 		return a.Cancel(p, id, env)
 	})

@@ -7,7 +7,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
-// Pending is an enrolment that is not confirmed. It changes nothing that is active.
+// Pending is an enrollment that is not confirmed. It changes nothing that is active.
 type Pending struct {
 	Authenticator Authenticator `json:"auth"`
 	Replace       string        `json:"repl,omitempty"` // the authenticator whose place it takes
@@ -16,14 +16,14 @@ type Pending struct {
 	Tries         int           `json:"tries,omitempty"` // wrong codes
 }
 
-// CanBegin returns nil if an enrolment may begin, in the place of another authenticator if instead
+// CanBegin returns nil if an enrollment may begin, in the place of another authenticator if instead
 // names one. It is asked before secrets and codes are made, and again by Begin.
 func (a Account) CanBegin(p Presented, instead string, env Env) error {
-	act := enrol
+	act := enroll
 	if instead != "" {
 		act = replace
 	}
-	if err := a.authorise(p, act, env); err != nil {
+	if err := a.authorize(p, act, env); err != nil {
 		return err
 	}
 	switch {
@@ -35,11 +35,11 @@ func (a Account) CanBegin(p Presented, instead string, env Env) error {
 	return nil
 }
 
-// NeedsCodes reports whether an enrolment brings recovery codes: only where there is no set yet, as
+// NeedsCodes reports whether an enrollment brings recovery codes: only where there is no set yet, as
 // a set is never replaced silently.
 func (a Account) NeedsCodes() bool { return a.Recovery == nil }
 
-// Begin stages an enrolment and ends the one that was pending.
+// Begin stages an enrollment and ends the one that was pending.
 func (a Account) Begin(p Presented, pending Pending, env Env) (Account, error) {
 	if err := a.CanBegin(p, pending.Replace, env); err != nil {
 		return a, err
@@ -59,21 +59,21 @@ func (a Account) Begin(p Presented, pending Pending, env Env) (Account, error) {
 	a = a.clone()
 	a.abandon(env)
 	a.Pending = &pending
-	a.note(env, Event{Kind: EnrolmentBegun, Auth: pending.Authenticator.ID, Name: pending.Authenticator.Name})
+	a.note(env, Event{Kind: EnrollmentBegun, Auth: pending.Authenticator.ID, Name: pending.Authenticator.Name})
 	return a, nil
 }
 
-// pending returns the enrolment of an ID, if it has not expired.
+// pending returns the enrollment of an ID, if it has not expired.
 func (a Account) pending(id string, env Env) (*Pending, error) {
 	if p := a.PendingNow(env); p != nil && p.Authenticator.ID == id {
 		return p, nil
 	}
-	return nil, fmt.Errorf("%w: no such enrolment is pending", ErrState)
+	return nil, fmt.Errorf("%w: no such enrollment is pending", ErrState)
 }
 
 // CanConfirm returns the pending authenticator if a code for it may be tried.
 func (a Account) CanConfirm(p Presented, id string, env Env) (Authenticator, error) {
-	if err := a.authorise(p, a.finish(), env); err != nil {
+	if err := a.authorize(p, a.finish(), env); err != nil {
 		return Authenticator{}, err
 	}
 	pending, err := a.pending(id, env)
@@ -87,12 +87,12 @@ func (a Account) finish() action {
 	if a.Pending != nil && a.Pending.Replace != "" {
 		return finishReplacement
 	}
-	return finishEnrolment
+	return finishEnrollment
 }
 
 // Confirm makes a pending authenticator active if code is one of key, which the caller opened from
 // the pending authenticator's sealed secret. The code is used up for signing in as well. A wrong one
-// is ErrDenied with a changed account; the tenth ends the enrolment.
+// is ErrDenied with a changed account; the tenth ends the enrollment.
 func (a Account) Confirm(p Presented, id, code string, key totp.Key, env Env) (Account, Proof, error) {
 	auth, err := a.CanConfirm(p, id, env)
 	if err != nil {
@@ -115,7 +115,7 @@ func (a Account) Confirm(p Presented, id, code string, key totp.Key, env Env) (A
 
 	pending := a.Pending
 	a.Pending = nil
-	a.note(env, Event{Kind: EnrolmentConfirmed, Auth: auth.ID, Name: auth.Name})
+	a.note(env, Event{Kind: EnrollmentConfirmed, Auth: auth.ID, Name: auth.Name})
 	auth.take(counter, 1)
 	auth.LastUsed = env.unix()
 	if i := a.find(pending.Replace); i >= 0 {
@@ -139,7 +139,7 @@ func (a Account) Confirm(p Presented, id, code string, key totp.Key, env Env) (A
 	return a, proof, nil
 }
 
-// Cancel ends a pending enrolment.
+// Cancel ends a pending enrollment.
 func (a Account) Cancel(p Presented, id string, env Env) (Account, error) {
 	if _, err := a.CanConfirm(p, id, env); err != nil {
 		return a, err
@@ -152,7 +152,7 @@ func (a Account) Cancel(p Presented, id string, env Env) (Account, error) {
 // Acknowledge notes that the owner has saved the codes of a set, pending or active. The set is named,
 // so that a page that still shows an older set cannot acknowledge a newer one.
 func (a Account) Acknowledge(p Presented, set string, env Env) (Account, error) {
-	if err := a.authorise(p, acknowledge, env); err != nil {
+	if err := a.authorize(p, acknowledge, env); err != nil {
 		return a, err
 	}
 	a = a.clone()

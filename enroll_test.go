@@ -15,12 +15,12 @@ import (
 )
 
 // begin stages an authenticator with a proof.
-func (h *house) begin(p gatehouse.Proof, e gatehouse.Enrol) (gatehouse.Enrolment, totp.Key) {
+func (h *house) begin(p gatehouse.Proof, e gatehouse.EnrollmentRequest) (gatehouse.Enrollment, totp.Key) {
 	h.t.Helper()
 	if e.Label == "" {
 		e.Label = "ada@acme.test"
 	}
-	enr, err := h.Owner(p).BeginEnrolment(context.Background(), e)
+	enr, err := h.Owner(p).BeginEnrollment(context.Background(), e)
 	require.NoError(h.t, err)
 	return enr, totp.Key{Secret: enr.Secret(), Algorithm: e.Algorithm, Digits: e.Digits}
 }
@@ -33,12 +33,12 @@ func (h *house) codeOf(k totp.Key, steps int64) string {
 	return code
 }
 
-// TestPendingChangesNothing has an enrolment staged, tried, superseded and cancelled beside an active
+// TestPendingChangesNothing has an enrollment staged, tried, superseded and canceled beside an active
 // authenticator, which does not notice.
 func TestPendingChangesNothing(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	o.fails(5)
 	active := func() string {
 		a := h.account(o.id)
@@ -49,20 +49,20 @@ func TestPendingChangesNothing(t *testing.T) {
 	}
 	before, challenge := active(), o.challenge()
 
-	enr, key := h.begin(o.proof, gatehouse.Enrol{Name: "Second"})
+	enr, key := h.begin(o.proof, gatehouse.EnrollmentRequest{Name: "Second"})
 	require.Empty(t, enr.RecoveryCodes, "a set is never replaced silently")
 	require.Empty(t, enr.RecoverySetID)
 	require.Equal(t, before, active())
 	for _, code := range []string{o.wrong(), o.code()} {
-		_, err := h.Owner(o.proof).ConfirmEnrolment(ctx, enr.ID, code)
+		_, err := h.Owner(o.proof).ConfirmEnrollment(ctx, enr.ID, code)
 		require.Equal(t, &gatehouse.DeniedError{}, err)
 	}
 	require.Equal(t, before, active(), "a wrong confirmation is no failed sign-in")
-	h.begin(o.proof, gatehouse.Enrol{})
+	h.begin(o.proof, gatehouse.EnrollmentRequest{})
 	require.Equal(t, before, active())
 	st, err := h.Status(ctx, o.id)
 	require.NoError(t, err)
-	require.NoError(t, h.Owner(o.proof).CancelEnrolment(ctx, st.Pending.ID))
+	require.NoError(t, h.Owner(o.proof).CancelEnrollment(ctx, st.Pending.ID))
 	require.Equal(t, before, active())
 
 	_, err = h.StepUp(ctx, o.id, h.codeOf(key, 0))
@@ -80,7 +80,7 @@ func TestEachBeginIsNew(t *testing.T) {
 	proof := h.attest("user-42")
 	face := h.Owner(proof)
 	type staged struct {
-		enr gatehouse.Enrolment
+		enr gatehouse.Enrollment
 		key totp.Key
 	}
 	seen := map[string]bool{}
@@ -91,7 +91,7 @@ func TestEachBeginIsNew(t *testing.T) {
 	}
 	var all []staged
 	for range 5 {
-		enr, key := h.begin(proof, gatehouse.Enrol{})
+		enr, key := h.begin(proof, gatehouse.EnrollmentRequest{})
 		fresh(enr.ID)
 		fresh(enr.Secret().Reveal())
 		fresh(enr.URI())
@@ -108,15 +108,15 @@ func TestEachBeginIsNew(t *testing.T) {
 	last := all[len(all)-1]
 	for _, old := range all[:len(all)-1] {
 		h.unchanged(func() {
-			_, err := face.ConfirmEnrolment(ctx, old.enr.ID, h.codeOf(old.key, 0))
+			_, err := face.ConfirmEnrollment(ctx, old.enr.ID, h.codeOf(old.key, 0))
 			require.ErrorIs(t, err, gatehouse.ErrState, "superseded")
-			require.ErrorIs(t, face.CancelEnrolment(ctx, old.enr.ID), gatehouse.ErrState)
+			require.ErrorIs(t, face.CancelEnrollment(ctx, old.enr.ID), gatehouse.ErrState)
 			require.ErrorIs(t, face.AcknowledgeRecoveryCodes(ctx, old.enr.RecoverySetID), gatehouse.ErrState)
 		})
 	}
-	_, err := face.ConfirmEnrolment(ctx, last.enr.ID, h.codeOf(all[0].key, 0))
+	_, err := face.ConfirmEnrollment(ctx, last.enr.ID, h.codeOf(all[0].key, 0))
 	require.ErrorIs(t, err, gatehouse.ErrDenied, "the secret before is nobody's")
-	_, err = face.ConfirmEnrolment(ctx, last.enr.ID, h.codeOf(last.key, 0))
+	_, err = face.ConfirmEnrollment(ctx, last.enr.ID, h.codeOf(last.key, 0))
 	require.NoError(t, err)
 	for _, old := range all[:len(all)-1] {
 		_, err = h.StepUp(ctx, "user-42", old.enr.RecoveryCodes[0].Reveal())
@@ -135,13 +135,13 @@ func TestConfirmUsesUpItsCode(t *testing.T) {
 		for _, digits := range []int{6, 8} {
 			h := newHouse(t)
 			proof := h.attest("user-42")
-			enr, key := h.begin(proof, gatehouse.Enrol{Algorithm: algorithm, Digits: digits})
+			enr, key := h.begin(proof, gatehouse.EnrollmentRequest{Algorithm: algorithm, Digits: digits})
 			for _, steps := range []int64{-3, -2, 2, 3} {
-				_, err := h.Owner(proof).ConfirmEnrolment(ctx, enr.ID, h.codeOf(key, steps))
+				_, err := h.Owner(proof).ConfirmEnrollment(ctx, enr.ID, h.codeOf(key, steps))
 				require.ErrorIs(t, err, gatehouse.ErrDenied, "%d steps away", steps)
 			}
 			require.Equal(t, gatehouse.NotNeeded, must(h.Challenge(ctx, "user-42")).Step)
-			_, err := h.Owner(proof).ConfirmEnrolment(ctx, enr.ID, h.codeOf(key, 0))
+			_, err := h.Owner(proof).ConfirmEnrollment(ctx, enr.ID, h.codeOf(key, 0))
 			require.NoError(t, err)
 			for _, steps := range []int64{-1, 0} {
 				_, err = h.StepUp(ctx, "user-42", h.codeOf(key, steps))
@@ -154,8 +154,8 @@ func TestConfirmUsesUpItsCode(t *testing.T) {
 	}
 }
 
-// TestEnrolmentExpires holds its ten minutes to the second, and its proof's fifteen.
-func TestEnrolmentExpires(t *testing.T) {
+// TestEnrollmentExpires holds its ten minutes to the second, and its proof's fifteen.
+func TestEnrollmentExpires(t *testing.T) {
 	ctx := context.Background()
 	for _, c := range []struct {
 		began, after time.Duration // since the first factor, and since the begin
@@ -170,7 +170,7 @@ func TestEnrolmentExpires(t *testing.T) {
 		h := newHouse(t)
 		proof := h.attest("user-42")
 		h.wait(c.began)
-		enr, key := h.begin(proof, gatehouse.Enrol{})
+		enr, key := h.begin(proof, gatehouse.EnrollmentRequest{})
 		h.wait(c.after)
 		st := must(h.Status(ctx, "user-42"))
 		require.Equal(t, c.after < 10*time.Minute, st.Pending != nil)
@@ -178,53 +178,53 @@ func TestEnrolmentExpires(t *testing.T) {
 		err := h.Owner(proof).AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID)
 		if c.err == nil {
 			require.NoError(t, err)
-			_, err = h.Owner(proof).ConfirmEnrolment(ctx, enr.ID, h.codeOf(key, 0))
+			_, err = h.Owner(proof).ConfirmEnrollment(ctx, enr.ID, h.codeOf(key, 0))
 			require.NoError(t, err, "%+v", c)
 			continue
 		}
 		require.ErrorIs(t, err, c.err)
-		_, err = h.Owner(proof).ConfirmEnrolment(ctx, enr.ID, h.codeOf(key, 0))
+		_, err = h.Owner(proof).ConfirmEnrollment(ctx, enr.ID, h.codeOf(key, 0))
 		require.ErrorIs(t, err, c.err, "%+v", c)
-		require.ErrorIs(t, h.Owner(proof).CancelEnrolment(ctx, enr.ID), c.err)
+		require.ErrorIs(t, h.Owner(proof).CancelEnrollment(ctx, enr.ID), c.err)
 		require.Equal(t, before, h.dump())
 	}
 }
 
-// TestEnrolmentTries has ten tries of its own, which neither count against sign-in nor are counted by
+// TestEnrollmentTries has ten tries of its own, which neither count against sign-in nor are counted by
 // its lock.
-func TestEnrolmentTries(t *testing.T) {
+func TestEnrollmentTries(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	o.fails(6)
 	locked := h.account(o.id).TOTPThrottle
-	enr, key := h.begin(o.proof, gatehouse.Enrol{})
+	enr, key := h.begin(o.proof, gatehouse.EnrollmentRequest{})
 	face := h.Owner(o.proof)
 	for n := range 10 {
 		require.Equal(t, 10-n, must(h.Status(ctx, o.id)).Pending.TriesLeft)
 		for _, malformed := range []string{"", "12345", "１２３４５６", " 123456"} {
 			h.unchanged(func() {
-				_, err := face.ConfirmEnrolment(ctx, enr.ID, malformed)
+				_, err := face.ConfirmEnrollment(ctx, enr.ID, malformed)
 				require.ErrorIs(t, err, gatehouse.ErrDenied)
 			})
 		}
-		_, err := face.ConfirmEnrolment(ctx, enr.ID, []string{h.codeOf(key, 4), "00000000"}[n%2])
+		_, err := face.ConfirmEnrollment(ctx, enr.ID, []string{h.codeOf(key, 4), "00000000"}[n%2])
 		require.Equal(t, &gatehouse.DeniedError{}, err)
 		require.Equal(t, locked, h.account(o.id).TOTPThrottle)
 	}
 	require.Nil(t, must(h.Status(ctx, o.id)).Pending)
 	h.unchanged(func() {
-		_, err := face.ConfirmEnrolment(ctx, enr.ID, h.codeOf(key, 0))
+		_, err := face.ConfirmEnrollment(ctx, enr.ID, h.codeOf(key, 0))
 		require.ErrorIs(t, err, gatehouse.ErrState, "the tenth ended it")
 	})
 
 	// Nine do not, whether or not sign-in is locked.
-	enr, key = h.begin(o.proof, gatehouse.Enrol{})
+	enr, key = h.begin(o.proof, gatehouse.EnrollmentRequest{})
 	for range 9 {
-		_, err := face.ConfirmEnrolment(ctx, enr.ID, h.codeOf(key, 4))
+		_, err := face.ConfirmEnrollment(ctx, enr.ID, h.codeOf(key, 4))
 		require.ErrorIs(t, err, gatehouse.ErrDenied)
 	}
-	_, err := face.ConfirmEnrolment(ctx, enr.ID, h.codeOf(key, 0))
+	_, err := face.ConfirmEnrollment(ctx, enr.ID, h.codeOf(key, 0))
 	require.NoError(t, err)
 	require.Equal(t, locked, h.account(o.id).TOTPThrottle, "nor does success reset the sign-in's")
 	_, err = h.StepUp(ctx, o.id, h.codeOf(key, 1))
@@ -236,14 +236,14 @@ func TestFiveAuthenticators(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	owners := []*owner{o}
 	for range 4 {
 		owners = append(owners, o.second())
 	}
 	p := o.stepUp(o.code())
 	h.unchanged(func() {
-		_, err := h.Owner(p).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+		_, err := h.Owner(p).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 		require.ErrorIs(t, err, gatehouse.ErrState)
 	})
 	h.wait(totp.Period)
@@ -257,13 +257,13 @@ func TestFiveAuthenticators(t *testing.T) {
 	h.wait(totp.Period)
 
 	// The sixth can take the place of one.
-	enr, key := h.begin(o.stepUp(o.code()), gatehouse.Enrol{Replace: owners[2].auth, Name: "Sixth"})
-	_, err := h.Owner(h.attest(o.id)).ConfirmEnrolment(ctx, enr.ID, h.codeOf(key, 0))
+	enr, key := h.begin(o.stepUp(o.code()), gatehouse.EnrollmentRequest{Replace: owners[2].auth, Name: "Sixth"})
+	_, err := h.Owner(h.attest(o.id)).ConfirmEnrollment(ctx, enr.ID, h.codeOf(key, 0))
 	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "a first factor confirms nothing on a protected account")
 	h.wait(totp.Period)
 	_, err = owners[2].signIn(owners[2].code())
 	require.NoError(t, err, "until it is confirmed, the old one is what counts")
-	_, err = h.Owner(o.stepUp(o.code())).ConfirmEnrolment(ctx, enr.ID, h.codeOf(key, 0))
+	_, err = h.Owner(o.stepUp(o.code())).ConfirmEnrollment(ctx, enr.ID, h.codeOf(key, 0))
 	require.NoError(t, err)
 	h.wait(totp.Period)
 	_, err = owners[2].signIn(owners[2].code())
@@ -277,14 +277,14 @@ func TestFiveAuthenticators(t *testing.T) {
 	require.Equal(t, 10, st.RecoveryCodes.Left)
 }
 
-// TestEpochEndsPending changes factors or the password while an enrolment is pending.
+// TestEpochEndsPending changes factors or the password while an enrollment is pending.
 func TestEpochEndsPending(t *testing.T) {
 	ctx := context.Background()
-	template := newHouse(t).enrol("user-42")
+	template := newHouse(t).enroll("user-42")
 	two := template.second()
 	v, err := template.h.StepUp(ctx, template.id, template.code())
 	require.NoError(t, err)
-	enr, key := template.h.begin(v.Proof, gatehouse.Enrol{})
+	enr, key := template.h.begin(v.Proof, gatehouse.EnrollmentRequest{})
 	for name, change := range map[string]func(o *owner, face gatehouse.Owner) error{
 		"regenerate": func(_ *owner, face gatehouse.Owner) error { _, err := face.RegenerateRecoveryCodes(ctx); return err },
 		"remove": func(_ *owner, face gatehouse.Owner) error {
@@ -306,7 +306,7 @@ func TestEpochEndsPending(t *testing.T) {
 		require.NotEqual(t, epoch, a.Epoch, name)
 		require.Nil(t, a.Pending, name)
 		o.h.unchanged(func() {
-			_, err := o.h.Owner(v.Proof).ConfirmEnrolment(ctx, enr.ID, o.h.codeOf(key, 0))
+			_, err := o.h.Owner(v.Proof).ConfirmEnrollment(ctx, enr.ID, o.h.codeOf(key, 0))
 			require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, name)
 			o.h.wait(totp.Period)
 			_, err = o.h.Answer(ctx, challenge, o.code())
@@ -319,48 +319,48 @@ func TestEpochEndsPending(t *testing.T) {
 func TestNames(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	o := h.enrol("user-42")
+	o := h.enroll("user-42")
 	for _, name := range []string{"A", strings.Repeat("x", 64), "Ada's phone (work) 📱", "Телефон", "<script>alert(1)</script>", `"`, "a  b"} {
-		enr, _ := h.begin(o.proof, gatehouse.Enrol{Name: name})
+		enr, _ := h.begin(o.proof, gatehouse.EnrollmentRequest{Name: name})
 		require.Equal(t, name, must(h.Status(context.Background(), o.id)).Pending.Name)
 		require.NotContains(t, enr.URI(), "<")
 	}
-	h.begin(o.proof, gatehouse.Enrol{})
+	h.begin(o.proof, gatehouse.EnrollmentRequest{})
 	require.Equal(t, "Authenticator", h.account(o.id).Pending.Authenticator.Name)
 	h.unchanged(func() {
 		for _, name := range []string{
 			strings.Repeat("x", 65), " ", " A", "A ", "\u00a0A", "A\n", "A\tB", "A\x00", "A\u202eB", "A\u200bB", "A\u2028B", "\xff", "A\x1b[2J", strings.Repeat("é", 33),
 		} {
-			_, err := h.Owner(o.proof).BeginEnrolment(context.Background(), gatehouse.Enrol{Label: "ada", Name: name})
+			_, err := h.Owner(o.proof).BeginEnrollment(context.Background(), gatehouse.EnrollmentRequest{Label: "ada", Name: name})
 			require.ErrorIs(t, err, gatehouse.ErrInvalid, "%q", name)
 		}
 		for _, label := range []string{"", " ", "a:b", "a\nb", "a\x00b", "\xff", "a&secret=AAAA", "a%3Fsecret=AAAA", strings.Repeat("x", 101), "a\u202eb"} {
-			_, err := h.Owner(o.proof).BeginEnrolment(context.Background(), gatehouse.Enrol{Label: label})
+			_, err := h.Owner(o.proof).BeginEnrollment(context.Background(), gatehouse.EnrollmentRequest{Label: label})
 			require.ErrorIs(t, err, gatehouse.ErrInvalid, "%q", label)
 			require.ErrorIs(t, err, totp.ErrLabel)
 		}
 	})
 }
 
-// TestSetNeverReplacedSilently has a set that becomes active while another enrolment brings one.
+// TestSetNeverReplacedSilently has a set that becomes active while another enrollment brings one.
 func TestSetNeverReplacedSilently(t *testing.T) {
 	ctx := context.Background()
 	store := &faulty{Store: newHouse(t).store}
 	h := houseOn(t, store)
 	h.store = store.Store
 	first, second := h.attest("user-42"), h.attest("user-42")
-	enr, key := h.begin(first, gatehouse.Enrol{})
+	enr, key := h.begin(first, gatehouse.EnrollmentRequest{})
 	store.hook = func(_ int64, call string) (f fault) {
 		if call == "save" {
 			store.hook = nil
 			f.meanwhile = func() { // another process confirms what was pending, just before this save
-				_, err := h.twin().Owner(first).ConfirmEnrolment(ctx, enr.ID, h.codeOf(key, 0))
+				_, err := h.twin().Owner(first).ConfirmEnrollment(ctx, enr.ID, h.codeOf(key, 0))
 				require.NoError(t, err)
 			}
 		}
 		return f
 	}
-	_, err := h.Owner(second).BeginEnrolment(ctx, gatehouse.Enrol{Label: "ada"})
+	_, err := h.Owner(second).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "the proof is checked on the record that is saved")
 	a := h.account("user-42")
 	require.Equal(t, enr.RecoverySetID, a.Recovery.ID)

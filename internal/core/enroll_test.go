@@ -58,7 +58,7 @@ func TestConfirmWholeAccounts(t *testing.T) {
 				p.Tries = tries
 				want.Pending = &p
 			} else {
-				e := core.Event{Kind: core.EnrolmentAbandoned, At: start.Unix(), Auth: "NEW", Name: "Phone NEW", Number: before.Noted + 1}
+				e := core.Event{Kind: core.EnrollmentAbandoned, At: start.Unix(), Auth: "NEW", Name: "Phone NEW", Number: before.Noted + 1}
 				want.Pending, want.Noted = nil, before.Noted+1
 				want.Activity = append(want.Activity[:len(want.Activity):len(want.Activity)], e)
 				e.Number = 0
@@ -76,7 +76,7 @@ func TestConfirmWholeAccounts(t *testing.T) {
 		on.Last, on.Steps, on.LastUsed = totp.Step(start)-1, core.Steps{{totp.Step(start) - 1, totp.Step(start) - 1}}, start.Unix()
 		codes := newSet("CODES")
 		codes.Created = start.Unix()
-		events := []core.Event{{Kind: core.EnrolmentConfirmed, Auth: "NEW", Name: "Phone NEW"}}
+		events := []core.Event{{Kind: core.EnrollmentConfirmed, Auth: "NEW", Name: "Phone NEW"}}
 		want := a
 		want.Authenticators = []core.Authenticator{a.Authenticators[0], on}
 		if replacing {
