@@ -20,7 +20,7 @@ func holdArgon2(t *testing.T) (release func()) {
 	held, end, gone := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(gone)
-		if err := queue.Argon2.Run(context.Background(), queue.Try, 1<<40, func() { close(held); <-end }); err != nil {
+		if err := queue.Argon2.Run(context.Background(), queue.Try, 1<<30, func() { close(held); <-end }); err != nil {
 			panic(err)
 		}
 	}()

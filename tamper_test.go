@@ -85,14 +85,14 @@ func TestRecordThatCannotBeRead(t *testing.T) {
 	edit("a null secret", func(m map[string]any) { auth(m)["sec"] = nil })
 	edit("no ID", func(m map[string]any) { auth(m)["id"] = "" })
 	edit("the same authenticator twice", func(m map[string]any) { m["auth"] = []any{auth(m), auth(m)} })
-	edit("pending is what is active", func(m map[string]any) { m["pend"] = map[string]any{"auth": auth(m), "exp": 1 << 40} })
+	edit("pending is what is active", func(m map[string]any) { m["pend"] = map[string]any{"auth": auth(m), "exp": int64(1 << 40)} })
 	edit("pending in the place of nobody", func(m map[string]any) {
 		other := map[string]any{}
 		for k, v := range auth(m) {
 			other[k] = v
 		}
 		other["id"] = "OTHER"
-		m["pend"] = map[string]any{"auth": other, "exp": 1 << 40, "repl": "NOBODY"}
+		m["pend"] = map[string]any{"auth": other, "exp": int64(1 << 40), "repl": "NOBODY"}
 	})
 	edit("six authenticators", func(m map[string]any) {
 		var all []any
@@ -106,7 +106,7 @@ func TestRecordThatCannotBeRead(t *testing.T) {
 		}
 		m["auth"] = all
 	})
-	edit("negative failures", func(m map[string]any) { m["tt"] = map[string]any{"f": -1 << 40} })
+	edit("negative failures", func(m map[string]any) { m["tt"] = map[string]any{"f": int64(-1 << 40)} })
 	edit("one selector twice", func(m map[string]any) {
 		slots := m["rec"].(map[string]any)["slots"].([]any)
 		slots[1].(map[string]any)["s"] = slots[0].(map[string]any)["s"]
