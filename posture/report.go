@@ -53,52 +53,57 @@ const (
 
 // sum fills in the score.
 func (r *Report) sum() {
-	as := func(unknown State) (score, raw int, capped []string) {
-		answer := func(f Finding) State {
-			if f.State == StateUnknown {
-				return unknown
-			}
-			return f.State
-		}
-		total, credit := 0, 0
-		for _, f := range r.Findings {
-			if state := answer(f); state.counts() {
-				total += 2 * f.Severity.weight()
-				credit += state.credit() * f.Severity.weight()
-			}
-		}
-		if total > 0 {
-			raw = 100 * credit / total
-		}
-		score = raw
-		for _, f := range r.Findings {
-			// What is unknown is capped as what fails: else losing evidence could lift the score.
-			state, limit := answer(f), capOf(f.Severity)
-			if limit < raw && (state == Fail || state == StateUnknown || state == Accepted) {
-				score, capped = min(score, limit), append(capped, f.ID)
-			}
-		}
-		return score, raw, capped
-	}
-	r.Score, r.Raw, r.CappedBy = as(StateUnknown)
-	if r.CappedBy == nil {
-		r.CappedBy = []string{}
-	}
-	r.Range[0], _, _ = as(Fail)
-	r.Range[1], _, _ = as(Pass)
+	r.Score, r.Raw, r.CappedBy = r.score(StateUnknown)
+	r.Range[0], _, _ = r.score(Fail)
+	r.Range[1], _, _ = r.score(Pass)
+	r.Coverage = r.coverage()
+}
 
+// score returns the score if all that is unknown had the given state, before and after caps, and the controls that cap it.
+func (r *Report) score(unknown State) (score, raw int, capped []string) {
+	answer := func(f Finding) State {
+		if f.State == StateUnknown {
+			return unknown
+		}
+		return f.State
+	}
+	total, credit := 0, 0
+	for _, f := range r.Findings {
+		if state := answer(f); state.counts() {
+			total += 2 * f.Severity.weight()
+			credit += state.credit() * f.Severity.weight()
+		}
+	}
+	if total > 0 {
+		raw = 100 * credit / total
+	}
+	score, capped = raw, []string{}
+	for _, f := range r.Findings {
+		// An unknown control caps as a failing one does. Otherwise losing evidence could lift the score.
+		state, limit := answer(f), capOf(f.Severity)
+		if limit < raw && (state == Fail || state == StateUnknown || state == Accepted) {
+			score, capped = min(score, limit), append(capped, f.ID)
+		}
+	}
+	return score, raw, capped
+}
+
+// coverage returns how many percent of the weight are known.
+func (r *Report) coverage() int {
 	known, all := 0, 0
 	for _, f := range r.Findings {
-		if f.State.counts() {
-			all += f.Severity.weight()
-			if f.State != StateUnknown {
-				known += f.Severity.weight()
-			}
+		if !f.State.counts() {
+			continue
+		}
+		all += f.Severity.weight()
+		if f.State != StateUnknown {
+			known += f.Severity.weight()
 		}
 	}
-	if all > 0 {
-		r.Coverage = 100 * known / all
+	if all == 0 {
+		return 0
 	}
+	return 100 * known / all
 }
 
 func capOf(s Severity) int {

@@ -32,20 +32,8 @@ type files struct {
 
 func readFiles(host fs.FS) (files, error) {
 	f := files{pages: map[string]*template.Template{}, assets: map[string][]byte{}, versions: map[string]string{}}
-	read := func(name string) ([]byte, error) {
-		if host != nil {
-			data, err := fs.ReadFile(host, name)
-			if !errors.Is(err, fs.ErrNotExist) {
-				return data, err
-			}
-		}
-		if path.Ext(name) == ".html" {
-			name = "templates/" + name
-		}
-		return embedded.ReadFile(name)
-	}
 	for _, name := range []string{"page.css", "page.js"} {
-		data, err := read(name)
+		data, err := read(host, name)
 		if err != nil {
 			return files{}, err
 		}
@@ -54,7 +42,7 @@ func readFiles(host fs.FS) (files, error) {
 	}
 	common := template.New("common")
 	for _, name := range []string{"layout.html", "parts.html"} {
-		if err := parse(common, name, read); err != nil {
+		if err := parse(common, host, name); err != nil {
 			return files{}, err
 		}
 	}
@@ -63,14 +51,10 @@ func readFiles(host fs.FS) (files, error) {
 		if err != nil {
 			return files{}, err
 		}
-		if err := parse(page, name+".html", read); err != nil {
+		if err := parse(page, host, name+".html"); err != nil {
 			return files{}, err
 		}
-		// Escaping is done, and may fail, when a template is first executed: better now than for somebody.
-		var wrong *template.Error
-		if first, err := page.Clone(); err != nil {
-			return files{}, err
-		} else if err := first.ExecuteTemplate(io.Discard, "layout", nil); errors.As(err, &wrong) {
+		if err := escapes(page); err != nil {
 			return files{}, err
 		}
 		f.pages[name] = page
@@ -78,13 +62,41 @@ func readFiles(host fs.FS) (files, error) {
 	return f, nil
 }
 
-func parse(into *template.Template, name string, read func(string) ([]byte, error)) error {
-	text, err := read(name)
+// read returns the host's file of a name, and where it has none the embedded one.
+func read(host fs.FS, name string) ([]byte, error) {
+	if host != nil {
+		data, err := fs.ReadFile(host, name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return data, err
+		}
+	}
+	if path.Ext(name) == ".html" {
+		name = "templates/" + name
+	}
+	return embedded.ReadFile(name)
+}
+
+func parse(into *template.Template, host fs.FS, name string) error {
+	text, err := read(host, name)
 	if err != nil {
 		return err
 	}
 	_, err = into.New(name).Parse(string(text))
 	return err
+}
+
+// escapes returns an error if a page cannot be escaped. A template is escaped when it is first executed, and that may
+// fail: it must fail now, and not in an answer. Any other error of the execution is one of the missing data.
+func escapes(page *template.Template) error {
+	first, err := page.Clone()
+	if err != nil {
+		return err
+	}
+	var wrong *template.Error
+	if err := first.ExecuteTemplate(io.Discard, "layout", nil); errors.As(err, &wrong) {
+		return err
+	}
+	return nil
 }
 
 // serve answers with a style sheet or script. Its address changes with its contents, so it may be kept.

@@ -113,36 +113,50 @@ func (c *call) stepUpHere() error {
 		return err
 	}
 	var proof gatehouse.Proof
-	switch {
-	case st.Protected && code == "", !st.Protected && (password == "" || c.p.c.FirstFactor == nil):
-		return gatehouse.ErrStepUpRequired
-	case st.Protected:
-		if !c.recovery && !isAppCode(code) { // it would be used up for nothing
-			return c.wrongHere(http.StatusUnprocessableEntity, "step_up", c.text("wrong.appcode"))
-		}
-		v, err := c.svc().StepUp(c.ctx(), c.s.Account, code, c.tied()...)
-		if err != nil {
-			return c.deniedHere(err, "step_up", "wrong.code")
-		}
-		proof = v.Proof
-	default:
-		check, err := c.svc().Before(c.ctx(), c.s.Account)
-		if err != nil {
-			return err
-		}
-		if c.s.ExpectSecondFactor {
-			check = check.ExpectSecondFactor()
-		}
-		f, err := c.p.c.FirstFactor(c.r, c.s.Account, password)
-		if err != nil {
-			return c.deniedHere(err, "step_up_password", "wrong.password")
-		}
-		if proof, err = check.Attest(c.ctx(), f, c.tied()...); err != nil {
-			return err
-		}
+	if st.Protected {
+		proof, err = c.proofByCode(code)
+	} else {
+		proof, err = c.proofByPassword(password)
+	}
+	if err != nil {
+		return err
 	}
 	c.stepped = true
 	return c.take(proof)
+}
+
+// proofByCode returns the proof of a code that was typed for the prompt.
+func (c *call) proofByCode(code string) (gatehouse.Proof, error) {
+	if code == "" {
+		return gatehouse.Proof{}, gatehouse.ErrStepUpRequired
+	}
+	if !c.recovery && !isAppCode(code) { // it would be used up for nothing
+		return gatehouse.Proof{}, c.wrongHere(http.StatusUnprocessableEntity, "step_up", c.text("wrong.appcode"))
+	}
+	v, err := c.svc().StepUp(c.ctx(), c.s.Account, code, c.tied()...)
+	if err != nil {
+		return gatehouse.Proof{}, c.deniedHere(err, "step_up", "wrong.code")
+	}
+	return v.Proof, nil
+}
+
+// proofByPassword returns the proof of a password that was typed for the prompt, as the host checks it.
+func (c *call) proofByPassword(password string) (gatehouse.Proof, error) {
+	if password == "" || c.p.c.FirstFactor == nil {
+		return gatehouse.Proof{}, gatehouse.ErrStepUpRequired
+	}
+	check, err := c.svc().Before(c.ctx(), c.s.Account)
+	if err != nil {
+		return gatehouse.Proof{}, err
+	}
+	if c.s.ExpectSecondFactor {
+		check = check.ExpectSecondFactor()
+	}
+	f, err := c.p.c.FirstFactor(c.r, c.s.Account, password)
+	if err != nil {
+		return gatehouse.Proof{}, c.deniedHere(err, "step_up_password", "wrong.password")
+	}
+	return check.Attest(c.ctx(), f, c.tied()...)
 }
 
 // take has this request go by another proof, and the session too, unless that has a stronger one: a recovery code

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -66,39 +67,13 @@ func fleet(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	defer s.close()
-	out := bufio.NewWriter(s.out)
-	seen, unread, levels := 0, 0, [4]int{}
-	write := writerOf(c, out)
-	var failed error
+	run := newFleetRun(c, s.out)
 	w := walk{"accounts", "account", "", isTerminal(s.errs) && !isTerminal(s.out)}
 	err = s.through(ctx, w, func(step func(walked)) error {
+		var failed error
 		err := s.svc.Operator("gatehouse").Reviews(ctx, c.String("after"), func(account string, r posture.Review, err error) bool {
-			m := member{Account: account, Failing: []string{}, Controls: map[string]posture.State{}}
-			if seen++; err != nil {
-				unread++
-				m.Error = "the record cannot be read"
-			} else {
-				levels[r.Level]++
-				m.Level, m.Score = r.Level, r.Score
-				for _, f := range r.Findings {
-					m.Controls[f.ID] = f.State
-					if f.State == posture.Fail || f.State == posture.Partial {
-						m.Failing = append(m.Failing, f.ID)
-					}
-				}
-			}
-			if seen == 1 && c.String("after") == "" { // with the first account, as a run that goes on has none
-				failed = write.head()
-			}
-			if failed == nil {
-				failed = write.row(m)
-			}
-			// What is not written yet is not to be gone on after.
-			if failed == nil {
-				failed = out.Flush()
-			}
-			if failed == nil {
-				step(walked{Seen: seen, Cursor: account})
+			if failed = run.add(memberOf(account, r, err)); failed == nil {
+				step(walked{Seen: run.seen, Cursor: account})
 			}
 			return failed == nil
 		})
@@ -111,12 +86,62 @@ func fleet(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	if !c.Bool("csv") && !c.Bool("json") {
-		fmt.Fprintf(s.out, "\n%s; level 0: %d, 1: %d, 2: %d, 3: %d\n", counted(seen, "account"), levels[0], levels[1], levels[2], levels[3])
+		fmt.Fprintf(s.out, "\n%s; level 0: %d, 1: %d, 2: %d, 3: %d\n",
+			counted(run.seen, "account"), run.levels[0], run.levels[1], run.levels[2], run.levels[3])
 	}
-	if unread > 0 {
-		return fmt.Errorf("the records of %s cannot be read", counted(unread, "account"))
+	if run.unread > 0 {
+		return fmt.Errorf("the records of %s cannot be read", counted(run.unread, "account"))
 	}
 	return nil
+}
+
+// memberOf returns the line of an account, of whose review err is the error.
+func memberOf(account string, r posture.Review, err error) member {
+	m := member{Account: account, Failing: []string{}, Controls: map[string]posture.State{}}
+	if err != nil {
+		m.Error = "the record cannot be read"
+		return m
+	}
+	m.Level, m.Score = r.Level, r.Score
+	for _, f := range r.Findings {
+		m.Controls[f.ID] = f.State
+		if f.State == posture.Fail || f.State == posture.Partial {
+			m.Failing = append(m.Failing, f.ID)
+		}
+	}
+	return m
+}
+
+// fleetRun writes accounts and counts them.
+type fleetRun struct {
+	out          *bufio.Writer
+	rows         rows
+	head         bool // write it before the first account; a run that goes on has none
+	seen, unread int
+	levels       [4]int
+}
+
+func newFleetRun(c *cli.Command, w io.Writer) *fleetRun {
+	out := bufio.NewWriter(w)
+	return &fleetRun{out: out, rows: writerOf(c, out), head: c.String("after") == ""}
+}
+
+func (f *fleetRun) add(m member) error {
+	if f.seen++; m.Error != "" {
+		f.unread++
+	} else {
+		f.levels[m.Level]++
+	}
+	if f.head {
+		f.head = false
+		if err := f.rows.head(); err != nil {
+			return err
+		}
+	}
+	if err := f.rows.row(m); err != nil {
+		return err
+	}
+	return f.out.Flush() // a run goes on after the accounts that are written
 }
 
 // rows writes the accounts of a fleet in one form.
