@@ -6,7 +6,8 @@
 //   - a package links other modules' packages than deps.txt says, or go.mod requires another module
 //     than it may (deps_test.go);
 //   - files of a package refer to each other in a larger cycle than docs/design.md explains
-//     (cycles_test.go).
+//     (cycles_test.go);
+//   - the root package exports more names, or its folder has more files, than it may (size_test.go).
 //
 // A new package needs an entry in rules_test.go. After a change of dependencies that is meant,
 //
