@@ -17,14 +17,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 )
 
 var update = flag.Bool("update", false, "write testdata/events.golden")
 
 // whole returns the events since it was last called, with all their fields. Those of several tokens come in the order of
 // their IDs, which are random; here they are in that of their names.
-func (r *recorder) whole() []gatehouse.Event {
+func (r *recorder) whole() []event.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	events := r.events
@@ -34,14 +34,14 @@ func (r *recorder) whole() []gatehouse.Event {
 		for end < len(events) && events[end].Kind == events[begin].Kind && events[end].TokenID != "" {
 			end++
 		}
-		slices.SortStableFunc(events[begin:end], func(a, b gatehouse.Event) int { return strings.Compare(a.TokenName, b.TokenName) })
+		slices.SortStableFunc(events[begin:end], func(a, b event.Event) int { return strings.Compare(a.TokenName, b.TokenName) })
 		begin = end
 	}
 	return events
 }
 
 // wholeEvent has every field of an event that is set, as text.
-func wholeEvent(e gatehouse.Event) string {
+func wholeEvent(e event.Event) string {
 	var b strings.Builder
 	v := reflect.ValueOf(e)
 	for i := range v.NumField() {
@@ -98,7 +98,7 @@ func idsIn(v reflect.Value, path string) (names []string) {
 func TestAuditTrail(t *testing.T) {
 	const golden = "testdata/events.golden"
 	prepared := prepare(t)
-	told := map[gatehouse.EventKind]bool{}
+	told := map[event.Kind]bool{}
 	var b strings.Builder
 	for _, p := range plays {
 		synctest.Test(t, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestAuditTrail(t *testing.T) {
 					}
 					return a
 				}}))
-				gatehouse.LogEvents(log).Observe(context.Background(), e)
+				event.Log(log).Observe(context.Background(), e)
 				fmt.Fprintf(&b, "  told     %s\n  logged   %s\n", w.named(o.value, wholeEvent(e)), w.named(o.value, strings.TrimSpace(line.String())))
 			}
 			after := w.activities()
@@ -133,7 +133,7 @@ func TestAuditTrail(t *testing.T) {
 			}
 		})
 	}
-	for k := gatehouse.EventKind(1); k.String() != gatehouse.EventKind(0).String(); k++ {
+	for _, k := range event.Kinds() {
 		require.True(t, told[k], "no play tells %q", k)
 	}
 	if *update {
@@ -145,8 +145,8 @@ func TestAuditTrail(t *testing.T) {
 }
 
 // activities has the activity of every account that is stored.
-func (w *world) activities() map[string][]gatehouse.Event {
-	all := map[string][]gatehouse.Event{}
+func (w *world) activities() map[string][]event.Event {
+	all := map[string][]event.Event{}
 	for _, r := range w.records() {
 		events, err := w.Activity(context.Background(), r.ID)
 		require.NoError(w.t, err)
@@ -155,7 +155,7 @@ func (w *world) activities() map[string][]gatehouse.Event {
 	return all
 }
 
-func accountsOf(maps ...map[string][]gatehouse.Event) (ids []string) {
+func accountsOf(maps ...map[string][]event.Event) (ids []string) {
 	for _, m := range maps {
 		for id := range m {
 			ids = append(ids, id)

@@ -3,6 +3,7 @@ package gatehouse
 import (
 	"context"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 )
 
@@ -51,7 +52,7 @@ func (t SignIn) missing(a core.Account, env core.Env) ([]core.Event, error) {
 	if !t.expects || a.Protected() {
 		return nil, nil
 	}
-	return []core.Event{{Kind: core.FactorMissing, At: env.Now.Unix()}}, &MissingError{AccountID: t.account}
+	return []core.Event{{Kind: event.SecondFactorMissing, At: env.Now.Unix()}}, &MissingError{AccountID: t.account}
 }
 
 // Challenge is [Service.Challenge] for a first factor that was right. ErrDenied says that the account is suspended, or

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
@@ -207,8 +208,8 @@ func TestExpectedSecondFactor(t *testing.T) {
 	}
 	for name, lose := range lost {
 		t.Run(name, func(t *testing.T) {
-			var events []gatehouse.Event
-			h := newHouse(t, observed(gatehouse.ObserverFunc(func(_ context.Context, e gatehouse.Event) { events = append(events, e) })))
+			var events []event.Event
+			h := newHouse(t, observed(event.ObserverFunc(func(_ context.Context, e event.Event) { events = append(events, e) })))
 			o := h.enroll("u")
 			try := must(h.Before(ctx, "u")).ExpectSecondFactor()
 			require.Equal(t, gatehouse.Needed, must(try.Challenge(ctx)).Step)
@@ -229,7 +230,7 @@ func TestExpectedSecondFactor(t *testing.T) {
 			require.Equal(t, before, h.dump())
 			require.Len(t, events, 2)
 			for _, e := range events {
-				require.Equal(t, gatehouse.Event{Kind: gatehouse.SecondFactorMissing, AccountID: "u", At: h.clock(), Count: 1}, e)
+				require.Equal(t, event.Event{Kind: event.SecondFactorMissing, AccountID: "u", At: h.clock(), Count: 1}, e)
 			}
 		})
 	}
@@ -326,7 +327,7 @@ func TestTraceIsNotWashedAway(t *testing.T) {
 			require.Equal(t, posture.Fail, state(h.review(o.id), posture.RecoveryUseSeen))
 			events := must(h.Activity(ctx, o.id))
 			require.LessOrEqual(t, len(events), 20)
-			i := slices.IndexFunc(events, func(e gatehouse.Event) bool { return e.Kind == gatehouse.RecoveryCodeUsed })
+			i := slices.IndexFunc(events, func(e event.Event) bool { return e.Kind == event.RecoveryCodeUsed })
 			require.GreaterOrEqual(t, i, 0, "the use is gone from the activity")
 			require.Equal(t, used, events[i].At)
 			require.Equal(t, 1, events[i].Count, "it has an entry to itself")

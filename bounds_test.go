@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -39,7 +40,7 @@ func (s *stuck) hang() {
 	s.inside.Add(-1)
 }
 
-func (s *stuck) Observe(context.Context, gatehouse.Event) { s.hang() }
+func (s *stuck) Observe(context.Context, event.Event) { s.hang() }
 
 // Row K8: with an observer that blocks for ever, a call waits for its own events alone and no longer than the
 // deadline; few calls of it are left behind, and all that was not told is counted.
@@ -91,7 +92,7 @@ func TestObserverBacklog(t *testing.T) {
 		ctx := t.Context()
 		var mu sync.Mutex
 		var told []time.Time
-		slow := gatehouse.ObserverFunc(func(_ context.Context, e gatehouse.Event) {
+		slow := event.ObserverFunc(func(_ context.Context, e event.Event) {
 			time.Sleep(time.Second)
 			mu.Lock()
 			defer mu.Unlock()
@@ -129,7 +130,7 @@ func TestObserverBacklog(t *testing.T) {
 func TestObserverThatBlocksOnSeveralEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		events := &gatehousetest.Recorder{}
-		h := newHouse(t, observed(gatehouse.ObserverFunc(func(ctx context.Context, e gatehouse.Event) {
+		h := newHouse(t, observed(event.ObserverFunc(func(ctx context.Context, e event.Event) {
 			events.Observe(ctx, e)
 			<-ctx.Done()
 		})))
@@ -148,7 +149,7 @@ func TestObserverThatBlocksOnSeveralEvents(t *testing.T) {
 // Close ends with its context where the observer does not come to an end.
 func TestCloseDoesNotWaitForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, observed(gatehouse.ObserverFunc(func(context.Context, gatehouse.Event) { time.Sleep(1900 * time.Millisecond) })))
+		h := newHouse(t, observed(event.ObserverFunc(func(context.Context, event.Event) { time.Sleep(1900 * time.Millisecond) })))
 		atOnce(10, func(int) error { return h.Operator("op").PasswordChanged(t.Context(), "user-42", gatehouse.KeepTokens) })
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
@@ -163,15 +164,15 @@ func TestObserverDropsDenialsFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		var told sync.Map
-		count := func(k gatehouse.EventKind) int {
+		count := func(k event.Kind) int {
 			n, _ := told.LoadOrStore(k, new(atomic.Int64))
 			return int(n.(*atomic.Int64).Load())
 		}
 		gate := make(chan struct{})
-		h := newHouse(t, observed(gatehouse.ObserverFunc(func(_ context.Context, e gatehouse.Event) {
+		h := newHouse(t, observed(event.ObserverFunc(func(_ context.Context, e event.Event) {
 			n, _ := told.LoadOrStore(e.Kind, new(atomic.Int64))
 			n.(*atomic.Int64).Add(1)
-			if e.Kind == gatehouse.AccountSuspended {
+			if e.Kind == event.AccountSuspended {
 				select { // a second before it would be left behind
 				case <-gate:
 				case <-time.After(time.Second):
@@ -190,7 +191,7 @@ func TestObserverDropsDenialsFirst(t *testing.T) {
 		}
 		close(gate)
 		require.NoError(t, h.Close(ctx))
-		require.Equal(t, []int{1024 - 1, 1 + 2048 - 1024}, []int{count(gatehouse.CodeDenied), count(gatehouse.PasswordChanged)})
+		require.Equal(t, []int{1024 - 1, 1 + 2048 - 1024}, []int{count(event.CodeDenied), count(event.PasswordChanged)})
 		require.Equal(t, gatehouse.Stats{EventsDropped: 1500 - (1024 - 1) + 1500 - (2048 - 1024)}, h.Stats())
 	})
 }
@@ -199,8 +200,8 @@ func TestObserverDropsDenialsFirst(t *testing.T) {
 func TestBurstsOfManyAccounts(t *testing.T) {
 	ctx := t.Context()
 	var bursts sync.Map
-	h := newHouse(t, observed(gatehouse.ObserverFunc(func(_ context.Context, e gatehouse.Event) {
-		if e.Kind == gatehouse.ThrottledBurst {
+	h := newHouse(t, observed(event.ObserverFunc(func(_ context.Context, e event.Event) {
+		if e.Kind == event.ThrottledBurst {
 			n, _ := bursts.LoadOrStore(e.AccountID, new(int))
 			*n.(*int)++
 		}
@@ -336,7 +337,7 @@ func usesOfTwoProcesses(t *testing.T) {
 	check(h, "192.0.2.2")
 	require.NoError(t, h.Close(ctx))
 	for _, e := range events.Take() {
-		require.NotContains(t, []gatehouse.EventKind{gatehouse.TokenNewAddress, gatehouse.TokenFirstUsed}, e.Kind, "it is known: the other process has stored it")
+		require.NotContains(t, []event.Kind{event.TokenNewAddress, event.TokenFirstUsed}, e.Kind, "it is known: the other process has stored it")
 	}
 	is := must(h.Token(ctx, "user-42", info.ID))
 	require.Equal(t, h.clock(), is.LastUsed)

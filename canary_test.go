@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -115,7 +116,7 @@ func newCage(t *testing.T) *cage {
 	t.Helper()
 	log := new(bytes.Buffer)
 	ctx := context.Background()
-	h := newHouse(t, withTokens(t), observed(gatehouse.LogEvents(slog.New(slog.NewJSONHandler(log, nil)))))
+	h := newHouse(t, withTokens(t), observed(event.Log(slog.New(slog.NewJSONHandler(log, nil)))))
 	proof := h.attest("user-42")
 	enr, key := h.begin(proof, gatehouse.EnrollmentRequest{Digits: 8})
 	o := &owner{h: h, id: "user-42", key: key, auth: enr.ID, codes: enr.RecoveryCodes}
@@ -198,17 +199,16 @@ func TestCanary(t *testing.T) {
 		"PendingEnrollment":   nest(gatehouse.PendingEnrollment{ID: enr.ID}),
 		"Enrollment":          nest(enr),
 		"Event":               nest(activity[0]),
-		"EventKind":           nest(gatehouse.Verified),
 		"FirstFactor":         nest(gatehouse.FirstFactor{Method: "pwd", At: h.clock()}),
 		"Import":              nest(imported),
 		"ImportAuthenticator": nest(imported.Authenticators[0]),
 		"ImportOutcome":       nest(gatehouse.ImportWeak),
 		"ImportResult":        nest(brought),
-		"Method":              nest(gatehouse.TOTP),
+		"Method":              nest(gatehouse.MethodTOTP),
 		"MethodState":         nest(status.TOTP),
 		"NewCodes":            nest(fresh),
-		"Observer":            nest[gatehouse.Observer](gatehouse.LogEvents(slog.New(slog.NewTextHandler(o.events, nil)))),
-		"ObserverFunc":        nest(gatehouse.ObserverFunc(func(context.Context, gatehouse.Event) {})),
+		"Observer":            nest[event.Observer](event.Log(slog.New(slog.NewTextHandler(o.events, nil)))),
+		"ObserverFunc":        nest(event.ObserverFunc(func(context.Context, event.Event) {})),
 		"Operator":            nest(h.Operator("op-1").Because("lost phone")),
 		"Option":              nest(gatehouse.InSession("session-1")),
 		"Owner":               nest(h.Owner(o.proof, gatehouse.InSession("session-1"))),
@@ -248,7 +248,7 @@ func TestCanary(t *testing.T) {
 	for _, name := range exportedTypes(t) {
 		require.Contains(t, values, name, "an exported type that is not looked at")
 	}
-	require.Contains(t, o.events.String(), "verified")
+	require.Contains(t, o.events.String(), "code.accepted")
 	require.Empty(t, o.found(o.events.String()), "events")
 
 	// An encoder that is handed a secret says so.

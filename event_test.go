@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -22,10 +23,10 @@ import (
 // recorder keeps events.
 type recorder struct {
 	mu     sync.Mutex
-	events []gatehouse.Event
+	events []event.Event
 }
 
-func (r *recorder) Observe(_ context.Context, e gatehouse.Event) {
+func (r *recorder) Observe(_ context.Context, e event.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, e)
@@ -36,14 +37,14 @@ func (r *recorder) take() (told []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, e := range r.events {
-		s := e.Kind.String()
+		s := string(e.Kind)
 		for _, extra := range []string{e.AuthenticatorName, e.OperatorID, e.Reason, e.Why} {
 			if extra != "" {
 				s += ", " + extra
 			}
 		}
-		if e.Method != 0 {
-			s += ", " + e.Method.String()
+		if e.Method != "" {
+			s += ", " + string(e.Method)
 		}
 		if e.CodesLeft > 0 {
 			s += fmt.Sprint(", ", e.CodesLeft, " left")
@@ -57,7 +58,7 @@ func (r *recorder) take() (told []string) {
 	return told
 }
 
-func observed(r gatehouse.Observer) func(*gatehouse.Config) {
+func observed(r event.Observer) func(*gatehouse.Config) {
 	return func(c *gatehouse.Config) { c.Observer = r }
 }
 
@@ -75,86 +76,86 @@ func TestEvents(t *testing.T) {
 	told()
 	_, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x", Name: "One"})
 	require.NoError(t, err)
-	told("enrollment begun, One")
+	told("enrollment.begun, One")
 	_, err = face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x", Name: "Two"})
 	require.NoError(t, err)
-	told("enrollment abandoned, One", "enrollment begun, Two")
+	told("enrollment.abandoned, One", "enrollment.begun, Two")
 	o := h.enroll("u")
-	told("enrollment abandoned, Two", "enrollment begun, Authenticator", "enrollment confirmed, Authenticator", "authenticator added, Authenticator")
+	told("enrollment.abandoned, Two", "enrollment.begun, Authenticator", "enrollment.confirmed, Authenticator", "authenticator.added, Authenticator")
 	st, err := h.Status(ctx, "u")
 	require.NoError(t, err)
 	require.NoError(t, h.Owner(o.proof).AcknowledgeRecoveryCodes(ctx, st.RecoveryCodes.ID))
-	told("recovery codes acknowledged")
+	told("recovery_codes.acknowledged")
 	require.NoError(t, h.Owner(o.proof).AcknowledgeRecoveryCodes(ctx, st.RecoveryCodes.ID))
 	told()
 
 	_, err = o.signIn(o.code())
 	require.NoError(t, err)
-	told("verified, totp")
+	told("code.accepted, totp")
 	_, err = o.signIn(o.code())
 	require.Error(t, err)
-	told("denied, replayed, totp")
+	told("code.denied, replayed, totp")
 	_, err = o.signIn(o.wrong())
 	require.Error(t, err)
-	told("denied, wrong, totp")
+	told("code.denied, wrong, totp")
 	challenge := o.challenge()
 	h.wait(totp.Period)
 	proof := o.stepUp(o.code())
-	told("verified, totp")
+	told("code.accepted, totp")
 	require.NoError(t, h.Owner(proof).RenameAuthenticator(ctx, o.auth, "Phone"))
-	told("authenticator renamed, Phone")
+	told("authenticator.renamed, Phone")
 	require.NoError(t, h.Owner(proof).RenameAuthenticator(ctx, o.auth, "Phone"))
 	told()
 	enr, err := h.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x", Name: "New", Replace: o.auth})
 	require.NoError(t, err)
 	require.NoError(t, h.Owner(proof).CancelEnrollment(ctx, enr.ID))
-	told("enrollment begun, New", "enrollment abandoned, New")
+	told("enrollment.begun, New", "enrollment.abandoned, New")
 	fresh, err := h.Owner(proof).RegenerateRecoveryCodes(ctx)
 	require.NoError(t, err)
-	told("recovery codes regenerated")
+	told("recovery_codes.regenerated")
 	_, err = h.Answer(ctx, challenge, o.code())
 	require.Error(t, err)
-	told("denied, stale challenge, totp")
+	told("code.denied, stale_challenge, totp")
 	_, err = o.signIn("no code of any kind")
 	require.Error(t, err)
-	told("denied, malformed, recovery code")
+	told("code.denied, malformed, recovery_code")
 
 	enr, err = h.Owner(fresh.Proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x", Name: "New", Replace: o.auth})
 	require.NoError(t, err)
 	o = &owner{h: h, id: "u", key: keyOf(enr, 6), auth: enr.ID, codes: fresh.Codes}
 	proof, err = h.Owner(fresh.Proof).ConfirmEnrollment(ctx, enr.ID, o.code())
 	require.NoError(t, err)
-	told("enrollment begun, New", "enrollment confirmed, New", "authenticator removed, Phone", "authenticator added, New")
+	told("enrollment.begun, New", "enrollment.confirmed, New", "authenticator.removed, Phone", "authenticator.added, New")
 
 	for i := range 8 {
 		_, err = o.signIn(o.codes[i].Reveal())
 		require.NoError(t, err)
 	}
-	told("verified, recovery code", "recovery code used, 9 left", "verified, recovery code", "recovery code used, 8 left",
-		"verified, recovery code", "recovery code used, 7 left", "verified, recovery code", "recovery code used, 6 left",
-		"verified, recovery code", "recovery code used, 5 left", "verified, recovery code", "recovery code used, 4 left",
-		"verified, recovery code", "recovery code used, 3 left",
-		"verified, recovery code", "recovery code used, 2 left", "recovery codes low, 2 left")
+	told("code.accepted, recovery_code", "recovery_code.used, 9 left", "code.accepted, recovery_code", "recovery_code.used, 8 left",
+		"code.accepted, recovery_code", "recovery_code.used, 7 left", "code.accepted, recovery_code", "recovery_code.used, 6 left",
+		"code.accepted, recovery_code", "recovery_code.used, 5 left", "code.accepted, recovery_code", "recovery_code.used, 4 left",
+		"code.accepted, recovery_code", "recovery_code.used, 3 left",
+		"code.accepted, recovery_code", "recovery_code.used, 2 left", "recovery_codes.low, 2 left")
 	_, err = o.signIn(o.codes[0].Reveal())
 	require.Error(t, err)
-	told("denied, used, recovery code")
+	told("code.denied, used, recovery_code")
 
 	h.wait(totp.Period)
 	op := h.Operator("support").Because("ticket 9")
 	require.NoError(t, op.PasswordChanged(ctx, "u", gatehouse.KeepTokens))
-	told("password changed, support, ticket 9")
+	told("password.changed, support, ticket 9")
 	require.NoError(t, op.Suspend(ctx, "u"))
 	require.NoError(t, op.Suspend(ctx, "u"))
 	require.NoError(t, op.Resume(ctx, "u"))
 	require.NoError(t, op.Resume(ctx, "u"))
-	told("suspended, support, ticket 9", "resumed, support, ticket 9")
+	told("account.suspended, support, ticket 9", "account.resumed, support, ticket 9")
 	h.wait(totp.Period)
 	require.NoError(t, h.Resync(ctx, o.challenge(), o.auth, o.code(-1), o.code()))
-	told("authenticator resynced, New")
+	told("authenticator.resynced, New")
 	h.wait(2 * totp.Period)
 	_, err = h.Owner(o.stepUp(o.code())).DisableTwoFactor(ctx)
 	require.NoError(t, err)
-	told("verified, totp", "two-factor off")
+	told("code.accepted, totp", "two_factor.off")
 	_, err = h.Owner(proof).DisableTwoFactor(ctx)
 	require.Error(t, err)
 	told()
@@ -163,14 +164,14 @@ func TestEvents(t *testing.T) {
 	r.take()
 	code, err := op.Reset(ctx, "u")
 	require.NoError(t, err)
-	told("reset, support, ticket 9", "operator code made, support")
+	told("account.reset, support, ticket 9", "operator_code.made, support")
 	_, err = h.RedeemOperatorCode(ctx, o.challenge(), code.Reveal())
 	require.NoError(t, err)
-	told("verified, operator code", "operator code used, support")
+	told("code.accepted, operator_code", "operator_code.used, support")
 	require.NoError(t, op.DeleteAccount(ctx, "u"))
-	told("deleted, support, ticket 9")
+	told("account.deleted, support, ticket 9")
 	_ = must(op.Import(ctx, "u", importing(gatehouse.ImportAuthenticator{Secret: totp.GenerateSecret(), Name: "Old app"})))
-	told("imported, Old app, support, ticket 9")
+	told("account.imported, Old app, support, ticket 9")
 }
 
 func TestEventsOfTheThrottle(t *testing.T) {
@@ -184,16 +185,16 @@ func TestEventsOfTheThrottle(t *testing.T) {
 		require.Error(t, err)
 	}
 	require.Equal(t, []string{
-		"denied, wrong, totp", "denied, wrong, totp", "denied, wrong, totp", "denied, wrong, totp", "denied, wrong, totp",
-		"denied, wrong, totp", "locked, totp"}, r.take())
+		"code.denied, wrong, totp", "code.denied, wrong, totp", "code.denied, wrong, totp", "code.denied, wrong, totp", "code.denied, wrong, totp",
+		"code.denied, wrong, totp", "method.locked, totp"}, r.take())
 	for range 50 {
 		_, err := o.signIn(o.wrong())
 		require.Error(t, err)
 	}
-	require.Equal(t, []string{"throttled burst, locked, totp"}, r.take(), "once a lock")
-	require.NoError(t, h.Operator("op").Unlock(ctx, "u", gatehouse.TOTP))
-	require.NoError(t, h.Operator("op").Unlock(ctx, "u", gatehouse.TOTP))
-	require.Equal(t, []string{"unlocked, op, totp"}, r.take(), "there was one lock to open")
+	require.Equal(t, []string{"method.throttled_burst, locked, totp"}, r.take(), "once a lock")
+	require.NoError(t, h.Operator("op").Unlock(ctx, "u", gatehouse.MethodTOTP))
+	require.NoError(t, h.Operator("op").Unlock(ctx, "u", gatehouse.MethodTOTP))
+	require.Equal(t, []string{"method.unlocked, op, totp"}, r.take(), "there was one lock to open")
 
 	// The month's count outlives success, and rings once.
 	for range 30 {
@@ -205,7 +206,7 @@ func TestEventsOfTheThrottle(t *testing.T) {
 	}
 	rang := 0
 	for _, e := range r.take() {
-		if e == "many failures, 20 times" {
+		if e == "code.many_failures, 20 times" {
 			rang++
 		}
 	}
@@ -227,11 +228,11 @@ func TestActivity(t *testing.T) {
 	}
 	events, err = h.Activity(ctx, "u")
 	require.NoError(t, err)
-	require.Equal(t, gatehouse.CodeDenied, events[0].Kind, "newest first")
+	require.Equal(t, event.CodeDenied, events[0].Kind, "newest first")
 	require.Equal(t, 3, events[0].Count, "a run is one entry")
 	require.Empty(t, events[0].Why)
 	require.Equal(t, h.clock().Add(-time.Second), events[0].At, "of the last")
-	require.Equal(t, gatehouse.AuthenticatorAdded, events[1].Kind)
+	require.Equal(t, event.AuthenticatorAdded, events[1].Kind)
 
 	// Sign-ins and wrong codes without end do not wash the changes of factors away.
 	for range 40 {
@@ -247,7 +248,7 @@ func TestActivity(t *testing.T) {
 	kinds := func() (factors, others int) {
 		for _, e := range events {
 			switch e.Kind {
-			case gatehouse.Verified, gatehouse.CodeDenied, gatehouse.EnrollmentBegun, gatehouse.ManyFailures:
+			case event.CodeAccepted, event.CodeDenied, event.EnrollmentBegun, event.ManyFailures:
 				others++
 			default:
 				factors++
@@ -266,28 +267,28 @@ func TestActivity(t *testing.T) {
 	require.NoError(t, err)
 	factors, others := kinds()
 	require.Equal(t, []int{10, 10}, []int{factors, others})
-	require.True(t, slices.IsSortedFunc(events, func(a, b gatehouse.Event) int { return b.At.Compare(a.At) }))
+	require.True(t, slices.IsSortedFunc(events, func(a, b event.Event) int { return b.At.Compare(a.At) }))
 }
 
 // Whatever an observer does, the answer is the same.
 func TestObserverCannotChangeAnAnswer(t *testing.T) {
 	ctx := context.Background()
-	observers := map[string]func(h **house) gatehouse.Observer{
-		"panics": func(**house) gatehouse.Observer {
-			return gatehouse.ObserverFunc(func(context.Context, gatehouse.Event) { panic("observer") })
+	observers := map[string]func(h **house) event.Observer{
+		"panics": func(**house) event.Observer {
+			return event.ObserverFunc(func(context.Context, event.Event) { panic("observer") })
 		},
-		"ends its goroutine": func(**house) gatehouse.Observer {
-			return gatehouse.ObserverFunc(func(context.Context, gatehouse.Event) { exitGoroutine() })
+		"ends its goroutine": func(**house) event.Observer {
+			return event.ObserverFunc(func(context.Context, event.Event) { exitGoroutine() })
 		},
-		"blocks until its deadline": func(**house) gatehouse.Observer {
-			return gatehouse.ObserverFunc(func(ctx context.Context, _ gatehouse.Event) { <-ctx.Done() })
+		"blocks until its deadline": func(**house) event.Observer {
+			return event.ObserverFunc(func(ctx context.Context, _ event.Event) { <-ctx.Done() })
 		},
-		"blocks beyond its deadline": func(**house) gatehouse.Observer {
-			return gatehouse.ObserverFunc(func(context.Context, gatehouse.Event) { time.Sleep(time.Hour) })
+		"blocks beyond its deadline": func(**house) event.Observer {
+			return event.ObserverFunc(func(context.Context, event.Event) { time.Sleep(time.Hour) })
 		},
-		"calls back": func(h **house) gatehouse.Observer {
-			return gatehouse.ObserverFunc(func(ctx context.Context, e gatehouse.Event) {
-				if e.Kind == gatehouse.Verified {
+		"calls back": func(h **house) event.Observer {
+			return event.ObserverFunc(func(ctx context.Context, e event.Event) {
+				if e.Kind == event.CodeAccepted {
 					_ = (*h).Operator("watch").PasswordChanged(ctx, e.AccountID, gatehouse.KeepTokens)
 				}
 				_, _ = (*h).Status(ctx, e.AccountID)
@@ -317,14 +318,14 @@ func TestObserverOrder(t *testing.T) {
 	ctx := context.Background()
 	var mu sync.Mutex
 	busy, seen := map[string]bool{}, map[string][]bool{}
-	h := newHouse(t, observed(gatehouse.ObserverFunc(func(_ context.Context, e gatehouse.Event) {
+	h := newHouse(t, observed(event.ObserverFunc(func(_ context.Context, e event.Event) {
 		mu.Lock()
 		require.False(t, busy[e.AccountID], "one at a time")
 		busy[e.AccountID] = true
 		mu.Unlock()
 		mu.Lock()
 		busy[e.AccountID] = false
-		seen[e.AccountID] = append(seen[e.AccountID], e.Kind == gatehouse.AccountSuspended)
+		seen[e.AccountID] = append(seen[e.AccountID], e.Kind == event.AccountSuspended)
 		mu.Unlock()
 	})))
 	var wg sync.WaitGroup
@@ -365,8 +366,8 @@ func TestObserverIsToldAfterTheSave(t *testing.T) {
 	ctx := context.Background()
 	store := memory.New()
 	var saved []bool
-	h := houseOn(t, store, observed(gatehouse.ObserverFunc(func(ctx context.Context, e gatehouse.Event) {
-		if e.Kind == gatehouse.AccountSuspended {
+	h := houseOn(t, store, observed(event.ObserverFunc(func(ctx context.Context, e event.Event) {
+		if e.Kind == event.AccountSuspended {
 			rec, err := store.LoadAccount(ctx, e.AccountID)
 			saved = append(saved, err == nil && rec.Index.Suspended)
 		}
@@ -380,16 +381,16 @@ func TestObserverIsToldAfterTheSave(t *testing.T) {
 func TestLogEvents(t *testing.T) {
 	ctx := context.Background()
 	var out bytes.Buffer
-	h := newHouse(t, observed(gatehouse.LogEvents(slog.New(slog.NewTextHandler(&out, nil)))))
+	h := newHouse(t, observed(event.Log(slog.New(slog.NewTextHandler(&out, nil)))))
 	o := h.enroll("u")
 	_, err := o.signIn(o.wrong())
 	require.Error(t, err)
 	require.NoError(t, h.Operator("op").Because("a\"reason").Suspend(ctx, "u"))
 	text := out.String()
-	require.Contains(t, text, `level=INFO msg="authenticator added" event.kind="authenticator added" event.account=u event.at=2026-03-01T12:00:00.000Z event.authenticator=`+o.auth)
-	require.Contains(t, text, `level=WARN msg=denied event.kind=denied event.account=u`)
+	require.Contains(t, text, `level=INFO msg=authenticator.added event.kind=authenticator.added event.account=u event.at=2026-03-01T12:00:00.000Z event.authenticator=`+o.auth)
+	require.Contains(t, text, `level=WARN msg=code.denied event.kind=code.denied event.account=u`)
 	require.Contains(t, text, `event.method=totp event.why=wrong`)
-	require.Contains(t, text, `level=WARN msg=suspended`)
+	require.Contains(t, text, `level=WARN msg=account.suspended`)
 	require.Contains(t, text, `event.operator=op event.reason="a\"reason"`)
 	require.NotContains(t, text, o.wrong())
 }

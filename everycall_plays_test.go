@@ -368,7 +368,7 @@ var plays = []play{
 	}},
 	{method: "Owner.DisableTwoFactor", run: func(ctx context.Context, w *world) (any, error) { return w.as(w.adas).DisableTwoFactor(ctx) }},
 	{method: "Owner.Unlock", run: func(ctx context.Context, w *world) (any, error) {
-		return done(w.as(w.lolas).Unlock(ctx, gatehouse.TOTP))
+		return done(w.as(w.lolas).Unlock(ctx, gatehouse.MethodTOTP))
 	}},
 	{method: "Owner.ReviewActivity", run: func(ctx context.Context, w *world) (any, error) {
 		return done(w.as(w.adas).ReviewActivity(ctx, w.newest))
@@ -392,11 +392,11 @@ var plays = []play{
 
 	{method: "Operator.Reset", run: func(ctx context.Context, w *world) (any, error) { return w.op().Reset(ctx, "ada") }},
 	{method: "Operator.Unlock", run: func(ctx context.Context, w *world) (any, error) {
-		return done(w.op().Unlock(ctx, "lola", gatehouse.TOTP))
+		return done(w.op().Unlock(ctx, "lola", gatehouse.MethodTOTP))
 	}},
 	{method: "Operator.Suspend", run: func(ctx context.Context, w *world) (any, error) { return done(w.op().Suspend(ctx, "ada")) }},
 	{method: "Operator.Unlock/what is open", run: func(ctx context.Context, w *world) (any, error) {
-		return done(w.op().Unlock(ctx, "ada", gatehouse.TOTP))
+		return done(w.op().Unlock(ctx, "ada", gatehouse.MethodTOTP))
 	}},
 	{method: "Operator.Suspend/again", first: func(ctx context.Context, w *world) error { return w.op().Suspend(ctx, "ada") },
 		run: func(ctx context.Context, w *world) (any, error) { return done(w.op().Suspend(ctx, "ada")) }},

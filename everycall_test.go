@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/queue"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/posture"
@@ -387,7 +388,7 @@ type outcome struct {
 	state  string
 	bare   string // state without the history
 	shape  string
-	told   []gatehouse.Event
+	told   []event.Event
 	events []string // those of them that are not of the posture, without what is random
 	calls  []madeCall
 }
@@ -410,7 +411,7 @@ func (p play) perform(t *testing.T, w *world, ctx context.Context) (o outcome) {
 	o.state, o.bare, o.shape = w.state(true), w.state(false), shape(reflect.ValueOf(o.value))
 	o.told = w.events.whole()
 	for _, e := range o.told {
-		if e.Kind != gatehouse.PostureChanged && e.Kind != gatehouse.PostureRules {
+		if e.Kind != event.PostureChanged && e.Kind != event.PostureRules {
 			o.events = append(o.events, w.named(o.value, wholeEvent(e)))
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"log/slog"
-	"os"
 	"testing"
 	"time"
 
@@ -80,7 +78,7 @@ func ExampleOwner_Unlock() {
 	}
 	_, err := svc.StepUp(ctx, "user-42", code)
 	fmt.Println(err)
-	err = svc.Owner(proofOf(svc, ada.RecoveryCodes[0].Reveal())).Unlock(ctx, gatehouse.TOTP)
+	err = svc.Owner(proofOf(svc, ada.RecoveryCodes[0].Reveal())).Unlock(ctx, gatehouse.MethodTOTP)
 	fmt.Println(err)
 	v, err := svc.StepUp(ctx, "user-42", code)
 	fmt.Println(v.Method, err)
@@ -133,7 +131,7 @@ func ExampleOperator_Reset() {
 
 func ExampleOperator_Unlock() {
 	svc, _ := protected()
-	fmt.Println(svc.Operator("support-7").Unlock(context.Background(), "user-42", gatehouse.TOTP))
+	fmt.Println(svc.Operator("support-7").Unlock(context.Background(), "user-42", gatehouse.MethodTOTP))
 	// Output: <nil>
 }
 
@@ -199,7 +197,7 @@ func ExampleOperator_Import() {
 	fmt.Println(v.Method, v.CodesLeft, err)
 	// Output:
 	// [weak] [brought bad-hash] false <nil>
-	// recovery code 0 <nil>
+	// recovery_code 0 <nil>
 }
 
 func ExampleOperator_Reseal() {
@@ -231,21 +229,8 @@ func ExampleService_Activity() {
 	}
 	fmt.Println(err)
 	// Output:
-	// 12:01:00 verified
-	// 12:00:00 authenticator added
-	// 12:00:00 enrollment begun
+	// 12:01:00 code.accepted
+	// 12:00:00 authenticator.added
+	// 12:00:00 enrollment.begun
 	// <nil>
-}
-
-func ExampleLogEvents() {
-	noTime := func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey || a.Key == "at" || a.Key == "authenticator" {
-			return slog.Attr{}
-		}
-		return a
-	}
-	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: noTime}))
-	svc := gatehousetest.New(&testing.T{}, func(c *gatehouse.Config) { c.Observer = gatehouse.LogEvents(logger) })
-	_ = svc.Operator("abuse").Because("card was stolen").Suspend(context.Background(), "user-42")
-	// Output: level=WARN msg=suspended event.kind=suspended event.account=user-42 event.operator=abuse event.reason="card was stolen"
 }

@@ -168,6 +168,6 @@ func ExampleOwner_ReviewActivity() {
 	fmt.Println(shown[0].Kind, shown[0].OperatorID)
 	fmt.Println(svc.Owner(proof).ReviewActivity(ctx, shown[0].Number))
 	// Output:
-	// password changed support-7
+	// password.changed support-7
 	// <nil>
 }

@@ -375,7 +375,7 @@ func ExampleOperator_RevokeToken() {
 	}
 	// Output:
 	// <nil>
-	// token revoked deploy support-7 report 4711
+	// token.revoked deploy support-7 report 4711
 }
 
 func ExampleOperator_RevokeAllTokens() {
@@ -407,7 +407,7 @@ func ExampleOperator_WarnExpiringTokens() {
 	fmt.Println(sweep.Seen, sweep.Done, err) // it has been told
 	// Output:
 	// 1 1 <nil>
-	// user-42 token expiring deploy 2030-01-31
+	// user-42 token.expiring deploy 2030-01-31
 	// 1 0 <nil>
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/internal/queue"
 	"github.com/gatehouse-go/gatehouse/keyring"
@@ -69,7 +70,7 @@ func TestRecoveryCodesUnderFire(t *testing.T) {
 	require.NoError(t, err)
 	denials := 0
 	for _, e := range activity {
-		if e.Kind == gatehouse.CodeDenied && e.Method == gatehouse.RecoveryCode {
+		if e.Kind == event.CodeDenied && e.Method == gatehouse.MethodRecoveryCode {
 			denials += e.Count
 		}
 	}

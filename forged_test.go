@@ -30,7 +30,7 @@ func takesProofs(h *house, p gatehouse.Proof, o *owner) []error {
 	add(nil, face.RenameAuthenticator(ctx, o.auth, "Mine"))
 	add(face.RemoveAuthenticator(ctx, o.auth))
 	add(face.DisableTwoFactor(ctx))
-	add(nil, face.Unlock(ctx, gatehouse.RecoveryCode))
+	add(nil, face.Unlock(ctx, gatehouse.MethodRecoveryCode))
 	return errs
 }
 

@@ -24,6 +24,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/internal/queue"
 	"github.com/gatehouse-go/gatehouse/keyring"
@@ -81,7 +82,7 @@ type Config struct {
 
 	// Observer is told what happens. Defaults to none; but an owner who is not told of a new
 	// authenticator or of a recovery code that was used cannot object.
-	Observer Observer
+	Observer event.Observer
 
 	// Now is there for tests. A wrong clock denies right codes for as long as it is wrong, and what has a time
 	// counts for longer while it runs behind. Defaults to time.Now.

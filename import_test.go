@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/recovery"
@@ -404,7 +405,7 @@ func TestImportLibpam(t *testing.T) {
 			}
 			v, err := o.signIn(scratch[3])
 			require.NoError(t, err)
-			require.Equal(t, []any{gatehouse.RecoveryCode, 4, ""}, []any{v.Method, v.CodesLeft, v.AuthenticatorID})
+			require.Equal(t, []any{gatehouse.MethodRecoveryCode, 4, ""}, []any{v.Method, v.CodesLeft, v.AuthenticatorID})
 			require.ErrorIs(t, begun(h.Owner(v.Proof), gatehouse.EnrollmentRequest{Label: "ada"}), gatehouse.ErrStepUpRequired, "it is a recovery code's proof")
 			a := h.account("u")
 			require.Equal(t, 4, a.TOTPThrottle.Failures, "it resets no count of TOTP")
@@ -450,7 +451,7 @@ func TestImportLibpam(t *testing.T) {
 			h.wait(totp.Period)
 			v, err = o.signIn(o.code())
 			require.NoError(t, err)
-			require.Equal(t, gatehouse.TOTP, v.Method)
+			require.Equal(t, gatehouse.MethodTOTP, v.Method)
 		})
 	}
 }
@@ -704,7 +705,7 @@ func TestImportEvents(t *testing.T) {
 	var r recorder
 	h := newHouse(t, observed(&r))
 	op := h.Operator("migration").Because("from Acme 1")
-	told := func(want ...gatehouse.Event) {
+	told := func(want ...event.Event) {
 		t.Helper()
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -718,15 +719,15 @@ func TestImportEvents(t *testing.T) {
 		r.events = nil
 	}
 	closed := must(op.Import(ctx, "u", gatehouse.Import{Close: true}))
-	told(gatehouse.Event{Kind: gatehouse.AccountImported, Reason: "from Acme 1"}, gatehouse.Event{Kind: gatehouse.OperatorCodeMade, RetryAt: closed.CodeExpires})
+	told(event.Event{Kind: event.AccountImported, Reason: "from Acme 1"}, event.Event{Kind: event.OperatorCodeMade, RetryAt: closed.CodeExpires})
 	in := importing(gatehouse.ImportAuthenticator{Secret: totp.GenerateSecret(), Name: "Old app"})
 	in.RecoveryCodes = inPlain("12345678", "k3j9w0qx")
 	_ = must(op.Import(ctx, "u", in))
 	id := must(h.Status(ctx, "u")).Authenticators[0].ID
-	told(gatehouse.Event{Kind: gatehouse.AccountImported, Reason: "from Acme 1", AuthenticatorID: id, AuthenticatorName: "Old app", CodesLeft: 2})
+	told(event.Event{Kind: event.AccountImported, Reason: "from Acme 1", AuthenticatorID: id, AuthenticatorName: "Old app", CodesLeft: 2})
 	_ = must(op.Import(ctx, "u", importing(gatehouse.ImportAuthenticator{Secret: totp.GenerateSecret()}, gatehouse.ImportAuthenticator{Secret: totp.GenerateSecret()})))
-	told(gatehouse.Event{Kind: gatehouse.AccountImported, Reason: "from Acme 1", CodesLeft: 2})
+	told(event.Event{Kind: event.AccountImported, Reason: "from Acme 1", CodesLeft: 2})
 	_ = must(op.Import(ctx, "u", in))
 	told()
-	require.Equal(t, gatehouse.AccountImported, must(h.Activity(ctx, "u"))[0].Kind)
+	require.Equal(t, event.AccountImported, must(h.Activity(ctx, "u"))[0].Kind)
 }

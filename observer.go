@@ -3,47 +3,13 @@ package gatehouse
 import (
 	"context"
 	"hash/maphash"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 )
-
-// Observer is told what happens: to notify owners (NIST SP 800-63B-4 §4.6 asks for it), to alert, to
-// audit. It is called after the change is saved and, as a rule, before the answer is given; one event
-// at a time for each account, in the order of the changes that this process made. It cannot change an
-// answer, nor hold one up for more than 2 seconds: its panics are caught, and one that has not returned by then, when
-// ctx ends, is left behind. It may call the Service.
-//
-// An event is told at most once. A process that dies between the save and the call has not told it, and nor has one in
-// which over two thousand events wait (one thousand, for what anybody can cause, such as denials) or in which 64 calls
-// that were left behind have not returned yet: Stats counts those. The account's Activity has what was saved.
-type Observer interface {
-	Observe(ctx context.Context, e Event)
-}
-
-// ObserverFunc is a function as an Observer.
-type ObserverFunc func(ctx context.Context, e Event)
-
-// Observe calls f.
-func (f ObserverFunc) Observe(ctx context.Context, e Event) { f(ctx, e) }
-
-// LogEvents returns an Observer that logs each event: what an owner should look at as a warning, the
-// rest as information.
-func LogEvents(l *slog.Logger) Observer {
-	return ObserverFunc(func(ctx context.Context, e Event) {
-		level := slog.LevelInfo
-		switch e.Kind {
-		case CodeDenied, MethodLocked, ThrottledBurst, ManyFailures, RecoveryCodeUsed, RecoveryCodesLow,
-			TwoFactorOff, AccountReset, AccountRestored, SecondFactorMissing, AccountSuspended, TokenReused, TokenContested,
-			TokenNewAddress, TokenSuspended:
-			level = slog.LevelWarn
-		}
-		l.LogAttrs(ctx, level, e.Kind.String(), slog.Any("event", e))
-	})
-}
 
 const (
 	observerDeadline = 2 * time.Second
@@ -56,7 +22,7 @@ const (
 // empty has one worker. Who adds to an idle queue waits for the worker to tell what they have added; who finds it at
 // work does not, so that an observer can call into the service.
 type observers struct {
-	observer      Observer // nil: none
+	observer      event.Observer // nil: none
 	calls         *calls
 	seed          maphash.Seed
 	queues        [64]eventQueue
@@ -73,23 +39,23 @@ type eventQueue struct {
 // queued is an event that waits.
 type queued struct {
 	ctx   context.Context
-	event Event
+	event event.Event
 	told  chan struct{} // closed once this one and those before it are told or dropped; nil: nobody asks
 }
 
 type burst struct {
 	account string
-	method  core.Method
+	method  event.Method
 }
 
-func newObservers(o Observer) *observers {
+func newObservers(o event.Observer) *observers {
 	return &observers{observer: o, calls: newCalls(observerDeadline), seed: maphash.MakeSeed()}
 }
 
 // cheap reports whether anybody can cause events of a kind, as many as they like.
-func cheap(k core.EventKind) bool {
+func cheap(k event.Kind) bool {
 	switch k {
-	case core.Denied, core.ThrottledBurst, core.TokenReused, core.TokenNewAddress:
+	case event.CodeDenied, event.ThrottledBurst, event.TokenReused, event.TokenNewAddress:
 		return true
 	}
 	return false
@@ -125,7 +91,7 @@ func (o *observers) add(ctx context.Context, account string, events []core.Event
 
 // repeats reports whether an event is a burst in a lock of which one was told.
 func (q *eventQueue) repeats(account string, e core.Event) bool {
-	if e.Kind != core.ThrottledBurst {
+	if e.Kind != event.ThrottledBurst {
 		return false
 	}
 	b := burst{account, e.Method}

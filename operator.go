@@ -79,7 +79,7 @@ func (o Operator) Unlock(ctx context.Context, account string, m Method) error {
 		return err
 	}
 	return o.change(ctx, account, nil, always(func(a core.Account, env core.Env) core.Account {
-		return a.UnlockBy(o.by, core.Method(m), env)
+		return a.UnlockBy(o.by, m, env)
 	}))
 }
 

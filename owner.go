@@ -155,13 +155,13 @@ func (o Owner) Unlock(ctx context.Context, m Method) error {
 		return err
 	}
 	return o.change(ctx, nil, func(a core.Account, p core.Presented, env core.Env) (core.Account, error) {
-		return a.Unlock(p, core.Method(m), env)
+		return a.Unlock(p, m, env)
 	})
 }
 
 func lockable(m Method) error {
-	if m != TOTP && m != RecoveryCode {
-		return fmt.Errorf("%w: the method to unlock is TOTP or RecoveryCode", ErrInvalid)
+	if m != MethodTOTP && m != MethodRecoveryCode {
+		return fmt.Errorf("%w: the method to unlock is MethodTOTP or MethodRecoveryCode", ErrInvalid)
 	}
 	return nil
 }

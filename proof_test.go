@@ -83,9 +83,9 @@ var actions = func() map[string]action {
 		"rename":          {func(s *scene, f gatehouse.Owner) error { return f.RenameAuthenticator(ctx, s.auth, "Mine") }, tokenAge, false, false},
 		"remove":          {func(s *scene, f gatehouse.Owner) error { _, err := f.RemoveAuthenticator(ctx, s.two.auth); return err }, factorAge, false, false},
 		"disable":         {func(s *scene, f gatehouse.Owner) error { _, err := f.DisableTwoFactor(ctx); return err }, factorAge, false, false},
-		"unlock recovery": {func(s *scene, f gatehouse.Owner) error { return f.Unlock(ctx, gatehouse.RecoveryCode) }, factorAge, false, false},
+		"unlock recovery": {func(s *scene, f gatehouse.Owner) error { return f.Unlock(ctx, gatehouse.MethodRecoveryCode) }, factorAge, false, false},
 		// By a recovery code alone: whoever has guessed a code must not go on guessing.
-		"unlock TOTP": {func(s *scene, f gatehouse.Owner) error { return f.Unlock(ctx, gatehouse.TOTP) }, factorAge, false, true},
+		"unlock TOTP": {func(s *scene, f gatehouse.Owner) error { return f.Unlock(ctx, gatehouse.MethodTOTP) }, factorAge, false, true},
 	}
 }()
 

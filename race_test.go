@@ -34,7 +34,7 @@ func TestOneCodeOneWinner(t *testing.T) {
 	ctx := context.Background()
 	for _, processes := range []int{1, 2} {
 		for _, way := range []string{"Answer", "both"} {
-			for _, kind := range []gatehouse.Method{gatehouse.TOTP, gatehouse.RecoveryCode} {
+			for _, kind := range []gatehouse.Method{gatehouse.MethodTOTP, gatehouse.MethodRecoveryCode} {
 				t.Run(fmt.Sprintf("%d processes/%s/%s", processes, way, kind), func(t *testing.T) {
 					h := newHouse(t)
 					houses := []*house{h, h}
@@ -43,7 +43,7 @@ func TestOneCodeOneWinner(t *testing.T) {
 					}
 					o := h.enroll("user-42")
 					code := o.code()
-					if kind == gatehouse.RecoveryCode {
+					if kind == gatehouse.MethodRecoveryCode {
 						code = o.codes[4].Reveal()
 					}
 					var challenges []string // all of them from before the burst
@@ -63,7 +63,7 @@ func TestOneCodeOneWinner(t *testing.T) {
 
 					oneWinner(t, errs)
 					a := h.account(o.id)
-					if kind == gatehouse.TOTP {
+					if kind == gatehouse.MethodTOTP {
 						require.Equal(t, totp.Step(h.clock()), a.Authenticators[0].Last)
 						require.Equal(t, 10, a.Recovery.Left())
 					} else {

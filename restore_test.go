@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -55,7 +56,7 @@ func TestAfterRestore(t *testing.T) {
 	h, _ := judgedHouse(t, observed(&told))
 	o := h.enroll("u")
 	bare := h.attest("bare")
-	reset := h.enroll("reset")
+	reset := h.enroll("account.reset")
 	operatorCode, err := h.Operator("op-1").Reset(ctx, reset.id)
 	require.NoError(t, err)
 	pending, key := h.begin(o.proof, gatehouse.EnrollmentRequest{Name: "Second"})
@@ -84,9 +85,9 @@ func TestAfterRestore(t *testing.T) {
 	told.take()
 
 	h.afterRestore(gatehouse.Restoration{})
-	restored := "restored from a backup, op-1, disk"
-	events := slices.DeleteFunc(told.take(), func(e string) bool { return e == "posture changed" })
-	require.Equal(t, []string{restored, restored, restored, "enrollment abandoned, Second"}, events)
+	restored := "account.restored, op-1, disk"
+	events := slices.DeleteFunc(told.take(), func(e string) bool { return e == "posture.changed" })
+	require.Equal(t, []string{restored, restored, restored, "enrollment.abandoned, Second"}, events)
 	for i, err := range use() {
 		if i == 5 {
 			require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
@@ -107,11 +108,11 @@ func TestAfterRestore(t *testing.T) {
 	require.False(t, st.OperatorCode.Available)
 	activity := must(h.Activity(ctx, o.id))
 	i := 0
-	for activity[i].Kind != gatehouse.AccountRestored {
+	for activity[i].Kind != event.AccountRestored {
 		i++
 	}
 	require.Equal(t, [2]string{"op-1", "disk"}, [2]string{activity[i].OperatorID, activity[i].Reason})
-	require.Equal(t, "restored from a backup", activity[i].Kind.String())
+	require.Equal(t, "account.restored", string(activity[i].Kind))
 
 	// The posture says what the owner has to do, and asks about no use that there was not.
 	r := h.review(o.id)
@@ -175,7 +176,7 @@ func TestAfterRestoreKeeps(t *testing.T) {
 
 	h.afterRestore(gatehouse.Restoration{RevokeTokens: true})
 	h.bad(text, "all tokens are revoked")
-	require.Equal(t, gatehouse.TokensRevoked, must(h.Activity(ctx, o.id))[0].Kind)
+	require.Equal(t, event.TokensRevoked, must(h.Activity(ctx, o.id))[0].Kind)
 	used := h.account(o.id).Recovery.Slots
 	h.afterRestore(gatehouse.Restoration{})
 	require.Equal(t, used, h.account(o.id).Recovery.Slots, "a second time voids nothing more")

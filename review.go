@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -20,7 +21,7 @@ func (s *Service) Review(ctx context.Context, account string) (posture.Review, e
 		return posture.Review{}, err
 	}
 	r := s.posture.Review(e.facts(), e.env.Now)
-	s.record(ctx, e, 0)
+	s.record(ctx, e, "")
 	return r, nil
 }
 
@@ -219,7 +220,7 @@ type Snapshot struct {
 	Model string // version of the rules: between two versions the account may not have changed at all
 	Level int
 	Score int
-	Cause EventKind // what changed it; 0: time or evidence, or other rules
+	Cause event.Kind // the change behind it; empty: time or evidence, or other rules
 }
 
 // History returns the levels and scores that an account has had, oldest first: at most 10. They are
@@ -234,14 +235,14 @@ func (s *Service) History(ctx context.Context, account string) ([]Snapshot, erro
 	}
 	list := make([]Snapshot, 0, len(a.History))
 	for _, x := range a.History {
-		list = append(list, Snapshot{core.Time(x.At), x.Model, x.Level, x.Score, EventKind(x.Cause)})
+		list = append(list, Snapshot{core.Time(x.At), x.Model, x.Level, x.Score, x.Cause})
 	}
 	return list, nil
 }
 
 // record keeps the level and score if they are new, and the host has answered. It is told of after the fact and changes
 // nothing that counts, so what goes wrong here waits for the next Review.
-func (s *Service) record(ctx context.Context, e evidence, cause core.EventKind) {
+func (s *Service) record(ctx context.Context, e evidence, cause event.Kind) {
 	if e.account.Epoch == 0 || e.silent {
 		return // no record of the account, or a fall that is the host's and not the account's
 	}
@@ -261,7 +262,7 @@ func (s *Service) follow(ctx context.Context, account string, events []core.Even
 		return
 	}
 	for _, e := range events {
-		if !e.Kind.MovesPosture() {
+		if !core.MovesPosture(e.Kind) {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)

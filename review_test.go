@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -300,7 +301,7 @@ func TestAcceptRisk(t *testing.T) {
 	require.NoError(t, op.WithdrawRisk(ctx, o.id, posture.RecoveryCodesSaved))
 	require.Equal(t, posture.Fail, state(h.review(o.id), posture.RecoveryCodesSaved))
 	activity := must(h.Activity(ctx, o.id))
-	require.Equal(t, []any{gatehouse.RiskWithdrawn, posture.RecoveryCodesSaved}, []any{activity[0].Kind, activity[0].Control})
+	require.Equal(t, []any{event.RiskWithdrawn, posture.RecoveryCodesSaved}, []any{activity[0].Kind, activity[0].Control})
 }
 
 // TestHistory keeps levels and scores with what changed them, and tells a change of rules from one of the
@@ -312,8 +313,8 @@ func TestHistory(t *testing.T) {
 	o := h.enroll("user-42")
 	require.NoError(t, h.Owner(o.proof).AcknowledgeRecoveryCodes(ctx, must(h.Status(ctx, o.id)).RecoveryCodes.ID))
 	history := must(h.History(ctx, o.id))
-	require.Equal(t, gatehouse.RecoveryCodesAcknowledged, history[len(history)-1].Cause)
-	require.Equal(t, gatehouse.AuthenticatorAdded, history[len(history)-2].Cause)
+	require.Equal(t, event.RecoveryCodesAcknowledged, history[len(history)-1].Cause)
+	require.Equal(t, event.AuthenticatorAdded, history[len(history)-2].Cause)
 	r := h.review(o.id)
 	require.Equal(t, []int{r.Level, r.Score}, []int{history[len(history)-1].Level, history[len(history)-1].Score})
 	require.Len(t, must(h.History(ctx, o.id)), len(history), "nothing new, nothing kept")
@@ -335,11 +336,11 @@ func TestHistory(t *testing.T) {
 	h.edits = append(h.edits, judged(t, other, f))
 	two := h.twin()
 	two.review(o.id)
-	var kinds []gatehouse.EventKind
+	var kinds []event.Kind
 	for _, e := range events.Take() {
 		kinds = append(kinds, e.Kind)
 	}
-	require.Equal(t, []gatehouse.EventKind{gatehouse.PostureRules}, kinds)
+	require.Equal(t, []event.Kind{event.PostureRules}, kinds)
 	history = must(two.History(ctx, o.id))
 	last := history[len(history)-1]
 	require.Equal(t, "2/2", last.Model)

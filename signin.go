@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/internal/queue"
 	"github.com/gatehouse-go/gatehouse/internal/redact"
@@ -36,26 +37,13 @@ func (s Step) String() string {
 }
 
 // Method is how a code proves an owner.
-type Method uint8
+type Method = event.Method
 
 const (
-	TOTP         = Method(core.TOTP)
-	RecoveryCode = Method(core.RecoveryCodes)
-	OperatorCode = Method(core.ByOperatorCode)
+	MethodTOTP         = event.MethodTOTP
+	MethodRecoveryCode = event.MethodRecoveryCode
+	MethodOperatorCode = event.MethodOperatorCode
 )
-
-// String returns "totp", "recovery code", "operator code", or "none" for the zero Method.
-func (m Method) String() string {
-	switch m {
-	case TOTP:
-		return "totp"
-	case RecoveryCode:
-		return "recovery code"
-	case OperatorCode:
-		return "operator code"
-	}
-	return "none"
-}
 
 // maxCode bounds a code as it was typed, in bytes: bcrypt, of imported codes, takes no more.
 const maxCode = 72
@@ -176,18 +164,18 @@ func (s *Service) StepUp(ctx context.Context, account, code string, opts ...Opti
 }
 
 func (s *Service) verify(ctx context.Context, account string, c *core.Challenge, code string, o options) (Verification, error) {
-	t := core.Attempt{Challenge: c, Session: o.session, Method: core.RecoveryCodes}
+	t := core.Attempt{Challenge: c, Session: o.session, Method: event.MethodRecoveryCode}
 	if totp.IsCode(code) {
-		t.Method, t.Code = core.TOTP, code
+		t.Method, t.Code = event.MethodTOTP, code
 	}
 	out, err := s.attempt(ctx, account, t, code)
 	if err != nil {
 		return Verification{}, err
 	}
 	if out.Proof.Kind == core.RecoveryCode {
-		t.Method = core.RecoveryCodes // also one of eight digits, which was typed as a TOTP code is
+		t.Method = event.MethodRecoveryCode // also one of eight digits, which was typed as a TOTP code is
 	}
-	v := Verification{AccountID: account, Method: Method(t.Method), AuthenticatorID: out.AuthenticatorID, CodesLeft: out.CodesLeft}
+	v := Verification{AccountID: account, Method: t.Method, AuthenticatorID: out.AuthenticatorID, CodesLeft: out.CodesLeft}
 	if v.Proof, err = s.sealProof(ctx, out.Proof); err != nil {
 		return Verification{}, err
 	}
@@ -207,7 +195,7 @@ func (s *Service) RedeemOperatorCode(ctx context.Context, challenge, code string
 	if err != nil {
 		return Proof{}, err
 	}
-	t := core.Attempt{Challenge: c, Session: o.session, Method: core.ByOperatorCode}
+	t := core.Attempt{Challenge: c, Session: o.session, Method: event.MethodOperatorCode}
 	out, err := s.attempt(ctx, c.Account, t, code)
 	if err != nil {
 		return Proof{}, err
@@ -219,7 +207,7 @@ func (s *Service) RedeemOperatorCode(ctx context.Context, challenge, code string
 func (s *Service) attempt(ctx context.Context, account string, t core.Attempt, code string) (out core.Outcome, err error) {
 	t.Keys, t.Tried = map[string]totp.Key{}, map[string]bool{}
 	var typed recovery.Code
-	if t.Method != core.TOTP {
+	if t.Method != event.MethodTOTP {
 		if len(code) == 0 || len(code) > maxCode {
 			return core.Outcome{}, &DeniedError{} // it is no code of anybody's, so it is no guess
 		}
@@ -241,7 +229,7 @@ func (s *Service) attempt(ctx context.Context, account string, t core.Attempt, c
 			if t.Tag, err = s.tagOf(a, t.Method, typed); err != nil {
 				return err
 			}
-			if t.Method != core.TOTP || refused(a, env) { // the step will say so
+			if t.Method != event.MethodTOTP || refused(a, env) { // the step will say so
 				return nil
 			}
 			return s.openKeys(ctx, a, t.Keys)
@@ -315,7 +303,7 @@ func (s *Service) Resync(ctx context.Context, challenge, authenticator, first, s
 	if !totp.IsCode(first) || !totp.IsCode(second) {
 		return &DeniedError{}
 	}
-	t := core.Attempt{Challenge: c, Method: core.TOTP, Code: first, Keys: map[string]totp.Key{}}
+	t := core.Attempt{Challenge: c, Method: event.MethodTOTP, Code: first, Keys: map[string]totp.Key{}}
 	return s.apply(ctx, c.Account, transition{
 		prepare: func(ctx context.Context, a core.Account, env core.Env) error {
 			if _, refused := a.Refused(t, env); refused {

@@ -30,7 +30,7 @@ func TestSignIn(t *testing.T) {
 	v, err := h.Answer(ctx, first, o.code())
 	require.NoError(t, err)
 	require.Equal(t, "user-42", v.AccountID)
-	require.Equal(t, gatehouse.TOTP, v.Method)
+	require.Equal(t, gatehouse.MethodTOTP, v.Method)
 	require.Equal(t, o.auth, v.AuthenticatorID)
 	require.Equal(t, 10, v.CodesLeft)
 
@@ -44,7 +44,7 @@ func TestSignIn(t *testing.T) {
 	second, third := o.challenge(), o.challenge()
 	v, err = h.Answer(ctx, second, o.codes[3].Reveal())
 	require.NoError(t, err)
-	require.Equal(t, gatehouse.RecoveryCode, v.Method)
+	require.Equal(t, gatehouse.MethodRecoveryCode, v.Method)
 	require.Equal(t, 9, v.CodesLeft)
 	_, err = h.Answer(ctx, third, o.code())
 	require.ErrorIs(t, err, gatehouse.ErrDenied, "a successful answer ends all challenges")

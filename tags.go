@@ -3,6 +3,7 @@ package gatehouse
 import (
 	"errors"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/recovery"
@@ -30,7 +31,7 @@ func (s *Service) tagger(account, item string) (tag func(recovery.Code) (string,
 
 // tagOf returns the tag of a code that was typed, under the key of the account's tags. It is empty where there are no
 // tags, or their key is not in the ring any more: then Argon2id alone tells.
-func (s *Service) tagOf(a core.Account, m core.Method, typed recovery.Code) (string, error) {
+func (s *Service) tagOf(a core.Account, m event.Method, typed recovery.Code) (string, error) {
 	tags, item := a.TagsOf(m)
 	if tags == nil || typed.IsZero() {
 		return "", nil

@@ -144,8 +144,8 @@ func TestLockRearms(t *testing.T) {
 func TestSuccessResetsItsOwnMethod(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	for _, right := range []gatehouse.Method{gatehouse.TOTP, gatehouse.RecoveryCode} {
-		t.Run(right.String(), func(t *testing.T) {
+	for _, right := range []gatehouse.Method{gatehouse.MethodTOTP, gatehouse.MethodRecoveryCode} {
+		t.Run(string(right), func(t *testing.T) {
 			h := newHouse(t)
 			o, other := h.enroll("user-42"), h.enroll("user-43")
 			o.untag()
@@ -164,7 +164,7 @@ func TestSuccessResetsItsOwnMethod(t *testing.T) {
 			require.Equal(t, 5, h.account(o.id).TOTPThrottle.Failures)
 
 			code := o.code()
-			if right == gatehouse.RecoveryCode {
+			if right == gatehouse.MethodRecoveryCode {
 				code = o.codes[0].Reveal()
 			}
 			_, err = o.signIn(code)
@@ -172,7 +172,7 @@ func TestSuccessResetsItsOwnMethod(t *testing.T) {
 
 			_, totpErr := o.signIn(o.wrong())
 			_, recoveryErr := o.signIn(o.wrongRecovery(true))
-			if right == gatehouse.TOTP {
+			if right == gatehouse.MethodTOTP {
 				require.Equal(t, &gatehouse.DeniedError{}, totpErr)
 				require.Equal(t, &gatehouse.DeniedError{RetryAt: h.clock().Add(6 * time.Second)}, recoveryErr)
 			} else {

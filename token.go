@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -293,6 +294,6 @@ func (s *Service) tellToken(ctx context.Context, account string, events ...core.
 	s.follow(ctx, account, events)
 }
 
-func tokenEvent(k core.EventKind, t core.Token, env core.Env) core.Event {
+func tokenEvent(k event.Kind, t core.Token, env core.Env) core.Event {
 	return core.Event{Kind: k, At: env.Now.Unix(), Token: t.ID, Name: t.Name}
 }

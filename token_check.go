@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -121,14 +122,14 @@ func (s *Service) reused(ctx context.Context, h held, p tokens.Parsed, from neti
 
 // reuse returns what becomes of a token of which an old copy was presented.
 func (s *Service) reuse(h held, from netip.Addr, env core.Env) (core.Token, []core.Event) {
-	events := []core.Event{presentedEvent(core.TokenReused, h, from, env)}
+	events := []core.Event{presentedEvent(event.TokenReused, h, from, env)}
 	if s.policy.KeepReused {
 		return h.Token, events
 	}
-	return h.Revoke(env), append(events, tokenEvent(core.TokenRevoked, h.Token, env))
+	return h.Revoke(env), append(events, tokenEvent(event.TokenRevoked, h.Token, env))
 }
 
-func presentedEvent(k core.EventKind, h held, from netip.Addr, env core.Env) core.Event {
+func presentedEvent(k event.Kind, h held, from netip.Addr, env core.Env) core.Event {
 	e := tokenEvent(k, h.Token, env)
 	if from.IsValid() {
 		e.Address = from.String()
@@ -196,7 +197,7 @@ func (s *Service) RotateToken(ctx context.Context, presented string, r Rotation,
 		case c == core.GraceCopy && firstCopy == c && h.RotatesItself && stands != core.WasRevoked:
 			next, news := h.Contest(p)
 			if news {
-				events = append(events, presentedEvent(core.TokenContested, h, o.from, env))
+				events = append(events, presentedEvent(event.TokenContested, h, o.from, env))
 			}
 			return next, nil
 		case !h.RotatesItself || stands != core.Good || first != stands:
@@ -205,7 +206,7 @@ func (s *Service) RotateToken(ctx context.Context, presented string, r Rotation,
 		}
 		minted, next, err = s.rotateItself(h, presented, r, gates, env)
 		denied = false
-		events = append(events, tokenEvent(core.TokenRotated, h.Token, env))
+		events = append(events, tokenEvent(event.TokenRotated, h.Token, env))
 		return next, err
 	})
 	if denied || err == errNoToken {
@@ -270,7 +271,7 @@ func (s *Service) revoke(ctx context.Context, h held, e core.Event) error {
 		return nil
 	}
 	if err == nil && news {
-		e.Kind, e.At, e.Token, e.Name = core.TokenRevoked, at.Now.Unix(), h.ID, h.Name
+		e.Kind, e.At, e.Token, e.Name = event.TokenRevoked, at.Now.Unix(), h.ID, h.Name
 		s.tellToken(ctx, h.Account, e)
 	}
 	return err

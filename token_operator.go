@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/storage"
 )
@@ -60,7 +61,7 @@ func (o Operator) PurgeTokens(ctx context.Context, before time.Time, cursor stri
 		if err != nil {
 			return false, fmt.Errorf("gatehouse: delete token: %w", err)
 		}
-		o.tell(ctx, core.TokenPurged, t, 0)
+		o.tell(ctx, event.TokenPurged, t, 0)
 		return true, nil
 	})
 }
@@ -81,13 +82,13 @@ func (o Operator) WarnExpiringTokens(ctx context.Context, cursor string, progres
 			return false, nil
 		}
 		if err == nil && days > 0 {
-			o.tell(ctx, core.TokenExpiring, t, t.Expires)
+			o.tell(ctx, event.TokenExpiring, t, t.Expires)
 		}
 		return days > 0, err
 	})
 }
 
-func (o Operator) tell(ctx context.Context, k core.EventKind, t core.Token, at int64) {
+func (o Operator) tell(ctx context.Context, k event.Kind, t core.Token, at int64) {
 	e := o.by.Event()
 	e.Kind, e.At, e.Token, e.Name, e.RetryAt = k, o.s.env().Now.Unix(), t.ID, t.Name, at
 	o.s.tellToken(ctx, t.Account, e)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -44,8 +45,8 @@ func (o Owner) MintToken(ctx context.Context, r tokens.Request) (MintedToken, er
 		return MintedToken{}, err
 	}
 	var made core.Token
-	event, account, env, err := o.changeToken(ctx, core.TokenChange{
-		Kind: core.TokenMinted, Token: p.ID, Name: r.Name, StepUp: o.s.policy.Scopes.StepUp(r.Scopes),
+	done, account, env, err := o.changeToken(ctx, core.TokenChange{
+		Kind: event.TokenMinted, Token: p.ID, Name: r.Name, StepUp: o.s.policy.Scopes.StepUp(r.Scopes),
 		Daily: mintsADay * o.s.policy.MaxActive,
 	}, func(a core.Account, proof core.Presented, env core.Env) (err error) {
 		if err := gates.open(a, proof, env); err != nil {
@@ -60,7 +61,7 @@ func (o Owner) MintToken(ctx context.Context, r tokens.Request) (MintedToken, er
 	if err := o.s.insertToken(ctx, made); err != nil {
 		return MintedToken{}, err
 	}
-	o.s.tellToken(ctx, account.ID, event)
+	o.s.tellToken(ctx, account.ID, done)
 	return MintedToken{minted, o.s.tokenInfo(made, storage.TokenUsage{}, account.Index(o.s.window), env)}, nil
 }
 
@@ -114,10 +115,10 @@ func (g secretGates) open(a core.Account, p core.Presented, env core.Env) error 
 // changeToken saves the account with what is done to a token, if the proof is enough for it. The
 // account it returns is the saved one. check is asked before that and may refuse.
 func (o Owner) changeToken(ctx context.Context, c core.TokenChange, check func(core.Account, core.Presented, core.Env) error) (
-	event core.Event, account core.Account, env core.Env, err error) {
+	done core.Event, account core.Account, env core.Env, err error) {
 	err = o.change(ctx,
 		func(ctx context.Context, a core.Account, p core.Presented, env core.Env) error {
-			if c.Kind != core.TokenMinted && c.Kind != core.TokenRenewed {
+			if c.Kind != event.TokenMinted && c.Kind != event.TokenRenewed {
 				return nil
 			}
 			if _, _, err := a.ChangeToken(p, c, env); err != nil {
@@ -126,7 +127,7 @@ func (o Owner) changeToken(ctx context.Context, c core.TokenChange, check func(c
 			return o.s.room(ctx, a, env)
 		},
 		func(a core.Account, p core.Presented, e core.Env) (next core.Account, err error) {
-			if next, event, err = a.ChangeToken(p, c, e); err != nil {
+			if next, done, err = a.ChangeToken(p, c, e); err != nil {
 				return a, err
 			}
 			if err := check(a, p, e); err != nil {
@@ -135,7 +136,7 @@ func (o Owner) changeToken(ctx context.Context, c core.TokenChange, check func(c
 			account, env = next, e
 			return next, nil
 		})
-	return event, account, env, err
+	return done, account, env, err
 }
 
 // room returns ErrState if an account has as many active tokens as it may.
@@ -169,7 +170,7 @@ func (s *Service) tellSuspended(ctx context.Context, a core.Account) {
 	_ = s.eachLive(ctx, a, env, func(rec storage.TokenRecord) error {
 		t, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
 		if st := t.Stands(index, env); err == nil && (st == core.LacksFactor || st == core.LacksProof) {
-			events = append(events, tokenEvent(core.TokenSuspended, t, env))
+			events = append(events, tokenEvent(event.TokenNeedsSecondFactor, t, env))
 		}
 		return err
 	})
@@ -266,7 +267,7 @@ func (o Owner) RotateToken(ctx context.Context, id string, r Rotation) (MintedTo
 	}
 	var minted tokens.Token
 	var info TokenInfo
-	err := o.onToken(ctx, core.TokenRotated, id, func(p core.Presented, first, h held, env core.Env) (core.Token, error) {
+	err := o.onToken(ctx, event.TokenRotated, id, func(p core.Presented, first, h held, env core.Env) (core.Token, error) {
 		if h.Generation != first.Generation || r.Seen.ID != "" && (r.Seen.ID != id || r.Seen.Rotations != h.Generation) {
 			return h.Token, fmt.Errorf("%w: the token was rotated meanwhile", ErrState)
 		}
@@ -296,7 +297,7 @@ func (s *Service) rotate(h held, successor tokens.Token, r Rotation, by *core.Pr
 
 // onToken does something to a token of the owner's account: first to the account, with the proof, then
 // to the token. What the token itself refuses is refused before either.
-func (o Owner) onToken(ctx context.Context, kind core.EventKind, id string,
+func (o Owner) onToken(ctx context.Context, kind event.Kind, id string,
 	step func(p core.Presented, first, h held, env core.Env) (core.Token, error)) error {
 	if err := o.s.hasTokens(); err != nil {
 		return err
@@ -316,14 +317,14 @@ func (o Owner) onToken(ctx context.Context, kind core.EventKind, id string,
 		return err
 	}
 	var gates secretGates
-	if kind != core.TokenRevoked {
+	if kind != event.TokenRevoked {
 		if gates, err = o.s.secretGates(ctx, p.Account, first.Scopes); err != nil {
 			return err
 		}
 	}
-	event, _, _, err := o.changeToken(ctx, core.TokenChange{
+	done, _, _, err := o.changeToken(ctx, core.TokenChange{
 		Kind: kind, Token: id, Name: first.Name,
-		StepUp: kind != core.TokenRevoked && o.s.policy.Scopes.StepUp(first.Scopes),
+		StepUp: kind != event.TokenRevoked && o.s.policy.Scopes.StepUp(first.Scopes),
 	}, func(a core.Account, p core.Presented, env core.Env) error {
 		if err := gates.open(a, p, env); err != nil {
 			return err
@@ -341,7 +342,7 @@ func (o Owner) onToken(ctx context.Context, kind core.EventKind, id string,
 	if err != nil {
 		return err
 	}
-	o.s.tellToken(ctx, p.Account, event)
+	o.s.tellToken(ctx, p.Account, done)
 	return nil
 }
 
@@ -354,7 +355,7 @@ func (o Owner) RenewToken(ctx context.Context, id string, lifetime time.Duration
 		return TokenInfo{}, fmt.Errorf("%w: a negative lifetime", ErrInvalid)
 	}
 	var info TokenInfo
-	err := o.onToken(ctx, core.TokenRenewed, id, func(p core.Presented, _, h held, env core.Env) (core.Token, error) {
+	err := o.onToken(ctx, event.TokenRenewed, id, func(p core.Presented, _, h held, env core.Env) (core.Token, error) {
 		life, err := o.s.life(lifetime, h.Token)
 		if err != nil {
 			return h.Token, err
@@ -373,7 +374,7 @@ func (o Owner) RenewToken(ctx context.Context, id string, lifetime time.Duration
 // which may be by a recovery code. A token that was revoked before is no error; ErrState says that the
 // account has no such token.
 func (o Owner) RevokeToken(ctx context.Context, id string) error {
-	return o.onToken(ctx, core.TokenRevoked, id, func(_ core.Presented, _, h held, env core.Env) (core.Token, error) {
+	return o.onToken(ctx, event.TokenRevoked, id, func(_ core.Presented, _, h held, env core.Env) (core.Token, error) {
 		return h.Revoke(env), nil
 	})
 }

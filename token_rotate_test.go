@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -33,7 +34,7 @@ type settled struct {
 
 // Take returns the events since the last Take, of all that was done before. An account's events come in order, so they
 // are there when one is that it is given last: that a text is no code.
-func (s *settled) Take() (events []gatehouse.Event) {
+func (s *settled) Take() (events []event.Event) {
 	s.h.t.Helper()
 	missing := 0
 	for _, r := range s.h.records() {
@@ -43,7 +44,7 @@ func (s *settled) Take() (events []gatehouse.Event) {
 	}
 	for missing > 0 {
 		for _, e := range s.recorder.Take() {
-			if e.Kind == gatehouse.CodeDenied {
+			if e.Kind == event.CodeDenied {
 				missing--
 			} else {
 				events = append(events, e)
@@ -56,12 +57,12 @@ func (s *settled) Take() (events []gatehouse.Event) {
 
 // kinds returns the kinds of the events of tokens, but for those of a use, which a check does not wait
 // for.
-func kinds(events []gatehouse.Event) (list []gatehouse.EventKind) {
+func kinds(events []event.Event) (list []event.Kind) {
 	for _, e := range events {
-		if e.Kind == gatehouse.TokenFirstUsed || e.Kind == gatehouse.TokenNewAddress {
+		if e.Kind == event.TokenFirstUsed || e.Kind == event.TokenNewAddress {
 			continue
 		}
-		if e.TokenID != "" || e.Kind == gatehouse.TokensRevoked {
+		if e.TokenID != "" || e.Kind == event.TokensRevoked {
 			list = append(list, e.Kind)
 		}
 	}
@@ -88,7 +89,7 @@ func TestRotate(t *testing.T) {
 	events.Take()
 	h.wait(time.Second)
 	h.bad(old, "after its grace")
-	require.Equal(t, []gatehouse.EventKind{gatehouse.TokenReused, gatehouse.TokenRevoked}, kinds(events.Take()))
+	require.Equal(t, []event.Kind{event.TokenReused, event.TokenRevoked}, kinds(events.Take()))
 	h.bad(text, "revoked with it, as nobody knows whose hands the old one is in")
 	h.bad(old, "again")
 	require.Empty(t, kinds(events.Take()), "once")
@@ -109,7 +110,7 @@ func TestRotateKeepsReused(t *testing.T) {
 	events.Take()
 	for _, old := range texts[:12] {
 		h.bad(old, "without a grace")
-		require.Equal(t, []gatehouse.EventKind{gatehouse.TokenReused}, kinds(events.Take()))
+		require.Equal(t, []event.Kind{event.TokenReused}, kinds(events.Take()))
 	}
 	h.good(texts[12])
 }
@@ -212,7 +213,7 @@ func TestRotateItself(t *testing.T) {
 	events.Take()
 	_, err = h.RotateToken(ctx, text, gatehouse.Rotation{})
 	require.Equal(t, &gatehouse.DeniedError{}, err)
-	require.Equal(t, []gatehouse.EventKind{gatehouse.TokenReused, gatehouse.TokenRevoked}, kinds(events.Take()))
+	require.Equal(t, []event.Kind{event.TokenReused, event.TokenRevoked}, kinds(events.Take()))
 	require.Equal(t, gatehouse.TokenEnded, h.tokenInfo(o.id, info.ID).State)
 	_, err = h.RotateToken(ctx, m.Token.Reveal(), gatehouse.Rotation{})
 	require.Equal(t, &gatehouse.DeniedError{}, err, "revoked")
@@ -236,7 +237,7 @@ func TestRevokePresented(t *testing.T) {
 	h.bad(text, "given back")
 	h.bad(m.Token.Reveal(), "and its successor")
 	require.NoError(t, h.RevokePresented(ctx, text), "the same answer")
-	require.Equal(t, []gatehouse.EventKind{gatehouse.TokenRevoked}, kinds(events.Take()), "once")
+	require.Equal(t, []event.Kind{event.TokenRevoked}, kinds(events.Take()), "once")
 }
 
 func TestTwoFactorOffSuspends(t *testing.T) {
@@ -254,7 +255,7 @@ func TestTwoFactorOffSuspends(t *testing.T) {
 	require.NoError(t, err)
 	var ids []string
 	for _, e := range events.Take() {
-		if e.Kind == gatehouse.TokenSuspended {
+		if e.Kind == event.TokenNeedsSecondFactor {
 			ids = append(ids, e.TokenID)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/posture"
@@ -32,9 +33,9 @@ func (h *house) next(text string) string {
 }
 
 // onlyTokens returns the events of tokens, without those of their use.
-func onlyTokens(events []gatehouse.Event) (list []gatehouse.Event) {
+func onlyTokens(events []event.Event) (list []event.Event) {
 	for _, e := range events {
-		if len(kinds([]gatehouse.Event{e})) > 0 {
+		if len(kinds([]event.Event{e})) > 0 {
 			list = append(list, e)
 		}
 	}
@@ -266,15 +267,15 @@ func TestContestedRotation(t *testing.T) {
 	thief, err := h.RotateToken(ctx, text, gatehouse.Rotation{Grace: day}, inside)
 	require.NoError(t, err)
 	events.Take()
-	try := func(text string, from gatehouse.Option) []gatehouse.Event {
+	try := func(text string, from gatehouse.Option) []event.Event {
 		_, err := h.RotateToken(ctx, text, gatehouse.Rotation{}, from)
 		require.Equal(t, &gatehouse.DeniedError{}, err)
 		return onlyTokens(events.Take())
 	}
-	told := gatehouse.Event{
-		Kind: gatehouse.TokenContested, AccountID: "user-42", At: h.clock(), TokenID: info.ID, TokenName: "ci", Address: "198.51.100.9", Count: 1,
+	told := event.Event{
+		Kind: event.TokenContested, AccountID: "user-42", At: h.clock(), TokenID: info.ID, TokenName: "ci", Address: "198.51.100.9", Count: 1,
 	}
-	require.Equal(t, []gatehouse.Event{told}, try(text, outside))
+	require.Equal(t, []event.Event{told}, try(text, outside))
 	require.Empty(t, try(text, inside), "once")
 	h.good(text, inside)
 	again, err := h.RotateToken(ctx, thief.Token.Reveal(), gatehouse.Rotation{Grace: day}, inside)
@@ -282,7 +283,7 @@ func TestContestedRotation(t *testing.T) {
 	require.Len(t, onlyTokens(events.Take()), 1)
 	require.Empty(t, try(text, inside), "also after the next rotation")
 	told.Address = "203.0.113.9"
-	require.Equal(t, []gatehouse.Event{told}, try(thief.Token.Reveal(), inside), "another copy is another one")
+	require.Equal(t, []event.Event{told}, try(thief.Token.Reveal(), inside), "another copy is another one")
 
 	h.wait(day)
 	require.Len(t, try(text, inside), 2, "reused, and revoked")
@@ -350,7 +351,7 @@ func TestNoCopyIsCrowdedOut(t *testing.T) {
 	require.NoError(t, rotate(0))
 	events.Take()
 	h.bad(mine, "the first of ten")
-	require.Equal(t, []gatehouse.EventKind{gatehouse.TokenReused, gatehouse.TokenRevoked}, kinds(events.Take()))
+	require.Equal(t, []event.Kind{event.TokenReused, event.TokenRevoked}, kinds(events.Take()))
 	h.bad(text, "and so the last one ends")
 }
 
@@ -371,7 +372,7 @@ func TestEveryCopyIsKnown(t *testing.T) {
 		h.bad(old, fmt.Sprint(i))
 		_, err := h.RotateToken(ctx, old, gatehouse.Rotation{})
 		require.Equal(t, &gatehouse.DeniedError{}, err)
-		require.Equal(t, []gatehouse.EventKind{gatehouse.TokenReused, gatehouse.TokenReused}, kinds(events.Take()), i)
+		require.Equal(t, []event.Kind{event.TokenReused, event.TokenReused}, kinds(events.Take()), i)
 	}
 	other := "0"
 	if copies[0][65:66] == other {
@@ -399,7 +400,7 @@ func TestEveryCopyIsKnown(t *testing.T) {
 	events.Take()
 	for _, old := range copies {
 		h.bad(old, "of the line before")
-		require.Equal(t, []gatehouse.EventKind{gatehouse.TokenReused}, kinds(events.Take())[:1])
+		require.Equal(t, []event.Kind{event.TokenReused}, kinds(events.Take())[:1])
 	}
 	text = m.Token.Reveal()
 	for range 30 {
@@ -409,7 +410,7 @@ func TestEveryCopyIsKnown(t *testing.T) {
 	events.Take()
 	h.bad(copies[0], "31 lines later")
 	h.bad(text, "30 lines later")
-	require.Equal(t, []gatehouse.EventKind{gatehouse.TokenReused, gatehouse.TokenReused}, kinds(events.Take()))
+	require.Equal(t, []event.Kind{event.TokenReused, event.TokenReused}, kinds(events.Take()))
 	_, err = owned.RotateToken(ctx, info.ID, gatehouse.Rotation{})
 	require.NoError(t, err)
 	events.Take()
@@ -508,13 +509,13 @@ func TestReuseIsFoundFirst(t *testing.T) {
 			}
 			events.Take()
 			require.Equal(t, &gatehouse.DeniedError{}, present(h, old), name)
-			told := gatehouse.Event{Kind: gatehouse.TokenReused, AccountID: "user-42", At: h.clock(), TokenID: info.ID, TokenName: "ci", Count: 1}
+			told := event.Event{Kind: event.TokenReused, AccountID: "user-42", At: h.clock(), TokenID: info.ID, TokenName: "ci", Count: 1}
 			if c.from.IsValid() {
 				told.Address = c.from.String()
 			}
 			revoked := told
-			revoked.Kind, revoked.Address = gatehouse.TokenRevoked, ""
-			require.Equal(t, []gatehouse.Event{told, revoked}, onlyTokens(events.Take()), "%s by %s", name, by)
+			revoked.Kind, revoked.Address = event.TokenRevoked, ""
+			require.Equal(t, []event.Event{told, revoked}, onlyTokens(events.Take()), "%s by %s", name, by)
 			require.Equal(t, gatehouse.TokenEnded, h.tokenInfo(o.id, info.ID).State, name)
 			h.bad(m.Token.Reveal(), "both end", gatehouse.From(inside))
 			require.Equal(t, &gatehouse.DeniedError{}, present(h, old), name)
@@ -624,8 +625,8 @@ func TestSecondFactorOnly(t *testing.T) {
 
 	events.Take()
 	o = h.enroll(o.id)
-	told := gatehouse.Event{Kind: gatehouse.TokenSuspended, AccountID: o.id, At: h.clock().Add(-totp.Period), TokenID: info.ID, TokenName: "ci", Count: 1}
-	require.Equal(t, []gatehouse.Event{told}, onlyTokens(events.Take()))
+	told := event.Event{Kind: event.TokenNeedsSecondFactor, AccountID: o.id, At: h.clock().Add(-totp.Period), TokenID: info.ID, TokenName: "ci", Count: 1}
+	require.Equal(t, []event.Event{told}, onlyTokens(events.Take()))
 	h.bad(weak, "its owner has a second factor")
 	_, err = h.RotateToken(ctx, weak, gatehouse.Rotation{})
 	require.Equal(t, &gatehouse.DeniedError{}, err)
@@ -639,7 +640,7 @@ func TestSecondFactorOnly(t *testing.T) {
 	h.good(m.Token.Reveal())
 	events.Take()
 	h.bad(weak, "an old copy")
-	require.Equal(t, []gatehouse.EventKind{gatehouse.TokenReused, gatehouse.TokenRevoked}, kinds(events.Take()))
+	require.Equal(t, []event.Kind{event.TokenReused, event.TokenRevoked}, kinds(events.Take()))
 
 	_, err = h.Owner(o.fresh()).DisableTwoFactor(ctx)
 	require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -49,7 +50,7 @@ func TestMintAndCheck(t *testing.T) {
 		require.Equal(t, want, g.Allows(scope, "project/7"), scope)
 	}
 	activity := must(o.h.Activity(ctx, o.id))
-	require.Equal(t, gatehouse.TokenMinted, activity[0].Kind)
+	require.Equal(t, event.TokenMinted, activity[0].Kind)
 	require.Equal(t, []string{info.ID, "ci", ""}, []string{activity[0].TokenID, activity[0].TokenName, activity[0].AuthenticatorName})
 }
 

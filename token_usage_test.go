@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -271,13 +272,13 @@ func TestFirstUseAndAddresses(t *testing.T) {
 			synctest.Wait()
 			for _, e := range events.Take() {
 				require.Equal(t, info.ID, e.TokenID)
-				told = append(told, e.Kind.String()+" "+e.Address)
+				told = append(told, string(e.Kind)+" "+e.Address)
 			}
 			return told
 		}
-		require.Equal(t, []string{"token first used 192.0.2.1"}, use("192.0.2.1"))
+		require.Equal(t, []string{"token.first_used 192.0.2.1"}, use("192.0.2.1"))
 		require.Empty(t, use("::ffff:192.0.2.1"))
-		require.Equal(t, []string{"token used from a new address 192.0.2.2"}, use("192.0.2.2"))
+		require.Equal(t, []string{"token.new_address 192.0.2.2"}, use("192.0.2.2"))
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Equal(t, []string{"192.0.2.2", "192.0.2.1"}, o.h.tokenInfo(o.id, info.ID).Addresses)
@@ -319,7 +320,7 @@ func TestSweeps(t *testing.T) {
 		w, err := h.Operator("cron").WarnExpiringTokens(ctx, "", nil)
 		require.NoError(t, err)
 		for _, e := range events.Take() {
-			require.Equal(t, gatehouse.TokenExpiring, e.Kind)
+			require.Equal(t, event.TokenExpiring, e.Kind)
 			require.Equal(t, "cron", e.OperatorID)
 			told = append(told, e.TokenName+" "+e.RetryAt.Sub(start).String())
 		}
@@ -346,7 +347,7 @@ func TestSweeps(t *testing.T) {
 		w, err := h.Operator("cron").PurgeTokens(ctx, before, "", func(w gatehouse.TokenSweep) { seen++; require.Equal(t, seen, w.Seen) })
 		require.NoError(t, err)
 		for _, e := range events.Take() {
-			require.Equal(t, gatehouse.TokenPurged, e.Kind)
+			require.Equal(t, event.TokenPurged, e.Kind)
 			ids = append(ids, e.TokenID)
 		}
 		require.Len(t, ids, w.Done)

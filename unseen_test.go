@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -79,7 +80,7 @@ func TestAccountWithoutARecordInEveryMethod(t *testing.T) {
 		}, answer{saved: true}},
 		"CheckProof":        {func() answer { return call(h.CheckProof(ctx, gone.proof, 0)) }, answer{value: gatehouse.Proven{}, err: stepUp}},
 		"Require":           {func() answer { return only(h.Require(ctx, gone.proof, "deploy.public")) }, answer{err: stepUp}},
-		"Activity":          {func() answer { return call(h.Activity(ctx, id)) }, answer{value: []gatehouse.Event{}}},
+		"Activity":          {func() answer { return call(h.Activity(ctx, id)) }, answer{value: []event.Event{}}},
 		"History":           {func() answer { return call(h.History(ctx, id)) }, answer{value: []gatehouse.Snapshot{}}},
 		"Review":            {func() answer { return call(h.Review(ctx, id)) }, answer{value: review}},
 		"Preview":           {func() answer { return call(h.Preview(ctx, id, gatehouse.DisablingTwoFactor())) }, answer{value: posture.Preview{}, err: state}},
@@ -92,7 +93,7 @@ func TestAccountWithoutARecordInEveryMethod(t *testing.T) {
 	operator := map[string]method{
 		"Reset": {func() answer { return call(op.Reset(ctx, id)) }, answer{value: recovery.Code{}, err: state}},
 		"Unlock": {func() answer {
-			return only(errors.Join(op.Unlock(ctx, id, gatehouse.TOTP), op.Unlock(ctx, id, gatehouse.RecoveryCode)))
+			return only(errors.Join(op.Unlock(ctx, id, gatehouse.MethodTOTP), op.Unlock(ctx, id, gatehouse.MethodRecoveryCode)))
 		}, answer{}},
 		"Suspend":         {func() answer { return only(op.Suspend(ctx, id)) }, answer{saved: true}},
 		"Resume":          {func() answer { return only(op.Resume(ctx, id)) }, answer{}},
@@ -145,7 +146,7 @@ func TestAccountWithoutARecordInEveryMethod(t *testing.T) {
 			"RenameAuthenticator":      {func() answer { return only(face.RenameAuthenticator(ctx, gone.auth, "Mine")) }, answer{}},
 			"RemoveAuthenticator":      {func() answer { return call(face.RemoveAuthenticator(ctx, gone.auth)) }, answer{value: gatehouse.Proof{}}},
 			"DisableTwoFactor":         {func() answer { return call(face.DisableTwoFactor(ctx)) }, answer{value: gatehouse.Proof{}}},
-			"Unlock":                   {func() answer { return only(face.Unlock(ctx, gatehouse.RecoveryCode)) }, answer{}},
+			"Unlock":                   {func() answer { return only(face.Unlock(ctx, gatehouse.MethodRecoveryCode)) }, answer{}},
 			"ReviewActivity":           {func() answer { return only(face.ReviewActivity(ctx, 1)) }, answer{}},
 			"MintToken": {func() answer {
 				return call(face.MintToken(ctx, tokens.Request{Name: "ci", Scopes: tokens.Scopes{"logs:read"}}))

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -64,13 +65,13 @@ func (u *usage) seen(h held, from netip.Addr, env core.Env, addresses bool, tell
 	if minute.After(use.LastUsed) {
 		use.LastUsed = minute
 	}
-	e := tokenEvent(core.TokenFirstUsed, h.Token, env)
+	e := tokenEvent(event.TokenFirstUsed, h.Token, env)
 	news := known.LastUsed.IsZero()
 	if addresses && from.IsValid() && !slices.Contains(strings.Fields(known.Addresses), from.String()) {
 		use.Addresses = latest(from.String(), known.Addresses)
 		e.Address = from.String()
 		if !news {
-			news, e.Kind = true, core.TokenNewAddress
+			news, e.Kind = true, event.TokenNewAddress
 		}
 	}
 	news = u.note(h.ID, use, use != known, noted) && news

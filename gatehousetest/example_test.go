@@ -61,17 +61,17 @@ func Example() {
 	post(ada.Code())
 
 	for _, e := range svc.Events.Take()[3:] { // after those of the enrollment
-		fmt.Println(strings.TrimSpace(e.Kind.String() + " " + e.Why))
+		fmt.Println(strings.TrimSpace(string(e.Kind) + " " + e.Why))
 	}
 	// Output:
 	// 200 hello user-42
 	// 401 wrong code
 	// 200 hello user-42
 	// 503 try again later
-	// verified
-	// denied replayed
-	// verified
-	// recovery code used
+	// code.accepted
+	// code.denied replayed
+	// code.accepted
+	// recovery_code.used
 }
 
 func ExampleScan() {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
@@ -131,18 +132,18 @@ func (c *clock) wait(d time.Duration) {
 // Recorder is an Observer that keeps what it is told. The zero Recorder is ready.
 type Recorder struct {
 	mu     sync.Mutex
-	events []gatehouse.Event
+	events []event.Event
 }
 
 // Observe keeps e.
-func (r *Recorder) Observe(_ context.Context, e gatehouse.Event) {
+func (r *Recorder) Observe(_ context.Context, e event.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, e)
 }
 
 // Take returns the events since the last Take, oldest first.
-func (r *Recorder) Take() []gatehouse.Event {
+func (r *Recorder) Take() []event.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	events := r.events

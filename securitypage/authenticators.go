@@ -102,8 +102,8 @@ func (c *call) remove() error {
 }
 
 func (c *call) unlock() error {
-	method := map[string]gatehouse.Method{"totp": gatehouse.TOTP, "recovery": gatehouse.RecoveryCode}[c.field("method")]
-	if method == 0 {
+	method := map[string]gatehouse.Method{"totp": gatehouse.MethodTOTP, "recovery": gatehouse.MethodRecoveryCode}[c.field("method")]
+	if method == "" {
 		return errForm
 	}
 	if err := c.owner().Unlock(c.ctx(), method); err != nil {

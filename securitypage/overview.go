@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/posture"
 )
 
@@ -105,7 +106,7 @@ func (c *call) byRecoveryCode() (bool, error) {
 
 // entry is one of the recent activity.
 type entry struct {
-	gatehouse.Event
+	event.Event
 	Text   string
 	Detail string
 }
@@ -119,13 +120,13 @@ func (c *call) entries(most int) ([]entry, error) {
 	var out []entry
 	for _, e := range events[:min(most, len(events))] {
 		detail := e.AuthenticatorName + e.TokenName
-		if e.Kind == gatehouse.Verified || e.Kind == gatehouse.CodeDenied {
-			detail = c.text("method." + e.Method.String())
+		if e.Kind == event.CodeAccepted || e.Kind == event.CodeDenied {
+			detail = c.text("method." + string(e.Method))
 		}
 		if e.Control != "" {
 			detail = c.either("control."+e.Control, e.Control)
 		}
-		out = append(out, entry{Event: e, Text: c.either("event."+e.Kind.String(), e.Kind.String()), Detail: detail})
+		out = append(out, entry{Event: e, Text: c.either("event."+string(e.Kind), string(e.Kind)), Detail: detail})
 	}
 	return out, nil
 }

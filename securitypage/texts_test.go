@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/securitypage"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -56,8 +57,8 @@ func TestCatalog(t *testing.T) {
 	}
 
 	// Every value that a text is made for has one.
-	for k := gatehouse.EventKind(1); k.String() != gatehouse.EventKind(0).String(); k++ {
-		require.Contains(t, english, "event."+k.String())
+	for _, k := range event.Kinds() {
+		require.Contains(t, english, "event."+string(k))
 	}
 	for s := posture.StateUnknown; s <= posture.Delegated; s++ {
 		require.Contains(t, english, "finding."+s.String())
@@ -65,8 +66,8 @@ func TestCatalog(t *testing.T) {
 	for _, s := range []gatehouse.TokenState{0, gatehouse.TokenActive, gatehouse.TokenNotYetValid, gatehouse.TokenExpired, gatehouse.TokenEnded, gatehouse.TokenWaiting, gatehouse.TokenBlocked} {
 		require.Contains(t, english, "state."+s.String())
 	}
-	for _, m := range []gatehouse.Method{0, gatehouse.TOTP, gatehouse.RecoveryCode, gatehouse.OperatorCode} {
-		require.Contains(t, english, "method."+m.String())
+	for _, m := range []gatehouse.Method{"", gatehouse.MethodTOTP, gatehouse.MethodRecoveryCode, gatehouse.MethodOperatorCode} {
+		require.Contains(t, english, "method."+string(m))
 	}
 	for _, r := range []tokens.Risk{tokens.Low, tokens.Medium, tokens.High} {
 		require.Contains(t, english, "risk."+r.String())

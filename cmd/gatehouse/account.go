@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/storage"
 )
 
@@ -83,7 +84,7 @@ func reset(ctx context.Context, s *session, o gatehouse.Operator, account string
 	if err != nil {
 		return err
 	}
-	made, _ := s.happened(gatehouse.OperatorCodeMade)
+	made, _ := s.happened(event.OperatorCodeMade)
 	if s.c.Bool("json") {
 		err = printJSON(s.c, struct {
 			Account string     `json:"account"`
@@ -118,14 +119,14 @@ func unlockCommand() *cli.Command {
 				return err
 			}
 			done := changed{Account: account}
-			for _, m := range []gatehouse.Method{gatehouse.TOTP, gatehouse.RecoveryCode} {
+			for _, m := range []gatehouse.Method{gatehouse.MethodTOTP, gatehouse.MethodRecoveryCode} {
 				if err := o.Unlock(ctx, account, m); err != nil {
 					return err
 				}
 			}
 			for _, e := range s.events.told {
-				if e.Kind == gatehouse.MethodUnlocked {
-					done.Changed, done.Methods = true, append(done.Methods, strings.ReplaceAll(e.Method.String(), " ", "_"))
+				if e.Kind == event.MethodUnlocked {
+					done.Changed, done.Methods = true, append(done.Methods, string(e.Method))
 				}
 			}
 			if !done.Changed {
@@ -147,7 +148,7 @@ func suspendCommand() *cli.Command {
 			if err := o.Suspend(ctx, account); err != nil {
 				return err
 			}
-			_, done := s.happened(gatehouse.AccountSuspended)
+			_, done := s.happened(event.AccountSuspended)
 			if !done {
 				return report(s.c, shown(account)+" was suspended already", changed{Account: account})
 			}
@@ -172,7 +173,7 @@ func resumeCommand() *cli.Command {
 			if err := o.Resume(ctx, account); err != nil {
 				return err
 			}
-			if _, done := s.happened(gatehouse.AccountResumed); !done {
+			if _, done := s.happened(event.AccountResumed); !done {
 				return report(s.c, shown(account)+" was not suspended", changed{Account: account})
 			}
 			return report(s.c, "resumed "+shown(account), changed{Account: account, Changed: true})

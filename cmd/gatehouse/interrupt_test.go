@@ -242,7 +242,7 @@ func TestTerminal(t *testing.T) {
 		require.True(t, strings.HasSuffix(out, "\r40 accounts seen, 40 moved\r\n"), "%q", out)
 		require.Contains(t, on("after-restore"), "\raccounts ")
 		require.NotContains(t, on("fleet"), "\raccounts", "the table itself shows how far it is")
-		require.Contains(t, on("status", "it's\t0001"), "restored from a backup")
+		require.Contains(t, on("status", "it's\t0001"), "account restored")
 		require.Contains(t, on("tokens", "purge"), "0 tokens seen, 0 purged")
 		require.Contains(t, on("doctor"), "ok    tables")
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
@@ -72,7 +73,7 @@ func open(ctx context.Context, c *cli.Command, need setting) (*session, error) {
 }
 
 func (s *session) begin(ctx context.Context, need setting) (err error) {
-	config := gatehouse.Config{Issuer: "gatehouse", Observer: gatehouse.ObserverFunc(s.observe)}
+	config := gatehouse.Config{Issuer: "gatehouse", Observer: event.ObserverFunc(s.observe)}
 	ring, err := ringOf(s.c)
 	if err != nil && (need.keys || s.c.String("keys") != "" || need.posture != nil && !errors.Is(err, errNoKeys)) {
 		return err
@@ -120,13 +121,13 @@ func (s *session) close() {
 // eventLog appends events to a file. A logger drops the errors of its writer, and they are kept here.
 type eventLog struct {
 	file *os.File
-	gatehouse.Observer
+	event.Observer
 	failed error
 }
 
 func newEventLog(file *os.File) *eventLog {
 	l := &eventLog{file: file}
-	l.Observer = gatehouse.LogEvents(slog.New(slog.NewJSONHandler(l, nil)))
+	l.Observer = event.Log(slog.New(slog.NewJSONHandler(l, nil)))
 	return l
 }
 
@@ -141,11 +142,11 @@ func (l *eventLog) Write(line []byte) (int, error) {
 // recorder keeps what a command has done, as the methods themselves do not tell whether anything was to be done.
 type recorder struct {
 	mu   sync.Mutex
-	told []gatehouse.Event
-	each func(gatehouse.Event) // nil: keep them
+	told []event.Event
+	each func(event.Event) // nil: keep them
 }
 
-func (s *session) observe(ctx context.Context, e gatehouse.Event) {
+func (s *session) observe(ctx context.Context, e event.Event) {
 	s.events.mu.Lock()
 	defer s.events.mu.Unlock()
 	if e.OperatorID == "" { // of a token that was revoked by its possession, for one
@@ -162,7 +163,7 @@ func (s *session) observe(ctx context.Context, e gatehouse.Event) {
 }
 
 // happened returns the first event of a kind, and whether there is one.
-func (s *session) happened(kinds ...gatehouse.EventKind) (gatehouse.Event, bool) {
+func (s *session) happened(kinds ...event.Kind) (event.Event, bool) {
 	s.events.mu.Lock()
 	defer s.events.mu.Unlock()
 	for _, e := range s.events.told {
@@ -172,7 +173,7 @@ func (s *session) happened(kinds ...gatehouse.EventKind) (gatehouse.Event, bool)
 			}
 		}
 	}
-	return gatehouse.Event{}, false
+	return event.Event{}, false
 }
 
 func windowOf(c *cli.Command) (*totp.Window, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -97,7 +98,7 @@ func status(ctx context.Context, c *cli.Command) error {
 	defer s.close()
 	account := args[0]
 	var st gatehouse.Status
-	var events []gatehouse.Event
+	var events []event.Event
 	if err = s.known(ctx, account); err == nil {
 		if st, err = s.svc.Status(ctx, account); err == nil {
 			events, err = s.svc.Activity(ctx, account)
@@ -113,7 +114,7 @@ func status(ctx context.Context, c *cli.Command) error {
 	return doc.print(s.out)
 }
 
-func documentOf(account string, st gatehouse.Status, events []gatehouse.Event) accountStatus {
+func documentOf(account string, st gatehouse.Status, events []event.Event) accountStatus {
 	codes := st.RecoveryCodes
 	d := accountStatus{
 		Account: account, Protected: st.Protected, Suspended: when(st.Suspended),
@@ -135,11 +136,8 @@ func documentOf(account string, st gatehouse.Status, events []gatehouse.Event) a
 	}
 	for _, e := range events {
 		a := activity{
-			At: when(e.At), Kind: e.Kind.String(), Name: e.AuthenticatorName + e.TokenName, Token: e.TokenID, Control: e.Control,
-			Operator: e.OperatorID, Reason: e.Reason, Count: e.Count,
-		}
-		if e.Method != 0 {
-			a.Method = strings.ReplaceAll(e.Method.String(), " ", "_")
+			At: when(e.At), Kind: string(e.Kind), Name: e.AuthenticatorName + e.TokenName, Token: e.TokenID, Control: e.Control,
+			Operator: e.OperatorID, Reason: e.Reason, Count: e.Count, Method: string(e.Method),
 		}
 		d.Activity = append(d.Activity, a)
 	}
@@ -235,7 +233,7 @@ func (d accountStatus) print(w io.Writer) error {
 		if a.Count > 1 {
 			more = append(more, fmt.Sprintf("%d times", a.Count))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", at(deref(a.At)), a.Kind, strings.Join(more, ", "))
+		fmt.Fprintf(t, "%s\t%s\t%s\n", at(deref(a.At)), inWords.Replace(a.Kind), strings.Join(more, ", "))
 	}
 	return t.Flush()
 }
@@ -246,3 +244,6 @@ func deref(t *time.Time) time.Time {
 	}
 	return *t
 }
+
+// inWords makes words of a code, such as "recovery code used".
+var inWords = strings.NewReplacer(".", " ", "_", " ")

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
@@ -140,7 +141,7 @@ func revokeTokens(ctx context.Context, c *cli.Command) error {
 	if err := operator.RevokeToken(ctx, args[0]); err != nil {
 		return s.db.explain(ctx, err)
 	}
-	e, done := s.happened(gatehouse.TokenRevoked)
+	e, done := s.happened(event.TokenRevoked)
 	text := "token " + args[0] + " was revoked already"
 	if done {
 		text = fmt.Sprintf("revoked token %s, %s, of %s", e.TokenID, shown(e.TokenName), shown(e.AccountID))
@@ -236,7 +237,7 @@ func leaked(ctx context.Context, c *cli.Command) error {
 // nameRevoked prints the tokens that were revoked since it was last called, and returns how many they are.
 func (s *session) nameRevoked() (n int, err error) {
 	for _, e := range s.events.told {
-		if e.Kind != gatehouse.TokenRevoked {
+		if e.Kind != event.TokenRevoked {
 			continue
 		}
 		n++

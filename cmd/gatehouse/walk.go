@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 )
 
 // afterFlag is where a command that goes through everything begins.
@@ -40,7 +41,7 @@ type walk struct {
 // through runs a command that goes through a table, and says at its end what it has done, or where to go on.
 // run calls its argument after each.
 func (s *session) through(ctx context.Context, w walk, run func(seen func(walked)) error) error {
-	s.events.each = func(gatehouse.Event) {} // there may be millions
+	s.events.each = func(event.Event) {} // there may be millions
 	now := walked{Cursor: s.c.String("after")}
 	shown := s.newProgress(ctx, w)
 	err := run(func(n walked) {

@@ -321,7 +321,7 @@ func TestDB(t *testing.T) {
 	codes := strings.Join([]string{k.code(0), k.code(1), k.codes[0], k.codes[0]}, "\n")
 	require.Zero(t, run([]string{"-db", file}, strings.NewReader(codes), &out, &errs), errs.String())
 	require.Equal(t, "ada@acme.test has an authenticator: type its codes to sign in:\n"+
-		"denied\nok totp, 10 recovery codes left\nok recovery code, 9 recovery codes left\ndenied\n", out.String())
+		"denied\nok totp, 10 recovery codes left\nok recovery_code, 9 recovery codes left\ndenied\n", out.String())
 
 	// Without its keys, nobody gets in.
 	require.NoError(t, os.Remove(file+".keys"))

@@ -13,6 +13,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/httpguard"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/posture"
@@ -71,7 +72,7 @@ func newApp(ctx context.Context, o options) (*app, error) {
 	}
 	a.svc, err = gatehouse.New(store, gatehouse.Config{
 		Issuer: name, Keys: o.Keys, Tokens: rules, Posture: gates, HostFacts: a.facts, Now: o.Now,
-		Observer: gatehouse.ObserverFunc(a.observe),
+		Observer: event.ObserverFunc(a.observe),
 	})
 	if err != nil {
 		return nil, err
@@ -105,15 +106,15 @@ func newApp(ctx context.Context, o options) (*app, error) {
 
 // observe is gatehouse.Config.Observer. It is told at most once, so what it notes is put right at each sign-in, and
 // by support where two-factor was turned off and this was not told.
-func (a *app) observe(ctx context.Context, e gatehouse.Event) {
+func (a *app) observe(ctx context.Context, e event.Event) {
 	// This program has the log alone. A real service also writes to the owner, to an address that an intruder
 	// does not control: who is not told of a new authenticator cannot object.
-	gatehouse.LogEvents(a.log).Observe(ctx, e)
+	event.Log(a.log).Observe(ctx, e)
 	var err error
 	switch e.Kind {
-	case gatehouse.AuthenticatorAdded, gatehouse.Verified:
+	case event.AuthenticatorAdded, event.CodeAccepted:
 		err = a.users.setFactor(ctx, e.AccountID, true)
-	case gatehouse.TwoFactorOff:
+	case event.TwoFactorOff:
 		err = a.users.setFactor(ctx, e.AccountID, false)
 	}
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 )
 
 // TestWithoutScripts goes the main way in a browser that runs no scripts.
@@ -271,7 +271,7 @@ func TestDoubleClick(t *testing.T) {
 			require.NoError(t, err)
 			verified := 0
 			for _, e := range activity {
-				if e.Kind == gatehouse.Verified {
+				if e.Kind == event.CodeAccepted {
 					verified++
 				}
 			}

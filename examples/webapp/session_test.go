@@ -77,7 +77,7 @@ func TestLostSecondFactor(t *testing.T) {
 	thief := w.client(t)
 	require.Equal(t, 500, thief.post("/sign-in", credentials("ada@acme.test")).StatusCode)
 	require.False(t, thief.in())
-	require.Contains(t, w.logged(), "second factor missing")
+	require.Contains(t, w.logged(), "second_factor.missing")
 	require.Equal(t, "/", w.client(t).signIn("bob@acme.test"), "who never had one")
 }
 
@@ -126,7 +126,7 @@ func TestHangUpDuringPasswordChange(t *testing.T) {
 		<-q.running
 	}
 	require.NoError(t, <-done)
-	require.Contains(t, w.logged(), "password changed")
+	require.Contains(t, w.logged(), "password.changed")
 	require.False(t, c.in())
 	require.Contains(t, c.guess("ada@acme.test", password), "do not go together")
 }
@@ -296,7 +296,7 @@ func TestLog(t *testing.T) {
 	w := newWorld(t)
 	w.client(t).signUp("ada@acme.test")
 	w.pair("ada@acme.test")
-	require.Contains(t, w.logged(), "enrollment confirmed")
+	require.Contains(t, w.logged(), "enrollment.confirmed")
 
 	ctx, hangUp := context.WithCancel(t.Context())
 	hangUp()

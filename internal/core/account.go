@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -182,7 +183,7 @@ func (a *Account) endFirstFactors(env Env) {
 // abandon ends the pending enrollment, if there is one.
 func (a *Account) abandon(env Env) {
 	if p := a.Pending; p != nil {
-		a.note(env, Event{Kind: EnrollmentAbandoned, Auth: p.Authenticator.ID, Name: p.Authenticator.Name})
+		a.note(env, Event{Kind: event.EnrollmentAbandoned, Auth: p.Authenticator.ID, Name: p.Authenticator.Name})
 		a.Pending = nil
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -32,7 +33,7 @@ func TestManyFailuresInAYear(t *testing.T) {
 		}, 400, 12, 12},
 		"twenty once": {func(now time.Time, _ int) time.Time { return now.Add(time.Second) }, 20, 1, 1},
 	} {
-		for _, method := range []core.Method{core.TOTP, core.RecoveryCodes} {
+		for _, method := range []event.Method{event.MethodTOTP, event.MethodRecoveryCode} {
 			t.Run(fmt.Sprint(name, " ", method), func(t *testing.T) {
 				w := &walker{t: t, now: start}
 				a, keys := w.account(1)
@@ -43,7 +44,7 @@ func TestManyFailuresInAYear(t *testing.T) {
 					require.NoError(t, err)
 					require.Equal(t, core.Wrong, out.Reason)
 					for _, e := range next.Events {
-						if e.Kind == core.ManyFailures {
+						if e.Kind == event.ManyFailures {
 							told = append(told, e)
 						}
 					}
@@ -56,7 +57,7 @@ func TestManyFailuresInAYear(t *testing.T) {
 				require.GreaterOrEqual(t, len(told), c.least)
 				require.LessOrEqual(t, len(told), c.most)
 				for i, e := range told {
-					require.Equal(t, core.Event{Kind: core.ManyFailures, At: e.At, Count: e.Count}, e)
+					require.Equal(t, core.Event{Kind: event.ManyFailures, At: e.At, Count: e.Count}, e)
 					require.GreaterOrEqual(t, e.Count, 20)
 					if i > 0 {
 						require.True(t, e.At-told[i-1].At >= 7*86400 || e.Count >= 2*told[i-1].Count)
@@ -77,7 +78,7 @@ func TestAlarmOfAnotherClock(t *testing.T) {
 		before := core.Alarm{At: start.Add(ahead).Unix(), Count: 20}
 		a.TOTPThrottle.Days = []core.DayCount{{start.Unix()/86400 - 1, 38}}
 		a.TOTPThrottle.Alarm = before
-		next, _, err := a.Answer(core.Attempt{Method: core.TOTP, Code: "no code", Keys: keys}, core.Env{Now: start, Fresh: 1})
+		next, _, err := a.Answer(core.Attempt{Method: event.MethodTOTP, Code: "no code", Keys: keys}, core.Env{Now: start, Fresh: 1})
 		require.NoError(t, err)
 		want := before
 		if again {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -30,7 +31,7 @@ func (a Account) Challenge(env Env) Challenge {
 
 // Attempt is one presented code with what the caller found out about it.
 type Attempt struct {
-	Method    Method
+	Method    event.Method
 	Challenge *Challenge // nil for a step-up inside a session
 	Session   []byte     // for the proof
 
@@ -60,7 +61,7 @@ const (
 )
 
 var reasonNames = [...]string{
-	"", "", "unprotected", "stale challenge", "locked", "suspended", "malformed", "wrong", "replayed", "used",
+	"", "", "unprotected", "stale_challenge", "locked", "suspended", "malformed", "wrong", "replayed", "used",
 }
 
 // String returns why, "" for none.
@@ -113,8 +114,8 @@ func (a Account) current(c Challenge, env Env) bool {
 	return c.Account == a.ID && c.Epoch == a.Epoch && c.SignIns == a.SignIns && env.within(c.At, ChallengeLife)
 }
 
-func (a Account) lock(m Method, env Env) (time.Time, bool) {
-	if m == TOTP {
+func (a Account) lock(m event.Method, env Env) (time.Time, bool) {
+	if m == event.MethodTOTP {
 		return a.totpLock(env)
 	}
 	return a.RecoveryThrottle.lock(env)
@@ -125,9 +126,9 @@ func (a Account) lock(m Method, env Env) (time.Time, bool) {
 // yet to enroll.
 func (a Account) answerable(t Attempt) bool {
 	switch t.Method {
-	case TOTP:
+	case event.MethodTOTP:
 		return len(a.Authenticators) > 0
-	case ByOperatorCode:
+	case event.MethodOperatorCode:
 		return a.Reset != nil && t.Selector != 0
 	}
 	return t.Selector != 0 || len(a.foreignSlots(t)) > 0
@@ -135,17 +136,17 @@ func (a Account) answerable(t Attempt) bool {
 
 // foreignCodes reports whether the recovery codes that an attempt is compared with are another system's.
 func (a Account) foreignCodes(t Attempt) bool {
-	return t.Method != ByOperatorCode && a.Recovery != nil && a.Recovery.Imported
+	return t.Method != event.MethodOperatorCode && a.Recovery != nil && a.Recovery.Imported
 }
 
 // foreignSlots returns the places of another system's codes that an attempt is compared with, used ones as well. Codes
 // of eight digits are compared with what may be a TOTP code, and the others with everything else.
 func (a Account) foreignSlots(t Attempt) (slots []*Slot) {
-	if !a.foreignCodes(t) || t.Method == TOTP && len(t.Code) != eightDigits {
+	if !a.foreignCodes(t) || t.Method == event.MethodTOTP && len(t.Code) != eightDigits {
 		return nil
 	}
 	for i, slot := range a.Recovery.Slots {
-		if (slot.Digits == eightDigits) == (t.Method == TOTP) {
+		if (slot.Digits == eightDigits) == (t.Method == event.MethodTOTP) {
 			slots = append(slots, &a.Recovery.Slots[i])
 		}
 	}
@@ -155,13 +156,13 @@ func (a Account) foreignSlots(t Attempt) (slots []*Slot) {
 // slots returns where the code of an attempt may stand: one place at most, but for an imported set.
 func (a Account) slots(t Attempt, env Env) []*Slot {
 	switch {
-	case t.Method == ByOperatorCode:
+	case t.Method == event.MethodOperatorCode:
 		if r := a.Reset; r != nil && r.Code.Selector == string(t.Selector) && r.open(env) {
 			return []*Slot{&r.Code}
 		}
 	case a.foreignCodes(t):
 		return a.foreignSlots(t)
-	case t.Method == RecoveryCodes && a.Recovery != nil:
+	case t.Method == event.MethodRecoveryCode && a.Recovery != nil:
 		for i, slot := range a.Recovery.Slots {
 			if slot.Selector == string(t.Selector) {
 				return []*Slot{&a.Recovery.Slots[i]}
@@ -200,7 +201,7 @@ func (a Account) Answer(t Attempt, env Env) (Account, Outcome, error) {
 		return a.refuse(t.Method, out, env), out, nil
 	}
 	next, out, err := a.clone(), Outcome{}, error(nil)
-	if t.Method == TOTP {
+	if t.Method == event.MethodTOTP {
 		out, err = next.answerTOTP(t, env)
 		if err == nil && out.Reason == Wrong {
 			out = next.answerCode(t, env)
@@ -225,14 +226,14 @@ func (a Account) Answer(t Attempt, env Env) (Account, Outcome, error) {
 }
 
 // refuse tells of a denial that changes nothing: no code was looked at.
-func (a Account) refuse(m Method, out Outcome, env Env) Account {
-	e := Event{Kind: Denied, At: env.unix(), Method: m, Why: out.Reason}
+func (a Account) refuse(m event.Method, out Outcome, env Env) Account {
+	e := Event{Kind: event.CodeDenied, At: env.unix(), Method: m, Why: out.Reason}
 	switch out.Reason {
 	case LockedOut:
-		e.Kind, e.RetryAt = ThrottledBurst, unixOf(out.RetryAt)
+		e.Kind, e.RetryAt = event.ThrottledBurst, unixOf(out.RetryAt)
 	case Wrong: // one of many misses
 		until, _ := a.Misses.lock(env)
-		e.Kind, e.RetryAt = ThrottledBurst, unixOf(until)
+		e.Kind, e.RetryAt = event.ThrottledBurst, unixOf(until)
 	}
 	a.Events = []Event{e}
 	return a
@@ -240,9 +241,9 @@ func (a Account) refuse(m Method, out Outcome, env Env) Account {
 
 // denied counts a code that was looked at.
 func (a *Account) denied(t Attempt, why Reason, env Env) {
-	a.note(env, Event{Kind: Denied, Method: t.Method, Why: why})
+	a.note(env, Event{Kind: event.CodeDenied, Method: t.Method, Why: why})
 	switch {
-	case t.Method == TOTP:
+	case t.Method == event.MethodTOTP:
 		a.totpFailed(env)
 	case a.missed(t, env):
 		a.Misses.take(env)
@@ -252,7 +253,7 @@ func (a *Account) denied(t Attempt, why Reason, env Env) {
 	a.countMonth(env)
 }
 
-func (a Account) retry(m Method, env Env) (at time.Time, disabled bool) {
+func (a Account) retry(m event.Method, env Env) (at time.Time, disabled bool) {
 	at, locked := a.lock(m, env)
 	return at, locked && at.IsZero()
 }
@@ -282,7 +283,7 @@ func (a *Account) answerTOTP(t Attempt, env Env) (Outcome, error) {
 	auth.take(counter, 1)
 	auth.LastUsed = env.unix()
 	a.TOTPThrottle.clear()
-	a.note(env, Event{Kind: Verified, Method: TOTP, Auth: auth.ID})
+	a.note(env, Event{Kind: event.CodeAccepted, Method: event.MethodTOTP, Auth: auth.ID})
 	return Outcome{
 		Reason:          Accepted,
 		AuthenticatorID: auth.ID,
@@ -311,24 +312,24 @@ func (a *Account) answerCode(t Attempt, env Env) Outcome {
 	return Outcome{Reason: reason}
 }
 
-func (a *Account) burn(slot *Slot, m Method, env Env) Outcome {
+func (a *Account) burn(slot *Slot, m event.Method, env Env) Outcome {
 	slot.end(max(env.unix(), 1)) // 0 would be unused
-	if m == TOTP {
+	if m == event.MethodTOTP {
 		// A code of eight digits, which is counted with TOTP codes. It resets no count: that of recovery codes is not
 		// its own, and that of TOTP is reset by a TOTP code alone.
-		m = RecoveryCodes
+		m = event.MethodRecoveryCode
 	} else {
 		a.RecoveryThrottle = Bucket{}
 	}
-	a.note(env, Event{Kind: Verified, Method: m})
-	if m == ByOperatorCode {
-		a.note(env, Event{Kind: OperatorCodeUsed, Operator: a.Reset.Operator})
+	a.note(env, Event{Kind: event.CodeAccepted, Method: m})
+	if m == event.MethodOperatorCode {
+		a.note(env, Event{Kind: event.OperatorCodeUsed, Operator: a.Reset.Operator})
 		return Outcome{Reason: Accepted, Proof: Proof{Kind: OperatorCode, Method: amrOperatorCode}}
 	}
 	left := a.Recovery.Left()
-	a.note(env, Event{Kind: CodeUsed, Left: left})
+	a.note(env, Event{Kind: event.RecoveryCodeUsed, Left: left})
 	if left < fewCodes {
-		a.note(env, Event{Kind: CodesLow, Left: left})
+		a.note(env, Event{Kind: event.RecoveryCodesLow, Left: left})
 	}
 	return Outcome{Reason: Accepted, Proof: Proof{Kind: RecoveryCode, Method: amrRecoveryCode}}
 }
@@ -359,7 +360,7 @@ func (a Account) Resync(t Attempt, auth, second string, env Env) (Account, Outco
 	case wrongCode(err):
 		a.denied(t, Wrong, env)
 		out = Outcome{Reason: Wrong}
-		out.RetryAt, out.Disabled = a.retry(TOTP, env)
+		out.RetryAt, out.Disabled = a.retry(event.MethodTOTP, env)
 		return a, out, nil
 	case err != nil:
 		return a, Outcome{}, err
@@ -369,6 +370,6 @@ func (a Account) Resync(t Attempt, auth, second string, env Env) (Account, Outco
 	// Another base is another number of targets, and so another measure for the failures that there are.
 	_, after := a.limits(env.Window)
 	a.TOTPThrottle.Failures = a.TOTPThrottle.Failures * after / before
-	a.note(env, Event{Kind: AuthenticatorResynced, Auth: found.ID, Name: found.Name})
+	a.note(env, Event{Kind: event.AuthenticatorResynced, Auth: found.ID, Name: found.Name})
 	return a, Outcome{Reason: Accepted}, nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -15,7 +16,7 @@ func TestSetChangesWhileACodeIsTried(t *testing.T) {
 	w := &walker{t: t, now: start}
 	env := core.Env{Now: start, Fresh: 1, Window: totp.DefaultWindow()}
 	before, _ := w.account(1)
-	attempt := core.Attempt{Method: core.RecoveryCodes, Selector: '3', Tried: map[string]bool{}}
+	attempt := core.Attempt{Method: event.MethodRecoveryCode, Selector: '3', Tried: map[string]bool{}}
 	hashes, imported := before.Untried(attempt, env)
 	require.Equal(t, []string{"SET3"}, hashes)
 	require.False(t, imported)
@@ -54,7 +55,7 @@ func TestChallengeOfAnother(t *testing.T) {
 	} {
 		c := a.Challenge(env)
 		edit(&c)
-		next, out, err := a.Answer(core.Attempt{Method: core.TOTP, Code: code, Keys: keys, Challenge: &c}, env)
+		next, out, err := a.Answer(core.Attempt{Method: event.MethodTOTP, Code: code, Keys: keys, Challenge: &c}, env)
 		require.NoError(t, err)
 		if what == "nothing" {
 			require.Equal(t, core.Accepted, out.Reason)
@@ -75,7 +76,7 @@ func TestKeyThatIsMissing(t *testing.T) {
 	right, err := keys["AUTH0"].Code(totp.Step(start))
 	require.NoError(t, err)
 	for _, code := range []string{right, "000000"} {
-		next, out, err := a.Answer(core.Attempt{Method: core.TOTP, Code: code, Keys: keys}, env)
+		next, out, err := a.Answer(core.Attempt{Method: event.MethodTOTP, Code: code, Keys: keys}, env)
 		require.ErrorIs(t, err, totp.ErrSecret)
 		require.Equal(t, core.Outcome{}, out)
 		require.Equal(t, a, next)

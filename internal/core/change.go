@@ -3,6 +3,8 @@ package core
 import (
 	"fmt"
 	"slices"
+
+	"github.com/gatehouse-go/gatehouse/event"
 )
 
 // CanRegenerate returns nil if new recovery codes may be made.
@@ -25,7 +27,7 @@ func (a Account) Regenerate(p Presented, set *RecoverySet, env Env) (Account, Pr
 	a.endImport()
 	a.Recovery = set.clone()
 	a.Recovery.Created = env.unix()
-	a.note(env, Event{Kind: CodesRegenerated})
+	a.note(env, Event{Kind: event.RecoveryCodesRegenerated})
 	a.endEpoch(env)
 	return a, a.successor(p), nil
 }
@@ -39,7 +41,7 @@ func (a Account) Rename(p Presented, id, name string, env Env) (Account, error) 
 	a = a.clone()
 	if a.Authenticators[i].Name != name {
 		a.Authenticators[i].Name = name
-		a.note(env, Event{Kind: AuthenticatorRenamed, Auth: id, Name: name})
+		a.note(env, Event{Kind: event.AuthenticatorRenamed, Auth: id, Name: name})
 	}
 	return a, nil
 }
@@ -67,7 +69,7 @@ func (a Account) Remove(p Presented, id string, env Env) (Account, Proof, error)
 		return a, Proof{}, fmt.Errorf("%w: the last authenticator goes when two-factor is turned off", ErrState)
 	}
 	a = a.clone()
-	a.note(env, Event{Kind: AuthenticatorRemoved, Auth: id, Name: a.Authenticators[i].Name})
+	a.note(env, Event{Kind: event.AuthenticatorRemoved, Auth: id, Name: a.Authenticators[i].Name})
 	a.Authenticators = slices.Delete(a.Authenticators, i, i+1)
 	a.endImport()
 	a.endEpoch(env)
@@ -84,7 +86,7 @@ func (a Account) Disable(p Presented, env Env) (Account, Proof, error) {
 	}
 	a = a.clone()
 	a.dropFactors()
-	a.note(env, Event{Kind: TwoFactorOff})
+	a.note(env, Event{Kind: event.TwoFactorOff})
 	a.endEpoch(env)
 	return a, a.successor(p), nil
 }
@@ -99,9 +101,9 @@ func (a *Account) dropFactors() {
 }
 
 // Unlock opens a method early, with a proof by another one.
-func (a Account) Unlock(p Presented, m Method, env Env) (Account, error) {
+func (a Account) Unlock(p Presented, m event.Method, env Env) (Account, error) {
 	act := unlockTOTP
-	if m == RecoveryCodes {
+	if m == event.MethodRecoveryCode {
 		act = unlockRecovery
 	}
 	if err := a.authorize(p, act, env); err != nil {
@@ -110,17 +112,17 @@ func (a Account) Unlock(p Presented, m Method, env Env) (Account, error) {
 	return a.unlock(m, Event{}, env), nil
 }
 
-func (a Account) unlock(m Method, e Event, env Env) Account {
+func (a Account) unlock(m event.Method, e Event, env Env) Account {
 	a = a.clone()
 	if _, locked := a.lock(m, env); !locked {
 		return a
 	}
-	if m == TOTP {
+	if m == event.MethodTOTP {
 		a.TOTPThrottle.clear()
 	} else {
 		a.RecoveryThrottle = Bucket{}
 	}
-	e.Kind, e.Method = Unlocked, m
+	e.Kind, e.Method = event.MethodUnlocked, m
 	a.note(env, e)
 	return a
 }

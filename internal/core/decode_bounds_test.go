@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
@@ -354,7 +355,7 @@ func TestAccountBounds(t *testing.T) {
 			a.TOTPThrottle.Days = many(v, func(i int) core.DayCount { return core.DayCount{int64(i), 1} })
 		}, []int{1, 31}, []int{32}),
 		in("activity", func(a *A, v int) {
-			a.Activity = many(v, func(i int) core.Event { return core.Event{Kind: core.Denied, At: 1, Number: int64(i + 1)} })
+			a.Activity = many(v, func(i int) core.Event { return core.Event{Kind: event.CodeDenied, At: 1, Number: int64(i + 1)} })
 			a.Noted, a.LookedAt = int64(v), 0
 		}, []int{1, 64}, []int{65}),
 		in("looked at", func(a *A, v int64) { a.LookedAt = v }, []int64{0, 1, 6}, []int64{-1, 7, math.MinInt64, math.MaxInt64}),

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -23,7 +24,7 @@ func full() core.Account {
 		Misses:           core.Bucket{Full: 1772323261},
 		Suspension:       &core.Suspension{Operator: "op-1", Reason: "<stolen> & \u2028 told", At: 1},
 		Activity: []core.Event{
-			{Kind: core.Denied, At: 2, Method: core.TOTP, Count: 3, First: 1, Number: 4}, {Kind: core.AuthenticatorAdded, At: 3, Auth: "A1", Name: "Phone", Number: 5},
+			{Kind: event.CodeDenied, At: 2, Method: event.MethodTOTP, Count: 3, First: 1, Number: 4}, {Kind: event.AuthenticatorAdded, At: 3, Auth: "A1", Name: "Phone", Number: 5},
 		},
 		Noted: 6, LookedAt: 4, Ancestry: core.Ancestry(nil).Then(7).Then(8),
 		Minted: core.DayCount{20513, 7},
@@ -38,7 +39,7 @@ func full() core.Account {
 	a.Pending = &core.Pending{Authenticator: newAuthenticator("A3"), Replace: "A1", Recovery: newSet("S2"), Expires: 9, Tries: 9}
 	a.Reset = &core.Reset{Code: core.Slot{Selector: "Z", Hash: "h", Tag: "00000", Tags: &core.Tags{Key: "k2", Check: "ffffffff"}}, Expires: 9, Operator: "op-2", At: 3, Life: 24 * 60 * 60}
 	a.Accepted = []core.Acceptance{{Control: "sso", By: "op-1", Why: "a trial", At: 4, Until: 8}}
-	a.History = []core.Snapshot{{At: 7, Model: "1/2", Level: 2, Score: 79, Cause: core.TwoFactorOff}}
+	a.History = []core.Snapshot{{At: 7, Model: "1/2", Level: 2, Score: 79, Cause: event.TwoFactorOff}}
 	return a
 }
 
@@ -54,7 +55,7 @@ func TestEncodeDecode(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, data, twice, "equal accounts have equal encodings")
 
-	a.Events = []core.Event{{Kind: core.Denied}}
+	a.Events = []core.Event{{Kind: event.CodeDenied}}
 	with, err := a.Encode()
 	require.NoError(t, err)
 	require.Equal(t, data, with, "what is told is not kept")
@@ -125,7 +126,7 @@ func FuzzDecode(f *testing.F) {
 		for _, auth := range a.Authenticators {
 			keys[auth.ID] = totp.Key{Secret: totp.GenerateSecret(), Algorithm: auth.Algorithm, Digits: auth.Digits}
 		}
-		for _, m := range []core.Method{core.TOTP, core.RecoveryCodes, core.ByOperatorCode} {
+		for _, m := range []event.Method{event.MethodTOTP, event.MethodRecoveryCode, event.MethodOperatorCode} {
 			t1 := core.Attempt{Method: m, Code: "no code", Keys: keys, Selector: 'Z', Tried: map[string]bool{}}
 			hashes, _ := a.Untried(t1, env)
 			for _, h := range hashes {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -59,7 +60,7 @@ func (a Account) Begin(p Presented, pending Pending, env Env) (Account, error) {
 	a = a.clone()
 	a.abandon(env)
 	a.Pending = &pending
-	a.note(env, Event{Kind: EnrollmentBegun, Auth: pending.Authenticator.ID, Name: pending.Authenticator.Name})
+	a.note(env, Event{Kind: event.EnrollmentBegun, Auth: pending.Authenticator.ID, Name: pending.Authenticator.Name})
 	return a, nil
 }
 
@@ -115,16 +116,16 @@ func (a Account) Confirm(p Presented, id, code string, key totp.Key, env Env) (A
 
 	pending := a.Pending
 	a.Pending = nil
-	a.note(env, Event{Kind: EnrollmentConfirmed, Auth: auth.ID, Name: auth.Name})
+	a.note(env, Event{Kind: event.EnrollmentConfirmed, Auth: auth.ID, Name: auth.Name})
 	auth.take(counter, 1)
 	auth.LastUsed = env.unix()
 	if i := a.find(pending.Replace); i >= 0 {
-		a.note(env, Event{Kind: AuthenticatorRemoved, Auth: a.Authenticators[i].ID, Name: a.Authenticators[i].Name})
+		a.note(env, Event{Kind: event.AuthenticatorRemoved, Auth: a.Authenticators[i].ID, Name: a.Authenticators[i].Name})
 		a.Authenticators[i] = auth
 	} else {
 		a.Authenticators = append(a.Authenticators, auth)
 	}
-	a.note(env, Event{Kind: AuthenticatorAdded, Auth: auth.ID, Name: auth.Name})
+	a.note(env, Event{Kind: event.AuthenticatorAdded, Auth: auth.ID, Name: auth.Name})
 	if pending.Recovery != nil {
 		a.Recovery = pending.Recovery
 	}
@@ -160,7 +161,7 @@ func (a Account) Acknowledge(p Presented, set string, env Env) (Account, error) 
 		if s.ID == set {
 			if s.Acknowledged == 0 {
 				s.Acknowledged = env.unix()
-				a.note(env, Event{Kind: CodesAcknowledged})
+				a.note(env, Event{Kind: event.RecoveryCodesAcknowledged})
 			}
 			return a, nil
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -58,7 +59,7 @@ func TestConfirmWholeAccounts(t *testing.T) {
 				p.Tries = tries
 				want.Pending = &p
 			} else {
-				e := core.Event{Kind: core.EnrollmentAbandoned, At: start.Unix(), Auth: "NEW", Name: "Phone NEW", Number: before.Noted + 1}
+				e := core.Event{Kind: event.EnrollmentAbandoned, At: start.Unix(), Auth: "NEW", Name: "Phone NEW", Number: before.Noted + 1}
 				want.Pending, want.Noted = nil, before.Noted+1
 				want.Activity = append(want.Activity[:len(want.Activity):len(want.Activity)], e)
 				e.Number = 0
@@ -76,14 +77,14 @@ func TestConfirmWholeAccounts(t *testing.T) {
 		on.Last, on.Steps, on.LastUsed = totp.Step(start)-1, core.Steps{{totp.Step(start) - 1, totp.Step(start) - 1}}, start.Unix()
 		codes := newSet("CODES")
 		codes.Created = start.Unix()
-		events := []core.Event{{Kind: core.EnrollmentConfirmed, Auth: "NEW", Name: "Phone NEW"}}
+		events := []core.Event{{Kind: event.EnrollmentConfirmed, Auth: "NEW", Name: "Phone NEW"}}
 		want := a
 		want.Authenticators = []core.Authenticator{a.Authenticators[0], on}
 		if replacing {
 			want.Authenticators = []core.Authenticator{on}
-			events = append(events, core.Event{Kind: core.AuthenticatorRemoved, Auth: "AUTH0", Name: "Phone AUTH0"})
+			events = append(events, core.Event{Kind: event.AuthenticatorRemoved, Auth: "AUTH0", Name: "Phone AUTH0"})
 		}
-		events = append(events, core.Event{Kind: core.AuthenticatorAdded, Auth: "NEW", Name: "Phone NEW"})
+		events = append(events, core.Event{Kind: event.AuthenticatorAdded, Auth: "NEW", Name: "Phone NEW"})
 		want.Pending, want.Recovery, want.Epoch, want.Activity, want.Noted, want.Events = nil, codes, 9, next.Activity, next.Noted, nil
 		for _, e := range events {
 			e.At = start.Unix()
@@ -111,10 +112,10 @@ func TestResealWholeAccounts(t *testing.T) {
 		switch what {
 		case "an authenticator":
 			want.Authenticators[1].Sealed, want.Authenticators[1].Key = moved.Sealed, moved.Key
-			want.Events = []core.Event{{Kind: core.KeyMoved, At: start.Unix(), Auth: "A2", Operator: "op-1"}}
+			want.Events = []core.Event{{Kind: event.KeyMoved, At: start.Unix(), Auth: "A2", Operator: "op-1"}}
 		case "a pending one":
 			want.Pending.Authenticator.Sealed, want.Pending.Authenticator.Key = moved.Sealed, moved.Key
-			want.Events = []core.Event{{Kind: core.KeyMoved, At: start.Unix(), Auth: "A3", Operator: "op-1"}}
+			want.Events = []core.Event{{Kind: event.KeyMoved, At: start.Unix(), Auth: "A3", Operator: "op-1"}}
 		}
 		require.Equal(t, want, next, what)
 	}

@@ -1,104 +1,25 @@
 package core
 
-import "slices"
+import (
+	"slices"
 
-// EventKind says what has happened. The numbers are stored: new ones go to the end.
-type EventKind uint8
-
-const (
-	_ EventKind = iota
-	EnrollmentBegun
-	EnrollmentConfirmed
-	EnrollmentAbandoned
-	Verified
-	Denied
-	Locked
-	Unlocked
-	ThrottledBurst
-	ManyFailures
-	CodeUsed
-	CodesLow
-	CodesRegenerated
-	CodesAcknowledged
-	OperatorCodeMade
-	OperatorCodeUsed
-	AuthenticatorAdded
-	AuthenticatorRenamed
-	AuthenticatorRemoved
-	AuthenticatorResynced
-	TwoFactorOff
-	PasswordChanged
-	WasReset
-	WasSuspended
-	WasResumed
-	KeyMoved
-	WasImported
-	WasDeleted
-	TokenMinted
-	TokenFirstUsed
-	TokenNewAddress
-	TokenRotated
-	TokenRenewed
-	TokenReused
-	TokenExpiring
-	TokenSuspended
-	TokenRevoked
-	TokensRevoked
-	TokenPurged
-	RiskAccepted
-	RiskWithdrawn
-	ActivityReviewed
-	PostureChanged
-	PostureRules
-	WasRestored
-	FactorMissing
-	TokenContested
-)
-
-var eventNames = [...]string{
-	"unknown", "enrollment begun", "enrollment confirmed", "enrollment abandoned", "verified", "denied", "locked", "unlocked",
-	"throttled burst", "many failures", "recovery code used", "recovery codes low", "recovery codes regenerated",
-	"recovery codes acknowledged", "operator code made", "operator code used", "authenticator added",
-	"authenticator renamed", "authenticator removed", "authenticator resynced", "two-factor off", "password changed",
-	"reset", "suspended", "resumed", "key moved", "imported", "deleted",
-	"token minted", "token first used", "token used from a new address", "token rotated", "token renewed",
-	"token reused after rotation", "token expiring", "token suspended", "token revoked", "all tokens revoked",
-	"token purged", "risk accepted", "risk withdrawn", "activity reviewed", "posture changed", "posture rules changed",
-	"restored from a backup", "second factor missing", "token contested",
-}
-
-// String returns the name, in lower case with spaces.
-func (k EventKind) String() string {
-	if int(k) < len(eventNames) {
-		return eventNames[k]
-	}
-	return eventNames[0]
-}
-
-// Method names in events.
-type Method uint8
-
-const (
-	_ Method = iota
-	TOTP
-	RecoveryCodes
-	ByOperatorCode
+	"github.com/gatehouse-go/gatehouse/event"
 )
 
 // Event is one thing that happened to an account: for observers, and as an entry of the account's
 // recent activity, which keeps the fields with a name.
 type Event struct {
-	Kind     EventKind `json:"k"`
-	At       int64     `json:"t"`
-	Method   Method    `json:"m,omitempty"`
-	Auth     string    `json:"a,omitempty"`  // the ID of an authenticator
-	Token    string    `json:"tk,omitempty"` // the ID of an access token
-	Name     string    `json:"n,omitempty"`  // the name of either at that time, or a control
-	Operator string    `json:"o,omitempty"`
-	Detail   string    `json:"d,omitempty"` // an operator's reason
-	Count    int       `json:"c,omitempty"` // how many a run has, where it is more than one; of ManyFailures, how many codes
-	First    int64     `json:"f,omitempty"` // when the first of a run was, where it has more than one
-	Number   int64     `json:"i,omitempty"` // which entry of the activity it is, of a run its latest
+	Kind     event.Kind   `json:"k"`
+	At       int64        `json:"t"`
+	Method   event.Method `json:"m,omitempty"`
+	Auth     string       `json:"a,omitempty"`  // the ID of an authenticator
+	Token    string       `json:"tk,omitempty"` // the ID of an access token
+	Name     string       `json:"n,omitempty"`  // the name of either at that time, or a control
+	Operator string       `json:"o,omitempty"`
+	Detail   string       `json:"d,omitempty"` // an operator's reason
+	Count    int          `json:"c,omitempty"` // how many a run has, where it is more than one; of ManyFailures, how many codes
+	First    int64        `json:"f,omitempty"` // when the first of a run was, where it has more than one
+	Number   int64        `json:"i,omitempty"` // which entry of the activity it is, of a run its latest
 
 	Why     Reason `json:"-"` // why a code was denied
 	Left    int    `json:"-"` // recovery codes
@@ -117,22 +38,22 @@ const (
 	mostActivity = 64
 )
 
-// factors reports whether an event changed what it takes to get in.
-func (k EventKind) factors() bool {
+// changesFactors reports whether an event changed what it takes to get in.
+func changesFactors(k event.Kind) bool {
 	switch k {
-	case CodeUsed, CodesRegenerated, OperatorCodeMade, OperatorCodeUsed, AuthenticatorAdded,
-		AuthenticatorRemoved, TwoFactorOff, PasswordChanged, WasReset, WasSuspended, WasResumed, WasImported, WasRestored:
+	case event.RecoveryCodeUsed, event.RecoveryCodesRegenerated, event.OperatorCodeMade, event.OperatorCodeUsed, event.AuthenticatorAdded,
+		event.AuthenticatorRemoved, event.TwoFactorOff, event.PasswordChanged, event.AccountReset, event.AccountSuspended, event.AccountResumed, event.AccountImported, event.AccountRestored:
 		return true
 	}
 	return false
 }
 
 // MovesPosture reports whether what has happened may change how well the account is protected.
-func (k EventKind) MovesPosture() bool {
+func MovesPosture(k event.Kind) bool {
 	switch k {
-	case Locked, Unlocked, CodeUsed, CodesRegenerated, CodesAcknowledged, AuthenticatorAdded, AuthenticatorRemoved, TwoFactorOff,
-		WasReset, WasSuspended, WasResumed, KeyMoved, WasImported, TokenMinted, TokenRotated, TokenRenewed, TokenRevoked, TokensRevoked,
-		RiskAccepted, RiskWithdrawn, ActivityReviewed, WasRestored:
+	case event.MethodLocked, event.MethodUnlocked, event.RecoveryCodeUsed, event.RecoveryCodesRegenerated, event.RecoveryCodesAcknowledged, event.AuthenticatorAdded, event.AuthenticatorRemoved, event.TwoFactorOff,
+		event.AccountReset, event.AccountSuspended, event.AccountResumed, event.KeyMoved, event.AccountImported, event.TokenMinted, event.TokenRotated, event.TokenRenewed, event.TokenRevoked, event.TokensRevoked,
+		event.RiskAccepted, event.RiskWithdrawn, event.ActivityReviewed, event.AccountRestored:
 		return true
 	}
 	return false
@@ -140,12 +61,12 @@ func (k EventKind) MovesPosture() bool {
 
 // lookedAt reports whether an event has to stay until the owner has looked at it: it changed what it takes to
 // get in, or is what somebody leaves behind who got in.
-func (k EventKind) lookedAt() bool {
+func lookedAt(k event.Kind) bool {
 	switch k {
-	case ManyFailures, Unlocked, AuthenticatorResynced, TokenMinted, TokenRotated, TokenRenewed, TokenRevoked, TokensRevoked, RiskAccepted:
+	case event.ManyFailures, event.MethodUnlocked, event.AuthenticatorResynced, event.TokenMinted, event.TokenRotated, event.TokenRenewed, event.TokenRevoked, event.TokensRevoked, event.RiskAccepted:
 		return true
 	}
-	return k.factors()
+	return changesFactors(k)
 }
 
 // note tells an event and keeps it.
@@ -157,12 +78,12 @@ func (a *Account) note(env Env, e Event) {
 
 // keep puts an event into the activity alone. A run of denials is one entry.
 func (a *Account) keep(e Event) {
-	if e.Kind == KeyMoved || e.Kind == EnrollmentConfirmed || e.Kind == Verified && e.Method != TOTP {
+	if e.Kind == event.KeyMoved || e.Kind == event.EnrollmentConfirmed || e.Kind == event.CodeAccepted && e.Method != event.MethodTOTP {
 		return // of no interest to the owner, or followed by an entry that says more
 	}
 	a.Noted++
 	e.Number = a.Noted
-	if n := len(a.Activity); n > 0 && e.Kind == Denied && a.Activity[n-1].sameAs(e) {
+	if n := len(a.Activity); n > 0 && e.Kind == event.CodeDenied && a.Activity[n-1].sameAs(e) {
 		a.Activity[n-1] = e.following(a.Activity[n-1])
 		return
 	}
@@ -176,7 +97,7 @@ func (e Event) sameAs(other Event) bool { return e.Kind == other.Kind && e.Metho
 
 // following returns an event as the latest of a run whose other events are in before.
 func (e Event) following(before Event) Event {
-	if e.Kind != ManyFailures { // whose Count is one of codes
+	if e.Kind != event.ManyFailures { // whose Count is one of codes
 		e.Count = max(before.Count, 1) + max(e.Count, 1)
 	}
 	e.First = before.At
@@ -193,7 +114,7 @@ func (e Event) following(before Event) Event {
 func (a *Account) shorten() {
 	others := 0
 	for _, e := range a.Activity {
-		if !e.Kind.factors() {
+		if !changesFactors(e.Kind) {
 			others++
 		}
 	}
@@ -207,7 +128,7 @@ func (a *Account) shorten() {
 func (a *Account) shortenShare(factors bool) bool {
 	plain, oldest := 0, -1
 	for i, e := range a.Activity {
-		if e.Kind.factors() == factors && !a.toBeSeen(e) {
+		if changesFactors(e.Kind) == factors && !a.toBeSeen(e) {
 			if plain++; oldest < 0 {
 				oldest = i
 			}
@@ -227,13 +148,13 @@ func (a *Account) shortenShare(factors bool) bool {
 }
 
 // toBeSeen reports whether the owner has yet to look at an entry.
-func (a *Account) toBeSeen(e Event) bool { return e.Kind.lookedAt() && e.Number > a.LookedAt }
+func (a *Account) toBeSeen(e Event) bool { return lookedAt(e.Kind) && e.Number > a.LookedAt }
 
 // latestTwo returns the latest two entries of one kind and method that are yet to be looked at, -1 if no two are alike.
 func (a *Account) latestTwo(factors bool) (first, second int) {
 	for second = len(a.Activity) - 1; second > 0; second-- {
 		e := a.Activity[second]
-		if e.Kind.factors() != factors || !a.toBeSeen(e) {
+		if changesFactors(e.Kind) != factors || !a.toBeSeen(e) {
 			continue
 		}
 		for first = second - 1; first >= 0; first-- {
@@ -248,7 +169,7 @@ func (a *Account) latestTwo(factors bool) (first, second int) {
 // CodeUseUnseen returns when a recovery code was last used that the owner has not looked at, 0 for never.
 func (a Account) CodeUseUnseen() int64 {
 	for _, e := range slices.Backward(a.Activity) {
-		if e.Kind == CodeUsed && e.Number > a.LookedAt {
+		if e.Kind == event.RecoveryCodeUsed && e.Number > a.LookedAt {
 			return e.At
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/event"
 )
 
 const (
@@ -152,7 +154,7 @@ func (a Account) Import(by By, in Imported, env Env) Account {
 	}
 	a = a.clone().Create(env)
 	a.Imported = ImportOpen
-	e := by.event(WasImported)
+	e := by.event(event.AccountImported)
 	if len(in.Authenticators) > 0 {
 		a.Reset = nil
 	}
@@ -175,7 +177,7 @@ func (a Account) Import(by By, in Imported, env Env) Account {
 	a.note(env, e)
 	if in.Code.Hash != "" {
 		a.Reset = &Reset{Code: in.Code, Expires: env.unix() + int64(in.Life/time.Second), Life: int64(in.Life / time.Second), Operator: by.Operator, At: env.unix()}
-		a.note(env, Event{Kind: OperatorCodeMade, Operator: by.Operator, RetryAt: a.Reset.Expires})
+		a.note(env, Event{Kind: event.OperatorCodeMade, Operator: by.Operator, RetryAt: a.Reset.Expires})
 	}
 	a.endEpoch(env)
 	return a

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -41,7 +42,7 @@ func TestChanceBeforeDisabled(t *testing.T) {
 					if until := a.TOTPState(env).RetryAt; !until.IsZero() {
 						env.Now = until
 					}
-					next, out, err := a.Answer(core.Attempt{Method: core.TOTP, Code: "no code", Keys: keys}, env)
+					next, out, err := a.Answer(core.Attempt{Method: event.MethodTOTP, Code: "no code", Keys: keys}, env)
 					require.NoError(t, err)
 					require.NotEqual(t, core.Accepted, out.Reason)
 					a = next
@@ -68,7 +69,7 @@ func TestEightDigits(t *testing.T) {
 	a, keys := (&walker{t: t, now: start}).account(1)
 	a.Recovery = eights(3)
 	a.Recovery.Slots[2].Digits = 0
-	attempt := core.Attempt{Method: core.TOTP, Code: "12345678", Keys: keys, Tried: map[string]bool{}}
+	attempt := core.Attempt{Method: event.MethodTOTP, Code: "12345678", Keys: keys, Tried: map[string]bool{}}
 	hashes, imported := a.Untried(attempt, env)
 	require.True(t, imported)
 	require.Equal(t, []string{"a", "b"}, hashes)
@@ -78,7 +79,7 @@ func TestEightDigits(t *testing.T) {
 		hashes, _ = a.Untried(six, env)
 		require.Empty(t, hashes, "no code of eight digits is that long")
 	}
-	other := core.Attempt{Method: core.RecoveryCodes, Tried: map[string]bool{}}
+	other := core.Attempt{Method: event.MethodRecoveryCode, Tried: map[string]bool{}}
 	hashes, _ = a.Untried(other, env)
 	require.Equal(t, []string{"c"}, hashes)
 
@@ -104,7 +105,7 @@ func TestEightDigits(t *testing.T) {
 
 	// A set of nothing else has no answer to any other text, and that is no guess.
 	a.Recovery = eights(2)
-	same, out, err := a.Answer(core.Attempt{Method: core.RecoveryCodes}, env)
+	same, out, err := a.Answer(core.Attempt{Method: event.MethodRecoveryCode}, env)
 	require.NoError(t, err)
 	require.Equal(t, core.Malformed, out.Reason)
 	require.Zero(t, same.RecoveryThrottle)
@@ -165,7 +166,7 @@ func TestCloseIsBounded(t *testing.T) {
 	require.Equal(t, core.ImportPlan{Codes: []core.ImportOutcome{core.ImportNoAuthenticator, core.ImportNoAuthenticator}, Close: true}, plan)
 	a := core.Account{ID: "user-42"}.Import(by, core.Imported{Code: core.Slot{Selector: "3", Hash: "OP"}, Life: time.Hour}, env)
 	require.True(t, a.Protected())
-	require.Equal(t, []core.EventKind{core.WasImported, core.OperatorCodeMade}, []core.EventKind{a.Events[0].Kind, a.Events[1].Kind})
+	require.Equal(t, []event.Kind{event.AccountImported, event.OperatorCodeMade}, []event.Kind{a.Events[0].Kind, a.Events[1].Kind})
 	require.Equal(t, start.Unix()+3600, a.Events[1].RetryAt)
 	env.Now = start.Add(time.Hour - time.Second)
 	require.True(t, a.OperatorState(env).Available)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/totp"
@@ -148,7 +149,7 @@ func TestOwnerGetsInWhateverMomentIsWrong(t *testing.T) {
 	for path := range moments {
 		for _, ahead := range wrongBy {
 			found := false
-			for _, method := range []core.Method{core.TOTP, core.RecoveryCodes, core.ByOperatorCode} {
+			for _, method := range []event.Method{event.MethodTOTP, event.MethodRecoveryCode, event.MethodOperatorCode} {
 				a, keys := gettingIn(method)
 				numbers("Account", reflect.ValueOf(&a), func(at string, v reflect.Value) {
 					if at != path || moments[path] == noMoment {
@@ -159,7 +160,7 @@ func TestOwnerGetsInWhateverMomentIsWrong(t *testing.T) {
 				})
 				wait := waits(t, a, keys, method)
 				most := time.Hour + 2*totp.Period
-				if method == core.ByOperatorCode && path == "Account.Reset.Expires" && ahead > 24*time.Hour {
+				if method == event.MethodOperatorCode && path == "Account.Reset.Expires" && ahead > 24*time.Hour {
 					require.Negative(t, wait, "a code that would work for longer than a day works not at all")
 					continue
 				}
@@ -191,7 +192,7 @@ func setAhead(path string, v reflect.Value, ahead time.Duration) {
 }
 
 // gettingIn is an account that has something of everything and whose owner gets in by a method.
-func gettingIn(m core.Method) (core.Account, map[string]totp.Key) {
+func gettingIn(m event.Method) (core.Account, map[string]totp.Key) {
 	a := complete()
 	a.Suspension, a.Events = nil, nil
 	a.TOTPThrottle = core.TOTPThrottle{Failures: 3, Until: start.Unix() - 10, Days: []core.DayCount{{20512, 2}}, Alarm: core.Alarm{At: 5, Count: 20}}
@@ -200,7 +201,7 @@ func gettingIn(m core.Method) (core.Account, map[string]totp.Key) {
 	a.Authenticators = a.Authenticators[:1]
 	a.Authenticators[0].Last, a.Authenticators[0].Steps = 50, core.Steps{{50, 50}}
 	a.Pending.Replace = ""
-	if m != core.ByOperatorCode {
+	if m != event.MethodOperatorCode {
 		a.Reset = nil
 	}
 	return a, map[string]totp.Key{"A1": {Secret: totp.GenerateSecret()}}
@@ -208,7 +209,7 @@ func gettingIn(m core.Method) (core.Account, map[string]totp.Key) {
 
 // waits returns how long the owner of an account has to wait until a right code is accepted, negative if it
 // is not within two hours.
-func waits(t *testing.T, a core.Account, keys map[string]totp.Key, m core.Method) time.Duration {
+func waits(t *testing.T, a core.Account, keys map[string]totp.Key, m event.Method) time.Duration {
 	for wait := time.Duration(0); wait < 2*time.Hour; wait += totp.Period {
 		env := core.Env{Now: start.Add(wait), Fresh: 1, Window: totp.DefaultWindow()}
 		code, err := keys["A1"].Code(totp.Step(env.Now))
@@ -216,13 +217,13 @@ func waits(t *testing.T, a core.Account, keys map[string]totp.Key, m core.Method
 		c := a.Challenge(env)
 		attempt := core.Attempt{Method: m, Challenge: &c, Code: code, Keys: keys, Tried: map[string]bool{}}
 		switch m {
-		case core.RecoveryCodes:
+		case event.MethodRecoveryCode:
 			for _, slot := range a.Recovery.Slots {
 				if slot.Hash != "" {
 					attempt.Selector, attempt.Tried[slot.Hash] = slot.Selector[0], true
 				}
 			}
-		case core.ByOperatorCode:
+		case event.MethodOperatorCode:
 			attempt.Selector, attempt.Tried["h"] = 'Z', true
 		}
 		_, out, err := a.Answer(attempt, env)
@@ -245,7 +246,7 @@ func TestLockOfAnotherClock(t *testing.T) {
 		a.TOTPThrottle = core.TOTPThrottle{Failures: 11, Until: start.Unix() + c.until}
 		env := core.Env{Now: start, Fresh: 1, Window: totp.DefaultWindow()}
 		state := a.TOTPState(env)
-		next, out, err := a.Answer(core.Attempt{Method: core.TOTP, Code: "no code", Keys: keys}, env)
+		next, out, err := a.Answer(core.Attempt{Method: event.MethodTOTP, Code: "no code", Keys: keys}, env)
 		require.NoError(t, err)
 		if c.locked {
 			want := start.Add(time.Duration(c.until) * time.Second)
@@ -276,13 +277,13 @@ func TestNothingCountsForLonger(t *testing.T) {
 			func(a core.Account, env core.Env) bool { return a.OperatorState(env).Available }},
 	} {
 		for _, until := range []time.Duration{-time.Second, 0, time.Second, life.most, life.most + 30*time.Second, life.most + 31*time.Second, wrongBy[1]} {
-			a, _ := gettingIn(core.ByOperatorCode)
+			a, _ := gettingIn(event.MethodOperatorCode)
 			life.set(&a, start.Add(until).Unix())
 			env := core.Env{Now: start, Fresh: 1, Window: totp.DefaultWindow()}
 			want := 0 < until && until <= life.most+30*time.Second
 			require.Equal(t, want, life.open(a, env), "%s: %v", life.name, until)
 			if life.name == "an operator's code" {
-				hashes, _ := a.Untried(core.Attempt{Method: core.ByOperatorCode, Selector: 'Z'}, env)
+				hashes, _ := a.Untried(core.Attempt{Method: event.MethodOperatorCode, Selector: 'Z'}, env)
 				require.Equal(t, want, len(hashes) == 1, "%v", until)
 			}
 		}
@@ -325,7 +326,7 @@ func TestDaysOfAnotherClock(t *testing.T) {
 	today := start.Unix() / 86400
 	a.TOTPThrottle.Days = []core.DayCount{{today - 30, 1}, {today - 29, 2}, {today, 4}, {today + 1, 8}, {today + 30, 3}}
 	fail := func(a core.Account, now time.Time) core.Account {
-		next, out, err := a.Answer(core.Attempt{Method: core.TOTP, Code: "no code", Keys: keys}, core.Env{Now: now, Fresh: 1})
+		next, out, err := a.Answer(core.Attempt{Method: event.MethodTOTP, Code: "no code", Keys: keys}, core.Env{Now: now, Fresh: 1})
 		require.NoError(t, err)
 		require.Equal(t, core.Wrong, out.Reason)
 		return next
@@ -342,7 +343,7 @@ func TestDaysOfAnotherClock(t *testing.T) {
 // Row F5: a moment after which first factors count, of a clock that was ahead, costs one denial.
 func TestSinceOfAnotherClock(t *testing.T) {
 	for ahead, right := range map[time.Duration]bool{0: true, 30 * time.Second: false, 31 * time.Second: true, wrongBy[1]: true} {
-		a, _ := gettingIn(core.TOTP)
+		a, _ := gettingIn(event.MethodTOTP)
 		a.Authenticators, a.Recovery, a.Since = nil, nil, start.Add(ahead).Unix()
 		attest := func(at time.Time) (ok bool) {
 			next, _, err := a.Attest(core.FirstFactor{Method: "pwd", At: at.Unix()}, nil, core.Env{Now: at, Fresh: 1})

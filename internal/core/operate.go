@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/gatehouse-go/gatehouse/event"
 )
 
 // Reset is the state between an operator's reset, or an import that brought no authenticator, and the next
@@ -48,9 +50,9 @@ func (b By) Check() error {
 }
 
 // Event returns an event that names the operator and the reason, yet of no kind.
-func (b By) Event() Event { return b.event(0) }
+func (b By) Event() Event { return b.event("") }
 
-func (b By) event(k EventKind) Event {
+func (b By) event(k event.Kind) Event {
 	return Event{Kind: k, Operator: b.Operator, Detail: b.Reason}
 }
 
@@ -72,14 +74,14 @@ func (a Account) Resets(by By, code Slot, env Env) (Account, error) {
 	a.dropFactors()
 	a.Reset = &Reset{Code: code, Expires: env.unix() + operatorCodeLife, Operator: by.Operator, At: env.unix()}
 	a.TokenEpoch = env.Fresh
-	a.note(env, by.event(WasReset))
-	a.note(env, Event{Kind: OperatorCodeMade, Operator: by.Operator, RetryAt: a.Reset.Expires})
+	a.note(env, by.event(event.AccountReset))
+	a.note(env, Event{Kind: event.OperatorCodeMade, Operator: by.Operator, RetryAt: a.Reset.Expires})
 	a.endFirstFactors(env)
 	return a, nil
 }
 
 // UnlockBy opens a method early by an operator's word.
-func (a Account) UnlockBy(by By, m Method, env Env) Account {
+func (a Account) UnlockBy(by By, m event.Method, env Env) Account {
 	return a.unlock(m, Event{Operator: by.Operator, Detail: by.Reason}, env)
 }
 
@@ -90,7 +92,7 @@ func (a Account) Suspend(by By, env Env) Account {
 		return a
 	}
 	a.Suspension = &Suspension{Operator: by.Operator, Reason: by.Reason, At: env.unix()}
-	a.note(env, by.event(WasSuspended))
+	a.note(env, by.event(event.AccountSuspended))
 	a.endFirstFactors(env)
 	return a
 }
@@ -102,7 +104,7 @@ func (a Account) Resume(by By, env Env) Account {
 	}
 	a = a.clone()
 	a.Suspension = nil
-	a.note(env, by.event(WasResumed))
+	a.note(env, by.event(event.AccountResumed))
 	a.endFirstFactors(env)
 	return a
 }
@@ -114,7 +116,7 @@ func (a Account) PasswordChanged(by By, revokeTokens bool, env Env) Account {
 	if revokeTokens {
 		a.TokenEpoch = env.Fresh
 	}
-	a.note(env, by.event(PasswordChanged))
+	a.note(env, by.event(event.PasswordChanged))
 	a.endFirstFactors(env)
 	return a
 }
@@ -144,7 +146,7 @@ func (a Account) Reseal(by By, anew map[string]Resealed, env Env) Account {
 	move := func(auth *Authenticator) {
 		if r, ok := anew[string(auth.Sealed)]; ok {
 			auth.Sealed, auth.Key = r.Sealed, r.Key
-			a.note(env, Event{Kind: KeyMoved, Auth: auth.ID, Operator: by.Operator})
+			a.note(env, Event{Kind: event.KeyMoved, Auth: auth.ID, Operator: by.Operator})
 		}
 	}
 	for i := range a.Authenticators {
@@ -158,7 +160,7 @@ func (a Account) Reseal(by By, anew map[string]Resealed, env Env) Account {
 
 // Deleted is the event of an account that is no more.
 func Deleted(by By, env Env) Event {
-	e := by.event(WasDeleted)
+	e := by.event(event.AccountDeleted)
 	e.At = env.unix()
 	return e
 }

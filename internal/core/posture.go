@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/event"
 )
 
 // Acceptance is a risk that an operator has taken on for the account.
@@ -17,11 +19,11 @@ type Acceptance struct {
 
 // Snapshot is a level and score that the account had from a time on.
 type Snapshot struct {
-	At    int64     `json:"t"`
-	Model string    `json:"m"` // version of the rules
-	Level int       `json:"l"`
-	Score int       `json:"s"`
-	Cause EventKind `json:"k,omitempty"` // 0: evidence or time, or other rules
+	At    int64      `json:"t"`
+	Model string     `json:"m"` // version of the rules
+	Level int        `json:"l"`
+	Score int        `json:"s"`
+	Cause event.Kind `json:"k,omitempty"` // 0: evidence or time, or other rules
 }
 
 const (
@@ -55,7 +57,7 @@ func (a Account) Accept(by By, control string, until int64, env Env) (Account, e
 		return a, fmt.Errorf("%w: %d risks are accepted, as many as there may be", ErrState, maxAccepted)
 	}
 	a.Accepted = append(a.Accepted, Acceptance{control, by.Operator, by.Reason, env.unix(), until})
-	a.note(env, by.riskEvent(RiskAccepted, control))
+	a.note(env, by.riskEvent(event.RiskAccepted, control))
 	return a, nil
 }
 
@@ -66,11 +68,11 @@ func (a Account) Withdraw(by By, control string, env Env) Account {
 	}
 	a = a.clone()
 	a.Accepted = slices.DeleteFunc(a.Accepted, func(x Acceptance) bool { return x.Control == control })
-	a.note(env, by.riskEvent(RiskWithdrawn, control))
+	a.note(env, by.riskEvent(event.RiskWithdrawn, control))
 	return a
 }
 
-func (b By) riskEvent(k EventKind, control string) Event {
+func (b By) riskEvent(k event.Kind, control string) Event {
 	e := b.event(k)
 	e.Name = control
 	return e
@@ -87,7 +89,7 @@ func (a Account) ReviewActivity(p Presented, upTo int64, env Env) (Account, erro
 	}
 	a = a.clone()
 	a.LookedAt = max(a.LookedAt, upTo)
-	a.note(env, Event{Kind: ActivityReviewed})
+	a.note(env, Event{Kind: event.ActivityReviewed})
 	return a, nil
 }
 
@@ -101,9 +103,9 @@ func (a Account) Record(s Snapshot, env Env) Account {
 	}
 	a = a.clone()
 	s.At = env.unix()
-	kind := PostureChanged
+	kind := event.PostureChanged
 	if rules {
-		kind, s.Cause = PostureRules, 0
+		kind, s.Cause = event.PostureRules, ""
 	}
 	a.History = append(a.History, s)
 	a.History = a.History[max(0, len(a.History)-maxHistory):]

@@ -1,5 +1,7 @@
 package core
 
+import "github.com/gatehouse-go/gatehouse/event"
+
 // voided stands for the time of use of a code that nobody has used and that is void. It lies long enough
 // back that no owner is asked about that use.
 const voided = 1
@@ -27,10 +29,10 @@ func (a Account) Restored(by By, keepCodes, revokeTokens bool, env Env) Account 
 	if a.Reset != nil {
 		a.Reset.Code.void()
 	}
-	a.note(env, by.event(WasRestored))
+	a.note(env, by.event(event.AccountRestored))
 	if revokeTokens {
 		a.TokenEpoch = env.Fresh
-		a.note(env, by.event(TokensRevoked))
+		a.note(env, by.event(event.TokensRevoked))
 	}
 	a.endFirstFactors(env)
 	return a

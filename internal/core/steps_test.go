@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -53,7 +54,7 @@ func (p *wrist) try(step int64) bool {
 	code, err := p.keys["AUTH0"].Code(step)
 	require.NoError(p.t, err)
 	p.a.TOTPThrottle = core.TOTPThrottle{}
-	next, out, err := p.a.Answer(core.Attempt{Method: core.TOTP, Code: code, Keys: p.keys}, p.env0())
+	next, out, err := p.a.Answer(core.Attempt{Method: event.MethodTOTP, Code: code, Keys: p.keys}, p.env0())
 	require.NoError(p.t, err)
 	if out.Reason != core.Accepted {
 		return false
@@ -76,7 +77,7 @@ func (p *wrist) resync(step int64) bool {
 	two, err := p.keys["AUTH0"].Code(step)
 	require.NoError(p.t, err)
 	p.a.TOTPThrottle = core.TOTPThrottle{}
-	next, out, err := p.a.Resync(core.Attempt{Method: core.TOTP, Code: one, Keys: p.keys}, "AUTH0", two, p.env0())
+	next, out, err := p.a.Resync(core.Attempt{Method: event.MethodTOTP, Code: one, Keys: p.keys}, "AUTH0", two, p.env0())
 	require.NoError(p.t, err)
 	if out.Reason != core.Accepted {
 		return false
@@ -248,7 +249,7 @@ func TestStepOfAnotherClock(t *testing.T) {
 				now := start.Add(time.Duration(wait) * totp.Period)
 				code, err := keys["AUTH0"].Code(totp.Step(now))
 				require.NoError(t, err)
-				next, out, err := a.Answer(core.Attempt{Method: core.TOTP, Code: code, Keys: keys}, core.Env{Now: now, Fresh: 1, Window: env.Window})
+				next, out, err := a.Answer(core.Attempt{Method: event.MethodTOTP, Code: code, Keys: keys}, core.Env{Now: now, Fresh: 1, Window: env.Window})
 				require.NoError(t, err)
 				if out.Reason == core.Accepted {
 					if i == 1 {
@@ -264,7 +265,7 @@ func TestStepOfAnotherClock(t *testing.T) {
 			now := start.Add(time.Duration(ahead) * totp.Period)
 			code, err := keys["AUTH0"].Code(totp.Step(now))
 			require.NoError(t, err)
-			_, out, err := imported.Answer(core.Attempt{Method: core.TOTP, Code: code, Keys: keys}, core.Env{Now: now, Fresh: 1, Window: env.Window})
+			_, out, err := imported.Answer(core.Attempt{Method: event.MethodTOTP, Code: code, Keys: keys}, core.Env{Now: now, Fresh: 1, Window: env.Window})
 			require.NoError(t, err)
 			require.Equal(t, core.Replayed, out.Reason)
 		}
@@ -280,7 +281,7 @@ func TestStepsThatAreKept(t *testing.T) {
 	accept := func(step int64) {
 		code, err := keys["AUTH0"].Code(step)
 		require.NoError(t, err)
-		next, out, err := a.Answer(core.Attempt{Method: core.TOTP, Code: code, Keys: keys}, core.Env{Now: time.Unix(step*30, 0), Fresh: 1})
+		next, out, err := a.Answer(core.Attempt{Method: event.MethodTOTP, Code: code, Keys: keys}, core.Env{Now: time.Unix(step*30, 0), Fresh: 1})
 		require.NoError(t, err)
 		require.Equal(t, core.Accepted, out.Reason)
 		a = next

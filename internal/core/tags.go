@@ -3,6 +3,8 @@ package core
 import (
 	"crypto/subtle"
 	"encoding/hex"
+
+	"github.com/gatehouse-go/gatehouse/event"
 )
 
 const (
@@ -47,11 +49,11 @@ func isHex(s string, digits int) bool {
 // TagsOf returns under which key the tags are that the code of an attempt may have, and of what they are in the
 // account; nil where there are none. Codes of another system never have any: they may be short, and their tags would
 // let them be guessed at without a bound.
-func (a Account) TagsOf(m Method) (tags *Tags, item string) {
+func (a Account) TagsOf(m event.Method) (tags *Tags, item string) {
 	switch {
-	case m == ByOperatorCode && a.Reset != nil:
+	case m == event.MethodOperatorCode && a.Reset != nil:
 		return a.Reset.Code.Tags, OperatorItem
-	case m == RecoveryCodes && a.Recovery != nil && !a.Recovery.Imported:
+	case m == event.MethodRecoveryCode && a.Recovery != nil && !a.Recovery.Imported:
 		return a.Recovery.Tags, a.Recovery.ID
 	}
 	return nil, ""
@@ -71,7 +73,7 @@ func (s Slot) another(t Attempt) bool {
 // guess worth counting: a code has 75 secret bits, and at a million guesses a second for a year the chance of a right
 // one is one in some 2^32. Of another system's codes, which may be shorter, every guess counts.
 func (a Account) missed(t Attempt, env Env) bool {
-	if t.Method == TOTP || a.foreignCodes(t) || len(t.Tried) > 0 {
+	if t.Method == event.MethodTOTP || a.foreignCodes(t) || len(t.Tried) > 0 {
 		return false
 	}
 	for _, slot := range a.slots(t, env) {

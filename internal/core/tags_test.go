@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -85,21 +86,21 @@ func TestMisses(t *testing.T) {
 		"no codes":           {func(a *core.Account) { a.Recovery = nil }, core.Attempt{Selector: '1'}, 0, true},
 		"it has changed":     {nil, core.Attempt{Selector: '1', Tag: "aaaab", Tried: map[string]bool{"before": true}}, 0, false},
 		"another system's":   {func(a *core.Account) { a.Recovery = newSet("I"); a.Recovery.Imported = true }, core.Attempt{Selector: 'Z'}, 10, false},
-		"no operator's code": {nil, core.Attempt{Method: core.ByOperatorCode, Selector: '1'}, 0, false},
+		"no operator's code": {nil, core.Attempt{Method: event.MethodOperatorCode, Selector: '1'}, 0, false},
 		"an operator's code": {func(a *core.Account) {
 			a.Reset = &core.Reset{Expires: start.Unix() + 60, Code: core.Slot{Selector: "1", Hash: "h", Tag: "aaaaa"}}
-		}, core.Attempt{Method: core.ByOperatorCode, Selector: '1', Tag: "aaaab"}, 0, true},
+		}, core.Attempt{Method: event.MethodOperatorCode, Selector: '1', Tag: "aaaab"}, 0, true},
 		"its tag": {func(a *core.Account) {
 			a.Reset = &core.Reset{Expires: start.Unix() + 60, Code: core.Slot{Selector: "1", Hash: "h", Tag: "aaaaa"}}
-		}, core.Attempt{Method: core.ByOperatorCode, Selector: '1', Tag: "aaaaa"}, 1, false},
+		}, core.Attempt{Method: event.MethodOperatorCode, Selector: '1', Tag: "aaaaa"}, 1, false},
 	} {
 		w.now = start
 		a := tagged()
 		if c.edit != nil {
 			c.edit(&a)
 		}
-		if c.attempt.Method == 0 {
-			c.attempt.Method = core.RecoveryCodes
+		if c.attempt.Method == "" {
+			c.attempt.Method = event.MethodRecoveryCode
 		}
 		hashes, _ := a.Untried(c.attempt, w.env(totp.Window{}))
 		require.Len(t, hashes, c.untried, name)
@@ -127,9 +128,9 @@ func TestMisses(t *testing.T) {
 			require.Zero(t, next.RecoveryThrottle, name)
 			require.Zero(t, out.RetryAt, name)
 			require.Equal(t, w.now.Unix()+int64(min(i+1, 10))*6, next.Misses.Full, name)
-			want := core.Event{Kind: core.Denied, At: w.now.Unix(), Method: c.attempt.Method, Why: out.Reason}
+			want := core.Event{Kind: event.CodeDenied, At: w.now.Unix(), Method: c.attempt.Method, Why: out.Reason}
 			if i >= 10 {
-				want = core.Event{Kind: core.ThrottledBurst, At: w.now.Unix(), Method: c.attempt.Method, Why: core.Wrong, RetryAt: w.now.Unix() + 6}
+				want = core.Event{Kind: event.ThrottledBurst, At: w.now.Unix(), Method: c.attempt.Method, Why: core.Wrong, RetryAt: w.now.Unix() + 6}
 				require.Equal(t, snapshot(t, stripped(a)), snapshot(t, stripped(next)), "%s: nothing to save", name)
 			}
 			want.Number, next.Events[0].Number = 0, 0

@@ -3,6 +3,7 @@ package core
 import (
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -91,7 +92,7 @@ func (a *Account) totpFailed(env Env) {
 	t.Failures++
 	if free, _ := a.limits(env.Window); t.Failures > free {
 		t.Until = env.unix() + ladder[min(t.Failures-free, len(ladder))-1]
-		event := Event{Kind: Locked, Method: TOTP, RetryAt: t.Until}
+		event := Event{Kind: event.MethodLocked, Method: event.MethodTOTP, RetryAt: t.Until}
 		if a.totpDisabled(env.Window) {
 			event.RetryAt = 0
 		}
@@ -105,7 +106,7 @@ func (a *Account) countMonth(env Env) {
 	total := t.count(env.unix() / day)
 	if total >= monthAlarm && t.Alarm.over(total, env) {
 		t.Alarm = Alarm{At: env.unix(), Count: total}
-		a.note(env, Event{Kind: ManyFailures, Count: int(total)})
+		a.note(env, Event{Kind: event.ManyFailures, Count: int(total)})
 	}
 }
 
@@ -177,6 +178,6 @@ func (b *Bucket) take(env Env) { b.Full = b.full(env.unix()) + bucketRefill }
 func (a *Account) recoveryFailed(env Env) {
 	a.RecoveryThrottle.take(env)
 	if until, locked := a.RecoveryThrottle.lock(env); locked {
-		a.note(env, Event{Kind: Locked, Method: RecoveryCodes, RetryAt: until.Unix()})
+		a.note(env, Event{Kind: event.MethodLocked, Method: event.MethodRecoveryCode, RetryAt: until.Unix()})
 	}
 }

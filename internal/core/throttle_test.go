@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -147,7 +148,7 @@ func TestTOTPThrottleWalk(t *testing.T) {
 			}
 			env := w.env(s.window)
 			disabled, locked := model.failures >= model.most, model.until.After(w.now)
-			attempt := core.Attempt{Method: core.TOTP, Code: "no code", Keys: keys}
+			attempt := core.Attempt{Method: event.MethodTOTP, Code: "no code", Keys: keys}
 			one := w.IntN(s.authenticators)
 			step := totp.Step(w.now)
 			succeeds := w.IntN(12) == 0 && a.Authenticators[one].Last < step
@@ -167,7 +168,7 @@ func TestTOTPThrottleWalk(t *testing.T) {
 				require.True(t, state.RetryAt.IsZero())
 				require.Equal(t, a.TOTPThrottle, next.TOTPThrottle)
 				if w.IntN(30) == 0 {
-					a = a.UnlockBy(core.By{Operator: "op"}, core.TOTP, env)
+					a = a.UnlockBy(core.By{Operator: "op"}, event.MethodTOTP, env)
 					model.failures, model.until = 0, time.Time{}
 				}
 				continue
@@ -195,9 +196,9 @@ func TestTOTPThrottleWalk(t *testing.T) {
 				want := []core.Event{}
 				if model.alarms(w.now) {
 					alarms++
-					want = append(want, core.Event{Kind: core.ManyFailures, At: w.now.Unix(), Count: model.toldCount})
+					want = append(want, core.Event{Kind: event.ManyFailures, At: w.now.Unix(), Count: model.toldCount})
 				}
-				got := slices.DeleteFunc(slices.Clone(next.Events), func(e core.Event) bool { return e.Kind != core.ManyFailures })
+				got := slices.DeleteFunc(slices.Clone(next.Events), func(e core.Event) bool { return e.Kind != event.ManyFailures })
 				require.Equal(t, want, got)
 			}
 			require.Equal(t, model.failures, next.TOTPThrottle.Failures)
@@ -223,7 +224,7 @@ func TestBucketWalk(t *testing.T) {
 			level = min(level+wait, 60)
 
 			env := w.env(totp.DefaultWindow())
-			attempt := core.Attempt{Method: core.RecoveryCodes, Selector: unused(a, w.IntN), Tried: map[string]bool{}}
+			attempt := core.Attempt{Method: event.MethodRecoveryCode, Selector: unused(a, w.IntN), Tried: map[string]bool{}}
 			hashes, _ := a.Untried(attempt, env)
 			right := w.IntN(60) == 0 && len(hashes) == 1
 			for _, hash := range hashes {
@@ -271,7 +272,7 @@ func TestBucketOfAnotherClock(t *testing.T) {
 		ahead := a.RecoveryThrottle.Full - w.now.Unix()
 		evaluated := 0
 		for range 90 {
-			next, out, err := a.Answer(core.Attempt{Method: core.RecoveryCodes, Selector: '0', Tried: map[string]bool{"SET0": false}}, w.env(totp.Window{}))
+			next, out, err := a.Answer(core.Attempt{Method: event.MethodRecoveryCode, Selector: '0', Tried: map[string]bool{"SET0": false}}, w.env(totp.Window{}))
 			require.NoError(t, err)
 			if out.Reason != core.LockedOut {
 				evaluated++
@@ -295,7 +296,7 @@ func TestMonthOfAClockThatRunsBack(t *testing.T) {
 	for i := range 100 {
 		w.now = start.Add(time.Duration(i%2*2-1) * time.Hour)
 		env := w.env(totp.DefaultWindow())
-		next, out, err := a.UnlockBy(by, core.TOTP, env).Answer(core.Attempt{Method: core.TOTP, Code: "000000", Keys: keys}, env)
+		next, out, err := a.UnlockBy(by, event.MethodTOTP, env).Answer(core.Attempt{Method: event.MethodTOTP, Code: "000000", Keys: keys}, env)
 		require.NoError(t, err)
 		require.NotEqual(t, core.LockedOut, out.Reason)
 		a = next
@@ -324,7 +325,7 @@ func TestGuessesAfterResync(t *testing.T) {
 				compared := 0
 				guess := func() {
 					a.TOTPThrottle.Until = 0
-					next, out, err := a.Answer(core.Attempt{Method: core.TOTP, Code: "no code", Keys: keys}, w.env(window))
+					next, out, err := a.Answer(core.Attempt{Method: event.MethodTOTP, Code: "no code", Keys: keys}, w.env(window))
 					require.NoError(t, err)
 					require.Equal(t, core.Wrong, out.Reason)
 					compared += totp.Counter{Base: a.Authenticators[0].Base}.Steps(window)
@@ -346,7 +347,7 @@ func TestGuessesAfterResync(t *testing.T) {
 				require.NoError(t, err)
 				a.TOTPThrottle.Until = 0
 				days := a.TOTPThrottle.Days
-				next, out, err := a.Resync(core.Attempt{Method: core.TOTP, Code: one, Keys: keys}, "AUTH0", two, w.env(window))
+				next, out, err := a.Resync(core.Attempt{Method: event.MethodTOTP, Code: one, Keys: keys}, "AUTH0", two, w.env(window))
 				require.NoError(t, err)
 				require.Equal(t, core.Outcome{Reason: core.Accepted}, out)
 				require.Equal(t, int(base), next.Authenticators[0].Base)

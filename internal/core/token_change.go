@@ -6,13 +6,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 // TokenChange is what an account has to say to something done to one of its tokens.
 type TokenChange struct {
-	Kind   EventKind // TokenMinted, TokenRotated, TokenRenewed or TokenRevoked
+	Kind   event.Kind // TokenMinted, TokenRotated, TokenRenewed or TokenRevoked
 	Token  string
 	Name   string
 	StepUp bool // only a proof of the second factor is enough
@@ -24,7 +25,7 @@ type TokenChange struct {
 // to be told of it is told once the token is saved.
 func (a Account) ChangeToken(p Presented, c TokenChange, env Env) (Account, Event, error) {
 	act := mintToken
-	if c.Kind == TokenRevoked {
+	if c.Kind == event.TokenRevoked {
 		act = revokeToken
 	}
 	if err := a.authorize(p, act, env); err != nil {
@@ -34,7 +35,7 @@ func (a Account) ChangeToken(p Presented, c TokenChange, env Env) (Account, Even
 		return a, Event{}, fmt.Errorf("%w: a scope asks for the second factor", ErrStepUpRequired)
 	}
 	a = a.clone()
-	if c.Kind == TokenMinted {
+	if c.Kind == event.TokenMinted {
 		// A day that is another than today counts for nothing, one in the future of a clock that ran ahead included.
 		if today := env.unix() / day; a.Minted[0] != today {
 			a.Minted = DayCount{today, 0}
@@ -62,13 +63,13 @@ func (a Account) RevokeTokensBy(by By, env Env) Account {
 	if a.Epoch == 0 {
 		return a
 	}
-	return a.revokeTokens(by.event(TokensRevoked), env)
+	return a.revokeTokens(by.event(event.TokensRevoked), env)
 }
 
 func (a Account) revokeTokens(e Event, env Env) Account {
 	a = a.clone()
 	a.TokenEpoch = env.Fresh
-	e.Kind = TokensRevoked
+	e.Kind = event.TokensRevoked
 	a.note(env, e)
 	return a
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -21,7 +22,7 @@ type life struct {
 	last   map[string]int64  // the step accepted last, by authenticator
 	steps  map[usedStep]bool // accepted ever
 	burned map[string]bool   // hashes of used codes
-	unseen map[core.EventKind]int
+	unseen map[event.Kind]int
 	made   int
 }
 
@@ -80,7 +81,7 @@ func (l *life) oneOf() string {
 	return "NOBODY"
 }
 
-func (l *life) attempt(m core.Method) core.Attempt {
+func (l *life) attempt(m event.Method) core.Attempt {
 	t := core.Attempt{Method: m, Keys: l.keys, Tried: map[string]bool{}, Code: "no code"}
 	if l.IntN(2) == 0 {
 		c := l.a.Challenge(l.environment())
@@ -100,7 +101,7 @@ func (l *life) attempt(m core.Method) core.Attempt {
 // transitions are all there are, by name. Each returns the next account, and whether it was let through.
 var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 	"totp": func(l *life, env core.Env) (core.Account, bool) {
-		t := l.attempt(core.TOTP)
+		t := l.attempt(event.MethodTOTP)
 		id := l.oneOf()
 		step := totp.Step(l.now) + int64(l.IntN(5)) - 2
 		if key, ok := l.keys[id]; ok && l.IntN(3) > 0 {
@@ -117,9 +118,9 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 		return next, true
 	},
 	"code": func(l *life, env core.Env) (core.Account, bool) {
-		t := l.attempt(core.RecoveryCodes)
+		t := l.attempt(event.MethodRecoveryCode)
 		if l.a.Reset != nil && l.IntN(2) == 0 {
-			t.Method = core.ByOperatorCode
+			t.Method = event.MethodOperatorCode
 		}
 		t.Selector = "0123456789Z"[l.IntN(11)]
 		hashes, imported := l.a.Untried(t, env)
@@ -151,7 +152,7 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 		return next, true
 	},
 	"resync": func(l *life, env core.Env) (core.Account, bool) {
-		t := l.attempt(core.TOTP)
+		t := l.attempt(event.MethodTOTP)
 		id, second := l.oneOf(), "no code"
 		if key, ok := l.keys[id]; ok && l.IntN(2) == 0 {
 			step := totp.Step(l.now) + int64(l.IntN(41)) - 20
@@ -234,10 +235,10 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 		return next, err == nil
 	},
 	"unlock": func(l *life, env core.Env) (core.Account, bool) {
-		return let(l.a.Unlock(l.proof(), core.Method(l.IntN(2)+1), env))
+		return let(l.a.Unlock(l.proof(), codes[l.IntN(len(codes))], env))
 	},
 	"unlock by": func(l *life, env core.Env) (core.Account, bool) {
-		return l.a.UnlockBy(by, core.Method(l.IntN(2)+1), env), true
+		return l.a.UnlockBy(by, codes[l.IntN(len(codes))], env), true
 	},
 	"reset": func(l *life, env core.Env) (core.Account, bool) {
 		if l.IntN(6) > 0 {
@@ -301,7 +302,7 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 		return next, next.Epoch != l.a.Epoch
 	},
 	"eight digits": func(l *life, env core.Env) (core.Account, bool) {
-		t := l.attempt(core.TOTP)
+		t := l.attempt(event.MethodTOTP)
 		t.Code = "00000000"
 		hashes, _ := l.a.Untried(t, env)
 		right := l.IntN(3) == 0
@@ -355,7 +356,7 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 		return next, err == nil
 	},
 	"token": func(l *life, env core.Env) (core.Account, bool) {
-		kind := []core.EventKind{core.TokenMinted, core.TokenRotated, core.TokenRenewed, core.TokenRevoked}[l.IntN(4)]
+		kind := []event.Kind{event.TokenMinted, event.TokenRotated, event.TokenRenewed, event.TokenRevoked}[l.IntN(4)]
 		next, _, err := l.a.ChangeToken(l.proof(), core.TokenChange{Kind: kind, Token: "T", Name: "deploy"}, env)
 		return let(next, err)
 	},
@@ -398,7 +399,7 @@ func TestTransitions(t *testing.T) {
 	walk(t, 6, func(w *walker) {
 		l := &life{
 			walker: w, keys: map[string]totp.Key{}, last: map[string]int64{}, steps: map[usedStep]bool{}, burned: map[string]bool{},
-			unseen: map[core.EventKind]int{},
+			unseen: map[event.Kind]int{},
 		}
 		l.a = core.Account{ID: "user-42"}.Create(l.environment())
 		for range 600 {
@@ -478,11 +479,11 @@ func (l *life) holds(name string, next core.Account, env core.Env) {
 }
 
 // mustBeSeen are the kinds of events that stay in the activity until the owner has looked at them.
-var mustBeSeen = []core.EventKind{
-	core.CodeUsed, core.CodesRegenerated, core.OperatorCodeMade, core.OperatorCodeUsed, core.AuthenticatorAdded, core.AuthenticatorRemoved,
-	core.TwoFactorOff, core.PasswordChanged, core.WasReset, core.WasSuspended, core.WasResumed, core.WasImported, core.WasRestored,
-	core.ManyFailures, core.Unlocked, core.AuthenticatorResynced, core.RiskAccepted,
-	core.TokenMinted, core.TokenRotated, core.TokenRenewed, core.TokenRevoked, core.TokensRevoked,
+var mustBeSeen = []event.Kind{
+	event.RecoveryCodeUsed, event.RecoveryCodesRegenerated, event.OperatorCodeMade, event.OperatorCodeUsed, event.AuthenticatorAdded, event.AuthenticatorRemoved,
+	event.TwoFactorOff, event.PasswordChanged, event.AccountReset, event.AccountSuspended, event.AccountResumed, event.AccountImported, event.AccountRestored,
+	event.ManyFailures, event.MethodUnlocked, event.AuthenticatorResynced, event.RiskAccepted,
+	event.TokenMinted, event.TokenRotated, event.TokenRenewed, event.TokenRevoked, event.TokensRevoked,
 }
 
 // seen checks that nothing is lost of what the owner has yet to look at, and that the activity stays short
@@ -503,12 +504,12 @@ func (l *life) seen(name string, next core.Account) {
 			}
 		}
 	}
-	shown, alike := map[core.EventKind]int{}, map[string]bool{}
+	shown, alike := map[event.Kind]int{}, map[string]bool{}
 	last := int64(0)
 	for _, e := range next.Activity {
 		require.Greater(t, e.Number, last)
 		last = e.Number
-		require.True(t, e.Kind == core.ManyFailures || (e.Count > 1) == (e.First != 0), "%s: a run has a first and a last", name)
+		require.True(t, e.Kind == event.ManyFailures || (e.Count > 1) == (e.First != 0), "%s: a run has a first and a last", name)
 		if e.Number > next.LookedAt && slices.Contains(mustBeSeen, e.Kind) {
 			shown[e.Kind] += max(e.Count, 1)
 			key := fmt.Sprint(e.Kind, e.Method)
@@ -518,9 +519,9 @@ func (l *life) seen(name string, next core.Account) {
 			require.LessOrEqual(t, len(next.Activity), 20, "%s: %s need not be there", name, e.Kind)
 		}
 	}
-	delete(shown, core.ManyFailures) // its count is one of codes
+	delete(shown, event.ManyFailures) // its count is one of codes
 	for _, kind := range mustBeSeen {
-		if kind == core.ManyFailures {
+		if kind == event.ManyFailures {
 			continue
 		}
 		require.Equal(t, l.unseen[kind], shown[kind], "%s: %s, which the owner has not seen", name, kind)
@@ -542,3 +543,5 @@ func factors(a core.Account) string {
 	}
 	return s
 }
+
+var codes = []event.Method{event.MethodTOTP, event.MethodRecoveryCode}

@@ -146,7 +146,7 @@ func (m *machine) Unlock(t *rapid.T) {
 }
 
 func (m *machine) method(t *rapid.T) gatehouse.Method {
-	return rapid.SampledFrom([]gatehouse.Method{gatehouse.TOTP, gatehouse.RecoveryCode}).Draw(t, "method")
+	return rapid.SampledFrom([]gatehouse.Method{gatehouse.MethodTOTP, gatehouse.MethodRecoveryCode}).Draw(t, "method")
 }
 
 func operator(s *gatehouse.Service) gatehouse.Operator {

@@ -143,9 +143,9 @@ func (m *machine) stepUp(t *rapid.T, p *process, id, typed, session string) {
 // verify is Answer, or StepUp where c is nil.
 func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], typed, session string,
 	run func(context.Context, *gatehouse.Service) (gatehouse.Verification, error)) {
-	method := gatehouse.RecoveryCode
+	method := gatehouse.MethodRecoveryCode
 	if isTOTP(typed) {
-		method = gatehouse.TOTP
+		method = gatehouse.MethodTOTP
 	}
 	var got gatehouse.Verification
 	m.do(t, p, call{
@@ -171,9 +171,9 @@ func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], 
 		told: func(a *account, ok answer) {
 			m.hold(t, p, a, got.Proof, ok)
 			got.Proof = gatehouse.Proof{}
-			method := gatehouse.TOTP
+			method := gatehouse.MethodTOTP
 			if ok.proof.kind == recoveryCode {
-				method = gatehouse.RecoveryCode
+				method = gatehouse.MethodRecoveryCode
 			}
 			require.Equal(t, gatehouse.Verification{AccountID: id, Method: method, AuthenticatorID: ok.app, CodesLeft: ok.left}, got)
 		},
@@ -184,7 +184,7 @@ func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], 
 // the password.
 func (m *machine) Guess(t *rapid.T) {
 	p, id := m.process(t), m.likely(t, hasSeveral)
-	method := rapid.SampledFrom([]gatehouse.Method{gatehouse.TOTP, gatehouse.RecoveryCode}).Draw(t, "method")
+	method := rapid.SampledFrom([]gatehouse.Method{gatehouse.MethodTOTP, gatehouse.MethodRecoveryCode}).Draw(t, "method")
 	wait := rapid.Bool().Draw(t, "wait")
 	for range rapid.SampledFrom([]int{1, 2, 3, 6, 6, 12, 60}).Draw(t, "guesses") {
 		until, locked := m.model[id].lock(method, m.at(p))
@@ -195,7 +195,7 @@ func (m *machine) Guess(t *rapid.T) {
 			m.now += until - m.at(p)
 		}
 		typed := "0000-0000-0000-0000"
-		if method == gatehouse.TOTP {
+		if method == gatehouse.MethodTOTP {
 			typed = "000000"
 		}
 		m.stepUp(t, p, id, typed, "")
@@ -227,7 +227,7 @@ func (m *machine) Resync(t *rapid.T) {
 		second = rapid.SampledFrom([]string{first, app.code(step + 2), "", "x", "000000"}).Draw(t, "second")
 	}
 	m.do(t, p, call{
-		name: "Resync", account: whose(c.what.account, id), guess: gatehouse.TOTP,
+		name: "Resync", account: whose(c.what.account, id), guess: gatehouse.MethodTOTP,
 		rule: func(a *account, now int64) answer {
 			if c.what.account == "" {
 				return denied
@@ -254,12 +254,12 @@ func (m *machine) Redeem(t *rapid.T) {
 func (m *machine) redeemOperatorCode(t *rapid.T, p *process, c held[challenge], typed, session string) {
 	var got gatehouse.Proof
 	m.do(t, p, call{
-		name: "RedeemOperatorCode", account: whose(c.what.account, ids[0]), guess: gatehouse.OperatorCode,
+		name: "RedeemOperatorCode", account: whose(c.what.account, ids[0]), guess: gatehouse.MethodOperatorCode,
 		rule: func(a *account, now int64) answer {
 			if c.what.account == "" {
 				return denied
 			}
-			return a.presentCode(gatehouse.OperatorCode, &c.what, typed, session, now)
+			return a.presentCode(gatehouse.MethodOperatorCode, &c.what, typed, session, now)
 		},
 		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
 			got, err = s.RedeemOperatorCode(ctx, c.text, typed, inSession(session)...)

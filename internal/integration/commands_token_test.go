@@ -239,7 +239,7 @@ func (m *machine) mint(t *rapid.T, p *process, id, normal, scopes string, row *t
 	m.doToken(t, p, tokenCall{
 		name: "MintToken", account: whose(h.what.account, id), refused: refused,
 		note: func(a *account, now int64) answer {
-			return a.change(h.what, in, mintToken, entry{kind: "token minted", token: row.id, name: row.name}, normal, m.room, now)
+			return a.change(h.what, in, mintToken, entry{kind: "token.minted", token: row.id, name: row.name}, normal, m.room, now)
 		},
 		rule: func(owner *account, _ *token, now int64) (*token, answer) {
 			k := row.clone()
@@ -358,7 +358,7 @@ func (m *machine) Rotate(t *rapid.T) {
 				return nothing(got, err)
 			},
 			told: func(k *token, owner *account, now int64) { m.shown(t, k, owner, got, now) },
-		}, mintToken, "token rotated", h, in, nil)
+		}, mintToken, "token.rotated", h, in, nil)
 	}
 }
 
@@ -402,7 +402,7 @@ func (m *machine) Renew(t *rapid.T) {
 			return nothing(got, err)
 		},
 		told: func(k *token, owner *account, now int64) { requireInfo(t, k.info(owner, now), got) },
-	}, mintToken, "token renewed", h, in, m.room)
+	}, mintToken, "token.renewed", h, in, m.room)
 }
 
 func (m *machine) Revoke(t *rapid.T) {
@@ -419,7 +419,7 @@ func (m *machine) Revoke(t *rapid.T) {
 			return tried(k, func(k *token) answer { return k.revoke(now) })
 		},
 		run: func(ctx context.Context, s *gatehouse.Service) error { return m.owner(s, h, in).RevokeToken(ctx, on) },
-	}, revokeToken, "token revoked", h, in, nil)
+	}, revokeToken, "token.revoked", h, in, nil)
 }
 
 // RevokeAll is the owner's, or an operator's.

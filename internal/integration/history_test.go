@@ -231,9 +231,9 @@ func (h *historyRun) planned(o *historyOwner, in input, proof any) planned {
 			}
 			return 0, err
 		case doUnlock:
-			return 0, s.Owner(o.weak).Unlock(ctx, gatehouse.TOTP)
+			return 0, s.Owner(o.weak).Unlock(ctx, gatehouse.MethodTOTP)
 		}
-		return 0, s.Operator("op-7").Unlock(ctx, o.id, gatehouse.TOTP)
+		return 0, s.Operator("op-7").Unlock(ctx, o.id, gatehouse.MethodTOTP)
 	}}
 }
 

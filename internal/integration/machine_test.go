@@ -172,7 +172,7 @@ func (m *machine) do(t *rapid.T, p *process, c call) bool {
 	t.Logf("%s: %s(%q) at %d: %v", p.name, c.name, c.account, now, err)
 	after := m.model[c.account].clone()
 	want := c.rule(after, now)
-	if way.meanwhile != nil && c.guess != 0 && want.err != nil {
+	if way.meanwhile != nil && c.guess != "" && want.err != nil {
 		want.retryAt = max(want.retryAt, after.lookedAt(m.model[c.account], m.read(t, c.account), now))
 	}
 	happened := !isFault(err)

@@ -243,7 +243,7 @@ func (a *account) dropFactors() {
 
 func (a *account) unlock(p proof, in string, m gatehouse.Method, now int64) answer {
 	act := unlockTOTP
-	if m == gatehouse.RecoveryCode {
+	if m == gatehouse.MethodRecoveryCode {
 		act = unlockCodes
 	}
 	if no := a.authorized(p, in, act, now); no.err != nil {
@@ -255,7 +255,7 @@ func (a *account) unlock(p proof, in string, m gatehouse.Method, now int64) answ
 // --- what an operator does ---
 
 func (a *account) unlockBy(m gatehouse.Method, now int64) answer {
-	if _, locked := a.lock(m, now); locked && m == gatehouse.TOTP {
+	if _, locked := a.lock(m, now); locked && m == gatehouse.MethodTOTP {
 		a.wrong, a.lockedUntil = 0, 0
 	} else if locked {
 		a.bucketFull = 0
@@ -450,9 +450,9 @@ func (a *account) status(now int64) gatehouse.Status {
 	st := gatehouse.Status{
 		Protected:     a.protected(),
 		RecoveryCodes: a.codes.shown(),
-		TOTP:          a.method(gatehouse.TOTP, len(a.apps) > 0, now),
-		RecoveryCode:  a.method(gatehouse.RecoveryCode, a.codes.left() > 0, now),
-		OperatorCode:  a.method(gatehouse.OperatorCode, operator, now),
+		TOTP:          a.method(gatehouse.MethodTOTP, len(a.apps) > 0, now),
+		RecoveryCode:  a.method(gatehouse.MethodRecoveryCode, a.codes.left() > 0, now),
+		OperatorCode:  a.method(gatehouse.MethodOperatorCode, operator, now),
 		Suspended:     moment(a.suspended),
 	}
 	if left := a.codes.left(); left > 0 && left == a.codes.eights() {

@@ -169,7 +169,7 @@ func (a *account) touch() {
 
 // lock says whether a method takes no codes now, and until when: 0 for good.
 func (a *account) lock(m gatehouse.Method, now int64) (until int64, locked bool) {
-	if m == gatehouse.TOTP {
+	if m == gatehouse.MethodTOTP {
 		_, most := a.limits()
 		if a.wrong >= most {
 			return 0, true
@@ -239,7 +239,7 @@ func (a *account) refuses(m gatehouse.Method, c *challenge, guess bool, now int6
 
 // guessed counts a wrong code.
 func (a *account) guessed(m gatehouse.Method, now int64) answer {
-	if m == gatehouse.TOTP {
+	if m == gatehouse.MethodTOTP {
 		a.wrong++
 		if free, _ := a.limits(); a.wrong > free {
 			ladder := []int64{30, minute, 2 * minute, 5 * minute, 15 * minute, 30 * minute, hour}
@@ -275,11 +275,11 @@ func (a *account) present(c *challenge, typed, session string, now int64) answer
 	if isTOTP(typed) {
 		return a.presentTOTP(c, typed, session, now)
 	}
-	return a.presentCode(gatehouse.RecoveryCode, c, typed, session, now)
+	return a.presentCode(gatehouse.MethodRecoveryCode, c, typed, session, now)
 }
 
 func (a *account) presentTOTP(challenge *challenge, typed, session string, now int64) answer {
-	if no, refused := a.refuses(gatehouse.TOTP, challenge, len(a.apps) > 0, now); refused {
+	if no, refused := a.refuses(gatehouse.MethodTOTP, challenge, len(a.apps) > 0, now); refused {
 		return no
 	}
 	for i := range a.apps {
@@ -297,7 +297,7 @@ func (a *account) presentTOTP(challenge *challenge, typed, session string, now i
 			}
 		}
 	}
-	return a.guessed(gatehouse.TOTP, now)
+	return a.guessed(gatehouse.MethodTOTP, now)
 }
 
 // window is the steps that a code is looked for in: around the present one, and around where the app was when it
@@ -398,16 +398,16 @@ func (a *account) presentCode(m gatehouse.Method, c *challenge, typed, session s
 		return denied
 	}
 	text, ok := canonical(typed)
-	foreign := m == gatehouse.RecoveryCode && a.codes != nil && a.codes.imported
-	guess := ok && (m == gatehouse.RecoveryCode || a.reset != nil)
+	foreign := m == gatehouse.MethodRecoveryCode && a.codes != nil && a.codes.imported
+	guess := ok && (m == gatehouse.MethodRecoveryCode || a.reset != nil)
 	if no, refused := a.refuses(m, c, guess || foreign && !a.codes.allEight(), now); refused {
 		return no
 	}
 	var slots []code
 	switch {
-	case m == gatehouse.OperatorCode && lies(a.reset.expires, now, a.reset.life):
+	case m == gatehouse.MethodOperatorCode && lies(a.reset.expires, now, a.reset.life):
 		slots = []code{a.reset.code}
-	case m == gatehouse.RecoveryCode && a.codes != nil:
+	case m == gatehouse.MethodRecoveryCode && a.codes != nil:
 		slots = a.codes.list
 	}
 	i := slices.IndexFunc(slots, func(s code) bool {
@@ -423,7 +423,7 @@ func (a *account) presentCode(m gatehouse.Method, c *challenge, typed, session s
 		return a.guessed(m, now)
 	}
 	a.bucketFull = 0
-	if m == gatehouse.OperatorCode {
+	if m == gatehouse.MethodOperatorCode {
 		a.reset.code.used = true
 		return a.accepted(c, operatorCode, session, "", now)
 	}
@@ -443,7 +443,7 @@ func (a *account) resync(c challenge, id, first, second string, now int64) answe
 	if !isTOTP(first) || !isTOTP(second) {
 		return denied
 	}
-	if no, refused := a.refuses(gatehouse.TOTP, &c, len(a.apps) > 0, now); refused {
+	if no, refused := a.refuses(gatehouse.MethodTOTP, &c, len(a.apps) > 0, now); refused {
 		return no
 	}
 	i := a.find(id)
@@ -462,7 +462,7 @@ func (a *account) resync(c challenge, id, first, second string, now int64) answe
 		}
 	}
 	if found == 0 || used {
-		return a.guessed(gatehouse.TOTP, now)
+		return a.guessed(gatehouse.MethodTOTP, now)
 	}
 	_, before := a.limits()
 	app.spend(found-1, found)

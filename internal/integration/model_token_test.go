@@ -181,7 +181,7 @@ func (a *account) revokeTokens(now int64) answer {
 		return answer{}
 	}
 	a.tokenEpoch++
-	a.tokenLog = append(a.tokenLog, entry{kind: "all tokens revoked", at: now})
+	a.tokenLog = append(a.tokenLog, entry{kind: "tokens.revoked", at: now})
 	return answer{}
 }
 

@@ -397,7 +397,7 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 	case resume:
 		return func(ctx context.Context) error { return op.Resume(ctx, in.account) }
 	case unlock:
-		return func(ctx context.Context) error { return op.Unlock(ctx, in.account, gatehouse.TOTP) }
+		return func(ctx context.Context) error { return op.Unlock(ctx, in.account, gatehouse.MethodTOTP) }
 	case reseal:
 		return func(ctx context.Context) error {
 			_, err := op.Reseal(ctx, "", nil)

@@ -218,7 +218,7 @@ func TestRaces(t *testing.T) {
 			require.Equal(t, 9, status.RecoveryCodes.Left)
 
 			// Those that lost have locked the account, for a while. The sixth wrong guess does so again.
-			require.NoError(t, svc.Operator("support").Unlock(ctx, b.Account, gatehouse.TOTP))
+			require.NoError(t, svc.Operator("support").Unlock(ctx, b.Account, gatehouse.MethodTOTP))
 			next()
 			right := []byte(code())
 			right[0] = '0' + (right[0]-'0'+5)%10

@@ -1,0 +1,102 @@
+package event
+
+// Kind says what has happened. It is a stable code, the same in logs, in JSON and in keys of translations. Words for
+// people are made where people read.
+type Kind string
+
+const (
+	EnrollmentBegun     Kind = "enrollment.begun"
+	EnrollmentConfirmed Kind = "enrollment.confirmed"
+	EnrollmentAbandoned Kind = "enrollment.abandoned" // canceled, ten wrong codes, superseded or ended by another change
+
+	CodeAccepted   Kind = "code.accepted"   // Method, and AuthenticatorID of TOTP
+	CodeDenied     Kind = "code.denied"     // Why says why; tell it to nobody outside
+	MethodLocked   Kind = "method.locked"   // RetryAt zero: until it is unlocked
+	MethodUnlocked Kind = "method.unlocked" // before its time
+	// Codes come in while the method is locked, or more wrong recovery codes than are kept. Told once for each lock or
+	// pause, and process.
+	ThrottledBurst Kind = "method.throttled_burst"
+	// 20 wrong codes in 30 days: somebody may have the password. Told again each week while it goes on.
+	ManyFailures Kind = "code.many_failures"
+
+	RecoveryCodeUsed          Kind = "recovery_code.used"
+	RecoveryCodesLow          Kind = "recovery_codes.low" // fewer than 3 are left
+	RecoveryCodesRegenerated  Kind = "recovery_codes.regenerated"
+	RecoveryCodesAcknowledged Kind = "recovery_codes.acknowledged"
+	OperatorCodeMade          Kind = "operator_code.made" // RetryAt is when it expires
+	OperatorCodeUsed          Kind = "operator_code.used"
+
+	AuthenticatorAdded    Kind = "authenticator.added"
+	AuthenticatorRenamed  Kind = "authenticator.renamed"
+	AuthenticatorRemoved  Kind = "authenticator.removed"
+	AuthenticatorResynced Kind = "authenticator.resynced"
+
+	TwoFactorOff     Kind = "two_factor.off"
+	PasswordChanged  Kind = "password.changed"
+	AccountReset     Kind = "account.reset"
+	AccountSuspended Kind = "account.suspended"
+	AccountResumed   Kind = "account.resumed"
+	AccountImported  Kind = "account.imported" // the authenticator if it was one, and CodesLeft; OperatorCodeMade follows where it was closed
+	AccountDeleted   Kind = "account.deleted"
+	AccountRestored  Kind = "account.restored" // after a restore of the store: the owner may have no recovery codes any more
+	KeyMoved         Kind = "key.moved"
+
+	SecondFactorMissing Kind = "second_factor.missing" // the host expects one, and the store has none
+	ActivityReviewed    Kind = "activity.reviewed"
+
+	TokenMinted     Kind = "token.minted"
+	TokenFirstUsed  Kind = "token.first_used"  // each process may tell it once
+	TokenNewAddress Kind = "token.new_address" // Address is none of the last five; each process may tell it once
+	TokenRotated    Kind = "token.rotated"
+	TokenRenewed    Kind = "token.renewed"
+	TokenReused     Kind = "token.reused" // a rotated copy was presented after its grace: somebody has an old one
+	// A rotated copy that still works was presented to be rotated by itself: two have the token, or its holder has
+	// lost the successor. Told once a copy.
+	TokenContested Kind = "token.contested"
+	TokenExpiring  Kind = "token.expiring" // RetryAt is when it expires
+	// Its owner's second factor was turned off, which it needs, or on, and it was made without.
+	TokenNeedsSecondFactor Kind = "token.needs_second_factor"
+	TokenRevoked           Kind = "token.revoked"
+	TokensRevoked          Kind = "tokens.revoked" // all of the account's
+	TokenPurged            Kind = "token.purged"
+
+	RiskAccepted   Kind = "risk.accepted"   // Control
+	RiskWithdrawn  Kind = "risk.withdrawn"  // Control
+	PostureChanged Kind = "posture.changed" // Level and Score are the account's present ones
+	PostureRules   Kind = "posture.rules"   // the same, because the rules are others; the account has not changed
+)
+
+// Kinds returns every kind, in the order of their declaration.
+func Kinds() []Kind {
+	return []Kind{
+		EnrollmentBegun, EnrollmentConfirmed, EnrollmentAbandoned,
+		CodeAccepted, CodeDenied, MethodLocked, MethodUnlocked, ThrottledBurst, ManyFailures,
+		RecoveryCodeUsed, RecoveryCodesLow, RecoveryCodesRegenerated, RecoveryCodesAcknowledged, OperatorCodeMade, OperatorCodeUsed,
+		AuthenticatorAdded, AuthenticatorRenamed, AuthenticatorRemoved, AuthenticatorResynced,
+		TwoFactorOff, PasswordChanged, AccountReset, AccountSuspended, AccountResumed, AccountImported, AccountDeleted, AccountRestored, KeyMoved,
+		SecondFactorMissing, ActivityReviewed,
+		TokenMinted, TokenFirstUsed, TokenNewAddress, TokenRotated, TokenRenewed, TokenReused, TokenContested, TokenExpiring,
+		TokenNeedsSecondFactor, TokenRevoked, TokensRevoked, TokenPurged,
+		RiskAccepted, RiskWithdrawn, PostureChanged, PostureRules,
+	}
+}
+
+// warns reports whether an event is one to look at.
+func (k Kind) warns() bool {
+	switch k {
+	case CodeDenied, MethodLocked, ThrottledBurst, ManyFailures, RecoveryCodeUsed, RecoveryCodesLow,
+		TwoFactorOff, AccountReset, AccountRestored, SecondFactorMissing, AccountSuspended, TokenReused, TokenContested,
+		TokenNewAddress, TokenNeedsSecondFactor:
+		return true
+	}
+	return false
+}
+
+// Method is a way to prove an account's owner by a code. It is a stable code as Kind is.
+type Method string
+
+const (
+	MethodTOTP         Method = "totp"
+	MethodRecoveryCode Method = "recovery_code"
+	MethodOperatorCode Method = "operator_code"
+)
