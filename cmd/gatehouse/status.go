@@ -182,26 +182,11 @@ func (d accountStatus) print(w io.Writer) error {
 		line("suspended", "since %s", at(*d.Suspended))
 	}
 	line("second step", "%s", second)
-	if r := d.Reset; r != nil {
-		code := "the operator code works until " + at(*r.CodeExpires)
-		switch {
-		case r.CodeUsed:
-			code = "the operator code is used up"
-		case r.CodeExpires.Before(time.Now()):
-			code = "the operator code has expired"
-		}
-		what := "reset"
-		if r.Imported {
-			what = "closed by import"
-		}
-		line(what, "at %s, nothing enrolled since; %s", at(*r.At), code)
+	if d.Reset != nil {
+		d.Reset.print(line)
 	}
 	for _, a := range d.Authenticators {
-		weak := ""
-		if a.Weak {
-			weak = "; weak: its secret is short, so have it paired again"
-		}
-		line("authenticator", "%s, paired %s, last used %s%s", shown(a.Name), at(deref(a.Created)), at(deref(a.LastUsed)), weak)
+		a.print(line)
 	}
 	if p := d.Pending; p != nil {
 		line("pending", "%s, until %s, %d tries left", shown(p.Name), at(*p.Expires), p.TriesLeft)
@@ -217,25 +202,60 @@ func (d accountStatus) print(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	t = table(w)
-	for i, a := range d.Activity {
-		if i == 0 {
-			fmt.Fprintln(w, "\nactivity, newest first")
-		}
-		var more []string
-		for _, part := range []struct{ name, value string }{
-			{"", strings.ReplaceAll(a.Method, "_", " ")}, {"", a.Name}, {"", a.Control}, {"by ", a.Operator}, {"because: ", a.Reason},
-		} {
-			if part.value != "" {
-				more = append(more, part.name+shown(part.value)) // somebody may have written to the database
-			}
-		}
-		if a.Count > 1 {
-			more = append(more, fmt.Sprintf("%d times", a.Count))
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", at(deref(a.At)), inWords.Replace(a.Kind), strings.Join(more, ", "))
+	return printActivity(w, d.Activity)
+}
+
+func (r resetState) print(line func(name, format string, args ...any)) {
+	code := "the operator code works until " + at(*r.CodeExpires)
+	switch {
+	case r.CodeUsed:
+		code = "the operator code is used up"
+	case r.CodeExpires.Before(time.Now()):
+		code = "the operator code has expired"
+	}
+	name := "reset"
+	if r.Imported {
+		name = "closed by import"
+	}
+	line(name, "at %s, nothing enrolled since; %s", at(*r.At), code)
+}
+
+func (a authenticator) print(line func(name, format string, args ...any)) {
+	weak := ""
+	if a.Weak {
+		weak = "; weak: its secret is short, so have it paired again"
+	}
+	line("authenticator", "%s, paired %s, last used %s%s", shown(a.Name), at(deref(a.Created)), at(deref(a.LastUsed)), weak)
+}
+
+func printActivity(w io.Writer, all []activity) error {
+	if len(all) == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintln(w, "\nactivity, newest first"); err != nil {
+		return err
+	}
+	t := table(w)
+	for _, a := range all {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", at(deref(a.At)), inWords.Replace(a.Kind), strings.Join(a.details(), ", "))
 	}
 	return t.Flush()
+}
+
+// details returns everything about an entry but its time and kind.
+func (a activity) details() []string {
+	var all []string
+	for _, part := range []struct{ name, value string }{
+		{"", strings.ReplaceAll(a.Method, "_", " ")}, {"", a.Name}, {"", a.Control}, {"by ", a.Operator}, {"because: ", a.Reason},
+	} {
+		if part.value != "" {
+			all = append(all, part.name+shown(part.value)) // somebody may have written to the database
+		}
+	}
+	if a.Count > 1 {
+		all = append(all, fmt.Sprintf("%d times", a.Count))
+	}
+	return all
 }
 
 func deref(t *time.Time) time.Time {

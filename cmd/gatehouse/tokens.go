@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -70,37 +71,51 @@ func listTokens(ctx context.Context, c *cli.Command) error {
 	if err := s.known(ctx, args[0]); err != nil {
 		return s.db.explain(ctx, err)
 	}
-	t := table(s.out)
-	for after, none := "", true; ; {
+	list := tokenList{c: c, table: table(s.out)}
+	for after := ""; ; {
 		page, err := s.svc.Tokens(ctx, args[0], after, 500)
 		if err != nil {
 			return s.db.explain(ctx, err)
 		}
 		if len(page) == 0 {
-			if none && !c.Bool("json") {
-				fmt.Fprintln(t, shown(args[0])+" has no tokens")
-			}
-			return t.Flush()
+			return list.end(args[0])
 		}
 		for _, i := range page {
+			if err := list.add(i); err != nil {
+				return err
+			}
 			after = i.ID
-			scopes := strings.Fields(i.Scopes.String())
-			if c.Bool("json") {
-				if err := printJSON(c, token{
-					i.ID, i.AccountID, string(i.Kind), i.Name, i.State.String(), scopes,
-					when(i.Created), when(i.Expires), when(i.Revoked), when(i.LastUsed), i.Rotations,
-				}); err != nil {
-					return err
-				}
-				continue
-			}
-			if none {
-				fmt.Fprintln(t, "ID\tNAME\tSTATE\tEXPIRES\tLAST USED\tSCOPES")
-			}
-			none = false
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", i.ID, shown(i.Name), i.State, at(i.Expires), at(i.LastUsed), i.Scopes)
 		}
 	}
+}
+
+// tokenList prints tokens, as a table or as documents.
+type tokenList struct {
+	c     *cli.Command
+	table *tabwriter.Writer
+	some  bool // a token was printed
+}
+
+func (l *tokenList) add(i gatehouse.TokenInfo) error {
+	if l.c.Bool("json") {
+		return printJSON(l.c, token{
+			i.ID, i.AccountID, string(i.Kind), i.Name, i.State.String(), strings.Fields(i.Scopes.String()),
+			when(i.Created), when(i.Expires), when(i.Revoked), when(i.LastUsed), i.Rotations,
+		})
+	}
+	if !l.some {
+		fmt.Fprintln(l.table, "ID\tNAME\tSTATE\tEXPIRES\tLAST USED\tSCOPES")
+	}
+	l.some = true
+	fmt.Fprintf(l.table, "%s\t%s\t%s\t%s\t%s\t%s\n", i.ID, shown(i.Name), i.State, at(i.Expires), at(i.LastUsed), i.Scopes)
+	return nil
+}
+
+func (l *tokenList) end(account string) error {
+	if !l.some && !l.c.Bool("json") {
+		fmt.Fprintln(l.table, shown(account)+" has no tokens")
+	}
+	return l.table.Flush()
 }
 
 // revoked is the JSON of tokens revoke, and of a line of leaked.
