@@ -13,7 +13,7 @@ import (
 // The root package is over its goals. Until it reaches them, it is held to the most that it may have today: lower these
 // numbers as it shrinks, and never raise them.
 const (
-	namesGoal, namesMost = 90, 226
+	namesGoal, namesMost = 90, 170
 	filesGoal, filesMost = 30, 77 // Go files of the root folder, tests included
 )
 
