@@ -134,7 +134,7 @@ func (h *house) records() []storage.Record {
 	h.t.Helper()
 	all, err := h.store.Accounts(context.Background(), "", 1<<20)
 	require.NoError(h.t, err)
-	return all
+	return all.Records
 }
 
 // tokenRecords are all tokens that are stored.
@@ -142,7 +142,7 @@ func (h *house) tokenRecords() []storage.TokenRecord {
 	h.t.Helper()
 	all, err := h.store.AllTokens(context.Background(), "", 1<<20)
 	require.NoError(h.t, err)
-	return all
+	return all.Records
 }
 
 // dump is all that is stored, as text, with the versions, but for the usage of tokens.

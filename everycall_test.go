@@ -150,7 +150,7 @@ func (s watchedStore) DeleteAccount(ctx context.Context, id string) error {
 	return s.d.call(ctx, "DeleteAccount", true, func() error { return s.under.DeleteAccount(ctx, id) })
 }
 
-func (s watchedStore) Accounts(ctx context.Context, after string, limit int) (page []storage.Record, err error) {
+func (s watchedStore) Accounts(ctx context.Context, after string, limit int) (page storage.Page[storage.Record], err error) {
 	err = s.d.call(ctx, "Accounts", false, func() error { page, err = s.under.Accounts(ctx, after, limit); return err })
 	return page, err
 }
@@ -168,17 +168,17 @@ func (s watchedStore) DeleteToken(ctx context.Context, id string, prev int64) er
 	return s.d.call(ctx, "DeleteToken", true, func() error { return s.under.DeleteToken(ctx, id, prev) })
 }
 
-func (s watchedStore) Tokens(ctx context.Context, account, after string, limit int) (page []storage.TokenRecord, err error) {
+func (s watchedStore) Tokens(ctx context.Context, account, after string, limit int) (page storage.Page[storage.TokenRecord], err error) {
 	err = s.d.call(ctx, "Tokens", false, func() error { page, err = s.under.Tokens(ctx, account, after, limit); return err })
 	return page, err
 }
 
-func (s watchedStore) LiveTokens(ctx context.Context, account string, live storage.Live, after string, limit int) (page []storage.TokenRecord, err error) {
+func (s watchedStore) LiveTokens(ctx context.Context, account string, live storage.Live, after string, limit int) (page storage.Page[storage.TokenRecord], err error) {
 	err = s.d.call(ctx, "LiveTokens", false, func() error { page, err = s.under.LiveTokens(ctx, account, live, after, limit); return err })
 	return page, err
 }
 
-func (s watchedStore) AllTokens(ctx context.Context, after string, limit int) (page []storage.TokenRecord, err error) {
+func (s watchedStore) AllTokens(ctx context.Context, after string, limit int) (page storage.Page[storage.TokenRecord], err error) {
 	err = s.d.call(ctx, "AllTokens", false, func() error { page, err = s.under.AllTokens(ctx, after, limit); return err })
 	return page, err
 }

@@ -249,12 +249,12 @@ func ExampleService_Tokens() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		if len(page) == 0 {
-			break
-		}
 		for _, info := range page {
 			fmt.Println(info.Name, info.Scopes, info.State, "never used:", info.LastUsed.IsZero())
 			after = info.ID
+		}
+		if len(page) < 100 {
+			break
 		}
 	}
 	// Unordered output:

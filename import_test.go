@@ -199,7 +199,7 @@ func TestImportBadInput(t *testing.T) {
 	}
 	page, err := h.store.Accounts(context.Background(), "", 1)
 	require.NoError(t, err)
-	require.Empty(t, page)
+	require.Empty(t, page.Records)
 }
 
 // Row K13: the last step in seconds or milliseconds would leave an app whose codes never work.

@@ -35,12 +35,12 @@ func keyNames(t *testing.T, store storage.Store) map[string]int {
 	for {
 		page, err := store.Accounts(context.Background(), after, 100)
 		require.NoError(t, err)
-		if len(page) == 0 {
-			return names
-		}
-		for _, r := range page {
+		for _, r := range page.Records {
 			names[r.Index.KeyName]++
 			after = r.ID
+		}
+		if !page.More {
+			return names
 		}
 	}
 }

@@ -106,14 +106,11 @@ const accountPage = 200 // accounts read at once
 // eachAccount calls f with the accounts after a cursor, in the order of their IDs, until it returns an error.
 func (s *Service) eachAccount(ctx context.Context, cursor string, f func(storage.Record) error) error {
 	for {
-		page, err := retry(ctx, func() ([]storage.Record, error) { return s.store.Accounts(ctx, cursor, accountPage) })
+		page, err := retry(ctx, func() (storage.Page[storage.Record], error) { return s.store.Accounts(ctx, cursor, accountPage) })
 		if err != nil {
 			return fmt.Errorf("gatehouse: list accounts: %w", err)
 		}
-		if len(page) == 0 {
-			return nil
-		}
-		for _, rec := range page {
+		for _, rec := range page.Records {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -121,6 +118,9 @@ func (s *Service) eachAccount(ctx context.Context, cursor string, f func(storage
 				return err
 			}
 			cursor = rec.ID
+		}
+		if !page.More {
+			return nil
 		}
 	}
 }

@@ -98,8 +98,8 @@ func (s *Service) tokenInfo(t core.Token, use storage.TokenUsage, owner storage.
 	}
 }
 
-// Tokens returns up to limit (1 to 1000) of an account's tokens whose IDs are greater than after, "" for
-// the first page, in the order of the IDs; an empty page ends them. Expired and revoked ones are among
+// Tokens returns the first limit (1 to 1000) of an account's tokens whose IDs are greater than after, "" for
+// the first page, in the order of the IDs; fewer than limit end them. Expired and revoked ones are among
 // them until they are purged. Show it to the account's owner.
 func (s *Service) Tokens(ctx context.Context, account, after string, limit int) ([]TokenInfo, error) {
 	if err := s.hasTokens(); err != nil {
@@ -112,18 +112,23 @@ func (s *Service) Tokens(ctx context.Context, account, after string, limit int) 
 	if err != nil {
 		return nil, err
 	}
-	page, err := retry(ctx, func() ([]storage.TokenRecord, error) { return s.store.Tokens(ctx, account, after, limit) })
-	if err != nil {
-		return nil, fmt.Errorf("gatehouse: list tokens: %w", err)
-	}
-	env, index := s.env(), a.Index(s.window)
-	list := make([]TokenInfo, 0, len(page))
-	for _, rec := range page {
-		t, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
+	env, index, list := s.env(), a.Index(s.window), []TokenInfo{}
+	for more := true; more && len(list) < limit; { // a page of a store may have fewer than it was asked for
+		page, err := retry(ctx, func() (storage.Page[storage.TokenRecord], error) {
+			return s.store.Tokens(ctx, account, after, limit-len(list))
+		})
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("gatehouse: list tokens: %w", err)
 		}
-		list = append(list, s.tokenInfo(t, rec.Usage, index, env))
+		for _, rec := range page.Records {
+			t, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, s.tokenInfo(t, rec.Usage, index, env))
+			after = rec.ID
+		}
+		more = page.More
 	}
 	return list, nil
 }

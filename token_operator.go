@@ -104,14 +104,13 @@ func (o Operator) sweep(ctx context.Context, cursor string, progress func(TokenS
 		return w, fmt.Errorf("%w: a cursor is the ID of a token", ErrInvalid)
 	}
 	for {
-		page, err := retry(ctx, func() ([]storage.TokenRecord, error) { return o.s.store.AllTokens(ctx, w.Cursor, tokenPage) })
+		page, err := retry(ctx, func() (storage.Page[storage.TokenRecord], error) {
+			return o.s.store.AllTokens(ctx, w.Cursor, tokenPage)
+		})
 		if err != nil {
 			return w, fmt.Errorf("gatehouse: list tokens: %w", err)
 		}
-		if len(page) == 0 {
-			return w, nil
-		}
-		for _, rec := range page {
+		for _, rec := range page.Records {
 			t, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
 			if err != nil {
 				w.Failed++
@@ -129,6 +128,9 @@ func (o Operator) sweep(ctx context.Context, cursor string, progress func(TokenS
 			if progress != nil {
 				progress(w)
 			}
+		}
+		if !page.More {
+			return w, nil
 		}
 	}
 }

@@ -182,18 +182,20 @@ func (s *Service) tellSuspended(ctx context.Context, a core.Account) {
 func (s *Service) eachLive(ctx context.Context, a core.Account, env core.Env, f func(storage.TokenRecord) error) error {
 	live := storage.Live{Epoch: a.Index(s.window).TokenEpoch, At: env.Now}
 	for after := ""; ; {
-		page, err := retry(ctx, func() ([]storage.TokenRecord, error) { return s.store.LiveTokens(ctx, a.ID, live, after, tokenPage) })
+		page, err := retry(ctx, func() (storage.Page[storage.TokenRecord], error) {
+			return s.store.LiveTokens(ctx, a.ID, live, after, tokenPage)
+		})
 		if err != nil {
 			return fmt.Errorf("gatehouse: list tokens: %w", err)
 		}
-		if len(page) == 0 {
-			return nil
-		}
-		for _, rec := range page {
+		for _, rec := range page.Records {
 			after = rec.ID
 			if err := f(rec); err != nil {
 				return err
 			}
+		}
+		if !page.More {
+			return nil
 		}
 	}
 }

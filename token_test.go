@@ -385,11 +385,11 @@ func TestDumpCannotAuthenticate(t *testing.T) {
 	require.NoError(t, err)
 	all, err := o.h.store.AllTokens(ctx, "", 10)
 	require.NoError(t, err)
-	require.Len(t, all, 1)
+	require.Len(t, all.Records, 1)
 	var fields map[string]any
-	require.NoError(t, json.Unmarshal(all[0].Data, &fields))
+	require.NoError(t, json.Unmarshal(all.Records[0].Data, &fields))
 	require.Contains(t, fields, "h")
-	require.NotContains(t, string(all[0].Data), text[23:66])
+	require.NotContains(t, string(all.Records[0].Data), text[23:66])
 	var found []string
 	var walk func(v any)
 	walk = func(v any) {

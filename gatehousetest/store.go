@@ -106,7 +106,7 @@ func (s *Store) DeleteAccount(ctx context.Context, id string) error {
 }
 
 // Accounts implements storage.Store.
-func (s *Store) Accounts(ctx context.Context, after string, limit int) (page []storage.Record, err error) {
+func (s *Store) Accounts(ctx context.Context, after string, limit int) (page storage.Page[storage.Record], err error) {
 	err = s.do(ctx, "Accounts", false, func() (err error) { page, err = s.under.Accounts(ctx, after, limit); return err })
 	return orNothing(page, err), err
 }
@@ -128,13 +128,13 @@ func (s *Store) DeleteToken(ctx context.Context, id string, prev int64) error {
 }
 
 // Tokens implements storage.Store.
-func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) (page []storage.TokenRecord, err error) {
+func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) (page storage.Page[storage.TokenRecord], err error) {
 	err = s.do(ctx, "Tokens", false, func() (err error) { page, err = s.under.Tokens(ctx, accountID, after, limit); return err })
 	return orNothing(page, err), err
 }
 
 // LiveTokens implements storage.Store.
-func (s *Store) LiveTokens(ctx context.Context, accountID string, live storage.Live, after string, limit int) (page []storage.TokenRecord, err error) {
+func (s *Store) LiveTokens(ctx context.Context, accountID string, live storage.Live, after string, limit int) (page storage.Page[storage.TokenRecord], err error) {
 	err = s.do(ctx, "LiveTokens", false, func() (err error) {
 		page, err = s.under.LiveTokens(ctx, accountID, live, after, limit)
 		return err
@@ -143,7 +143,7 @@ func (s *Store) LiveTokens(ctx context.Context, accountID string, live storage.L
 }
 
 // AllTokens implements storage.Store.
-func (s *Store) AllTokens(ctx context.Context, after string, limit int) (page []storage.TokenRecord, err error) {
+func (s *Store) AllTokens(ctx context.Context, after string, limit int) (page storage.Page[storage.TokenRecord], err error) {
 	err = s.do(ctx, "AllTokens", false, func() (err error) { page, err = s.under.AllTokens(ctx, after, limit); return err })
 	return orNothing(page, err), err
 }

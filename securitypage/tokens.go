@@ -29,10 +29,10 @@ func (c *call) allTokens() ([]gatehouse.TokenInfo, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(page) == 0 {
+		if all = append(all, page...); len(page) < tokenPage {
 			break
 		}
-		all, after = append(all, page...), page[len(page)-1].ID
+		after = page[len(page)-1].ID
 	}
 	slices.SortStableFunc(all, func(a, b gatehouse.TokenInfo) int { return b.Created.Compare(a.Created) })
 	return all, nil

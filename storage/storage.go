@@ -81,6 +81,24 @@ func (l Live) Has(t TokenIndex) bool {
 	return !t.Revoked && t.Epoch == l.Epoch && t.Expires.After(l.At)
 }
 
+// Page is part of a listing.
+//
+// A page may have fewer records than it was asked for, so only More tells whether the listing has
+// ended. A page with More has at least one record, whose ID the next page begins after.
+type Page[T any] struct {
+	Records []T
+	More    bool // at least one record followed the last of these when they were read
+}
+
+// PageOf makes a page of the records that a store has found, in their order, where it has looked for
+// one more than limit, which tells it whether more follow.
+func PageOf[T any](found []T, limit int) Page[T] {
+	if len(found) <= limit {
+		return Page[T]{Records: found}
+	}
+	return Page[T]{Records: found[:limit:limit], More: true}
+}
+
 // TokenUsage is what is known of how a token was used. The zero value: never.
 type TokenUsage struct {
 	LastUsed  time.Time
@@ -126,10 +144,10 @@ type Store interface {
 	// account that is absent removes what tokens it left and is no error.
 	DeleteAccount(ctx context.Context, id string) error
 
-	// Accounts returns up to limit accounts with an ID greater than after, in byte order of the
-	// IDs. Only an empty page ends the listing. after is empty or an ID, which need not be stored;
-	// limit is at least 1; all else is ErrInvalid.
-	Accounts(ctx context.Context, after string, limit int) ([]Record, error)
+	// Accounts returns the first accounts with an ID greater than after, up to limit, in byte order of
+	// the IDs; see Page. after is empty or an ID, which need not be stored; limit is at least 1, and
+	// math.MaxInt is a limit too; all else is ErrInvalid.
+	Accounts(ctx context.Context, after string, limit int) (Page[Record], error)
 
 	// LoadToken returns a token and the index of the account that owns it, in one round trip and
 	// as of one moment. Where the token or its owner is missing it returns ErrNotFound.
@@ -145,18 +163,18 @@ type Store interface {
 	// removal of the token are one atomic step.
 	DeleteToken(ctx context.Context, id string, prev int64) error
 
-	// Tokens returns up to limit tokens of an account with an ID greater than after, as Accounts
+	// Tokens returns the first tokens of an account with an ID greater than after, as Accounts
 	// does. The owner need not exist.
-	Tokens(ctx context.Context, accountID, after string, limit int) ([]TokenRecord, error)
+	Tokens(ctx context.Context, accountID, after string, limit int) (Page[TokenRecord], error)
 
 	// LiveTokens returns those of Tokens that live has, in the same way. What it costs must not grow with the tokens that
 	// were revoked or are of another epoch: an owner makes as many of those as they like. A live.At that is zero is
 	// ErrInvalid.
-	LiveTokens(ctx context.Context, accountID string, live Live, after string, limit int) ([]TokenRecord, error)
+	LiveTokens(ctx context.Context, accountID string, live Live, after string, limit int) (Page[TokenRecord], error)
 
-	// AllTokens returns up to limit tokens of all accounts, whether those exist or not, with an ID
+	// AllTokens returns the first tokens of all accounts, whether those exist or not, with an ID
 	// greater than after, as Accounts does.
-	AllTokens(ctx context.Context, after string, limit int) ([]TokenRecord, error)
+	AllTokens(ctx context.Context, after string, limit int) (Page[TokenRecord], error)
 
 	// TouchTokens adds uses to what is stored, in one statement or batch. LastUsed moves forward to
 	// the given time and never back. Scopes are added to those that are there. Addresses take the

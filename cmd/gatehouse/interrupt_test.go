@@ -164,12 +164,12 @@ func TestInterrupted(t *testing.T) {
 		for after := ""; ; {
 			page, err := p.store.Accounts(ctx, after, 1000)
 			require.NoError(t, err)
-			if len(page) == 0 {
-				break
-			}
-			for _, rec := range page {
+			for _, rec := range page.Records {
 				require.Equal(t, 1, strings.Count(string(rec.Data), "it's 3 o'clock"), "each once: %s", rec.ID)
 				after = rec.ID
+			}
+			if !page.More {
+				break
 			}
 		}
 
@@ -184,7 +184,7 @@ func TestInterrupted(t *testing.T) {
 		require.InDelta(t, many-done, seen, 1, "one may have gone as the signal came")
 		left, err := p.store.AllTokens(ctx, "", 10)
 		require.NoError(t, err)
-		require.Empty(t, left)
+		require.Empty(t, left.Records)
 	})
 }
 

@@ -58,6 +58,8 @@ type token struct {
 	Rotations int        `json:"rotations"`
 }
 
+const tokenPage = 500 // tokens read at once
+
 func listTokens(ctx context.Context, c *cli.Command) error {
 	args, err := arguments(c, "ACCOUNT")
 	if err != nil {
@@ -73,18 +75,18 @@ func listTokens(ctx context.Context, c *cli.Command) error {
 	}
 	list := tokenList{c: c, table: table(s.out)}
 	for after := ""; ; {
-		page, err := s.svc.Tokens(ctx, args[0], after, 500)
+		page, err := s.svc.Tokens(ctx, args[0], after, tokenPage)
 		if err != nil {
 			return s.db.explain(ctx, err)
-		}
-		if len(page) == 0 {
-			return list.end(args[0])
 		}
 		for _, i := range page {
 			if err := list.add(i); err != nil {
 				return err
 			}
 			after = i.ID
+		}
+		if len(page) < tokenPage {
+			return list.end(args[0])
 		}
 	}
 }

@@ -52,7 +52,7 @@ func (s *session) through(ctx context.Context, w walk, run func(seen func(walked
 	if now.Complete = err == nil; err != nil && ctx.Err() == nil && w.table == "accounts" {
 		// What was passed over is told at the end alone.
 		rest, failed := s.store.Accounts(ctx, now.Cursor, 1)
-		now.Complete = failed == nil && len(rest) == 0
+		now.Complete = failed == nil && len(rest.Records) == 0
 	}
 	if w.did != "" {
 		if failed := report(s.c, w.summary(now), now); err == nil {

@@ -68,7 +68,7 @@ func (s *Store) DeleteAccount(ctx context.Context, id string) error {
 	}, id)
 }
 
-func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]storage.Record, error) {
+func (s *Store) Accounts(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
 	return list[storage.Record](ctx, s.db, accounts, "", after, limit, accounts, nil)
 }
 
@@ -114,20 +114,20 @@ func epoch(account string, epoch int64) string {
 	return fmt.Sprintf("%s\x00%016x", account, uint64(epoch))
 }
 
-func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
+func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 	return list[storage.TokenRecord](ctx, s.db, owned, accountID+"\x00", after, limit, tokens, nil, accountID)
 }
 
-func (s *Store) LiveTokens(ctx context.Context, accountID string, l storage.Live, after string, limit int) ([]storage.TokenRecord, error) {
+func (s *Store) LiveTokens(ctx context.Context, accountID string, l storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 	if l.At.IsZero() {
-		return nil, storage.ErrInvalid
+		return storage.Page[storage.TokenRecord]{}, storage.ErrInvalid
 	}
 	l.At = cut(l.At)
 	has := func(t storage.TokenRecord) bool { return l.Has(t.Index) }
 	return list(ctx, s.db, live, epoch(accountID, l.Epoch), after, limit, tokens, has, accountID)
 }
 
-func (s *Store) AllTokens(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+func (s *Store) AllTokens(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 	return list[storage.TokenRecord](ctx, s.db, tokens, "", after, limit, tokens, nil)
 }
 
@@ -190,17 +190,20 @@ func save(tx *bbolt.Tx, bucket []byte, id string, record any, version int64, exp
 
 // list loads the records whose IDs stand behind prefix in the keys of a bucket, and which has wants; nil wants all.
 func list[T any](ctx context.Context, db *bbolt.DB, bucket []byte, prefix, after string, limit int, records []byte,
-	has func(T) bool, ids ...string) (page []T, err error) {
+	has func(T) bool, ids ...string) (page storage.Page[T], err error) {
 	if limit < 1 || after != "" && storage.CheckID(after) != nil {
-		return nil, storage.ErrInvalid
+		return page, storage.ErrInvalid
 	}
 	err = do(ctx, db.View, func(tx *bbolt.Tx) (err error) {
 		c := tx.Bucket(bucket).Cursor()
 		key, _ := c.Seek([]byte(prefix + after + "\x00")) // the least that can follow after
-		for ; err == nil && key != nil && bytes.HasPrefix(key, []byte(prefix)) && len(page) < limit; key, _ = c.Next() {
+		for ; err == nil && key != nil && bytes.HasPrefix(key, []byte(prefix)) && !page.More; key, _ = c.Next() {
 			var r T
-			if err = load(tx, records, string(key[len(prefix):]), &r); has == nil || has(r) {
-				page = append(page, r)
+			if err = load(tx, records, string(key[len(prefix):]), &r); has != nil && !has(r) {
+				continue
+			}
+			if page.More = len(page.Records) == limit; !page.More {
+				page.Records = append(page.Records, r)
 			}
 		}
 		return err

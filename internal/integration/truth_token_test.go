@@ -95,7 +95,7 @@ func (m *machine) storedTokens(t *rapid.T) map[string]storage.TokenRecord {
 	all := map[string]storage.TokenRecord{}
 	page, err := m.truth.AllTokens(context.Background(), "", 1000)
 	require.NoError(t, err)
-	for _, rec := range page {
+	for _, rec := range page.Records {
 		all[rec.ID] = rec
 	}
 	return all

@@ -148,7 +148,7 @@ func setOf(a core.Account) string {
 func (v *invariants) held(ctx context.Context, id string) {
 	page, err := v.w.truth.Tokens(ctx, id, "", 1000)
 	require.NoError(v.t, err)
-	for _, rec := range page {
+	for _, rec := range page.Records {
 		now, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
 		if err != nil {
 			v.fail("token %s cannot be read: %v", rec.ID, err)

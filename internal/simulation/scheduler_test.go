@@ -195,8 +195,8 @@ func (r remote) SaveAccount(ctx context.Context, rec storage.Record, prev int64)
 	return write(r, "save "+rec.ID, func() error { return r.Store.SaveAccount(context.WithoutCancel(ctx), rec, prev) })
 }
 
-func (r remote) Accounts(ctx context.Context, after string, limit int) ([]storage.Record, error) {
-	return call(r, "accounts", false, func() ([]storage.Record, error) {
+func (r remote) Accounts(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
+	return call(r, "accounts", false, func() (storage.Page[storage.Record], error) {
 		return r.Store.Accounts(context.WithoutCancel(ctx), after, limit)
 	})
 }
@@ -213,8 +213,8 @@ func (r remote) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64
 	return write(r, "save token", func() error { return r.Store.SaveToken(context.WithoutCancel(ctx), t, prev) })
 }
 
-func (r remote) Tokens(ctx context.Context, account, after string, limit int) ([]storage.TokenRecord, error) {
-	return call(r, "tokens", false, func() ([]storage.TokenRecord, error) {
+func (r remote) Tokens(ctx context.Context, account, after string, limit int) (storage.Page[storage.TokenRecord], error) {
+	return call(r, "tokens", false, func() (storage.Page[storage.TokenRecord], error) {
 		return r.Store.Tokens(context.WithoutCancel(ctx), account, after, limit)
 	})
 }

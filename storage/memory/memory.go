@@ -114,17 +114,13 @@ func (s *Store) DeleteAccount(ctx context.Context, id string) error {
 }
 
 // Accounts implements storage.Store.
-func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]storage.Record, error) {
+func (s *Store) Accounts(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
 	if err := checkPage(ctx, after, limit); err != nil {
-		return nil, err
+		return storage.Page[storage.Record]{}, err
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var page []storage.Record
-	for _, id := range greater(s.accountIDs, after, limit) {
-		page = append(page, copyRecord(s.accounts[id]))
-	}
-	return page, nil
+	return pageOf(greater(s.accountIDs, after), limit, func(id string) storage.Record { return copyRecord(s.accounts[id]) }), nil
 }
 
 // LoadToken implements storage.Store.
@@ -203,16 +199,13 @@ func (s *Store) DeleteToken(ctx context.Context, id string, prev int64) error {
 }
 
 // Tokens implements storage.Store.
-func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
-	if err := checkPage(ctx, after, limit); err != nil {
-		return nil, err
-	}
-	if err := storage.CheckID(accountID); err != nil {
-		return nil, err
+func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error) {
+	if err := checkPage(ctx, after, limit, accountID); err != nil {
+		return storage.Page[storage.TokenRecord]{}, err
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.page(greater(s.owned[accountID], after, limit)), nil
+	return pageOf(greater(s.owned[accountID], after), limit, s.token), nil
 }
 
 // unlive takes a token off the list of those that are not revoked, if it is there.
@@ -228,15 +221,12 @@ func (s *Store) unlive(t storage.TokenRecord) {
 }
 
 // LiveTokens implements storage.Store.
-func (s *Store) LiveTokens(ctx context.Context, accountID string, which storage.Live, after string, limit int) ([]storage.TokenRecord, error) {
-	if err := checkPage(ctx, after, limit); err != nil {
-		return nil, err
-	}
-	if err := storage.CheckID(accountID); err != nil {
-		return nil, err
+func (s *Store) LiveTokens(ctx context.Context, accountID string, which storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error) {
+	if err := checkPage(ctx, after, limit, accountID); err != nil {
+		return storage.Page[storage.TokenRecord]{}, err
 	}
 	if which.At.IsZero() {
-		return nil, fmt.Errorf("%w: Live without a time", storage.ErrInvalid)
+		return storage.Page[storage.TokenRecord]{}, fmt.Errorf("%w: Live without a time", storage.ErrInvalid)
 	}
 	at := cut(which.At)
 	s.mu.RLock()
@@ -246,32 +236,35 @@ func (s *Store) LiveTokens(ctx context.Context, accountID string, which storage.
 	if found {
 		i++
 	}
-	var page []storage.TokenRecord
+	var ids []string
 	for _, l := range all[i:] {
-		if len(page) == limit {
-			break
+		if len(ids) > limit {
+			break // one more than asked for: more follow
 		}
 		if l.expires.After(at) {
-			page = append(page, copyToken(s.tokens[l.id]))
+			ids = append(ids, l.id)
 		}
 	}
-	return page, nil
+	return pageOf(ids, limit, s.token), nil
 }
 
 // AllTokens implements storage.Store.
-func (s *Store) AllTokens(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+func (s *Store) AllTokens(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 	if err := checkPage(ctx, after, limit); err != nil {
-		return nil, err
+		return storage.Page[storage.TokenRecord]{}, err
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.page(greater(s.tokenIDs, after, limit)), nil
+	return pageOf(greater(s.tokenIDs, after), limit, s.token), nil
 }
 
-func (s *Store) page(ids []string) []storage.TokenRecord {
-	var page []storage.TokenRecord
-	for _, id := range ids {
-		page = append(page, copyToken(s.tokens[id]))
+func (s *Store) token(id string) storage.TokenRecord { return copyToken(s.tokens[id]) }
+
+// pageOf makes a page of the first records of a listing.
+func pageOf[T any](ids []string, limit int, record func(id string) T) storage.Page[T] {
+	page := storage.Page[T]{More: len(ids) > limit}
+	for _, id := range ids[:min(limit, len(ids))] {
+		page.Records = append(page.Records, record(id))
 	}
 	return page
 }
@@ -310,17 +303,22 @@ func check(ctx context.Context, id string) error {
 	return storage.CheckID(id)
 }
 
-func checkPage(ctx context.Context, after string, limit int) error {
+func checkPage(ctx context.Context, after string, limit int, owner ...string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if limit < 1 {
 		return fmt.Errorf("%w: a limit below 1", storage.ErrInvalid)
 	}
-	if after == "" {
-		return nil
+	if after != "" {
+		owner = append(owner, after)
 	}
-	return storage.CheckID(after)
+	for _, id := range owner {
+		if err := storage.CheckID(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func checkVersion(v int64) error {
@@ -360,11 +358,11 @@ func remove(ids []string, id string) []string {
 	return slices.Delete(ids, i, i+1)
 }
 
-// greater returns the first IDs of a sorted list that are greater than after, limit at most.
-func greater(ids []string, after string, limit int) []string {
+// greater returns the IDs of a sorted list that are greater than after.
+func greater(ids []string, after string) []string {
 	i, found := slices.BinarySearch(ids, after)
 	if found {
 		i++
 	}
-	return ids[i:][:min(limit, len(ids)-i)]
+	return ids[i:]
 }

@@ -76,21 +76,21 @@ func TestOrder(t *testing.T) {
 		}
 		page, err := s.Accounts(ctx, "", 1000)
 		require.NoError(t, err)
-		require.Len(t, page, len(accounts))
+		require.Len(t, page.Records, len(accounts))
 		seen := 0
-		for i, r := range page {
+		for i, r := range page.Records {
 			require.Equal(t, accounts[r.ID], r.Version)
 			if i > 0 {
-				require.Greater(t, r.ID, page[i-1].ID)
+				require.Greater(t, r.ID, page.Records[i-1].ID)
 			}
 		}
 		for i := range 60 {
 			owned, err := s.Tokens(ctx, fmt.Sprint(i), "", 1000)
 			require.NoError(t, err)
-			for j, token := range owned {
+			for j, token := range owned.Records {
 				require.Equal(t, fmt.Sprint(i), tokens[token.ID])
 				if j > 0 {
-					require.Greater(t, token.ID, owned[j-1].ID)
+					require.Greater(t, token.ID, owned.Records[j-1].ID)
 				}
 				seen++
 			}
@@ -98,11 +98,11 @@ func TestOrder(t *testing.T) {
 		require.Equal(t, len(tokens), seen)
 		all, err := s.AllTokens(ctx, "", 1000)
 		require.NoError(t, err)
-		require.Len(t, all, len(tokens))
-		for i, token := range all {
+		require.Len(t, all.Records, len(tokens))
+		for i, token := range all.Records {
 			require.Equal(t, tokens[token.ID], token.AccountID)
 			if i > 0 {
-				require.Greater(t, token.ID, all[i-1].ID)
+				require.Greater(t, token.ID, all.Records[i-1].ID)
 			}
 		}
 	}

@@ -55,11 +55,11 @@ func (s *Store) DeleteAccount(ctx context.Context, id string) error {
 }
 
 // Accounts implements storage.Store.
-func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]storage.Record, error) {
+func (s *Store) Accounts(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
 	if err := checkPage(ctx, after, limit); err != nil {
-		return nil, err
+		return storage.Page[storage.Record]{}, err
 	}
-	return list(ctx, s, &s.queries.accounts, []any{after, limit}, accountDest)
+	return page(ctx, s, &s.queries.accounts, accountDest, limit, after)
 }
 
 func accountDest(r *storage.Record) []any {
@@ -80,17 +80,22 @@ func check(ctx context.Context, id string) error {
 	return storage.CheckID(id)
 }
 
-func checkPage(ctx context.Context, after string, limit int) error {
+func checkPage(ctx context.Context, after string, limit int, owner ...string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if limit < 1 {
 		return fmt.Errorf("%w: a limit below 1", storage.ErrInvalid)
 	}
-	if after == "" {
-		return nil
+	if after != "" {
+		owner = append(owner, after)
 	}
-	return storage.CheckID(after)
+	for _, id := range owner {
+		if err := storage.CheckID(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func checkVersion(v int64) error {

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"math"
 
 	"github.com/gatehouse-go/gatehouse/storage"
 )
@@ -18,6 +19,13 @@ func load[T any](ctx context.Context, s *Store, q *query, args []any, dest func(
 		return none, err
 	}
 	return page[0], nil
+}
+
+// page runs a query whose last parameter is how many rows it may return. It asks for one more than limit, which tells
+// whether more follow.
+func page[T any](ctx context.Context, s *Store, q *query, dest func(*T) []any, limit int, args ...any) (storage.Page[T], error) {
+	found, err := list(ctx, s, q, append(args, min(limit, math.MaxInt-1)+1), dest)
+	return storage.PageOf(found, limit), err
 }
 
 // list runs a query and returns all of its rows, or none and an error. dest returns where to scan a row to.

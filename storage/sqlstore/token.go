@@ -84,36 +84,30 @@ func (s *Store) DeleteToken(ctx context.Context, id string, prev int64) error {
 }
 
 // Tokens implements storage.Store.
-func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
-	if err := checkPage(ctx, after, limit); err != nil {
-		return nil, err
+func (s *Store) Tokens(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error) {
+	if err := checkPage(ctx, after, limit, accountID); err != nil {
+		return storage.Page[storage.TokenRecord]{}, err
 	}
-	if err := storage.CheckID(accountID); err != nil {
-		return nil, err
-	}
-	return list(ctx, s, &s.queries.tokens, []any{accountID, after, limit}, tokenDest)
+	return page(ctx, s, &s.queries.tokens, tokenDest, limit, accountID, after)
 }
 
 // LiveTokens implements storage.Store.
-func (s *Store) LiveTokens(ctx context.Context, accountID string, live storage.Live, after string, limit int) ([]storage.TokenRecord, error) {
-	if err := checkPage(ctx, after, limit); err != nil {
-		return nil, err
-	}
-	if err := storage.CheckID(accountID); err != nil {
-		return nil, err
+func (s *Store) LiveTokens(ctx context.Context, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error) {
+	if err := checkPage(ctx, after, limit, accountID); err != nil {
+		return storage.Page[storage.TokenRecord]{}, err
 	}
 	if live.At.IsZero() {
-		return nil, fmt.Errorf("%w: Live without a time", storage.ErrInvalid)
+		return storage.Page[storage.TokenRecord]{}, fmt.Errorf("%w: Live without a time", storage.ErrInvalid)
 	}
-	return list(ctx, s, &s.queries.liveTokens, []any{accountID, live.Epoch, micros(live.At), after, limit}, tokenDest)
+	return page(ctx, s, &s.queries.liveTokens, tokenDest, limit, accountID, live.Epoch, micros(live.At), after)
 }
 
 // AllTokens implements storage.Store.
-func (s *Store) AllTokens(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+func (s *Store) AllTokens(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 	if err := checkPage(ctx, after, limit); err != nil {
-		return nil, err
+		return storage.Page[storage.TokenRecord]{}, err
 	}
-	return list(ctx, s, &s.queries.allTokens, []any{after, limit}, tokenDest)
+	return page(ctx, s, &s.queries.allTokens, tokenDest, limit, after)
 }
 
 // TouchTokens implements storage.Store.

@@ -34,7 +34,7 @@ func folding(fold func(string) string) func(h *hooks) {
 		h.deleteToken = func(ctx context.Context, id string, prev int64) error {
 			return h.Store.DeleteToken(ctx, fold(id), prev)
 		}
-		h.tokens = func(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
+		h.tokens = func(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 			return h.Store.Tokens(ctx, fold(accountID), after, limit)
 		}
 		h.touchTokens = func(ctx context.Context, uses []storage.TokenUse) error {
@@ -65,14 +65,15 @@ func brokenIdentity() []broken {
 			}
 		}},
 		{"lists tokens of owners without regard to case", "token/pages", func(h *hooks) {
-			h.tokens = func(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
+			h.tokens = func(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 				page, err := h.Store.Tokens(ctx, accountID, after, limit)
 				if upper := strings.ToUpper(accountID); err == nil && upper != accountID {
 					more, _ := h.Store.Tokens(ctx, upper, after, limit)
-					page = append(page, more...)
-					slices.SortFunc(page, func(a, b storage.TokenRecord) int { return strings.Compare(a.ID, b.ID) })
+					all := append(page.Records, more.Records...)
+					slices.SortFunc(all, func(a, b storage.TokenRecord) int { return strings.Compare(a.ID, b.ID) })
+					page = storage.PageOf(all, limit)
 				}
-				return page[:min(limit, len(page))], err
+				return page, err
 			}
 		}},
 		{"touches tokens without regard to case", "token/IDs", func(h *hooks) {
@@ -212,7 +213,7 @@ func takingAnyID() []broken {
 			}
 		},
 		"Accounts": func(h *hooks) {
-			h.accounts = func(ctx context.Context, after string, limit int) ([]storage.Record, error) {
+			h.accounts = func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
 				if bad(after) {
 					after = ""
 				}
@@ -244,15 +245,15 @@ func takingAnyID() []broken {
 			}
 		},
 		"Tokens": func(h *hooks) {
-			h.tokens = func(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
+			h.tokens = func(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 				if bad(accountID) {
-					return nil, nil
+					return storage.Page[storage.TokenRecord]{}, nil
 				}
 				return h.Store.Tokens(ctx, accountID, after, limit)
 			}
 		},
 		"Tokens after one": func(h *hooks) {
-			h.tokens = func(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
+			h.tokens = func(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 				if bad(after) {
 					after = ""
 				}
@@ -268,7 +269,7 @@ func takingAnyID() []broken {
 			}
 		},
 		"AllTokens after one": func(h *hooks) {
-			h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+			h.allTokens = func(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 				if bad(after) {
 					after = ""
 				}
@@ -307,7 +308,7 @@ func ignoringContext() []broken {
 			}
 		},
 		"Accounts": func(h *hooks) {
-			h.accounts = func(ctx context.Context, after string, limit int) ([]storage.Record, error) {
+			h.accounts = func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
 				return h.Store.Accounts(context.WithoutCancel(ctx), after, limit)
 			}
 		},
@@ -322,7 +323,7 @@ func ignoringContext() []broken {
 			}
 		},
 		"Tokens": func(h *hooks) {
-			h.tokens = func(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
+			h.tokens = func(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 				return h.Store.Tokens(context.WithoutCancel(ctx), accountID, after, limit)
 			}
 		},
@@ -332,7 +333,7 @@ func ignoringContext() []broken {
 			}
 		},
 		"AllTokens": func(h *hooks) {
-			h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+			h.allTokens = func(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 				return h.Store.AllTokens(context.WithoutCancel(ctx), after, limit)
 			}
 		},

@@ -12,21 +12,20 @@ import (
 // living lists an account's tokens that has wants, from the listing of all of them.
 func living(has func(t storage.TokenRecord, live storage.Live) bool) func(h *hooks) {
 	return func(h *hooks) {
-		h.liveTokens = func(ctx context.Context, accountID string, live storage.Live, after string, limit int) ([]storage.TokenRecord, error) {
+		h.liveTokens = func(ctx context.Context, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 			if _, err := h.Store.LiveTokens(ctx, accountID, live, after, limit); err != nil {
-				return nil, err
+				return storage.Page[storage.TokenRecord]{}, err
 			}
 			all, err := h.Store.Tokens(ctx, accountID, after, math.MaxInt)
-			all = slices.DeleteFunc(all, func(t storage.TokenRecord) bool { return !has(t, live) })
-			return all[:min(limit, len(all))], err
+			return storage.PageOf(slices.DeleteFunc(all.Records, func(t storage.TokenRecord) bool { return !has(t, live) }), limit), err
 		}
 	}
 }
 
 func brokenLive() []broken {
-	asking := func(ask func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) ([]storage.TokenRecord, error)) func(h *hooks) {
+	asking := func(ask func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error)) func(h *hooks) {
 		return func(h *hooks) {
-			h.liveTokens = func(ctx context.Context, accountID string, live storage.Live, after string, limit int) ([]storage.TokenRecord, error) {
+			h.liveTokens = func(ctx context.Context, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 				return ask(ctx, h, accountID, live, after, limit)
 			}
 		}
@@ -52,41 +51,60 @@ func brokenLive() []broken {
 		{"keeps 32 bits of an epoch", "token/live", living(func(t storage.TokenRecord, live storage.Live) bool {
 			return !t.Index.Revoked && t.Index.Expires.After(live.At) && int32(t.Index.Epoch) == int32(live.Epoch)
 		})},
-		{"filters a page after its limit", "token/live", asking(func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) ([]storage.TokenRecord, error) {
+		{"filters a page after its limit", "token/live", asking(func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 			if _, err := h.Store.LiveTokens(ctx, accountID, live, after, limit); err != nil {
-				return nil, err
+				return storage.Page[storage.TokenRecord]{}, err
 			}
 			page, err := h.Store.Tokens(ctx, accountID, after, limit)
-			return slices.DeleteFunc(page, func(t storage.TokenRecord) bool { return !live.Has(t.Index) }), err
+			page.Records = slices.DeleteFunc(page.Records, func(t storage.TokenRecord) bool { return !live.Has(t.Index) })
+			return page, err
 		})},
-		{"lists live tokens of a later microsecond", "token/live", asking(func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) ([]storage.TokenRecord, error) {
+		{"lists live tokens of a later microsecond", "token/live", asking(func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 			if !live.At.IsZero() {
 				live.At = live.At.Round(time.Microsecond)
 			}
 			return h.Store.LiveTokens(ctx, accountID, live, after, limit)
 		})},
-		{"lists all live tokens whatever the limit", "token/live", asking(func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) ([]storage.TokenRecord, error) {
+		{"lists all live tokens whatever the limit", "token/live", asking(func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 			if limit > 0 {
 				limit = math.MaxInt
 			}
 			return h.Store.LiveTokens(ctx, accountID, live, after, limit)
 		})},
-		{"begins live tokens anew", "token/live", asking(func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) ([]storage.TokenRecord, error) {
+		{"begins live tokens anew", "token/live", asking(func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 			page, err := h.Store.LiveTokens(ctx, accountID, live, after, limit)
-			if err == nil && len(page) == 0 {
+			if err == nil && after != "" && !page.More {
 				return h.Store.LiveTokens(ctx, accountID, live, "", limit)
 			}
 			return page, err
 		})},
-		{"takes live tokens of no time", "token/live", asking(func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) ([]storage.TokenRecord, error) {
+		{"takes live tokens of no time", "token/live", asking(func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 			if live.At.IsZero() {
 				live.At = time.Unix(0, 0)
 			}
 			return h.Store.LiveTokens(ctx, accountID, live, after, limit)
 		})},
-		{"drops the order of live tokens", "token/live", asking(func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) ([]storage.TokenRecord, error) {
+		{"drops the order of live tokens", "token/live", asking(func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 			page, err := h.Store.LiveTokens(ctx, accountID, live, after, limit)
-			slices.Reverse(page)
+			slices.Reverse(page.Records)
+			return page, err
+		})},
+		{"says that more live tokens follow a full page", "token/live", asking(func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error) {
+			page, err := h.Store.LiveTokens(ctx, accountID, live, after, limit)
+			page.More = len(page.Records) == limit
+			return page, err
+		})},
+		{"says that more follow where tokens that have ended do", "token/live", asking(func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error) {
+			page, err := h.Store.LiveTokens(ctx, accountID, live, after, limit)
+			if n := len(page.Records); n > 0 {
+				rest, _ := h.Store.Tokens(ctx, accountID, page.Records[n-1].ID, 1)
+				page.More = len(rest.Records) > 0
+			}
+			return page, err
+		})},
+		{"never says that more live tokens follow", "token/live", asking(func(ctx context.Context, h *hooks, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error) {
+			page, err := h.Store.LiveTokens(ctx, accountID, live, after, limit)
+			page.More = false
 			return page, err
 		})},
 	}

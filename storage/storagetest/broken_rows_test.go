@@ -44,19 +44,19 @@ func changeRows(h *hooks, account func(*storage.Record), token func(*storage.Tok
 
 // changePages changes what listings give.
 func changePages(h *hooks, accounts func([]storage.Record), tokens func([]storage.TokenRecord)) {
-	h.accounts = func(ctx context.Context, after string, limit int) ([]storage.Record, error) {
+	h.accounts = func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
 		page, err := h.Store.Accounts(ctx, after, limit)
-		accounts(page)
+		accounts(page.Records)
 		return page, err
 	}
-	h.tokens = func(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
+	h.tokens = func(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 		page, err := h.Store.Tokens(ctx, accountID, after, limit)
-		tokens(page)
+		tokens(page.Records)
 		return page, err
 	}
-	h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+	h.allTokens = func(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 		page, err := h.Store.AllTokens(ctx, after, limit)
-		tokens(page)
+		tokens(page.Records)
 		return page, err
 	}
 }
@@ -64,10 +64,10 @@ func changePages(h *hooks, accounts func([]storage.Record), tokens func([]storag
 // listsAllTokens changes what AllTokens alone gives.
 func listsAllTokens(change func(*storage.TokenRecord)) func(h *hooks) {
 	return func(h *hooks) {
-		h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+		h.allTokens = func(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 			page, err := h.Store.AllTokens(ctx, after, limit)
-			for i := range page {
-				change(&page[i])
+			for i := range page.Records {
+				change(&page.Records[i])
 			}
 			return page, err
 		}

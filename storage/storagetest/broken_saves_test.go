@@ -32,14 +32,14 @@ func (h *hooks) storedToken(ctx context.Context, accountID, id string) (storage.
 		if err != nil {
 			return storage.TokenRecord{}, err
 		}
-		if len(page) == 0 {
-			return storage.TokenRecord{}, storage.ErrNotFound
-		}
-		for _, t := range page {
+		for _, t := range page.Records {
 			if t.ID == id {
 				return t, nil
 			}
 			after = t.ID
+		}
+		if !page.More {
+			return storage.TokenRecord{}, storage.ErrNotFound
 		}
 	}
 }
@@ -300,7 +300,7 @@ func brokenDeletes() []broken {
 		if err := h.Store.DeleteAccount(ctx, id); err != nil {
 			return err
 		}
-		for _, t := range left {
+		for _, t := range left.Records {
 			if err := h.Store.SaveToken(ctx, t, 0); err != nil {
 				return err
 			}
@@ -328,7 +328,7 @@ func brokenDeletes() []broken {
 		{"deletes by a pattern", "account/delete", func(h *hooks) {
 			h.deleteAccount = func(ctx context.Context, id string) error {
 				page, _ := h.Store.Accounts(ctx, id, 1)
-				for _, r := range page {
+				for _, r := range page.Records {
 					if strings.HasPrefix(r.ID, id) {
 						_ = h.Store.DeleteAccount(ctx, r.ID)
 					}
@@ -392,8 +392,8 @@ func brokenDeletes() []broken {
 		}},
 		{"reads all tokens from a cache of the handle", "two handles", func(h *hooks) {
 			cache := &common{notes: make(map[string]any)}
-			h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
-				if page, ok := cache.noted(after).([]storage.TokenRecord); ok {
+			h.allTokens = func(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error) {
+				if page, ok := cache.noted(after).(storage.Page[storage.TokenRecord]); ok {
 					return page, nil
 				}
 				page, err := h.Store.AllTokens(ctx, after, limit)

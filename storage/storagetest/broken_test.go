@@ -26,13 +26,13 @@ type hooks struct {
 	loadAccount   func(ctx context.Context, id string) (storage.Record, error)
 	saveAccount   func(ctx context.Context, r storage.Record, prev int64) error
 	deleteAccount func(ctx context.Context, id string) error
-	accounts      func(ctx context.Context, after string, limit int) ([]storage.Record, error)
+	accounts      func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error)
 	loadToken     func(ctx context.Context, id string) (storage.TokenRecord, storage.AccountIndex, error)
 	saveToken     func(ctx context.Context, t storage.TokenRecord, prev int64) error
 	deleteToken   func(ctx context.Context, id string, prev int64) error
-	tokens        func(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error)
-	liveTokens    func(ctx context.Context, accountID string, live storage.Live, after string, limit int) ([]storage.TokenRecord, error)
-	allTokens     func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error)
+	tokens        func(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error)
+	liveTokens    func(ctx context.Context, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error)
+	allTokens     func(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error)
 	touchTokens   func(ctx context.Context, uses []storage.TokenUse) error
 }
 
@@ -57,7 +57,7 @@ func (h *hooks) DeleteAccount(ctx context.Context, id string) error {
 	return h.Store.DeleteAccount(ctx, id)
 }
 
-func (h *hooks) Accounts(ctx context.Context, after string, limit int) ([]storage.Record, error) {
+func (h *hooks) Accounts(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
 	if h.accounts != nil {
 		return h.accounts(ctx, after, limit)
 	}
@@ -85,21 +85,21 @@ func (h *hooks) DeleteToken(ctx context.Context, id string, prev int64) error {
 	return h.Store.DeleteToken(ctx, id, prev)
 }
 
-func (h *hooks) Tokens(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
+func (h *hooks) Tokens(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 	if h.tokens != nil {
 		return h.tokens(ctx, accountID, after, limit)
 	}
 	return h.Store.Tokens(ctx, accountID, after, limit)
 }
 
-func (h *hooks) LiveTokens(ctx context.Context, accountID string, live storage.Live, after string, limit int) ([]storage.TokenRecord, error) {
+func (h *hooks) LiveTokens(ctx context.Context, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 	if h.liveTokens != nil {
 		return h.liveTokens(ctx, accountID, live, after, limit)
 	}
 	return h.Store.LiveTokens(ctx, accountID, live, after, limit)
 }
 
-func (h *hooks) AllTokens(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+func (h *hooks) AllTokens(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 	if h.allTokens != nil {
 		return h.allTokens(ctx, after, limit)
 	}
@@ -262,9 +262,9 @@ func asksToTryAgain(h *hooks) {
 		}
 		return h.Store.DeleteAccount(ctx, id)
 	}
-	h.accounts = func(ctx context.Context, after string, limit int) ([]storage.Record, error) {
+	h.accounts = func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
 		if limit > 0 && again(ctx, "-"+after) {
-			return nil, storage.ErrConflict
+			return storage.Page[storage.Record]{}, storage.ErrConflict
 		}
 		return h.Store.Accounts(ctx, after, limit)
 	}
@@ -280,9 +280,9 @@ func asksToTryAgain(h *hooks) {
 		}
 		return h.Store.SaveToken(ctx, t, prev)
 	}
-	h.tokens = func(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
+	h.tokens = func(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 		if limit > 0 && again(ctx, accountID, "-"+after) {
-			return nil, storage.ErrConflict
+			return storage.Page[storage.TokenRecord]{}, storage.ErrConflict
 		}
 		return h.Store.Tokens(ctx, accountID, after, limit)
 	}
@@ -292,9 +292,9 @@ func asksToTryAgain(h *hooks) {
 		}
 		return h.Store.DeleteToken(ctx, id, prev)
 	}
-	h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+	h.allTokens = func(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 		if limit > 0 && again(ctx, "-"+after) {
-			return nil, storage.ErrConflict
+			return storage.Page[storage.TokenRecord]{}, storage.ErrConflict
 		}
 		return h.Store.AllTokens(ctx, after, limit)
 	}
@@ -312,13 +312,13 @@ func asksToTryAgain(h *hooks) {
 
 // shortPages has two records on a page at most, which a store may.
 func shortPages(h *hooks) {
-	h.accounts = func(ctx context.Context, after string, limit int) ([]storage.Record, error) {
+	h.accounts = func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
 		return h.Store.Accounts(ctx, after, min(limit, 2))
 	}
-	h.tokens = func(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
+	h.tokens = func(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 		return h.Store.Tokens(ctx, accountID, after, min(limit, 2))
 	}
-	h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+	h.allTokens = func(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 		return h.Store.AllTokens(ctx, after, min(limit, 2))
 	}
 }

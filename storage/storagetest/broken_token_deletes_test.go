@@ -12,14 +12,14 @@ import (
 func (h *hooks) token(ctx context.Context, id string) (storage.TokenRecord, bool) {
 	for after := ""; ; {
 		page, err := h.Store.AllTokens(ctx, after, 100)
-		if err != nil || len(page) == 0 {
-			return storage.TokenRecord{}, false
-		}
-		for _, t := range page {
+		for _, t := range page.Records {
 			if t.ID == id {
 				return t, true
 			}
 			after = t.ID
+		}
+		if err != nil || !page.More {
+			return storage.TokenRecord{}, false
 		}
 	}
 }
@@ -111,7 +111,7 @@ func brokenTokenDeletes() []broken {
 			err := remove(ctx)
 			if ok && err == nil {
 				page, _ := h.Store.Tokens(ctx, t.AccountID, "", 100)
-				for _, t := range page {
+				for _, t := range page.Records {
 					_ = h.forceDelete(ctx, t.ID)
 				}
 			}
@@ -120,7 +120,7 @@ func brokenTokenDeletes() []broken {
 		{"deletes tokens by a pattern", all, deleting(func(h *hooks, ctx context.Context, id string, _ int64, remove deleteFunc) error {
 			err := remove(ctx)
 			page, _ := h.Store.AllTokens(ctx, id, 10)
-			for _, t := range page {
+			for _, t := range page.Records {
 				if strings.HasPrefix(t.ID, id) && err == nil {
 					_ = h.forceDelete(ctx, t.ID)
 				}
@@ -132,7 +132,7 @@ func brokenTokenDeletes() []broken {
 			h.deleteToken = func(ctx context.Context, id string, prev int64) error {
 				t, _ := h.token(ctx, id)
 				page, _ := h.Store.Tokens(ctx, t.AccountID, "", 100)
-				for _, t := range page {
+				for _, t := range page.Records {
 					h.setUsage(t.ID, storage.TokenUsage{})
 				}
 				return h.Store.DeleteToken(ctx, id, prev)
@@ -144,7 +144,7 @@ func brokenTokenDeletes() []broken {
 			err := remove(ctx)
 			if ok && err == nil {
 				err = h.Store.DeleteAccount(ctx, t.AccountID)
-				for _, other := range others {
+				for _, other := range others.Records {
 					if other.ID != id {
 						_ = h.Store.SaveToken(ctx, other, 0)
 						_ = h.Store.TouchTokens(ctx, []storage.TokenUse{{ID: other.ID, TokenUsage: other.Usage}})
@@ -160,17 +160,17 @@ func brokenTokenDeletes() []broken {
 			return remove(ctx)
 		})},
 		{"lists deleted tokens of an account", all, lingering(func(h *hooks, gone storage.TokenRecord) {
-			h.tokens = func(ctx context.Context, accountID, after string, limit int) ([]storage.TokenRecord, error) {
+			h.tokens = func(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 				if after == "" {
-					return []storage.TokenRecord{gone}, nil
+					return storage.Page[storage.TokenRecord]{Records: []storage.TokenRecord{gone}}, nil
 				}
 				return h.Store.Tokens(ctx, accountID, after, limit)
 			}
 		})},
 		{"lists deleted tokens among all", all, lingering(func(h *hooks, gone storage.TokenRecord) {
-			h.allTokens = func(ctx context.Context, after string, limit int) ([]storage.TokenRecord, error) {
+			h.allTokens = func(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 				if after < gone.ID {
-					return []storage.TokenRecord{gone}, nil
+					return storage.Page[storage.TokenRecord]{Records: []storage.TokenRecord{gone}}, nil
 				}
 				return h.Store.AllTokens(ctx, after, limit)
 			}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+
+	"github.com/gatehouse-go/gatehouse/storage"
 )
 
 // testData has what a column for text, a short one or a driver's idea of NULL would change.
@@ -76,29 +78,32 @@ func (k *kindEnv) walk(after string, limit int) []record {
 	var all []record
 	for {
 		page := k.page(after, limit)
-		for _, r := range page {
+		for _, r := range page.Records {
 			if !k.mine(r.id) {
 				return all
 			}
 			all = append(all, r)
 		}
-		if len(page) == 0 {
+		if !page.More {
 			return all
 		}
-		after = page[len(page)-1].id
+		after = page.Records[len(page.Records)-1].id
 	}
 }
 
 // page lists one page, and asserts what holds for any page.
-func (k *kindEnv) page(after string, limit int) []record {
+func (k *kindEnv) page(after string, limit int) storage.Page[record] {
 	k.Helper()
-	var page []record
+	var page storage.Page[record]
 	what := fmt.Sprintf("%s after %s, limit %d", k.list, quote(after), limit)
 	k.must(k.try(func() (err error) { page, err = k.listFrom(k.ctx, k.store, k.owner, after, limit); return }), what)
-	if len(page) > limit {
-		k.Fatalf("%s: got %d records", what, len(page))
+	if len(page.Records) > limit {
+		k.Fatalf("%s: got %d records", what, len(page.Records))
 	}
-	for _, r := range page {
+	if page.More && len(page.Records) == 0 {
+		k.Fatalf("%s: got an empty page that says that more follow: nobody can go on from it", what)
+	}
+	for _, r := range page.Records {
 		if r.id <= after {
 			k.Fatalf("%s: got %s after %s, want greater and greater IDs in the order of their bytes", what, quote(r.id), quote(after))
 		}

@@ -65,12 +65,12 @@ func testAccountIndex(e *env) {
 		got, err := e.loadAccount(e.store, id)
 		e.must(err, "LoadAccount")
 		e.same(got, r, "LoadAccount")
-		var page []storage.Record
+		var page storage.Page[storage.Record]
 		e.must(e.try(func() (err error) { page, err = e.store.Accounts(e.ctx, e.prefix, 1); return }), "Accounts")
-		if len(page) != 1 {
-			e.Fatalf("Accounts, limit 1, after an ID that one follows: got %d records", len(page))
+		if len(page.Records) != 1 {
+			e.Fatalf("Accounts, limit 1, after an ID that one follows: got %d records", len(page.Records))
 		}
-		e.same(page[0], r, "Accounts")
+		e.same(page.Records[0], r, "Accounts")
 		_, owner, err := e.loadToken(e.store, token.ID)
 		e.must(err, "LoadToken")
 		e.same(owner, r.Index, "LoadToken: index of the owner, as it is now")

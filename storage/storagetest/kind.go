@@ -25,7 +25,7 @@ type kind struct {
 	load, save, list string // the names of the methods, for messages
 	loadFrom         func(ctx context.Context, s storage.Store, id string) (record, error)
 	saveTo           func(ctx context.Context, s storage.Store, owner string, r record, prev int64) error
-	listFrom         func(ctx context.Context, s storage.Store, owner, after string, limit int) ([]record, error)
+	listFrom         func(ctx context.Context, s storage.Store, owner, after string, limit int) (storage.Page[record], error)
 }
 
 var accounts = kind{
@@ -37,13 +37,8 @@ var accounts = kind{
 	saveTo: func(ctx context.Context, s storage.Store, _ string, r record, prev int64) error {
 		return s.SaveAccount(ctx, storage.Record{ID: r.id, Version: r.version, Data: r.data}, prev)
 	},
-	listFrom: func(ctx context.Context, s storage.Store, _, after string, limit int) ([]record, error) {
-		page, err := s.Accounts(ctx, after, limit)
-		var records []record
-		for _, r := range page {
-			records = append(records, record{r.ID, r.Version, r.Data})
-		}
-		return records, err
+	listFrom: func(ctx context.Context, s storage.Store, _, after string, limit int) (storage.Page[record], error) {
+		return page(s.Accounts(ctx, after, limit))(func(r storage.Record) record { return record{r.ID, r.Version, r.Data} })
 	},
 }
 
@@ -56,9 +51,8 @@ var tokens = kind{
 	saveTo: func(ctx context.Context, s storage.Store, owner string, r record, prev int64) error {
 		return s.SaveToken(ctx, storage.TokenRecord{ID: r.id, AccountID: owner, Version: r.version, Data: r.data}, prev)
 	},
-	listFrom: func(ctx context.Context, s storage.Store, owner, after string, limit int) ([]record, error) {
-		page, err := s.Tokens(ctx, owner, after, limit)
-		return tokenRecords(page), err
+	listFrom: func(ctx context.Context, s storage.Store, owner, after string, limit int) (storage.Page[record], error) {
+		return page(s.Tokens(ctx, owner, after, limit))(tokenRecord)
 	},
 }
 
@@ -66,18 +60,22 @@ var tokens = kind{
 var allTokens = kind{
 	name: "all tokens", load: tokens.load, save: tokens.save, list: "AllTokens",
 	loadFrom: tokens.loadFrom, saveTo: tokens.saveTo,
-	listFrom: func(ctx context.Context, s storage.Store, _, after string, limit int) ([]record, error) {
-		page, err := s.AllTokens(ctx, after, limit)
-		return tokenRecords(page), err
+	listFrom: func(ctx context.Context, s storage.Store, _, after string, limit int) (storage.Page[record], error) {
+		return page(s.AllTokens(ctx, after, limit))(tokenRecord)
 	},
 }
 
-func tokenRecords(page []storage.TokenRecord) []record {
-	var records []record
-	for _, t := range page {
-		records = append(records, record{t.ID, t.Version, t.Data})
+func tokenRecord(t storage.TokenRecord) record { return record{t.ID, t.Version, t.Data} }
+
+// page returns a function that makes of a page of a listing one of records.
+func page[T any](p storage.Page[T], err error) func(func(T) record) (storage.Page[record], error) {
+	return func(of func(T) record) (storage.Page[record], error) {
+		all := storage.Page[record]{More: p.More}
+		for _, r := range p.Records {
+			all.Records = append(all.Records, of(r))
+		}
+		return all, err
 	}
-	return records
 }
 
 // kindEnv is the env of a test of one kind of record.
@@ -257,40 +255,41 @@ func (e *env) loadToken(s storage.Store, id string) (t storage.TokenRecord, owne
 // tokensOf returns all tokens of an account.
 func (e *env) tokensOf(s storage.Store, accountID string) []storage.TokenRecord {
 	e.Helper()
-	var all []storage.TokenRecord
-	for after := ""; ; after = all[len(all)-1].ID {
-		var page []storage.TokenRecord
-		e.must(e.try(func() (err error) { page, err = s.Tokens(e.ctx, accountID, after, 200); return }),
-			"Tokens of "+quote(accountID))
-		if len(page) == 0 {
-			return all
-		}
-		if last := page[len(page)-1].ID; last <= after {
-			e.Fatalf("Tokens after %s: the page ends with %s, which is not greater", quote(after), quote(last))
-		}
-		all = append(all, page...)
-	}
+	return e.tokensFrom("", "Tokens of "+quote(accountID), func(after string) (storage.Page[storage.TokenRecord], error) {
+		return s.Tokens(e.ctx, accountID, after, 200)
+	})
 }
 
 // allTokens returns those of all tokens that are the subtest's.
 func (e *env) allTokens(s storage.Store) []storage.TokenRecord {
 	e.Helper()
-	var all []storage.TokenRecord
-	for after := e.prefix; ; after = all[len(all)-1].ID {
-		var page []storage.TokenRecord
-		e.must(e.try(func() (err error) { page, err = s.AllTokens(e.ctx, after, 200); return }), "AllTokens")
-		for i, t := range page {
-			if !e.mine(t.ID) {
-				return append(all, page[:i]...)
+	return e.tokensFrom(e.prefix, "AllTokens", func(after string) (storage.Page[storage.TokenRecord], error) {
+		page, err := s.AllTokens(e.ctx, after, 200)
+		for i, t := range page.Records {
+			if !e.mine(t.ID) { // nothing of the subtest's follows
+				return storage.Page[storage.TokenRecord]{Records: page.Records[:i]}, err
 			}
 		}
-		if len(page) == 0 {
+		return page, err
+	})
+}
+
+// tokensFrom returns all tokens of a listing after one of them.
+func (e *env) tokensFrom(after, what string, list func(after string) (storage.Page[storage.TokenRecord], error)) []storage.TokenRecord {
+	e.Helper()
+	var all []storage.TokenRecord
+	for {
+		var page storage.Page[storage.TokenRecord]
+		e.must(e.try(func() (err error) { page, err = list(after); return }), what)
+		all = append(all, page.Records...)
+		if !page.More {
 			return all
 		}
-		if last := page[len(page)-1].ID; last <= after {
-			e.Fatalf("AllTokens after %s: the page ends with %s, which is not greater", quote(after), quote(last))
+		n := len(page.Records)
+		if n == 0 || page.Records[n-1].ID <= after {
+			e.Fatalf("%s after %s: the page says that more follow, and does not end with a greater ID", what, quote(after))
 		}
-		all = append(all, page...)
+		after = page.Records[n-1].ID
 	}
 }
 

@@ -54,11 +54,7 @@ func testPages(k *kindEnv) {
 	changed := of(3).write(k.fresh(sorted[3].id), sorted[3].version)
 	sorted[3] = changed
 	k.sameList(k.walk(k.prefix, 5), sorted, k.list+" after a save")
-	if k.name == accounts.name {
-		k.delete(changed.id)
-	} else {
-		k.deleteToken(changed.id, changed.version)
-	}
+	k.remove(changed)
 	k.sameList(k.walk(k.prefix, 5), slices.Delete(sorted, 3, 4), k.list+" after a delete")
 }
 
@@ -84,22 +80,81 @@ func testAfterAndLimit(k *kindEnv) {
 	}
 	// There is a record, so there is a first one, and it does not come after this one.
 	page := k.page("", 1)
-	if len(page) != 1 {
-		k.Fatalf("%s after the empty ID, limit 1: got %d records, want 1", k.list, len(page))
+	if len(page.Records) != 1 {
+		k.Fatalf("%s after the empty ID, limit 1: got %d records, want 1", k.list, len(page.Records))
 	}
-	if page[0].id > k.id("a") {
-		k.Fatalf("%s after the empty ID begins with %s, though %s comes before", k.list, quote(page[0].id), quote(k.id("a")))
+	if first := page.Records[0].id; first > k.id("a") {
+		k.Fatalf("%s after the empty ID begins with %s, though %s comes before", k.list, quote(first), quote(k.id("a")))
 	}
-	if page := k.page(lastID, math.MaxInt); len(page) != 0 {
-		k.Fatalf("%s after the greatest ID: got %d records, want none", k.list, len(page))
+	if n := len(k.page(lastID, math.MaxInt).Records); n != 0 {
+		k.Fatalf("%s after the greatest ID: got %d records, want none", k.list, n)
 	}
 	if k.name == tokens.name {
-		if page := k.page("", math.MaxInt); len(page) == 0 {
+		if n := len(k.page("", math.MaxInt).Records); n == 0 {
 			k.Fatalf("Tokens with the greatest limit: got none, want some of 2")
 		}
 		none := &kindEnv{k.env, k.kind, k.id("nobody")}
-		if page := none.page("", 10); len(page) != 0 {
-			k.Fatalf("Tokens of an account that was never saved: got %d, want none", len(page))
+		if n := len(none.page("", 10).Records); n != 0 {
+			k.Fatalf("Tokens of an account that was never saved: got %d, want none", n)
 		}
+	}
+}
+
+// testMore asks the end of a listing whether more follows, with records of its own that are the last ones but for those
+// of other runs of this test: they come and go meanwhile, so it asks again before it fails.
+func testMore(k *kindEnv) {
+	before := "\U0010ffff" + k.prefix
+	last := before
+	for _, suffix := range []string{"a", "b", "c"} {
+		last = before + suffix
+		r := k.write(k.fresh(last), 0)
+		defer k.remove(r)
+	}
+	for limit := 1; limit <= 4; limit++ {
+		for after := before; after < last; {
+			page := k.page(after, limit)
+			n := len(page.Records)
+			if !page.More && (n == 0 || page.Records[n-1].id < last) {
+				k.Fatalf("%s after %s, limit %d: says that nothing follows its %d records, though %s does", k.list, quote(after), limit, n, quote(last))
+			}
+			after = page.Records[n-1].id
+		}
+		if tries := 20; !again(tries, func() bool { return k.ends(before, limit) }) {
+			k.Fatalf("%s by pages of %d: got %d times a page that says that more follow, though nothing did", k.list, limit, tries)
+		}
+	}
+}
+
+// ends goes through a listing after an ID, and reports whether it ends with a page that has records.
+func (k *kindEnv) ends(after string, limit int) bool {
+	k.Helper()
+	for {
+		page := k.page(after, limit)
+		if len(page.Records) == 0 {
+			return false
+		}
+		if !page.More {
+			return true
+		}
+		after = page.Records[len(page.Records)-1].id
+	}
+}
+
+func again(tries int, try func() bool) bool {
+	for range tries {
+		if try() {
+			return true
+		}
+	}
+	return false
+}
+
+// remove deletes a record that is stored.
+func (k *kindEnv) remove(r record) {
+	k.Helper()
+	if k.name == accounts.name {
+		k.delete(r.id)
+	} else {
+		k.deleteToken(r.id, r.version)
 	}
 }

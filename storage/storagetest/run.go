@@ -67,10 +67,12 @@ var tests = slices.Concat(both(
 	kindTest{"aliasing", testAliasing},
 	kindTest{"pages", testPages},
 	kindTest{"after and limit", testAfterAndLimit},
+	kindTest{"more", testMore},
 ), each(allTokens,
 	kindTest{"aliasing", testAliasing},
 	kindTest{"pages", testPages},
 	kindTest{"after and limit", testAfterAndLimit},
+	kindTest{"more", testMore},
 ), []test{
 	{"invalid IDs", testInvalidIDs},
 	{"ended context", testEndedContext},

@@ -44,30 +44,9 @@ func testLive(e *env) {
 		}
 		slices.SortFunc(want, func(a, b storage.TokenRecord) int { return strings.Compare(a.ID, b.ID) })
 		for limit := 1; limit <= len(want)+1; limit++ {
-			after := ""
-			for i := 0; i <= len(want); {
-				var page []storage.TokenRecord
-				e.must(e.try(func() (err error) {
-					page, err = e.store.LiveTokens(e.ctx, owner, live, after, limit)
-					return err
-				}), "LiveTokens "+when)
-				if len(page) == 0 {
-					if i < len(want) {
-						e.Fatalf("LiveTokens %s, limit %d: ends before %s", when, limit, quote(want[i].ID))
-					}
-					break
-				}
-				if len(page) > limit {
-					e.Fatalf("LiveTokens %s, limit %d: got a page of %d", when, limit, len(page))
-				}
-				for _, got := range page {
-					if i == len(want) {
-						e.Fatalf("LiveTokens %s, limit %d: got %s too, which has ended or is another account's", when, limit, quote(got.ID))
-					}
-					e.same(got, want[i], "LiveTokens "+when)
-					after, i = got.ID, i+1
-				}
-			}
+			e.liveAre(want, fmt.Sprintf("LiveTokens %s, limit %d", when, limit), limit, func(after string) (storage.Page[storage.TokenRecord], error) {
+				return e.store.LiveTokens(e.ctx, owner, live, after, limit)
+			})
 		}
 	}
 
@@ -130,4 +109,31 @@ func testLive(e *env) {
 	e.delete(owner)
 	all = slices.DeleteFunc(all, func(t storage.TokenRecord) bool { return t.AccountID == owner })
 	check("after the account was deleted")
+}
+
+// liveAre asserts what a listing has, which nobody else changes, and that each page says whether more follow.
+func (e *env) liveAre(want []storage.TokenRecord, what string, limit int, list func(after string) (storage.Page[storage.TokenRecord], error)) {
+	e.Helper()
+	for after, more := "", true; more; {
+		var page storage.Page[storage.TokenRecord]
+		e.must(e.try(func() (err error) { page, err = list(after); return err }), what)
+		n := len(page.Records)
+		switch {
+		case n > limit:
+			e.Fatalf("%s: got a page of %d", what, n)
+		case n > len(want):
+			e.Fatalf("%s: got %s too, which has ended or is another account's", what, quote(page.Records[len(want)].ID))
+		}
+		for i, got := range page.Records {
+			e.same(got, want[i], what)
+			after = got.ID
+		}
+		want, more = want[n:], page.More
+		switch {
+		case more && (n == 0 || len(want) == 0):
+			e.Fatalf("%s: a page of %d says that more follow, of which there are %d", what, n, len(want))
+		case !more && len(want) > 0:
+			e.Fatalf("%s: ends before %s", what, quote(want[0].ID))
+		}
+	}
 }

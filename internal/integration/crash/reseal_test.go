@@ -196,14 +196,14 @@ func under(t *testing.T, store *sqlstore.Store, name string) (others int) {
 	for after := ""; ; {
 		page, err := store.Accounts(context.Background(), after, 500)
 		require.NoError(t, err)
-		if len(page) == 0 {
-			return others
-		}
-		for _, r := range page {
+		for _, r := range page.Records {
 			if r.Index.KeyName != name {
 				others++
 			}
 			after = r.ID
+		}
+		if !page.More {
+			return others
 		}
 	}
 }

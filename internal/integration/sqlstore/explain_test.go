@@ -180,7 +180,7 @@ func TestStatements(t *testing.T) {
 			{"Tokens", 1, func() error { _, err := s.Tokens(ctx, "a1001", "t2", 100); return err }},
 			{"LiveTokens", 1, func() error {
 				page, err := s.LiveTokens(ctx, "a1001", storage.Live{At: moment(0)}, "", 100)
-				require.Len(t, page, 1)
+				require.Len(t, page.Records, 1)
 				return err
 			}},
 			{"AllTokens", 1, func() error { _, err := s.AllTokens(ctx, "t5", 100); return err }},

@@ -405,21 +405,21 @@ func TestLoadCutShort(t *testing.T) {
 				"LoadToken":   func(ctx context.Context) error { _, _, err := s.LoadToken(ctx, "t"); return err },
 				"Accounts": func(ctx context.Context) error {
 					page, err := s.Accounts(ctx, "", 10)
-					if err == nil && len(page) != 1 {
+					if err == nil && len(page.Records) != 1 {
 						return errors.New("a page without its records")
 					}
 					return err
 				},
 				"AllTokens": func(ctx context.Context) error {
 					page, err := s.AllTokens(ctx, "", 10)
-					if err == nil && len(page) != 1 {
+					if err == nil && len(page.Records) != 1 {
 						return errors.New("a page without its records")
 					}
 					return err
 				},
 				"Tokens": func(ctx context.Context) error {
 					page, err := s.Tokens(ctx, "a", "", 10)
-					if err == nil && len(page) != 1 {
+					if err == nil && len(page.Records) != 1 {
 						return errors.New("a page without its records")
 					}
 					return err

@@ -230,15 +230,15 @@ func TestEachFault(t *testing.T) {
 			"LoadToken":   {nil, func(s *sqlstore.Store) error { _, _, err := s.LoadToken(ctx, "t"); return err }},
 			"Accounts": {nil, func(s *sqlstore.Store) error {
 				page, err := s.Accounts(ctx, "", 10)
-				return count(2, len(page), err)
+				return count(2, len(page.Records), err)
 			}},
 			"Tokens": {nil, func(s *sqlstore.Store) error {
 				page, err := s.Tokens(ctx, "a", "", 10)
-				return count(2, len(page), err)
+				return count(2, len(page.Records), err)
 			}},
 			"AllTokens": {nil, func(s *sqlstore.Store) error {
 				page, err := s.AllTokens(ctx, "", 10)
-				return count(2, len(page), err)
+				return count(2, len(page.Records), err)
 			}},
 			"SaveAccount": {tables, func(s *sqlstore.Store) error { return s.SaveAccount(ctx, account, 1) }},
 			"SaveAccount of a new one": {tables, func(s *sqlstore.Store) error {

@@ -123,7 +123,7 @@ func TestMigrateFrom(t *testing.T) {
 					require.NoError(t, s.SaveToken(t.Context(), next, token.Version))
 					all, err := s.AllTokens(t.Context(), "", 10)
 					require.NoError(t, err)
-					require.Equal(t, []storage.TokenRecord{next}, all)
+					require.Equal(t, []storage.TokenRecord{next}, all.Records)
 				}
 			}
 		}

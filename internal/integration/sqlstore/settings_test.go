@@ -78,10 +78,10 @@ func live(ctx context.Context, s storage.Store) (silent, loud error) {
 	}
 	page, err := s.Accounts(ctx, "", math.MaxInt)
 	must(err)
-	same("Accounts", page, accounts)
+	same("Accounts", page.Records, accounts)
 	page, err = s.Accounts(ctx, "b", 5)
 	must(err)
-	same("Accounts after an ID", page, accounts[1:])
+	same("Accounts after an ID", page.Records, accounts[1:])
 
 	token := storage.TokenRecord{ID: "t" + odd, AccountID: odd, Version: 3, Data: raw,
 		Index: storage.TokenIndex{Expires: time.Date(2299, 12, 31, 23, 59, 59, 999999000, time.UTC), Revoked: true, Scopes: odd, Epoch: -1}}
@@ -102,13 +102,13 @@ func live(ctx context.Context, s storage.Store) (silent, loud error) {
 	same("LoadToken, owner", owner, accounts[1].Index)
 	all, err := s.AllTokens(ctx, "", 10)
 	must(err)
-	same("AllTokens", all, []storage.TokenRecord{upper, plain, token})
+	same("AllTokens", all.Records, []storage.TokenRecord{upper, plain, token})
 	all, err = s.Tokens(ctx, odd, "", 10)
 	must(err)
-	same("Tokens", all, []storage.TokenRecord{upper, plain, token})
+	same("Tokens", all.Records, []storage.TokenRecord{upper, plain, token})
 	all, err = s.LiveTokens(ctx, odd, storage.Live{Epoch: -1, At: moment(9)}, "", 10)
 	must(err)
-	same("LiveTokens", all, []storage.TokenRecord{upper, plain})
+	same("LiveTokens", all.Records, []storage.TokenRecord{upper, plain})
 	must(s.DeleteToken(ctx, plain.ID, plain.Version))
 	if err := s.DeleteToken(ctx, plain.ID, plain.Version); !errors.Is(err, storage.ErrConflict) {
 		must(err)
@@ -123,7 +123,7 @@ func live(ctx context.Context, s storage.Store) (silent, loud error) {
 	}
 	all, err = s.AllTokens(ctx, "", 10)
 	must(err)
-	same("AllTokens of none", len(all), 0)
+	same("AllTokens of none", len(all.Records), 0)
 	return nil, nil
 }
 

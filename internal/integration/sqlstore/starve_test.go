@@ -68,21 +68,21 @@ func TestReadsBesideWriters(t *testing.T) {
 	require.Equal(t, "before", string(token.Data))
 	accounts, err := s.Accounts(ctx, "", 10)
 	require.NoError(t, err)
-	require.Len(t, accounts, 1)
-	for name, list := range map[string]func() ([]storage.TokenRecord, error){
-		"Tokens":    func() ([]storage.TokenRecord, error) { return s.Tokens(ctx, "a", "", 10) },
-		"AllTokens": func() ([]storage.TokenRecord, error) { return s.AllTokens(ctx, "", 10) },
+	require.Len(t, accounts.Records, 1)
+	for name, list := range map[string]func() (storage.Page[storage.TokenRecord], error){
+		"Tokens":    func() (storage.Page[storage.TokenRecord], error) { return s.Tokens(ctx, "a", "", 10) },
+		"AllTokens": func() (storage.Page[storage.TokenRecord], error) { return s.AllTokens(ctx, "", 10) },
 	} {
 		page, err := list()
 		require.NoError(t, err, name)
-		require.Equal(t, []storage.TokenRecord{token}, page, name)
+		require.Equal(t, storage.Page[storage.TokenRecord]{Records: []storage.TokenRecord{token}}, page, name)
 	}
 
 	// What was saved meanwhile is seen all the same.
 	save(t, s, storage.Record{ID: "d", Version: 1}, 0)
 	accounts, err = s.Accounts(ctx, "", 10)
 	require.NoError(t, err)
-	require.Len(t, accounts, 2)
+	require.Len(t, accounts.Records, 2)
 }
 
 // TestFirstStart is row T1. Several programs make one new file of SQLite at once. To set its journal to WAL asks for a
