@@ -142,6 +142,16 @@ func (s watchedStore) LoadAccount(ctx context.Context, id string) (r storage.Rec
 	return r, err
 }
 
+func (s watchedStore) AccountByHandle(ctx context.Context, h storage.Handle) (r storage.Record, err error) {
+	err = s.d.call(ctx, "AccountByHandle", false, func() error { r, err = s.under.AccountByHandle(ctx, h); return err })
+	return r, err
+}
+
+func (s watchedStore) UnsentAccounts(ctx context.Context, after string, limit int) (page storage.Page[storage.Record], err error) {
+	err = s.d.call(ctx, "UnsentAccounts", false, func() error { page, err = s.under.UnsentAccounts(ctx, after, limit); return err })
+	return page, err
+}
+
 func (s watchedStore) SaveAccount(ctx context.Context, r storage.Record, prev int64) error {
 	return s.d.call(ctx, "SaveAccount", true, func() error { return s.under.SaveAccount(ctx, r, prev) })
 }

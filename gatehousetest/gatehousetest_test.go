@@ -2,6 +2,7 @@ package gatehousetest_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -70,12 +71,24 @@ func TestFaults(t *testing.T) {
 		"SaveAccount":   func() error { return save(1, 0) },
 		"DeleteAccount": func() error { return store.DeleteAccount(ctx, "a") },
 		"Accounts":      func() error { _, err := store.Accounts(ctx, "", 1); return err },
-		"LoadToken":     func() error { _, _, err := store.LoadToken(ctx, "a"); return err },
+		"AccountByHandle": func() error {
+			_, err := store.AccountByHandle(ctx, storage.Handle{1})
+			if errors.Is(err, storage.ErrNotFound) {
+				return nil
+			}
+			return err
+		},
+		"UnsentAccounts": func() error { _, err := store.UnsentAccounts(ctx, "", 1); return err },
+		"LoadToken":      func() error { _, _, err := store.LoadToken(ctx, "a"); return err },
 		"SaveToken": func() error {
 			return store.SaveToken(ctx, storage.TokenRecord{ID: "t", AccountID: "a", Version: 1}, 0)
 		},
 		"DeleteToken": func() error { return store.DeleteToken(ctx, "t", 1) },
 		"Tokens":      func() error { _, err := store.Tokens(ctx, "a", "", 1); return err },
+		"LiveTokens": func() error {
+			_, err := store.LiveTokens(ctx, "a", storage.Live{At: time.Unix(1, 0)}, "", 1)
+			return err
+		},
 		"AllTokens":   func() error { _, err := store.AllTokens(ctx, "", 1); return err },
 		"TouchTokens": func() error { return store.TouchTokens(ctx, nil) },
 	}

@@ -95,6 +95,12 @@ func (s *Store) LoadAccount(ctx context.Context, id string) (r storage.Record, e
 	return orNothing(r, err), err
 }
 
+// AccountByHandle implements storage.Store.
+func (s *Store) AccountByHandle(ctx context.Context, h storage.Handle) (r storage.Record, err error) {
+	err = s.do(ctx, "AccountByHandle", false, func() (err error) { r, err = s.under.AccountByHandle(ctx, h); return err })
+	return orNothing(r, err), err
+}
+
 // SaveAccount implements storage.Store.
 func (s *Store) SaveAccount(ctx context.Context, r storage.Record, prev int64) error {
 	return s.do(ctx, "SaveAccount", true, func() error { return s.under.SaveAccount(ctx, r, prev) })
@@ -108,6 +114,12 @@ func (s *Store) DeleteAccount(ctx context.Context, id string) error {
 // Accounts implements storage.Store.
 func (s *Store) Accounts(ctx context.Context, after string, limit int) (page storage.Page[storage.Record], err error) {
 	err = s.do(ctx, "Accounts", false, func() (err error) { page, err = s.under.Accounts(ctx, after, limit); return err })
+	return orNothing(page, err), err
+}
+
+// UnsentAccounts implements storage.Store.
+func (s *Store) UnsentAccounts(ctx context.Context, after string, limit int) (page storage.Page[storage.Record], err error) {
+	err = s.do(ctx, "UnsentAccounts", false, func() (err error) { page, err = s.under.UnsentAccounts(ctx, after, limit); return err })
 	return orNothing(page, err), err
 }
 

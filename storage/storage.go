@@ -23,7 +23,8 @@ var (
 	// ErrConflict says that nothing was written by this call as the stored version was not the
 	// expected one, or that the database asked to try again. The caller loads and decides anew.
 	ErrConflict = errors.New("storage: conflict")
-	// ErrInvalid says that an ID, a version or a limit cannot be stored or asked for at all.
+	// ErrInvalid says that an ID, a version, a handle or a limit cannot be stored or asked for at all. Nothing was
+	// written, and to try again is of no use.
 	ErrInvalid = errors.New("storage: invalid argument")
 )
 
@@ -39,7 +40,8 @@ type Record struct {
 // operators' queries, and for the checks of a token, which must not need a second read. The data
 // is the truth; the index is computed from it at every save.
 type AccountIndex struct {
-	Authenticators int       // active ones; 0: no second factor
+	Authenticators int       // active authenticator apps
+	Passkeys       int       // active passkeys; without one of either kind there is no second factor
 	CodesLeft      int       // unused recovery codes
 	LockedUntil    time.Time // zero: no method is locked by time
 	Disabled       bool      // a method takes no more guesses until it is unlocked
@@ -48,7 +50,13 @@ type AccountIndex struct {
 	// UTF-8 without NUL, kept byte for byte. Empty: no secrets.
 	KeyName    string
 	TokenEpoch int64 // tokens minted under another value are revoked
+	Handle     Handle
+	Unsent     time.Time // since when something waits that its owner must be told; zero: nothing does
 }
+
+// Handle is the name of an account for passkeys: 32 random bytes, or the zero value for none. No two accounts have the
+// same one, but for none.
+type Handle [32]byte
 
 // TokenRecord is one access token. SaveToken writes everything but Usage.
 type TokenRecord struct {
@@ -132,11 +140,18 @@ type Store interface {
 	// LoadAccount returns ErrNotFound where there is no such account.
 	LoadAccount(ctx context.Context, id string) (Record, error)
 
+	// AccountByHandle returns the account that has a handle, as LoadAccount does, or ErrNotFound. No handle, the zero
+	// value, is ErrInvalid.
+	AccountByHandle(ctx context.Context, h Handle) (Record, error)
+
 	// SaveAccount writes r if the stored version is prev, else returns ErrConflict; prev 0 says
 	// that the account must not exist. The comparison and the write are one atomic step. r.Version
 	// is stored as given, and 0 is ErrInvalid: because it is fresh at every save, a caller that
 	// meets a conflict and finds the very version it tried knows that its save had happened and
 	// only the reply was lost.
+	//
+	// A handle that another account has is ErrInvalid, whoever came first. Random ones never meet, so it is a record
+	// that was copied to another ID, and not a conflict: to decide anew would lead to the same save.
 	SaveAccount(ctx context.Context, r Record, prev int64) error
 
 	// DeleteAccount removes the account, then its tokens. In that order: a token without an owner
@@ -148,6 +163,10 @@ type Store interface {
 	// the IDs; see Page. after is empty or an ID, which need not be stored; limit is at least 1, and
 	// math.MaxInt is a limit too; all else is ErrInvalid.
 	Accounts(ctx context.Context, after string, limit int) (Page[Record], error)
+
+	// UnsentAccounts returns those of Accounts whose Index.Unsent is not zero, in the same way. What it costs must not
+	// grow with the accounts that have nothing to be told.
+	UnsentAccounts(ctx context.Context, after string, limit int) (Page[Record], error)
 
 	// LoadToken returns a token and the index of the account that owns it, in one round trip and
 	// as of one moment. Where the token or its owner is missing it returns ErrNotFound.

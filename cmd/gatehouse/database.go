@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -91,6 +92,9 @@ func (d *database) sqlite(path string, create bool) error {
 		}
 		return fmt.Errorf("cannot read the file %s", path)
 	}
+	if damaged(path) {
+		return noDatabase(path)
+	}
 	d.address, d.local = path, true
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?mode=" + mode + "&_pragma=busy_timeout(10000)&_pragma=synchronous(full)"
 	if mode == "rwc" { // else the file's mode is the service's choice, and looking changes nothing
@@ -98,6 +102,23 @@ func (d *database) sqlite(path string, create bool) error {
 	}
 	d.DB, err = sql.Open("sqlite3", dsn)
 	return err
+}
+
+// damaged reports whether a file begins as no database of SQLite does; one that is empty is none yet.
+func damaged(path string) bool {
+	const magic = "SQLite format 3\x00" // https://www.sqlite.org/fileformat.html, section 1.3
+	f, err := os.Open(path)
+	if err != nil {
+		return false // which SQLite says better
+	}
+	defer f.Close()
+	head := make([]byte, len(magic))
+	n, err := io.ReadFull(f, head)
+	return n > 0 && (err != nil || string(head) != magic)
+}
+
+func noDatabase(path string) error {
+	return fmt.Errorf("the file %s is no SQLite database, or is damaged", path)
 }
 
 func (d *database) server(c *cli.Command, text string) error {
@@ -250,36 +271,4 @@ func (d *database) connect(ctx context.Context) (*sqlstore.Store, error) {
 		return nil, d.explain(ctx, err)
 	}
 	return store, nil
-}
-
-// table returns the name of a table as SQL.
-func (d *database) table(name string) string {
-	prefix := d.options.Prefix
-	if prefix == "" {
-		prefix = "gatehouse_"
-	}
-	schema := d.options.Schema
-	switch {
-	case schema == "":
-	case d.dialect == sqlstore.MySQL:
-		schema = "`" + schema + "`."
-	default:
-		schema = `"` + schema + `".`
-	}
-	return schema + prefix + name
-}
-
-// count returns how many rows of a table have an ID after a cursor, -1 if that cannot be found out.
-func (d *database) count(ctx context.Context, table, after string) int64 {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	place := "?"
-	if d.dialect == sqlstore.PostgreSQL {
-		place = "$1"
-	}
-	n := int64(-1)
-	if d.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+d.table(table)+" WHERE id > "+place, after).Scan(&n) != nil {
-		return -1
-	}
-	return n
 }

@@ -67,15 +67,15 @@ func doctor(ctx context.Context, c *cli.Command) error {
 	x.within(ctx, x.connection)
 	x.within(ctx, x.clock)
 	warnings, err := x.store.Warnings(ctx)
+	var setup *sqlstore.SetupError
 	switch {
-	case err != nil && strings.Contains(err.Error(), "setting "):
+	case errors.As(err, &setup) && setup.Kind == sqlstore.WrongSetting:
 		x.fail("settings", "%v", db.explain(ctx, err))
 	case err != nil:
 		x.fail("tables", "%v", db.explain(ctx, err))
 	default:
 		x.within(ctx, func(ctx context.Context) { x.tables(ctx, warnings) })
-		x.within(ctx, x.keys)
-		x.within(ctx, x.accounts)
+		x.within(ctx, x.rows)
 	}
 	if ctx.Err() != nil {
 		return errInterrupted
@@ -120,60 +120,38 @@ func (x *examination) report() error {
 	return nil
 }
 
-// ask reads one value, as text.
-func (x *examination) ask(ctx context.Context, query string) (string, error) {
-	var value string
-	err := x.QueryRowContext(ctx, query).Scan(&value)
-	return value, err
-}
-
 // connection looks at who answers, and whether others can listen.
 func (x *examination) connection(ctx context.Context) {
-	version, err := x.ask(ctx, map[sqlstore.Dialect]string{
-		sqlstore.PostgreSQL: "SELECT 'PostgreSQL ' || current_setting('server_version')",
-		sqlstore.MySQL:      "SELECT CONCAT('MySQL or MariaDB ', VERSION())",
-		sqlstore.SQLite:     "SELECT 'SQLite ' || sqlite_version()",
-	}[x.dialect])
+	server, err := x.store.Server(ctx)
 	if err != nil {
 		x.fail("connection", "%v", x.explain(ctx, err))
 		return
 	}
-	x.ok("connection", "%s at %s", version, x.address)
-
+	x.ok("connection", "%s at %s", server.Version, x.address)
 	if x.dialect == sqlstore.SQLite {
 		x.file()
 		return
 	}
-	var encrypted bool
-	if x.dialect == sqlstore.PostgreSQL {
-		err = x.QueryRowContext(ctx, "SELECT COALESCE((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)").Scan(&encrypted)
-	} else {
-		var name, cipher string
-		err = x.QueryRowContext(ctx, "SHOW SESSION STATUS LIKE 'Ssl_cipher'").Scan(&name, &cipher)
-		encrypted = cipher != ""
-	}
 	switch {
-	case err != nil:
+	case server.Encrypted == nil:
 		x.warn("encryption", "it cannot be found out whether the connection is encrypted")
-	case encrypted:
+	case *server.Encrypted:
 		x.ok("encryption", "the connection is encrypted")
 	case x.local:
 		x.ok("encryption", "the connection is not encrypted, and does not leave this machine")
 	default:
 		x.warn("encryption", "the connection is not encrypted: whoever is on the way can read and change what it carries")
 	}
-
-	readOnly, err := x.ask(ctx, map[sqlstore.Dialect]string{
-		sqlstore.PostgreSQL: "SELECT CASE WHEN pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on' THEN 'yes' ELSE 'no' END",
-		sqlstore.MySQL:      "SELECT IF(@@read_only, 'yes', 'no')",
-	}[x.dialect])
 	switch {
-	case err != nil:
+	case server.ReadOnly == nil:
 		x.warn("writable", "it cannot be found out whether the server takes writes")
-	case readOnly == "yes":
+	case *server.ReadOnly:
 		x.fail("writable", "the server is a replica or read only: every sign-in has to be saved, and loads have to see every save")
 	default:
 		x.ok("writable", "the server takes writes")
+	}
+	if server.Revoke != "" {
+		x.fail("rights", "every user of the database may write to the accounts, and so turn second factors off: %s", server.Revoke)
 	}
 }
 
@@ -205,23 +183,17 @@ const (
 
 // clock compares the database's with this machine's, by the quickest of some answers.
 func (x *examination) clock(ctx context.Context) {
-	query := map[sqlstore.Dialect]string{
-		sqlstore.PostgreSQL: "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS bigint)",
-		sqlstore.MySQL:      "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
-		sqlstore.SQLite:     "SELECT CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)",
-	}[x.dialect]
 	best, off := time.Duration(-1), time.Duration(0)
 	for range clockSamples {
-		var micros int64
 		asked := time.Now()
-		if err := x.QueryRowContext(ctx, query).Scan(&micros); err != nil {
+		there, err := x.store.Clock(ctx)
+		if err != nil {
 			x.warn("clock", "the database does not tell its time: %v", x.explain(ctx, err))
 			return
 		}
 		took := time.Since(asked)
 		if best < 0 || took < best {
 			best = took
-			there := time.UnixMicro(micros)
 			off = there.Sub(asked.Add(took / 2))
 		}
 	}
@@ -245,32 +217,31 @@ func (x *examination) tables(ctx context.Context, warnings []string) {
 	} else {
 		x.fail("settings", "%v", x.explain(ctx, err))
 	}
+	var setup *sqlstore.SetupError
 	for _, warning := range warnings {
-		if err == nil || !strings.Contains(err.Error(), warning) {
+		if !errors.As(err, &setup) || setup.Problem != warning {
 			x.warn("settings", "%s", warning)
 		}
 	}
-	switch x.dialect {
-	case sqlstore.SQLite:
+	if x.dialect == sqlstore.SQLite {
 		x.ok("synchronous", "it is set for each connection: see that the service's DSN has synchronous(full)")
-	case sqlstore.PostgreSQL:
-		n := 0
-		err := x.QueryRowContext(ctx, "SELECT count(*) FROM information_schema.table_privileges WHERE grantee = 'PUBLIC'"+
-			" AND privilege_type <> 'SELECT' AND to_regclass($1) = to_regclass(quote_ident(table_schema) || '.' || quote_ident(table_name))",
-			x.table("accounts")).Scan(&n)
-		if err == nil && n > 0 {
-			x.fail("rights", "every user of the database may write to the accounts, and so turn second factors off: REVOKE ALL ON %s FROM PUBLIC", x.table("accounts"))
-		}
 	}
 }
 
-// keys compares the keys in use with the service's.
-func (x *examination) keys(ctx context.Context) {
-	used, err := x.usedKeys(ctx)
+// rows looks at what the accounts' rows say without being opened.
+func (x *examination) rows(ctx context.Context) {
+	stats, err := x.store.Stats(ctx)
 	if err != nil {
-		x.fail("keys", "%v", x.explain(ctx, err))
+		x.fail("accounts", "%v", x.explain(ctx, err))
 		return
 	}
+	x.keys(stats.Keys)
+	x.ok("accounts", "%d, of them %d without an authenticator, %d locked now, %d disabled until unlocked, %d suspended",
+		stats.Accounts, stats.Bare, stats.Locked, stats.Disabled, stats.Suspended)
+}
+
+// keys compares the keys in use, and how many accounts each seals secrets of, with the service's.
+func (x *examination) keys(used map[string]int) {
 	ring, err := ringOf(x.c)
 	switch {
 	case errors.Is(err, errNoKeys) && len(used) == 0:
@@ -304,27 +275,6 @@ func (x *examination) keys(ctx context.Context) {
 	}
 }
 
-// usedKeys returns how many accounts each key seals secrets of.
-func (x *examination) usedKeys(ctx context.Context) (map[string]int, error) {
-	rows, err := x.QueryContext(ctx, "SELECT key_name, COUNT(*) FROM "+x.table("accounts")+" WHERE key_name > '' GROUP BY key_name")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	used := map[string]int{}
-	for rows.Next() {
-		var names string
-		var n int
-		if err := rows.Scan(&names, &n); err != nil {
-			return nil, err
-		}
-		for name := range strings.SplitSeq(names, ",") {
-			used[name] += n
-		}
-	}
-	return used, rows.Err()
-}
-
 // list returns "2025-10 (3 accounts), 2026-10 (1 account)".
 func list(used map[string]int) string {
 	var parts []string
@@ -336,23 +286,4 @@ func list(used map[string]int) string {
 		return "none"
 	}
 	return strings.Join(parts, ", ")
-}
-
-// accounts counts those that an operator may want to look at.
-func (x *examination) accounts(ctx context.Context) {
-	now := map[sqlstore.Dialect]string{
-		sqlstore.PostgreSQL: "CAST(EXTRACT(EPOCH FROM now()) * 1000000 AS bigint)",
-		sqlstore.MySQL:      "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
-		sqlstore.SQLite:     "unixepoch() * 1000000",
-	}[x.dialect]
-	count := func(where string) string { return "COALESCE(SUM(CASE WHEN " + where + " THEN 1 ELSE 0 END), 0)" }
-	var all, bare, locked, disabled, suspended int
-	err := x.QueryRowContext(ctx, "SELECT COUNT(*), "+count("authenticators = 0")+", "+count("locked_until > "+now)+", "+
-		count("disabled")+", "+count("suspended")+" FROM "+x.table("accounts")).Scan(&all, &bare, &locked, &disabled, &suspended)
-	if err != nil {
-		x.fail("accounts", "%v", x.explain(ctx, err))
-		return
-	}
-	x.ok("accounts", "%d, of them %d without an authenticator, %d locked now, %d disabled until unlocked, %d suspended",
-		all, bare, locked, disabled, suspended)
 }

@@ -24,13 +24,14 @@ var (
 // password.
 func (d *database) explain(ctx context.Context, err error) error {
 	var usage usageError
+	var setup *sqlstore.SetupError
 	switch {
 	case err == nil || errors.As(err, &usage) || errors.Is(err, errInterrupted) || errors.Is(err, errCodeLost):
 		return err
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
 		return errInterrupted
-	case errors.Is(err, sqlstore.ErrSetup):
-		return setup(err)
+	case errors.As(err, &setup):
+		return wrongSetup(setup)
 	}
 	if what := d.driver(err); what != "" {
 		return errors.New(what)
@@ -53,13 +54,18 @@ func (d *database) explain(ctx context.Context, err error) error {
 	return errors.New(text)
 }
 
-func setup(err error) error {
-	text := strings.TrimPrefix(err.Error(), sqlstore.ErrSetup.Error()+": ")
-	text, _, _ = strings.Cut(text, ": call Store.Migrate")
-	if mended := text != strings.TrimPrefix(err.Error(), sqlstore.ErrSetup.Error()+": "); mended {
-		text += ": run gatehouse migrate up"
+// wrongSetup says what this command can do about it.
+func wrongSetup(e *sqlstore.SetupError) error {
+	const migrate = "run gatehouse migrate up"
+	switch e.Kind {
+	case sqlstore.TablesMissing:
+		return errors.New("there are no tables: " + migrate)
+	case sqlstore.TablesOlder:
+		return fmt.Errorf("the tables have version %d, and this command needs %d: %s", e.Version, sqlstore.SchemaVersion, migrate)
+	case sqlstore.TablesNewer:
+		return fmt.Errorf("the tables have version %d, and this command knows %d: use a newer command", e.Version, sqlstore.SchemaVersion)
 	}
-	return errors.New(strings.ReplaceAll(text, "this program", "this command"))
+	return errors.New(e.Problem)
 }
 
 // driver reads the codes of the databases. It returns "" for what nothing clearer than the error's own text is
@@ -105,8 +111,8 @@ func (d *database) driver(err error) string {
 		return "the file " + d.address + " cannot be opened"
 	case errors.Is(err, sqlite3.BUSY), errors.Is(err, sqlite3.LOCKED):
 		return "the file " + d.address + " is locked by another process"
-	case errors.Is(err, sqlite3.CORRUPT), strings.Contains(err.Error(), "file is not a database"): // the error of a pragma is text alone
-		return "the file " + d.address + " is no SQLite database, or is damaged"
+	case errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB):
+		return noDatabase(d.address).Error()
 	}
 	return ""
 }

@@ -37,7 +37,7 @@ func migrateCommand() *cli.Command {
 			{
 				Name: "print", Usage: "print the SQL that makes or updates the tables, for a tool of one's own",
 				Description: "It does not connect: of the URL it needs no more than the kind of database." +
-					examples("gatehouse -db postgres: migrate print", "gatehouse -db mysql: migrate print -from 2"),
+					examples("gatehouse -db postgres: migrate print", "gatehouse -db mysql: migrate print -from 1"),
 				Flags:  []cli.Flag{&cli.IntFlag{Name: "from", Usage: "`VERSION` of the tables that are there, 0 for none"}},
 				Action: migratePrint,
 			},
@@ -73,15 +73,6 @@ func tables(ctx context.Context, c *cli.Command, create bool, f func(*database, 
 	return db.explain(ctx, err)
 }
 
-// newest returns the version of the tables that this command knows: the only one that nothing leads on from.
-func newest(d sqlstore.Dialect) int {
-	for v := 0; ; v++ {
-		if text, err := sqlstore.DDL(d, sqlstore.Options{}, v); err != nil || text == "" {
-			return v
-		}
-	}
-}
-
 func migrateUp(ctx context.Context, c *cli.Command) error {
 	return tables(ctx, c, true, func(db *database, store *sqlstore.Store, was int) error {
 		if err := store.Migrate(ctx); err != nil {
@@ -100,7 +91,7 @@ func moved(ctx context.Context, c *cli.Command, db *database, store *sqlstore.St
 	if was != now {
 		text += fmt.Sprintf(", and had %d", was)
 	}
-	return report(c, text, versions{now, &was, newest(db.dialect)})
+	return report(c, text, versions{now, &was, sqlstore.SchemaVersion})
 }
 
 func migrateDown(ctx context.Context, c *cli.Command) error {
@@ -125,7 +116,7 @@ func migrateDown(ctx context.Context, c *cli.Command) error {
 func migrateStatus(ctx context.Context, c *cli.Command) error {
 	return tables(ctx, c, false, func(db *database, store *sqlstore.Store, version int) error {
 		if c.Bool("json") {
-			if err := printJSON(c, versions{Version: version, Needed: newest(db.dialect)}); err != nil {
+			if err := printJSON(c, versions{Version: version, Needed: sqlstore.SchemaVersion}); err != nil {
 				return err
 			}
 		}
@@ -148,16 +139,20 @@ func migratePrint(_ context.Context, c *cli.Command) error {
 		return err
 	}
 	options := sqlstore.Options{Schema: c.String("schema"), Prefix: c.String("prefix")}
-	text, err := sqlstore.DDL(dialect, options, c.Int("from"))
+	statements, err := sqlstore.DDL(dialect, options, c.Int("from"), sqlstore.SchemaVersion)
 	if err != nil {
-		return usagef("print: -from is 0 to %d, and -schema and -prefix are names", newest(dialect))
+		return usagef("print: -from is 0 to %d, and -schema and -prefix are names", sqlstore.SchemaVersion)
+	}
+	text := ""
+	for _, statement := range statements {
+		text += statement + ";\n"
 	}
 	if c.Bool("json") {
 		return printJSON(c, struct {
 			From int    `json:"from"`
 			To   int    `json:"to"`
 			SQL  string `json:"sql"`
-		}{c.Int("from"), newest(dialect), text})
+		}{c.Int("from"), sqlstore.SchemaVersion, text})
 	}
 	_, err = fmt.Fprint(c.Root().Writer, text)
 	return err

@@ -128,13 +128,28 @@ func (s *session) newProgress(ctx context.Context, w walk) *progress {
 	if !w.progress {
 		return nil
 	}
-	p := &progress{w: w, out: s.errs, total: s.db.count(ctx, w.table, s.c.String("after")), last: time.Now()}
+	p := &progress{w: w, out: s.errs, total: s.count(ctx, w), last: time.Now()}
 	if isTerminal(s.errs) {
 		p.bar = progressbar.NewOptions64(p.total, progressbar.OptionSetWriter(s.errs), progressbar.OptionShowCount(),
 			progressbar.OptionSetDescription(w.one+"s"), progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(30))
 	}
 	return p
+}
+
+// count returns how many accounts or tokens there are to go through, -1 if that cannot be found out.
+func (s *session) count(ctx context.Context, w walk) int64 {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	count := s.store.CountAccounts
+	if w.table == "tokens" {
+		count = s.store.CountTokens
+	}
+	n, err := count(ctx, s.c.String("after"))
+	if err != nil {
+		return -1
+	}
+	return n
 }
 
 func isTerminal(w any) bool {

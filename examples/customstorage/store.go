@@ -20,6 +20,8 @@ var (
 	tokens   = []byte("gatehouse.tokens")   // by ID: a storage.TokenRecord as JSON
 	owned    = []byte("gatehouse.owned")    // keys alone: account, NUL (which no ID has), token
 	live     = []byte("gatehouse.live")     // the same of those that are not revoked: account, NUL, epoch, token
+	handles  = []byte("gatehouse.handles")  // by handle: the account that has it
+	unsent   = []byte("gatehouse.unsent")   // keys alone: accounts for which something waits
 )
 
 // Store is made by New.
@@ -30,12 +32,12 @@ func New(db *bbolt.DB) (*Store, error) {
 	if db.NoSync {
 		return nil, errors.New("customstorage: with NoSync a save is answered before it is on the disk")
 	}
-	return &Store{db}, db.Update(func(tx *bbolt.Tx) error {
-		_, a := tx.CreateBucketIfNotExists(accounts)
-		_, t := tx.CreateBucketIfNotExists(tokens)
-		_, o := tx.CreateBucketIfNotExists(owned)
-		_, l := tx.CreateBucketIfNotExists(live)
-		return errors.Join(a, t, o, l)
+	return &Store{db}, db.Update(func(tx *bbolt.Tx) (err error) {
+		for _, bucket := range [][]byte{accounts, tokens, owned, live, handles, unsent} {
+			_, failed := tx.CreateBucketIfNotExists(bucket)
+			err = errors.Join(err, failed)
+		}
+		return err
 	})
 }
 
@@ -44,18 +46,47 @@ func (s *Store) LoadAccount(ctx context.Context, id string) (r storage.Record, e
 	return r, found(r.Version, err)
 }
 
+func (s *Store) AccountByHandle(ctx context.Context, h storage.Handle) (r storage.Record, err error) {
+	if h == (storage.Handle{}) {
+		return r, storage.ErrInvalid
+	}
+	err = do(ctx, s.db.View, func(tx *bbolt.Tx) error {
+		return load(tx, accounts, string(tx.Bucket(handles).Get(h[:])), &r)
+	})
+	return r, found(r.Version, err)
+}
+
 func (s *Store) SaveAccount(ctx context.Context, r storage.Record, prev int64) error {
 	return do(ctx, s.db.Update, func(tx *bbolt.Tx) error {
 		var old storage.Record
 		err := load(tx, accounts, r.ID, &old)
-		r.Index.LockedUntil = cut(r.Index.LockedUntil)
-		return errors.Join(err, save(tx, accounts, r.ID, r, r.Version, old.Version == prev))
+		r.Index.LockedUntil, r.Index.Unsent = cut(r.Index.LockedUntil), cut(r.Index.Unsent)
+		if err = errors.Join(err, save(tx, accounts, r.ID, r, r.Version, old.Version == prev)); err != nil {
+			return err
+		}
+		return index(tx, old, r)
 	}, r.ID)
+}
+
+// index moves what is found of an account by other ways than its ID from the old record to the new one.
+func index(tx *bbolt.Tx, old, r storage.Record) error {
+	err := errors.Join(tx.Bucket(handles).Delete(old.Index.Handle[:]), tx.Bucket(unsent).Delete([]byte(old.ID)))
+	if h := r.Index.Handle; h != (storage.Handle{}) {
+		if tx.Bucket(handles).Get(h[:]) != nil {
+			return storage.ErrInvalid // another account has it
+		}
+		err = errors.Join(err, tx.Bucket(handles).Put(h[:], []byte(r.ID)))
+	}
+	if !r.Index.Unsent.IsZero() {
+		err = errors.Join(err, tx.Bucket(unsent).Put([]byte(r.ID), nil))
+	}
+	return err
 }
 
 func (s *Store) DeleteAccount(ctx context.Context, id string) error {
 	return do(ctx, s.db.Update, func(tx *bbolt.Tx) error {
-		err := tx.Bucket(accounts).Delete([]byte(id))
+		var old storage.Record
+		err := errors.Join(load(tx, accounts, id, &old), index(tx, old, storage.Record{}), tx.Bucket(accounts).Delete([]byte(id)))
 		c, prefix := tx.Bucket(owned).Cursor(), []byte(id+"\x00")
 		for key, _ := c.Seek(prefix); err == nil && bytes.HasPrefix(key, prefix); key, _ = c.Seek(prefix) {
 			err = errors.Join(tx.Bucket(tokens).Delete(key[len(prefix):]), tx.Bucket(owned).Delete(key))
@@ -70,6 +101,10 @@ func (s *Store) DeleteAccount(ctx context.Context, id string) error {
 
 func (s *Store) Accounts(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
 	return list[storage.Record](ctx, s.db, accounts, "", after, limit, accounts, nil)
+}
+
+func (s *Store) UnsentAccounts(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
+	return list[storage.Record](ctx, s.db, unsent, "", after, limit, accounts, nil)
 }
 
 // LoadToken reads both records in one transaction, and so as of one moment.

@@ -23,10 +23,10 @@ type statements struct {
 
 func newStatements(tb testing.TB, db *sql.DB, d sqlstore.Dialect) *statements {
 	tb.Helper()
-	load := "SELECT id, version, data, authenticators, codes_left, locked_until, disabled, suspended, key_name, token_epoch" +
-		" FROM gatehouse_accounts WHERE id = ?"
-	save := "UPDATE gatehouse_accounts SET version = ?, data = ?, authenticators = ?, codes_left = ?, locked_until = ?," +
-		" disabled = ?, suspended = ?, key_name = ?, token_epoch = ? WHERE id = ? AND version = ?"
+	load := "SELECT id, version, data, authenticators, passkeys, codes_left, locked_until, disabled, suspended, key_name," +
+		" token_epoch, handle, unsent FROM gatehouse_accounts WHERE id = ?"
+	save := "UPDATE gatehouse_accounts SET version = ?, data = ?, authenticators = ?, passkeys = ?, codes_left = ?," +
+		" locked_until = ?, disabled = ?, suspended = ?, key_name = ?, token_epoch = ?, handle = ?, unsent = ?, unsent_id = NULL WHERE id = ? AND version = ?"
 	if d == sqlstore.PostgreSQL {
 		load, save = numbered(load), numbered(save)
 	}
@@ -49,14 +49,16 @@ func (b *statements) change(ctx context.Context, account string) error {
 	var (
 		id                    string
 		version, epoch        int64
-		data                  []byte
+		data, handle          []byte
 		authenticators, codes int
+		passkeys              int
+		unsent                sql.NullInt64
 		lockedUntil, keyName  sql.NullString
 		disabled, suspended   bool
 		next                  = rand.Int64()
 	)
-	if err := b.load.QueryRowContext(ctx, account).Scan(&id, &version, &data, &authenticators, &codes, &lockedUntil,
-		&disabled, &suspended, &keyName, &epoch); err != nil {
+	if err := b.load.QueryRowContext(ctx, account).Scan(&id, &version, &data, &authenticators, &passkeys, &codes, &lockedUntil,
+		&disabled, &suspended, &keyName, &epoch, &handle, &unsent); err != nil {
 		return err
 	}
 	binary.BigEndian.PutUint64(data[len(data)/2:], uint64(next))
@@ -64,8 +66,8 @@ func (b *statements) change(ctx context.Context, account string) error {
 		b.turn <- struct{}{}
 		defer func() { <-b.turn }()
 	}
-	result, err := b.save.ExecContext(ctx, next, data, authenticators, codes, lockedUntil,
-		disabled, suspended, keyName, epoch, account, version)
+	result, err := b.save.ExecContext(ctx, next, data, authenticators, passkeys, codes, lockedUntil,
+		disabled, suspended, keyName, epoch, handle, unsent, account, version)
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func (p population) fill(tb testing.TB, db *sql.DB, d sqlstore.Dialect, store st
 	model := p.owners[0].record
 	model.ID = "model"
 	require.NoError(tb, store.SaveAccount(ctx, model, 0))
-	const columns = "version, data, authenticators, codes_left, locked_until, disabled, suspended, key_name, token_epoch"
+	const columns = "version, data, authenticators, passkeys, codes_left, locked_until, disabled, suspended, key_name, token_epoch"
 	for i := 0; i < p.size; i += chunk {
 		id := fmt.Sprintf("'account-%04d-' || i", i/chunk)
 		if d == sqlstore.MySQL {

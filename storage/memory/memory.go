@@ -26,10 +26,12 @@ type Store struct {
 	mu         sync.RWMutex
 	accounts   map[string]storage.Record
 	tokens     map[string]storage.TokenRecord
-	accountIDs []string            // sorted, as the IDs below
-	tokenIDs   []string            // of all accounts
-	owned      map[string][]string // token IDs by account, which need not exist
-	live       map[epoch][]live    // of them, those that are not revoked
+	handles    map[storage.Handle]string // to the ID of the account that has it
+	accountIDs []string                  // sorted, as the IDs below
+	unsent     []string                  // of accounts that something waits for
+	tokenIDs   []string                  // of all accounts
+	owned      map[string][]string       // token IDs by account, which need not exist
+	live       map[epoch][]live          // of them, those that are not revoked
 }
 
 // epoch is that of some of an account's tokens.
@@ -53,6 +55,7 @@ func New() *Store {
 	return &Store{
 		accounts: make(map[string]storage.Record),
 		tokens:   make(map[string]storage.TokenRecord),
+		handles:  make(map[storage.Handle]string),
 		owned:    make(map[string][]string),
 		live:     make(map[epoch][]live),
 	}
@@ -72,6 +75,23 @@ func (s *Store) LoadAccount(ctx context.Context, id string) (storage.Record, err
 	return copyRecord(r), nil
 }
 
+// AccountByHandle implements storage.Store.
+func (s *Store) AccountByHandle(ctx context.Context, h storage.Handle) (storage.Record, error) {
+	if err := ctx.Err(); err != nil {
+		return storage.Record{}, err
+	}
+	if h == (storage.Handle{}) {
+		return storage.Record{}, fmt.Errorf("%w: no handle", storage.ErrInvalid)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	id, ok := s.handles[h]
+	if !ok {
+		return storage.Record{}, storage.ErrNotFound
+	}
+	return copyRecord(s.accounts[id]), nil
+}
+
 // SaveAccount implements storage.Store.
 func (s *Store) SaveAccount(ctx context.Context, r storage.Record, prev int64) error {
 	if err := check(ctx, r.ID); err != nil {
@@ -88,11 +108,28 @@ func (s *Store) SaveAccount(ctx context.Context, r storage.Record, prev int64) e
 	if stored.Version != prev {
 		return storage.ErrConflict
 	}
+	if id, taken := s.handles[r.Index.Handle]; taken && id != r.ID {
+		return fmt.Errorf("%w: another account has the handle", storage.ErrInvalid)
+	}
 	if !ok {
 		s.accountIDs = insert(s.accountIDs, r.ID)
 	}
+	s.unindex(stored)
+	if r.Index.Handle != (storage.Handle{}) {
+		s.handles[r.Index.Handle] = r.ID
+	}
+	if !r.Index.Unsent.IsZero() {
+		s.unsent = insert(s.unsent, r.ID)
+	}
 	s.accounts[r.ID] = r
 	return nil
+}
+
+// unindex takes a record that was stored, or the zero value, off the list of those that something waits for, and frees
+// its handle.
+func (s *Store) unindex(r storage.Record) {
+	s.unsent = remove(s.unsent, r.ID)
+	delete(s.handles, r.Index.Handle)
 }
 
 // DeleteAccount implements storage.Store.
@@ -103,6 +140,7 @@ func (s *Store) DeleteAccount(ctx context.Context, id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accountIDs = remove(s.accountIDs, id)
+	s.unindex(s.accounts[id])
 	delete(s.accounts, id)
 	for _, token := range s.owned[id] {
 		s.unlive(s.tokens[token])
@@ -115,12 +153,22 @@ func (s *Store) DeleteAccount(ctx context.Context, id string) error {
 
 // Accounts implements storage.Store.
 func (s *Store) Accounts(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
+	return s.listAccounts(ctx, &s.accountIDs, after, limit)
+}
+
+// UnsentAccounts implements storage.Store.
+func (s *Store) UnsentAccounts(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
+	return s.listAccounts(ctx, &s.unsent, after, limit)
+}
+
+// listAccounts makes a page of one of the lists of accounts.
+func (s *Store) listAccounts(ctx context.Context, ids *[]string, after string, limit int) (storage.Page[storage.Record], error) {
 	if err := checkPage(ctx, after, limit); err != nil {
 		return storage.Page[storage.Record]{}, err
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return pageOf(greater(s.accountIDs, after), limit, func(id string) storage.Record { return copyRecord(s.accounts[id]) }), nil
+	return pageOf(greater(*ids, after), limit, func(id string) storage.Record { return copyRecord(s.accounts[id]) }), nil
 }
 
 // LoadToken implements storage.Store.
@@ -330,7 +378,7 @@ func checkVersion(v int64) error {
 
 func copyRecord(r storage.Record) storage.Record {
 	r.Data = bytes.Clone(r.Data)
-	r.Index.LockedUntil = cut(r.Index.LockedUntil)
+	r.Index.LockedUntil, r.Index.Unsent = cut(r.Index.LockedUntil), cut(r.Index.Unsent)
 	return r
 }
 

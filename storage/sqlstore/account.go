@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -18,6 +19,17 @@ func (s *Store) LoadAccount(ctx context.Context, id string) (storage.Record, err
 	return load(ctx, s, &s.queries.loadAccount, []any{id}, accountDest)
 }
 
+// AccountByHandle implements storage.Store.
+func (s *Store) AccountByHandle(ctx context.Context, h storage.Handle) (storage.Record, error) {
+	if err := ctx.Err(); err != nil {
+		return storage.Record{}, err
+	}
+	if h == (storage.Handle{}) {
+		return storage.Record{}, fmt.Errorf("%w: no handle", storage.ErrInvalid)
+	}
+	return load(ctx, s, &s.queries.accountByHandle, []any{h[:]}, accountDest)
+}
+
 // SaveAccount implements storage.Store.
 func (s *Store) SaveAccount(ctx context.Context, r storage.Record, prev int64) error {
 	if err := check(ctx, r.ID); err != nil {
@@ -31,13 +43,42 @@ func (s *Store) SaveAccount(ctx context.Context, r storage.Record, prev int64) e
 		return fmt.Errorf("%w: a KeyName of over %d bytes", storage.ErrInvalid, maxKeyName)
 	}
 	args := []any{
-		r.Version, notNil(r.Data), i.Authenticators, i.CodesLeft, micros(i.LockedUntil),
-		i.Disabled, i.Suspended, i.KeyName, i.TokenEpoch, r.ID,
+		r.Version, notNil(r.Data), i.Authenticators, i.Passkeys, i.CodesLeft, micros(i.LockedUntil),
+		i.Disabled, i.Suspended, i.KeyName, i.TokenEpoch, nil, nil, nil, r.ID,
 	}
-	if prev == 0 {
-		return s.save(ctx, &s.queries.insertAccount, args...)
+	if i.Handle != (storage.Handle{}) {
+		args[10] = i.Handle[:]
 	}
-	return s.save(ctx, &s.queries.updateAccount, append(args, prev)...)
+	if !i.Unsent.IsZero() {
+		args[11], args[12] = micros(i.Unsent), r.ID
+	}
+	q := &s.queries.insertAccount
+	if prev != 0 {
+		q, args = &s.queries.updateAccount, append(args, prev)
+	}
+	n, err := s.run(ctx, q, args...)
+	if err != nil && i.Handle != (storage.Handle{}) && s.dialect.taken(err) {
+		if err := s.handleTaken(ctx, r); err != nil {
+			return err
+		}
+	}
+	return s.saved(ctx, q, n, err)
+}
+
+// handleTaken looks whether another account has the handle of r, which failed to be saved as some key is taken, and
+// returns what that means. PostgreSQL knows without a look, which a transaction that has failed would refuse: it passes
+// over an ID that is taken.
+func (s *Store) handleTaken(ctx context.Context, r storage.Record) error {
+	if s.dialect.name != PostgreSQL {
+		other, err := s.AccountByHandle(ctx, r.Index.Handle)
+		if errors.Is(err, storage.ErrNotFound) || err == nil && other.ID == r.ID {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: another account has the handle", storage.ErrInvalid)
 }
 
 // DeleteAccount implements storage.Store. The use of a token that is being authenticated meanwhile
@@ -62,14 +103,22 @@ func (s *Store) Accounts(ctx context.Context, after string, limit int) (storage.
 	return page(ctx, s, &s.queries.accounts, accountDest, limit, after)
 }
 
+// UnsentAccounts implements storage.Store.
+func (s *Store) UnsentAccounts(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
+	if err := checkPage(ctx, after, limit); err != nil {
+		return storage.Page[storage.Record]{}, err
+	}
+	return page(ctx, s, &s.queries.unsentAccounts, accountDest, limit, after)
+}
+
 func accountDest(r *storage.Record) []any {
 	return append([]any{&r.ID, &r.Version, &r.Data}, indexDest(&r.Index)...)
 }
 
 func indexDest(i *storage.AccountIndex) []any {
 	return []any{
-		&i.Authenticators, &i.CodesLeft, (*moment)(&i.LockedUntil),
-		&i.Disabled, &i.Suspended, &i.KeyName, &i.TokenEpoch,
+		&i.Authenticators, &i.Passkeys, &i.CodesLeft, (*moment)(&i.LockedUntil),
+		&i.Disabled, &i.Suspended, &i.KeyName, &i.TokenEpoch, (*handle)(&i.Handle), (*moment)(&i.Unsent),
 	}
 }
 

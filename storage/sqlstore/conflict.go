@@ -14,6 +14,24 @@ func stateConflict(err error) bool {
 	return ok && slices.Contains([]string{"40001", "40P01", "55P03", "23505"}, state)
 }
 
+// stateTaken reads the SQLSTATE for a key that is taken.
+func stateTaken(err error) bool {
+	state, _ := sqlState(err)
+	return state == "23505"
+}
+
+// mysqlTaken knows the number for a key that is taken.
+func mysqlTaken(err error) bool {
+	n, ok := number(err)
+	return ok && n == 1062
+}
+
+// sqliteConstraint knows SQLITE_CONSTRAINT; not every driver says which one it is.
+func sqliteConstraint(err error) bool {
+	n, ok := number(err)
+	return ok && n&0xff == 19
+}
+
 func sqlState(err error) (string, bool) {
 	var e interface{ SQLState() string }
 	if !errors.As(err, &e) {

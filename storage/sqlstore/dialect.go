@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/storage"
 )
 
 // Dialect names a kind of database.
@@ -26,6 +28,7 @@ type dialect struct {
 	ignore   string // ends an INSERT that passes over a key that is taken
 	byID     string // the order of live tokens; MySQL takes the index of all tokens for the order of the column itself
 	conflict func(error) bool
+	taken    func(error) bool // whether an error may be that of a key that is taken
 
 	// What statements say in {read} and {write}, and of a new record's first value in {new}, so that none is carried out
 	// under the one setting that each connection of the pool may have differently, or get later: it costs no round trip.
@@ -37,7 +40,7 @@ type dialect struct {
 var dialects = map[Dialect]dialect{
 	// A cast of what is no boolean fails. Loads are the same under any synchronous_commit.
 	PostgreSQL: {
-		numbered: true, ignore: " ON CONFLICT (id) DO NOTHING", byID: "t.id", conflict: stateConflict,
+		numbered: true, ignore: " ON CONFLICT (id) DO NOTHING", byID: "t.id", conflict: stateConflict, taken: stateTaken,
 		write: " AND " + pgDurable, new: "CASE WHEN " + pgDurable + " THEN CAST(? AS bigint) END",
 		guard:   func(err error) bool { return strings.Contains(err.Error(), pgNotDurable) },
 		guarded: "setting synchronous_commit is off on a connection: a crash takes back saves that were answered; set it on",
@@ -46,7 +49,7 @@ var dialects = map[Dialect]dialect{
 	// the count of rows depends on clientFoundRows. With autocommit off a load sees what was there
 	// when its connection began to read, so loads ask too. What goes beyond the largest integer fails.
 	MySQL: {
-		prepare: true, byID: "CONCAT(t.id)", conflict: mysqlConflict,
+		prepare: true, byID: "CONCAT(t.id)", conflict: mysqlConflict, taken: mysqlTaken,
 		read: " AND " + myCommitted, write: " AND " + myCommitted, new: "IF(" + myCommitted + ", ?, 0)",
 		guard: func(err error) bool {
 			n, ok := number(err)
@@ -56,7 +59,8 @@ var dialects = map[Dialect]dialect{
 	},
 	SQLite: {
 		prepare: true, ignore: " ON CONFLICT (id) DO NOTHING", byID: "t.id", conflict: sqliteConflict,
-		new: "?", guard: func(error) bool { return false },
+		taken: sqliteConstraint,
+		new:   "?", guard: func(error) bool { return false },
 	},
 }
 
@@ -134,6 +138,23 @@ func micros(t time.Time) any {
 		return nil
 	}
 	return t.UnixMicro()
+}
+
+// handle reads one of 32 bytes, or NULL for none.
+type handle storage.Handle
+
+// Scan implements sql.Scanner.
+func (h *handle) Scan(value any) error {
+	*h = handle{}
+	switch b, ok := value.([]byte); {
+	case value == nil:
+		return nil
+	case !ok || len(b) != len(h):
+		return errors.New("a handle that is not 32 bytes")
+	default:
+		copy(h[:], b)
+		return nil
+	}
 }
 
 // moment reads what micros has made.

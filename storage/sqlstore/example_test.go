@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"strings"
 
 	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
 )
@@ -64,14 +63,27 @@ func ExampleStore_Down() {
 }
 
 func ExampleDDL() {
-	text, err := sqlstore.DDL(sqlstore.MySQL, sqlstore.Options{Prefix: "auth_"}, 1)
+	statements, err := sqlstore.DDL(sqlstore.MySQL, sqlstore.Options{Prefix: "auth_"}, 0, sqlstore.SchemaVersion)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(strings.Join(strings.SplitN(text, "\n", 5)[:4], "\n"))
+	fmt.Println(statements[0] + ";")
 	// Output:
-	// -- 002_tokens
-	// CREATE TABLE IF NOT EXISTS auth_tokens (
-	// 	id         VARBINARY(255) NOT NULL PRIMARY KEY,
-	// 	account_id VARBINARY(255) NOT NULL,
+	// CREATE TABLE IF NOT EXISTS auth_migrations (
+	// 	version INT NOT NULL PRIMARY KEY,
+	// 	applied DATETIME(6) NOT NULL
+	// ) ENGINE = InnoDB;
+}
+
+// What a program's own monitoring can watch.
+func ExampleStore_Stats() {
+	var store *sqlstore.Store
+	watch := func(ctx context.Context) {
+		stats, err := store.Stats(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(stats.Accounts, "accounts,", stats.Locked, "of them locked")
+	}
+	_ = watch
 }

@@ -7,12 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 )
 
-// ErrSetup says that the database is not as the store needs it; the error says what mends it.
-var ErrSetup = errors.New("sqlstore: the database is not set up")
+// SchemaVersion is the version of the tables that this program needs.
+const SchemaVersion = 1
 
 // The migrations of each dialect, NNN_name.up.sql and NNN_name.down.sql, the number being the
 // version they lead to or from. A statement ends with a semicolon at the end of a line. {table} and
@@ -25,37 +24,53 @@ var ErrSetup = errors.New("sqlstore: the database is not set up")
 //go:embed postgres mysql sqlite
 var files embed.FS
 
-// migration is one file of a dialect.
-type migration struct {
-	version int
-	name    string // 001_accounts
-	text    string // a template
+// step is what leads from a version to the next one, or to the one before.
+type step struct {
+	name       string // 001_tables
+	statements []string
 }
 
-// migrations returns those of a direction, up or down, in the order of their versions.
-func migrations(d Dialect, direction string) []migration {
-	// The patterns are good and the files embedded: neither call fails.
-	paths, _ := fs.Glob(files, string(d)+"/*."+direction+".sql")
-	all := make([]migration, len(paths))
-	for i, path := range paths {
-		text, _ := fs.ReadFile(files, path)
-		name := strings.TrimSuffix(strings.TrimPrefix(path, string(d)+"/"), "."+direction+".sql")
-		all[i] = migration{i + 1, name, string(text)}
+// steps returns those that lead from one version to another.
+func (d dialect) steps(n names, from, to int) []step {
+	up, down := d.migrations("up"), d.migrations("down")
+	var all []step
+	for v := from; v < to; v++ {
+		all = append(all, step{up[v].name, append(d.statements(n, up[v].text), d.note(n, v+1))})
+	}
+	for v := from; v > to; v-- {
+		// First the note, as the last step removes its table.
+		text := fmt.Sprintf("DELETE FROM {table}migrations WHERE version = %d;\n", v) + down[v-1].text
+		all = append(all, step{down[v-1].name, d.statements(n, text)})
 	}
 	return all
 }
 
-// statements splits a text.
-func statements(text string) []string {
-	all := strings.Split(text, ";\n")
+// migration is one file of a dialect.
+type migration struct {
+	name string
+	text string // a template
+}
+
+// migrations returns those of a direction, up or down, in the order of their versions.
+func (d dialect) migrations(direction string) []migration {
+	// The patterns are good and the files embedded: neither call fails.
+	paths, _ := fs.Glob(files, string(d.name)+"/*."+direction+".sql")
+	all := make([]migration, len(paths))
+	for i, path := range paths {
+		text, _ := fs.ReadFile(files, path)
+		all[i] = migration{strings.TrimSuffix(strings.TrimPrefix(path, string(d.name)+"/"), "."+direction+".sql"), string(text)}
+	}
+	return all
+}
+
+// statements makes statements of a template of several.
+func (d dialect) statements(n names, template string) []string {
+	all := strings.Split(d.text(n, template), ";\n")
 	return all[:len(all)-1]
 }
 
-// newest returns the version this program needs.
-func (d dialect) newest() int { return len(migrations(d.name, "up")) }
-
-// record returns the statement that notes a version.
-func (d dialect) record(n names, version int) string {
+// note returns the statement that notes a version.
+func (d dialect) note(n names, version int) string {
 	return d.text(n, fmt.Sprintf(map[Dialect]string{
 		PostgreSQL: "INSERT INTO {table}migrations (version, applied) VALUES (%d, now()) ON CONFLICT DO NOTHING",
 		MySQL:      "INSERT IGNORE INTO {table}migrations (version, applied) VALUES (%d, UTC_TIMESTAMP(6))",
@@ -63,23 +78,24 @@ func (d dialect) record(n names, version int) string {
 	}[d.name], version))
 }
 
-// DDL returns the SQL that takes the tables from a version (0: there are none) to the one this
-// program needs, for migration tools of one's own. It notes the versions as Migrate does. Run it in
-// one transaction; in MySQL, where each statement takes effect by itself, all can be run again.
-func DDL(d Dialect, o Options, from int) (string, error) {
+// DDL returns the statements that take the tables from one version to another, for a migration tool of one's own. The
+// versions are 0, for no tables, to SchemaVersion; where to is the lesser one, what the tables hold is lost. They note
+// the versions as Migrate does. Run them in their order and in one transaction; in MySQL, where each takes effect by
+// itself, all can be run again. It is an error if there is no such dialect or version, or if Schema and Prefix are no
+// names.
+func DDL(d Dialect, o Options, from, to int) ([]string, error) {
 	dialect, names, err := settle(d, o)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	all := migrations(d, "up")
-	if from < 0 || from > len(all) {
-		return "", fmt.Errorf("sqlstore: there are the versions 0 to %d", len(all))
+	if min(from, to) < 0 || max(from, to) > SchemaVersion {
+		return nil, fmt.Errorf("sqlstore: there are the versions 0 to %d", SchemaVersion)
 	}
-	var b strings.Builder
-	for _, m := range all[from:] {
-		fmt.Fprintf(&b, "-- %s\n%s%s;\n", m.name, dialect.text(names, m.text), dialect.record(names, m.version))
+	var all []string
+	for _, step := range dialect.steps(names, from, to) {
+		all = append(all, step.statements...)
 	}
-	return b.String(), nil
+	return all, nil
 }
 
 // Version returns the version of the tables, 0 where there are none.
@@ -172,16 +188,20 @@ func during(what string, err error) error {
 }
 
 func (s *Store) checkVersion(v int) error {
-	const mend = "call Store.Migrate, or run the SQL that sqlstore.DDL returns"
-	switch newest := s.dialect.newest(); {
+	const remedy = "call Store.Migrate, or run the SQL that sqlstore.DDL returns"
+	e := &SetupError{Kind: TablesOlder, Version: v, Remedy: remedy}
+	switch {
+	case v == SchemaVersion:
+		return nil
 	case v == 0:
-		return fmt.Errorf("%w: there are no tables: %s", ErrSetup, mend)
-	case v < newest:
-		return fmt.Errorf("%w: the tables have version %d, and this program needs %d: %s", ErrSetup, v, newest, mend)
-	case v > newest:
-		return fmt.Errorf("%w: the tables have version %d, and this program knows %d: use a newer program", ErrSetup, v, newest)
+		e.Kind, e.Problem = TablesMissing, "there are no tables"
+	case v < SchemaVersion:
+		e.Problem = fmt.Sprintf("the tables have version %d, and this program needs %d", v, SchemaVersion)
+	default:
+		e.Kind, e.Remedy = TablesNewer, "use a newer program"
+		e.Problem = fmt.Sprintf("the tables have version %d, and this program knows %d", v, SchemaVersion)
 	}
-	return nil
+	return e
 }
 
 // Migrate brings the tables up to the version this program needs, in one transaction except in
@@ -201,8 +221,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	newest := s.dialect.newest()
-	if v >= newest {
+	if v >= SchemaVersion {
 		return s.checkVersion(v)
 	}
 	return s.locked(ctx, func(c session) error {
@@ -210,15 +229,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, m := range migrations(s.dialect.name, "up") {
-			if m.version <= v {
-				continue
-			}
-			for _, statement := range append(statements(s.dialect.text(s.names, m.text)), s.dialect.record(s.names, m.version)) {
-				if _, err := c.ExecContext(ctx, statement); err != nil {
-					return fmt.Errorf("%s: %w", m.name, err)
-				}
-			}
+		if err := s.take(ctx, c, v, max(v, SchemaVersion)); err != nil { // another process may have been faster
+			return err
 		}
 		return s.fit(ctx, c) // as the tables are what the server has made of them
 	})
@@ -235,21 +247,21 @@ func (s *Store) Down(ctx context.Context, to int) error {
 		if err != nil {
 			return err
 		}
-		if v > s.dialect.newest() {
+		if v > SchemaVersion {
 			return s.checkVersion(v)
 		}
-		for _, m := range slices.Backward(migrations(s.dialect.name, "down")[:v]) {
-			if m.version <= to {
-				break
-			}
-			// First this, as the last migration removes the table.
-			text := fmt.Sprintf("DELETE FROM {table}migrations WHERE version = %d;\n", m.version) + m.text
-			for _, statement := range statements(s.dialect.text(s.names, text)) {
-				if _, err := c.ExecContext(ctx, statement); err != nil {
-					return fmt.Errorf("%s: %w", m.name, err)
-				}
+		return s.take(ctx, c, v, min(v, to))
+	})
+}
+
+// take takes the tables from a version to another.
+func (s *Store) take(ctx context.Context, c session, from, to int) error {
+	for _, step := range s.dialect.steps(s.names, from, to) {
+		for _, statement := range step.statements {
+			if _, err := c.ExecContext(ctx, statement); err != nil {
+				return fmt.Errorf("%s: %w", step.name, err)
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }

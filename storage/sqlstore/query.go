@@ -18,15 +18,18 @@ type query struct {
 
 // queries has all statements of a Store. A load says LIMIT 1, as else MySQL takes the limit from a setting.
 type queries struct {
-	loadAccount, insertAccount, updateAccount, accounts query
-	loadToken, insertToken, updateToken                 query
-	tokenOwner, deleteToken, deleteTokenUse             query
-	tokens, liveTokens, allTokens, touchTokens          query
-	deleteAccount                                       [3]query // in this order
+	loadAccount, accountByHandle, insertAccount, updateAccount query
+	accounts, unsentAccounts                                   query
+	loadToken, insertToken, updateToken                        query
+	tokenOwner, deleteToken, deleteTokenUse                    query
+	tokens, liveTokens, allTokens, touchTokens                 query
+	deleteAccount                                              [3]query // in this order
 }
 
 func newQueries(d dialect, n names) *queries {
-	const index = "a.authenticators, a.codes_left, a.locked_until, a.disabled, a.suspended, a.key_name, a.token_epoch"
+	const index = "a.authenticators, a.passkeys, a.codes_left, a.locked_until, a.disabled, a.suspended, a.key_name," +
+		" a.token_epoch, a.handle, a.unsent"
+	const account = "SELECT a.id, a.version, a.data, " + index + " FROM {table}accounts a"
 	const token = "SELECT t.id, t.account_id, t.version, t.data, t.expires, t.revoked, t.scopes, t.epoch," +
 		" u.last_used, COALESCE(u.scopes, 0), COALESCE(u.addresses, '')"
 	const uses = " LEFT JOIN {table}token_uses u ON u.account_id = t.account_id AND u.token_id = t.id"
@@ -37,16 +40,19 @@ func newQueries(d dialect, n names) *queries {
 		of         *query
 		name, text string
 	}{
-		{&q.loadAccount, "load account", "SELECT a.id, a.version, a.data, " + index + " FROM {table}accounts a WHERE a.id = ?{read} LIMIT 1"},
-		{&q.accounts, "list accounts", "SELECT a.id, a.version, a.data, " + index +
-			" FROM {table}accounts a WHERE a.id > ?{read} ORDER BY a.id LIMIT ?"},
-		{&q.insertAccount, "save account", "INSERT INTO {table}accounts (version, data, authenticators, codes_left," +
-			" locked_until, disabled, suspended, key_name, token_epoch, id) VALUES ({new}, ?, ?, ?, ?, ?, ?, ?, ?, ?)" + d.ignore},
+		{&q.loadAccount, "load account", account + " WHERE a.id = ?{read} LIMIT 1"},
+		{&q.accountByHandle, "load account by handle", account + " WHERE a.handle = ?{read} LIMIT 1"},
+		{&q.accounts, "list accounts", account + " WHERE a.id > ?{read} ORDER BY a.id LIMIT ?"},
+		// The IDs of these are in a column and an index of their own, so that no planner reads the others.
+		{&q.unsentAccounts, "list unsent accounts", account + " WHERE a.unsent_id > ?{read} ORDER BY a.unsent_id LIMIT ?"},
+		{&q.insertAccount, "save account", "INSERT INTO {table}accounts (version, data, authenticators, passkeys, codes_left," +
+			" locked_until, disabled, suspended, key_name, token_epoch, handle, unsent, unsent_id, id)" +
+			" VALUES ({new}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" + d.ignore},
 		// MySQL counts the rows that changed, or those that matched: the version differs from prev, so
 		// they are the same.
 		{&q.updateAccount, "save account", "UPDATE {table}accounts SET version = ?, data = ?, authenticators = ?," +
-			" codes_left = ?, locked_until = ?, disabled = ?, suspended = ?, key_name = ?, token_epoch = ?" +
-			" WHERE id = ? AND version = ?{write}"},
+			" passkeys = ?, codes_left = ?, locked_until = ?, disabled = ?, suspended = ?, key_name = ?, token_epoch = ?," +
+			" handle = ?, unsent = ?, unsent_id = ? WHERE id = ? AND version = ?{write}"},
 		{&q.loadToken, "load token", token + ", " + index +
 			" FROM {table}tokens t JOIN {table}accounts a ON a.id = t.account_id" + uses + " WHERE t.id = ?{read} LIMIT 1"},
 		{&q.tokens, "list tokens", token + " FROM {table}tokens t" + uses +

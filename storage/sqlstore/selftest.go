@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -95,7 +94,7 @@ func (t *trial) run(ctx context.Context) (err error) {
 	want := t.use
 	want.LastUsed = want.LastUsed.UTC().Truncate(time.Microsecond)
 	if n != 1 || len(seen) != 1 || seen[0] != want {
-		return fmt.Errorf("%w: what is written through one connection is not what another one reads: %s", ErrSetup, apart)
+		return &SetupError{Kind: WrongConnection, Problem: "what is written through one connection is not what another one reads: " + apart}
 	}
 	if n, err = t.write(ctx, "DELETE"+own, t.key); err != nil {
 		return err
@@ -104,7 +103,7 @@ func (t *trial) run(ctx context.Context) (err error) {
 		return err
 	}
 	if n != 1 || len(seen) != 0 {
-		return fmt.Errorf("%w: what is removed through one connection is still there for another: %s", ErrSetup, apart)
+		return &SetupError{Kind: WrongConnection, Problem: "what is removed through one connection is still there for another: " + apart}
 	}
 	return nil
 }
@@ -156,7 +155,7 @@ func (t *trial) prepared(ctx context.Context, c *sql.Conn, text string, use func
 // missing marks an error that a table is missing, as others see it: Version has found the tables.
 func (t *trial) missing(err error) error {
 	if t.says(err, []string{"42P01"}, []int64{1146}, 1) {
-		return fmt.Errorf("%w: a connection does not have the tables that another one has: %s (%w)", ErrSetup, apart, err)
+		return &SetupError{Kind: WrongConnection, Problem: "a connection does not have the tables that another one has: " + apart, cause: err}
 	}
 	return err
 }

@@ -170,24 +170,26 @@ func (s *Store) examine(ctx context.Context, c session) ([]finding, error) {
 		}
 	}
 	if _, ok := all[told[s.dialect.name]]; !ok {
-		return nil, fmt.Errorf("%w: the database does not list its settings; MySQL does not where sql_select_limit is set", ErrSetup)
+		return nil, wrongSetting("the database does not list its settings; MySQL does not where sql_select_limit is set")
 	}
 	if v, ok := all["bytea_output"]; ok && v != "hex" {
 		// Drivers that read text, as pgx does in the modes exec and simple_protocol, may not know the other form.
 		want, got := []byte("\x00\xff\\'"), []byte(nil)
 		err := c.QueryRowContext(ctx, "SELECT decode('00ff5c27', 'hex')").Scan(&got)
 		if err != nil || !bytes.Equal(got, want) {
-			return nil, fmt.Errorf("%w: setting bytea_output is %s, which the driver does not read: set it to hex", ErrSetup, v)
+			return nil, wrongSetting(fmt.Sprintf("setting bytea_output is %s, which the driver does not read: set it to hex", v))
 		}
 	}
 	found := judge(s.dialect.name, all)
 	for _, f := range found {
 		if f.grave == refused {
-			return nil, fmt.Errorf("%w: %s", ErrSetup, f.text)
+			return nil, wrongSetting(f.text)
 		}
 	}
 	return found, nil
 }
+
+func wrongSetting(problem string) error { return &SetupError{Kind: WrongSetting, Problem: problem} }
 
 // judge returns what rules the settings break, in the order of the rules.
 func judge(d Dialect, all settings) []finding {

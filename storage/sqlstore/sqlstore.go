@@ -95,7 +95,12 @@ func (s *Store) ready(ctx context.Context) error {
 
 // exec runs a statement that writes and returns how many rows it changed.
 func (s *Store) exec(ctx context.Context, q *query, args ...any) (int64, error) {
-	callers := ctx
+	n, err := s.run(ctx, q, args...)
+	return n, s.fault(ctx, q, err)
+}
+
+// run is exec with the database's own error.
+func (s *Store) run(ctx context.Context, q *query, args ...any) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	var n int64
@@ -114,7 +119,7 @@ func (s *Store) exec(ctx context.Context, q *query, args ...any) (int64, error) 
 			return err
 		})
 	}
-	return n, s.fault(callers, q, err)
+	return n, err
 }
 
 // inTurn calls write when no other write of this store is under way, where the database takes one at a time.
@@ -133,11 +138,16 @@ func (s *Store) inTurn(ctx context.Context, write func() error) error {
 
 // save runs a conditional write, which changes one row or, in a conflict, none.
 func (s *Store) save(ctx context.Context, q *query, args ...any) error {
-	n, err := s.exec(ctx, q, args...)
+	n, err := s.run(ctx, q, args...)
+	return s.saved(ctx, q, n, err)
+}
+
+// saved says what became of a conditional write.
+func (s *Store) saved(ctx context.Context, q *query, n int64, err error) error {
 	if err == nil && n != 1 {
 		return storage.ErrConflict
 	}
-	return err
+	return s.fault(ctx, q, err)
 }
 
 // fault says what an error of the database is to the caller. A conflict is bare, as the error of a
@@ -150,7 +160,7 @@ func (s *Store) fault(callers context.Context, q *query, err error) error {
 		return storage.ErrConflict
 	}
 	if s.dialect.guard(err) {
-		return fmt.Errorf("%w: %s: %w", ErrSetup, s.dialect.guarded, err)
+		return &SetupError{Kind: WrongSetting, Problem: s.dialect.guarded, cause: err}
 	}
 	if errors.Is(err, ErrSetup) {
 		return err

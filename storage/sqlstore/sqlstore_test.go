@@ -30,7 +30,7 @@ func TestSymbolsOfNames(t *testing.T) {
 			for _, o := range []sqlstore.Options{{Prefix: name}, {Schema: name}} {
 				_, err := sqlstore.New(db, sqlstore.PostgreSQL, o)
 				require.Equal(t, good, err == nil, "%q", name)
-				_, err = sqlstore.DDL(sqlstore.PostgreSQL, o, 0)
+				_, err = sqlstore.DDL(sqlstore.PostgreSQL, o, 0, sqlstore.SchemaVersion)
 				require.Equal(t, good, err == nil, "%q", name)
 			}
 		}
@@ -58,7 +58,7 @@ func TestOptions(t *testing.T) {
 				_, err := sqlstore.New(db, d, o)
 				require.Error(t, err, "%q", name)
 				require.Less(t, len(err.Error()), 200)
-				_, err = sqlstore.DDL(d, o, 0)
+				_, err = sqlstore.DDL(d, o, 0, sqlstore.SchemaVersion)
 				require.Error(t, err, "%q", name)
 			}
 		}
@@ -70,44 +70,61 @@ func TestOptions(t *testing.T) {
 	for _, d := range []sqlstore.Dialect{"", "oracle", "../postgres"} {
 		_, err := sqlstore.New(db, d, sqlstore.Options{})
 		require.Error(t, err)
-		_, err = sqlstore.DDL(d, sqlstore.Options{}, 0)
+		_, err = sqlstore.DDL(d, sqlstore.Options{}, 0, sqlstore.SchemaVersion)
 		require.Error(t, err)
 	}
 }
 
 func TestDDL(t *testing.T) {
+	const newest = sqlstore.SchemaVersion
 	for _, d := range dialects {
-		all, err := sqlstore.DDL(d, sqlstore.Options{Prefix: "x_"}, 0)
+		o := sqlstore.Options{Prefix: "x_"}
+		all, err := sqlstore.DDL(d, o, 0, newest)
 		require.NoError(t, err)
+		text := strings.Join(all, "\n")
 		for _, table := range []string{"accounts", "tokens", "token_uses", "migrations"} {
-			require.Contains(t, all, "CREATE TABLE IF NOT EXISTS x_"+table+" ")
+			require.Contains(t, text, "CREATE TABLE IF NOT EXISTS x_"+table+" ")
 		}
-		require.NotContains(t, all, "{")
-		require.NotContains(t, all, "gatehouse_")
+		for _, statement := range all {
+			require.NotContains(t, statement, "{")
+			require.NotContains(t, statement, "gatehouse_")
+			require.NotContains(t, statement, ";")
+		}
 
 		// Each version leads to the next, and together they are all there is.
-		rest := all
-		for from := 1; ; from++ {
-			next, err := sqlstore.DDL(d, sqlstore.Options{Prefix: "x_"}, from)
+		var steps []string
+		for from := range newest {
+			step, err := sqlstore.DDL(d, o, from, from+1)
 			require.NoError(t, err)
-			require.True(t, strings.HasSuffix(rest, next))
-			require.Less(t, len(next), len(rest))
-			if rest = next; next == "" {
-				_, err = sqlstore.DDL(d, sqlstore.Options{}, from+1)
-				require.Error(t, err)
-				break
-			}
+			require.Contains(t, step[len(step)-1], fmt.Sprintf("VALUES (%d, ", from+1))
+			steps = append(steps, step...)
 		}
-		_, err = sqlstore.DDL(d, sqlstore.Options{}, -1)
-		require.Error(t, err)
+		require.Equal(t, all, steps)
+		for v := range newest + 1 {
+			none, err := sqlstore.DDL(d, o, v, v)
+			require.NoError(t, err)
+			require.Empty(t, none)
+		}
+		_, err = sqlstore.DDL(d, o, newest, newest+1)
+		require.Error(t, err, "the files are as many as the versions")
+
+		down, err := sqlstore.DDL(d, o, newest, 0)
+		require.NoError(t, err)
+		require.Equal(t, "DELETE FROM x_migrations WHERE version = "+fmt.Sprint(newest), down[0])
+		require.Equal(t, "DROP TABLE IF EXISTS x_migrations", down[len(down)-1])
+		for _, versions := range [][2]int{{-1, 0}, {0, -1}, {newest + 1, 0}} {
+			_, err = sqlstore.DDL(d, o, versions[0], versions[1])
+			require.Error(t, err)
+		}
 	}
-	text, err := sqlstore.DDL(sqlstore.PostgreSQL, sqlstore.Options{Schema: "user"}, 0)
+	all, err := sqlstore.DDL(sqlstore.PostgreSQL, sqlstore.Options{Schema: "user"}, 0, newest)
 	require.NoError(t, err)
+	text := strings.Join(all, "\n")
 	require.Contains(t, text, `CREATE TABLE IF NOT EXISTS "user".gatehouse_accounts (`)
 	require.Contains(t, text, `CREATE INDEX IF NOT EXISTS gatehouse_accounts_key_name ON "user".gatehouse_accounts (`)
-	text, err = sqlstore.DDL(sqlstore.MySQL, sqlstore.Options{Schema: "user"}, 0)
+	all, err = sqlstore.DDL(sqlstore.MySQL, sqlstore.Options{Schema: "user"}, 0, newest)
 	require.NoError(t, err)
-	require.Contains(t, text, "CREATE TABLE IF NOT EXISTS `user`.gatehouse_accounts (")
+	require.Contains(t, strings.Join(all, "\n"), "CREATE TABLE IF NOT EXISTS `user`.gatehouse_accounts (")
 }
 
 // Errors as drivers have them.
@@ -328,6 +345,10 @@ func TestTexts(t *testing.T) {
 			require.NoError(t, err)
 			_, err = s.LoadAccount(t.Context(), secret)
 			require.ErrorIs(t, err, storage.ErrNotFound)
+			_, err = s.AccountByHandle(t.Context(), storage.Handle([]byte(strings.Repeat("zz", 16))))
+			require.ErrorIs(t, err, storage.ErrNotFound)
+			_, err = s.UnsentAccounts(t.Context(), secret, 5)
+			require.NoError(t, err)
 		}
 		distinct := map[string]bool{}
 		for _, text := range stub.texts {
@@ -337,7 +358,7 @@ func TestTexts(t *testing.T) {
 			require.Equal(t, d == sqlstore.PostgreSQL, strings.Contains(text, "$1"), text)
 			require.Equal(t, d != sqlstore.PostgreSQL, strings.Contains(text, "?"), text)
 		}
-		require.Len(t, distinct, 12)
+		require.Len(t, distinct, 14)
 		want := len(distinct)
 		if d == sqlstore.PostgreSQL {
 			want = 0

@@ -91,12 +91,12 @@ func (s *Store) Validate(ctx context.Context) error {
 	text, _ := files.ReadFile(string(s.dialect.name) + "/schema.txt")
 	for line := range strings.Lines(string(text)) {
 		if line = strings.TrimSpace(line); !slices.Contains(there, line) {
-			return fmt.Errorf("%w: not as it must be: %s", ErrSetup, line)
+			return &SetupError{Kind: TablesDifferent, Version: SchemaVersion, Problem: "not as it must be: " + line}
 		}
 	}
 	for _, f := range found {
 		if f.grave == power {
-			return fmt.Errorf("%w: %s", ErrSetup, f.text)
+			return wrongSetting(f.text)
 		}
 	}
 	if _, err = s.selfTest(ctx, nil); err != nil {

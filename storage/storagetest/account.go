@@ -92,16 +92,20 @@ func testTwoHandles(e *env) {
 	id, tokenID := e.id("a"), e.id("token")
 	e.token(tokenID, id)
 	var prev int64
+	h := newHandle()
 	for i := range 20 {
 		// Each twice, so that the other has read before it is to read anew.
 		writer, reader := handles[i/2%2], handles[(i/2+1)%2]
-		r := storage.Record{ID: id, Version: version(), Index: storage.AccountIndex{TokenEpoch: int64(i)}}
+		r := storage.Record{ID: id, Version: version(), Index: storage.AccountIndex{TokenEpoch: int64(i), Handle: h}}
 		e.must(e.try(func() error { return writer.SaveAccount(e.ctx, r, prev) }),
 			"SaveAccount over what the other handle had saved")
 		prev = r.Version
 		got, err := e.loadAccount(reader, id)
 		e.must(err, "LoadAccount of what the other handle has saved")
 		e.same(got, r, "LoadAccount of what the other handle has saved just now")
+		got, err = e.byHandle(reader, h)
+		e.must(err, "AccountByHandle of what the other handle has saved")
+		e.same(got, r, "AccountByHandle of what the other handle has saved just now")
 		_, owner, err := e.loadToken(reader, tokenID)
 		e.must(err, "LoadToken of a token whose owner the other handle has saved")
 		e.same(owner, r.Index, "LoadToken: index of the owner that the other handle has saved just now")

@@ -24,7 +24,10 @@ type rows func(after string, limit int) (storage.Page[row], error)
 func relist(change func(under rows, after string, limit int) (storage.Page[row], error)) func(h *hooks) {
 	return func(h *hooks) {
 		h.accounts = func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
-			return pageFrom[storage.Record](change(accountRows(ctx, h.Store), after, limit))
+			return pageFrom[storage.Record](change(accountRows(ctx, h.Store.Accounts), after, limit))
+		}
+		h.unsentAccounts = func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
+			return pageFrom[storage.Record](change(accountRows(ctx, h.Store.UnsentAccounts), after, limit))
 		}
 		h.tokens = func(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 			return pageFrom[storage.TokenRecord](change(func(after string, limit int) (storage.Page[row], error) {
@@ -46,9 +49,9 @@ func relistAll(change func(ctx context.Context, h *hooks, under rows, after stri
 	}
 }
 
-func accountRows(ctx context.Context, s storage.Store) rows {
+func accountRows(ctx context.Context, list func(context.Context, string, int) (storage.Page[storage.Record], error)) rows {
 	return func(after string, limit int) (storage.Page[row], error) {
-		page, err := s.Accounts(ctx, after, limit)
+		page, err := list(ctx, after, limit)
 		return rowsOf(page, func(r storage.Record) row { return row{r.ID, r.ID, r} }), err
 	}
 }
@@ -229,7 +232,7 @@ func brokenPages() []broken {
 			})},
 			{"lists accounts among all tokens", "all tokens/pages", relistAll(func(ctx context.Context, h *hooks, under rows, after string, limit int) (storage.Page[row], error) {
 				page, err := under(after, limit)
-				more, _ := accountRows(ctx, h.Store)(after, max(limit, 1))
+				more, _ := accountRows(ctx, h.Store.Accounts)(after, max(limit, 1))
 				for _, r := range more.Records {
 					r.record = storage.TokenRecord{ID: r.id, AccountID: r.owner}
 					page.Records = append(page.Records, r)
@@ -254,7 +257,7 @@ func brokenPages() []broken {
 					return h.Store.DeleteAccount(ctx, id)
 				}
 				h.accounts = func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
-					page, err := accountRows(ctx, h.Store)(after, limit)
+					page, err := accountRows(ctx, h.Store.Accounts)(after, limit)
 					all := append(page.Records, h.noticed(after)...)
 					slices.SortFunc(all, byID)
 					return pageFrom[storage.Record](storage.PageOf(all, max(limit, 0)), err)

@@ -21,6 +21,13 @@ func changeRows(h *hooks, account func(*storage.Record), token func(*storage.Tok
 		}
 		return r, err
 	}
+	h.accountByHandle = func(ctx context.Context, handle storage.Handle) (storage.Record, error) {
+		r, err := h.Store.AccountByHandle(ctx, handle)
+		if err == nil {
+			account(&r)
+		}
+		return r, err
+	}
 	h.loadToken = func(ctx context.Context, id string) (storage.TokenRecord, storage.AccountIndex, error) {
 		t, owner, err := h.Store.LoadToken(ctx, id)
 		if err != nil {
@@ -46,6 +53,11 @@ func changeRows(h *hooks, account func(*storage.Record), token func(*storage.Tok
 func changePages(h *hooks, accounts func([]storage.Record), tokens func([]storage.TokenRecord)) {
 	h.accounts = func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
 		page, err := h.Store.Accounts(ctx, after, limit)
+		accounts(page.Records)
+		return page, err
+	}
+	h.unsentAccounts = func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
+		page, err := h.Store.UnsentAccounts(ctx, after, limit)
 		accounts(page.Records)
 		return page, err
 	}

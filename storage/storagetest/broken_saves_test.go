@@ -109,9 +109,10 @@ func bothKinds(name, fails string, wreck func(h *hooks)) []broken {
 	}
 }
 
-// listings is bothKinds for what the listing of all tokens must find too.
+// listings is bothKinds for what the listings of all tokens and of unsent accounts must find too.
 func listings(name, fails string, wreck func(h *hooks)) []broken {
-	return append(bothKinds(name, fails, wreck), broken{name + " (all tokens)", "all tokens/" + fails, wreck})
+	return append(bothKinds(name, fails, wreck),
+		broken{name + " (all tokens)", "all tokens/" + fails, wreck}, broken{name + " (unsent)", "unsent/" + fails, wreck})
 }
 
 func brokenSaves() []broken {

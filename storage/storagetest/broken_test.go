@@ -23,17 +23,19 @@ import (
 type hooks struct {
 	storage.Store
 	*common
-	loadAccount   func(ctx context.Context, id string) (storage.Record, error)
-	saveAccount   func(ctx context.Context, r storage.Record, prev int64) error
-	deleteAccount func(ctx context.Context, id string) error
-	accounts      func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error)
-	loadToken     func(ctx context.Context, id string) (storage.TokenRecord, storage.AccountIndex, error)
-	saveToken     func(ctx context.Context, t storage.TokenRecord, prev int64) error
-	deleteToken   func(ctx context.Context, id string, prev int64) error
-	tokens        func(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error)
-	liveTokens    func(ctx context.Context, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error)
-	allTokens     func(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error)
-	touchTokens   func(ctx context.Context, uses []storage.TokenUse) error
+	loadAccount     func(ctx context.Context, id string) (storage.Record, error)
+	accountByHandle func(ctx context.Context, handle storage.Handle) (storage.Record, error)
+	saveAccount     func(ctx context.Context, r storage.Record, prev int64) error
+	deleteAccount   func(ctx context.Context, id string) error
+	accounts        func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error)
+	unsentAccounts  func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error)
+	loadToken       func(ctx context.Context, id string) (storage.TokenRecord, storage.AccountIndex, error)
+	saveToken       func(ctx context.Context, t storage.TokenRecord, prev int64) error
+	deleteToken     func(ctx context.Context, id string, prev int64) error
+	tokens          func(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error)
+	liveTokens      func(ctx context.Context, accountID string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error)
+	allTokens       func(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error)
+	touchTokens     func(ctx context.Context, uses []storage.TokenUse) error
 }
 
 func (h *hooks) LoadAccount(ctx context.Context, id string) (storage.Record, error) {
@@ -41,6 +43,20 @@ func (h *hooks) LoadAccount(ctx context.Context, id string) (storage.Record, err
 		return h.loadAccount(ctx, id)
 	}
 	return h.Store.LoadAccount(ctx, id)
+}
+
+func (h *hooks) AccountByHandle(ctx context.Context, handle storage.Handle) (storage.Record, error) {
+	if h.accountByHandle != nil {
+		return h.accountByHandle(ctx, handle)
+	}
+	return h.Store.AccountByHandle(ctx, handle)
+}
+
+func (h *hooks) UnsentAccounts(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
+	if h.unsentAccounts != nil {
+		return h.unsentAccounts(ctx, after, limit)
+	}
+	return h.Store.UnsentAccounts(ctx, after, limit)
 }
 
 func (h *hooks) SaveAccount(ctx context.Context, r storage.Record, prev int64) error {
@@ -165,7 +181,7 @@ const runBroken = "STORAGETEST_RUN_BROKEN"
 // TestSuiteFailsBrokenStores runs itself in a process of its own, where each broken store must make
 // the subtest fail that is there to find it, and reads there which did.
 func TestSuiteFailsBrokenStores(t *testing.T) {
-	all := slices.Concat(brokenSaves(), brokenIdentity(), brokenRows(), brokenPages(), brokenTokens(), brokenTokenDeletes(), brokenTouches(), brokenLive())
+	all := slices.Concat(brokenSaves(), brokenIdentity(), brokenRows(), brokenPages(), brokenTokens(), brokenTokenDeletes(), brokenTouches(), brokenLive(), brokenHandles(), brokenUnsent())
 	if os.Getenv(runBroken) != "" {
 		for _, b := range all {
 			t.Run(b.name, func(t *testing.T) { storagetest.RunOne(t, b.fails, sharing(b.wreck)) })
@@ -250,6 +266,18 @@ func asksToTryAgain(h *hooks) {
 		}
 		return h.Store.LoadAccount(ctx, id)
 	}
+	h.accountByHandle = func(ctx context.Context, handle storage.Handle) (storage.Record, error) {
+		if again(ctx) {
+			return storage.Record{}, storage.ErrConflict
+		}
+		return h.Store.AccountByHandle(ctx, handle)
+	}
+	h.unsentAccounts = func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
+		if limit > 0 && again(ctx, "-"+after) {
+			return storage.Page[storage.Record]{}, storage.ErrConflict
+		}
+		return h.Store.UnsentAccounts(ctx, after, limit)
+	}
 	h.saveAccount = func(ctx context.Context, r storage.Record, prev int64) error {
 		if r.Version != 0 && again(ctx, r.ID) {
 			return storage.ErrConflict
@@ -314,6 +342,9 @@ func asksToTryAgain(h *hooks) {
 func shortPages(h *hooks) {
 	h.accounts = func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
 		return h.Store.Accounts(ctx, after, min(limit, 2))
+	}
+	h.unsentAccounts = func(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
+		return h.Store.UnsentAccounts(ctx, after, min(limit, 2))
 	}
 	h.tokens = func(ctx context.Context, accountID, after string, limit int) (storage.Page[storage.TokenRecord], error) {
 		return h.Store.Tokens(ctx, accountID, after, min(limit, 2))

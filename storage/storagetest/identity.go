@@ -146,6 +146,10 @@ func (e *env) calls() []call {
 			_, err := s.Accounts(ctx, id, 1)
 			return err
 		}},
+		{"UnsentAccounts (after)", func(ctx context.Context, s storage.Store, id string) error {
+			_, err := s.UnsentAccounts(ctx, id, 1)
+			return err
+		}},
 		{"LoadToken", func(ctx context.Context, s storage.Store, id string) error {
 			_, _, err := s.LoadToken(ctx, id)
 			return err
@@ -219,6 +223,10 @@ func testEndedContext(e *env) {
 			}},
 			{"DeleteToken of a version", func(ctx context.Context, s storage.Store, _ string) error {
 				return s.DeleteToken(ctx, id, token.Version)
+			}},
+			{"AccountByHandle", func(ctx context.Context, s storage.Store, _ string) error {
+				_, err := s.AccountByHandle(ctx, newHandle())
+				return err
 			}},
 			{"LoadAccount of what is not there", func(ctx context.Context, s storage.Store, _ string) error {
 				_, err := s.LoadAccount(ctx, e.id("b"))

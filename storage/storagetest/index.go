@@ -40,12 +40,12 @@ func cut(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 func testAccountIndex(e *env) {
 	full := storage.AccountIndex{
-		Authenticators: 5, CodesLeft: 10, LockedUntil: second(0), Disabled: true, Suspended: true,
-		KeyName: "2026-01,2025-12", TokenEpoch: 1<<62 + 1,
+		Authenticators: 5, Passkeys: 3, CodesLeft: 10, LockedUntil: second(0), Disabled: true, Suspended: true,
+		KeyName: "2026-01,2025-12", TokenEpoch: 1<<62 + 1, Handle: newHandle(), Unsent: second(7),
 	}
 	indexes := append(oneByOne(e, full), full, storage.AccountIndex{})
 	for _, t := range times() {
-		indexes = append(indexes, storage.AccountIndex{LockedUntil: t})
+		indexes = append(indexes, storage.AccountIndex{LockedUntil: t}, storage.AccountIndex{Unsent: t})
 	}
 	for _, n := range []int64{math.MaxInt64, math.MinInt64, -1, 1 << 53, 1<<53 + 1} {
 		indexes = append(indexes, storage.AccountIndex{TokenEpoch: n})
@@ -60,7 +60,7 @@ func testAccountIndex(e *env) {
 	for _, index := range append(indexes, full) {
 		r := e.saveAccount(storage.Record{ID: id, Version: version(), Index: index}, prev)
 		prev = r.Version
-		r.Index.LockedUntil = cut(r.Index.LockedUntil)
+		r.Index.LockedUntil, r.Index.Unsent = cut(r.Index.LockedUntil), cut(r.Index.Unsent)
 
 		got, err := e.loadAccount(e.store, id)
 		e.must(err, "LoadAccount")

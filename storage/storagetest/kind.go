@@ -22,6 +22,7 @@ type record struct {
 // subtest's own, which exists.
 type kind struct {
 	name             string
+	isAccount        bool   // whether a record is an account, and otherwise a token
 	load, save, list string // the names of the methods, for messages
 	loadFrom         func(ctx context.Context, s storage.Store, id string) (record, error)
 	saveTo           func(ctx context.Context, s storage.Store, owner string, r record, prev int64) error
@@ -29,7 +30,7 @@ type kind struct {
 }
 
 var accounts = kind{
-	name: "account", load: "LoadAccount", save: "SaveAccount", list: "Accounts",
+	name: "account", isAccount: true, load: "LoadAccount", save: "SaveAccount", list: "Accounts",
 	loadFrom: func(ctx context.Context, s storage.Store, id string) (record, error) {
 		r, err := s.LoadAccount(ctx, id)
 		return record{r.ID, r.Version, r.Data}, err
@@ -39,6 +40,19 @@ var accounts = kind{
 	},
 	listFrom: func(ctx context.Context, s storage.Store, _, after string, limit int) (storage.Page[record], error) {
 		return page(s.Accounts(ctx, after, limit))(func(r storage.Record) record { return record{r.ID, r.Version, r.Data} })
+	},
+}
+
+// unsent are accounts that something waits for.
+var unsent = kind{
+	name: "unsent", isAccount: true, load: accounts.load, save: accounts.save, list: "UnsentAccounts",
+	loadFrom: accounts.loadFrom,
+	saveTo: func(ctx context.Context, s storage.Store, _ string, r record, prev int64) error {
+		index := storage.AccountIndex{Unsent: second(int(uint64(r.version) % 60))} // one order by ID, another by time
+		return s.SaveAccount(ctx, storage.Record{ID: r.id, Version: r.version, Data: r.data, Index: index}, prev)
+	},
+	listFrom: func(ctx context.Context, s storage.Store, _, after string, limit int) (storage.Page[record], error) {
+		return page(s.UnsentAccounts(ctx, after, limit))(func(r storage.Record) record { return record{r.ID, r.Version, r.Data} })
 	},
 }
 
@@ -82,7 +96,7 @@ func page[T any](p storage.Page[T], err error) func(func(T) record) (storage.Pag
 type kindEnv struct {
 	*env
 	kind
-	owner string // of the tokens, where the kind is not accounts
+	owner string // of the tokens, where the kind is one of tokens
 }
 
 type kindTest struct {
@@ -105,7 +119,7 @@ func each(k kind, of ...kindTest) []test {
 func (e *env) of(k kind) *kindEnv {
 	// Apart from the IDs of the tests, which begin with e.prefix.
 	owner := "of-" + e.prefix
-	if k.name != accounts.name {
+	if !k.isAccount {
 		e.account(owner)
 	}
 	return &kindEnv{e, k, owner}
@@ -244,6 +258,11 @@ func (e *env) deleteToken(id string, version int64) {
 
 func (e *env) loadAccount(s storage.Store, id string) (r storage.Record, err error) {
 	err = e.try(func() (err error) { r, err = s.LoadAccount(e.ctx, id); return })
+	return r, err
+}
+
+func (e *env) byHandle(s storage.Store, h storage.Handle) (r storage.Record, err error) {
+	err = e.try(func() (err error) { r, err = s.AccountByHandle(e.ctx, h); return })
 	return r, err
 }
 

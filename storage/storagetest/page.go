@@ -33,6 +33,8 @@ func testPages(k *kindEnv) {
 	switch k.name {
 	case accounts.name:
 		k.token(k.id("aaa"), k.id("a")) // a token is no account
+	case unsent.name:
+		k.account(k.id("aaa")) // for which nothing waits
 	case tokens.name:
 		for i, other := range others {
 			k.token(k.id(fmt.Sprintf("aa-%d", i)), other)
@@ -152,7 +154,7 @@ func again(tries int, try func() bool) bool {
 // remove deletes a record that is stored.
 func (k *kindEnv) remove(r record) {
 	k.Helper()
-	if k.name == accounts.name {
+	if k.isAccount {
 		k.delete(r.id)
 	} else {
 		k.deleteToken(r.id, r.version)

@@ -133,7 +133,7 @@ func TestSelfTest(t *testing.T) {
 		db := d.open(t)
 		s := newStore(t, db, d)
 		for i, at := range []time.Time{time.Now().Add(-2 * time.Hour), time.Now()} {
-			_, err := db.Exec(fmt.Sprintf("INSERT INTO gatehouse_token_uses (account_id, token_id, last_used) VALUES ('', 'left %d', %d)", i, at.UnixMicro()))
+			_, err := db.Exec(fmt.Sprintf("INSERT INTO gatehouse_token_uses (account_id, token_id, last_used, scopes, addresses) VALUES ('', 'left %d', %d, 0, '')", i, at.UnixMicro()))
 			require.NoError(t, err)
 		}
 		require.NoError(t, s.Check(ctx))

@@ -77,7 +77,7 @@ func calls() []call {
 		{"SaveAccount", lockAccount,
 			func(ctx context.Context, s *sqlstore.Store) error { return s.SaveAccount(ctx, account, 1) }},
 		{"SaveAccount of a new one", "INSERT INTO gatehouse_accounts (id, version, data, authenticators, codes_left," +
-			" disabled, suspended, key_name, token_epoch) VALUES ('b', 5, %[2]s, 0, 0, %[1]s, %[1]s, '', 0)",
+			" passkeys, disabled, suspended, key_name, token_epoch) VALUES ('b', 5, %[2]s, 0, 0, 0, %[1]s, %[1]s, '', 0)",
 			func(ctx context.Context, s *sqlstore.Store) error {
 				return s.SaveAccount(ctx, storage.Record{ID: "b", Version: 2}, 0)
 			}},

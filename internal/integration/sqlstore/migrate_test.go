@@ -15,8 +15,8 @@ import (
 	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
 )
 
-// newest is the version of the tables; older ones are 1 to newest-1.
-const newest = 3
+// newest is the version of the tables.
+const newest = sqlstore.SchemaVersion
 
 func newStore(t testing.TB, db *sql.DB, d database) *sqlstore.Store {
 	t.Helper()
@@ -37,6 +37,10 @@ func atVersion(t testing.TB, s *sqlstore.Store, want int) {
 			continue
 		}
 		require.ErrorIs(t, err, sqlstore.ErrSetup)
+		var setup *sqlstore.SetupError
+		require.ErrorAs(t, err, &setup)
+		require.Equal(t, want, setup.Version)
+		require.Equal(t, want == 0, setup.Kind == sqlstore.TablesMissing)
 		if want < newest {
 			require.ErrorContains(t, err, "Store.Migrate")
 		}
@@ -59,73 +63,32 @@ func TestMigrate(t *testing.T) {
 	})
 }
 
-// TestMigrateFrom migrates from each version, with data, by Migrate and by the printed SQL.
+// TestMigrateFrom migrates from each version by the printed SQL, twice too, and down again.
 func TestMigrateFrom(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
-		if d.dialect == sqlstore.MySQL {
-			d = d.with("multiStatements=true")
-		}
 		db := d.open(t)
 		s := newStore(t, db, d)
-		account := storage.Record{ID: "É ", Version: 1 << 62, Data: []byte("\x00data"), Index: storage.AccountIndex{
-			Authenticators: 1, CodesLeft: 9, LockedUntil: moment(5), Disabled: true, KeyName: "k", TokenEpoch: -5,
-		}}
-		// As a program of version 2 has written them.
-		token := storage.TokenRecord{ID: "t", AccountID: account.ID, Version: 7, Data: []byte("x"),
-			Index: storage.TokenIndex{Expires: moment(6), Revoked: true}, Usage: storage.TokenUsage{LastUsed: moment(7)}}
-		tokens := "INSERT INTO gatehouse_tokens (id, account_id, version, data, expires, revoked)" +
-			" VALUES ('t', 'É ', 7, " + d.pick("'x'", "'x'", "x'78'") + ", 1774745946123456, " + d.pick("true)", "1)", "1)")
-		uses := "INSERT INTO gatehouse_token_uses (account_id, token_id, last_used)" +
-			" VALUES ('É ', 't', 1774745947123456)"
-		for from := range newest {
-			printed, err := sqlstore.DDL(d.dialect, sqlstore.Options{}, from)
+		run := func(times, from, to int) {
+			t.Helper()
+			statements, err := sqlstore.DDL(d.dialect, sqlstore.Options{}, from, to)
 			require.NoError(t, err)
-			for name, migrate := range map[string]func() error{
-				"Migrate": func() error { return s.Migrate(t.Context()) },
-				"DDL":     func() error { _, err := db.Exec(printed); return err },
-				"DDL, and once more": func() error {
-					if d.dialect == sqlstore.SQLite {
-						// No ADD COLUMN IF NOT EXISTS, and so in a transaction.
-						_, err := db.Exec("BEGIN;\n" + printed + "ROLLBACK;\nBEGIN;\n" + printed + "COMMIT;\n")
-						return err
-					}
-					_, err := db.Exec(printed + printed)
-					return err
-				},
-			} {
-				require.NoError(t, s.Down(t.Context(), 0))
-				require.NoError(t, s.Migrate(t.Context()))
-				require.NoError(t, s.Down(t.Context(), from))
-				if from >= 1 {
-					save(t, s, account, 0)
-				}
-				if from >= 2 {
-					_, err := db.Exec(tokens)
-					require.NoError(t, err)
-					_, err = db.Exec(uses)
-					require.NoError(t, err)
-				}
-				require.NoError(t, migrate(), "%s from version %d", name, from)
-				atVersion(t, s, newest)
-				if from >= 1 {
-					got, err := s.LoadAccount(t.Context(), account.ID)
-					require.NoError(t, err)
-					require.Equal(t, account, got)
-				}
-				if from >= 2 {
-					got, _, err := s.LoadToken(t.Context(), token.ID)
-					require.NoError(t, err)
-					require.Equal(t, token, got)
-					use := storage.TokenUsage{LastUsed: moment(8), Scopes: 1 << 62, Addresses: "É "}
-					require.NoError(t, s.TouchTokens(t.Context(), []storage.TokenUse{{ID: token.ID, TokenUsage: use}}))
-					next := token
-					next.Version, next.Index.Scopes, next.Usage = 8, "a:b É", use
-					require.NoError(t, s.SaveToken(t.Context(), next, token.Version))
-					all, err := s.AllTokens(t.Context(), "", 10)
-					require.NoError(t, err)
-					require.Equal(t, []storage.TokenRecord{next}, all.Records)
+			for range times {
+				for _, statement := range statements {
+					_, err := db.Exec(statement)
+					require.NoError(t, err, statement)
 				}
 			}
+		}
+		for from := range newest {
+			for times := range 2 {
+				run(times+1, from, newest)
+				atVersion(t, s, newest)
+				save(t, s, storage.Record{ID: "É ", Version: 1 << 62}, 0)
+				run(1, newest, from)
+				atVersion(t, s, from)
+			}
+			require.NoError(t, s.Migrate(t.Context()))
+			require.NoError(t, s.Down(t.Context(), from))
 		}
 	})
 }
@@ -206,6 +169,10 @@ func TestNewerTables(t *testing.T) {
 		} {
 			require.ErrorIs(t, err, sqlstore.ErrSetup)
 			require.ErrorContains(t, err, "newer program")
+			var setup *sqlstore.SetupError
+			require.ErrorAs(t, err, &setup)
+			require.Equal(t, sqlstore.TablesNewer, setup.Kind)
+			require.Equal(t, newest+1, setup.Version)
 		}
 	})
 }
@@ -214,6 +181,8 @@ func TestNewerTables(t *testing.T) {
 func TestValidate(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		for _, statement := range strings.Split(d.pick(`
+DROP INDEX gatehouse_accounts_handle
+DROP INDEX gatehouse_accounts_unsent_id
 DROP INDEX gatehouse_tokens_account_id
 DROP INDEX gatehouse_accounts_locked_until
 DROP INDEX gatehouse_tokens_expires
@@ -226,12 +195,17 @@ ALTER TABLE gatehouse_token_uses DROP addresses
 ALTER TABLE gatehouse_accounts ALTER id TYPE text COLLATE "en-x-icu"
 ALTER TABLE gatehouse_tokens ALTER account_id TYPE text COLLATE "default"
 ALTER TABLE gatehouse_accounts ALTER version TYPE integer
+ALTER TABLE gatehouse_accounts ALTER unsent_id TYPE text COLLATE "default"
+ALTER TABLE gatehouse_accounts DROP passkeys
 ALTER TABLE gatehouse_accounts ALTER locked_until TYPE integer
 ALTER TABLE gatehouse_accounts ALTER data DROP NOT NULL
 ALTER TABLE gatehouse_accounts DROP CONSTRAINT gatehouse_accounts_pkey
 ALTER TABLE gatehouse_token_uses DROP CONSTRAINT gatehouse_token_uses_pkey, ADD PRIMARY KEY (token_id, account_id)
 ALTER TABLE gatehouse_token_uses RENAME last_used TO used
 DROP TABLE gatehouse_token_uses`, `
+DROP INDEX handle ON gatehouse_accounts
+ALTER TABLE gatehouse_accounts DROP INDEX handle, ADD INDEX handle (handle)
+DROP INDEX unsent_id ON gatehouse_accounts
 DROP INDEX account_id ON gatehouse_tokens
 DROP INDEX locked_until ON gatehouse_accounts
 DROP INDEX expires ON gatehouse_tokens
@@ -250,6 +224,8 @@ ALTER TABLE gatehouse_accounts DROP PRIMARY KEY, ADD PRIMARY KEY (id(200))
 ALTER TABLE gatehouse_token_uses DROP PRIMARY KEY, ADD PRIMARY KEY (token_id, account_id)
 ALTER TABLE gatehouse_tokens ENGINE = MyISAM
 DROP TABLE gatehouse_token_uses`, `
+DROP INDEX gatehouse_accounts_handle
+DROP INDEX gatehouse_accounts_unsent_id
 DROP INDEX gatehouse_tokens_account_id
 DROP INDEX gatehouse_accounts_locked_until
 DROP INDEX gatehouse_tokens_expires
@@ -265,7 +241,8 @@ ALTER TABLE gatehouse_tokens RENAME TO t; CREATE TABLE gatehouse_tokens (id TEXT
 			atVersion(t, s, newest)
 			_, err := db.Exec(statement)
 			require.NoError(t, err, statement)
-			require.ErrorIs(t, s.Validate(t.Context()), sqlstore.ErrSetup, statement)
+			err = s.Validate(t.Context())
+			require.ErrorIs(t, err, sqlstore.ErrSetup, statement)
 			for _, table := range []string{"t", "gatehouse_token_uses", "gatehouse_tokens", "gatehouse_accounts", "gatehouse_migrations"} {
 				_, err = db.Exec("DROP TABLE IF EXISTS " + table)
 				require.NoError(t, err)

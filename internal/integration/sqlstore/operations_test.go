@@ -50,6 +50,8 @@ func TestOperatorQueries(t *testing.T) {
 		for id, index := range map[string]storage.AccountIndex{
 			"none":         {CodesLeft: 0},
 			"none, locked": {LockedUntil: time.Now().Add(hour)},
+			"passkeys":     {Passkeys: 1, CodesLeft: 10},
+			"passkeys low": {Passkeys: 1, CodesLeft: 1},
 			"low":          {Authenticators: 1, CodesLeft: 2, KeyName: "2026-10"},
 			"no codes":     {Authenticators: 2, CodesLeft: 0, KeyName: "2026-10"},
 			"enough":       {Authenticators: 1, CodesLeft: 3, KeyName: "2026-10"},
@@ -91,7 +93,7 @@ func TestOperatorQueries(t *testing.T) {
 		queries, unserved := operatorQueries(t, d)
 		want := map[string][]string{
 			"Accounts without a second factor": {"none", "none, locked"},
-			"Recovery codes running low":       {"no codes", "low"},
+			"Recovery codes running low":       {"no codes", "passkeys low", "low"},
 			"Locked now":                       {"both", "disabled", "locked", "none, locked"},
 			"Still under an old key":           {"newer key", "old key", "two keys", "two keys too"},
 			"Tokens that end within 30 days":   {"sooner", "soon"},

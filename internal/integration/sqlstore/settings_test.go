@@ -51,9 +51,10 @@ func live(ctx context.Context, s storage.Store) (silent, loud error) {
 		raw[i] = byte(i)
 	}
 	accounts := []storage.Record{
-		{ID: "a", Version: 1 << 62, Data: raw},
+		{ID: "a", Version: 1 << 62, Data: raw, Index: storage.AccountIndex{Handle: storage.Handle(raw[len(raw)-32:])}},
 		{ID: odd, Version: -5, Data: []byte(odd), Index: storage.AccountIndex{
-			Authenticators: 2, CodesLeft: 9, LockedUntil: moment(3), Disabled: true, Suspended: true, KeyName: odd, TokenEpoch: -7,
+			Authenticators: 2, Passkeys: 3, CodesLeft: 9, LockedUntil: moment(3), Disabled: true, Suspended: true, KeyName: odd,
+			TokenEpoch: -7, Handle: storage.Handle([]byte("\x00'\\\"%_ é\x00\x00 raw bytes, 32 in all.")), Unsent: moment(4),
 		}},
 	}
 	for i, a := range accounts {
@@ -76,6 +77,22 @@ func live(ctx context.Context, s storage.Store) (silent, loud error) {
 		}
 		same("LoadAccount", got, a)
 	}
+	for _, a := range accounts {
+		got, err := s.AccountByHandle(ctx, a.Index.Handle)
+		if errors.Is(err, storage.ErrNotFound) {
+			same("AccountByHandle", err, nil)
+		}
+		must(err)
+		same("AccountByHandle", got.ID, a.ID)
+		taken := storage.Record{ID: "taken", Version: 1, Index: storage.AccountIndex{Handle: a.Index.Handle}}
+		if err := s.SaveAccount(ctx, taken, 0); !errors.Is(err, storage.ErrInvalid) {
+			must(err)
+			same("SaveAccount with a handle that is taken", err, storage.ErrInvalid)
+		}
+	}
+	waiting, err := s.UnsentAccounts(ctx, "", 10)
+	must(err)
+	same("UnsentAccounts", waiting.Records, accounts[1:])
 	page, err := s.Accounts(ctx, "", math.MaxInt)
 	must(err)
 	same("Accounts", page.Records, accounts)
@@ -301,9 +318,9 @@ func (u under) refused(t *testing.T, err error, want want) {
 func (u under) tables(t *testing.T) {
 	t.Helper()
 	if strings.Contains(u.set, "encoding = 'UTF-16") {
-		ddl, err := sqlstore.DDL(u.dialect, u.options, 0)
+		ddl, err := sqlstore.DDL(u.dialect, u.options, 0, newest)
 		require.NoError(t, err)
-		_, err = u.open(t, u.set).Exec(ddl)
+		_, err = u.open(t, u.set).Exec(strings.Join(ddl, ";\n"))
 		require.NoError(t, err)
 		return
 	}

@@ -1,2 +1,0 @@
-DROP TABLE IF EXISTS {table}token_uses;
-DROP TABLE IF EXISTS {table}tokens;
