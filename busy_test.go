@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/storage"
 )
@@ -23,7 +24,7 @@ func TestMoreRedeemsThanTheProcessTakes(t *testing.T) {
 	o := h.enroll("user-42")
 	slow, err := recovery.Params{Memory: 64 << 10, Time: 5, Threads: 1}.Hash(o.codes[0])
 	require.NoError(t, err)
-	h.tamper(o.id, func(a *accountData) { a.Recovery.Slots[0].Hash = slow })
+	h.tamper(o.id, func(a *accountData) { a.Recovery.Slots[0].Hash = core.NewHash(slow) })
 	data := h.record(o.id).Data
 	n := runs + waiting + 50
 	// The bound is the process's, for all its Services; and in each, accounts that share a turn wait there.

@@ -197,7 +197,7 @@ func (s *Service) hashCode(ctx context.Context, code recovery.Code, tag func(rec
 		return core.Slot{}, err
 	}
 	t, err := tag(code)
-	return core.Slot{Selector: string(code.Selector()), Hash: hash, Tag: t}, err
+	return core.Slot{Selector: string(code.Selector()), Hash: core.NewHash(hash), Tag: t}, err
 }
 
 // ConfirmEnrollment turns the enrollment of an ID on, if code is the authenticator's present one, and

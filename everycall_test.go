@@ -18,6 +18,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/internal/queue"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/posture"
@@ -280,7 +281,7 @@ func alike(v any) string {
 		}
 		slices.Sort(keys)
 		for _, k := range keys {
-			if k == "tag" || k == "check" { // of recovery codes
+			if k == "Tag" || k == "Check" { // of recovery codes
 				v[k] = "S"
 			}
 			fmt.Fprintf(&b, "%s:%s ", k, alike(v[k]))
@@ -307,23 +308,26 @@ func alike(v any) string {
 // state is all that is stored but for what is random, with or without the history of levels.
 func (w *world) state(history bool) string {
 	w.t.Helper()
-	read := func(data []byte) string {
+	read := func(record any, err error) string {
+		require.NoError(w.t, err)
+		data, err := json.Marshal(record)
+		require.NoError(w.t, err)
 		d := json.NewDecoder(strings.NewReader(string(data)))
 		d.UseNumber()
 		var v map[string]any
 		require.NoError(w.t, d.Decode(&v))
-		delete(v, "b") // versions, as many as there were saves
+		delete(v, "Ancestry") // versions, as many as there were saves
 		if !history {
-			delete(v, "hist")
+			delete(v, "History")
 		}
 		return alike(v)
 	}
 	var lines []string
 	for _, r := range w.records() {
-		lines = append(lines, fmt.Sprint(r.ID, " ", read(r.Data), " ", r.Index.Authenticators, r.Index.CodesLeft, r.Index.Disabled, r.Index.Suspended))
+		lines = append(lines, fmt.Sprint(r.ID, " ", read(core.Decode(r.ID, r.Data)), " ", r.Index.Authenticators, r.Index.CodesLeft, r.Index.Disabled, r.Index.Suspended))
 	}
 	for _, r := range w.tokenRecords() {
-		lines = append(lines, fmt.Sprint(r.AccountID, " ", read(r.Data), " ", r.Index.Expires, r.Index.Revoked, r.Usage.LastUsed))
+		lines = append(lines, fmt.Sprint(r.AccountID, " ", read(core.DecodeToken(r.ID, r.AccountID, r.Data)), " ", r.Index.Expires, r.Index.Revoked, r.Usage.LastUsed))
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")

@@ -284,7 +284,7 @@ func (m *migration) brings() core.Imported {
 			brings.Codes = &core.RecoverySet{ID: m.setID}
 		}
 		selector := string(rune('A' + len(brings.Codes.Slots)))
-		brings.Codes.Slots = append(brings.Codes.Slots, core.Slot{Selector: selector, Hash: m.hashes[i], Digits: m.codes[i].Digits})
+		brings.Codes.Slots = append(brings.Codes.Slots, core.Slot{Selector: selector, Hash: core.NewHash(m.hashes[i]), Digits: m.codes[i].Digits})
 	}
 	if m.plan.Close {
 		brings.Code, brings.Life = m.slot, m.in.CodeLife

@@ -21,6 +21,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/recovery"
@@ -664,7 +665,9 @@ func TestImportFaults(t *testing.T) {
 	h.bring("u", in)
 	for i, code := range []string{"12345678", "k3j9w0qx"} {
 		whole := h.account("u")
-		h.tamper("u", func(a *accountData) { a.Recovery.Slots[i].Hash = "{sha256}" + a.Recovery.Slots[i].Hash })
+		h.tamper("u", func(a *accountData) {
+			a.Recovery.Slots[i].Hash = core.NewHash("{sha256}" + a.Recovery.Slots[i].Hash.Text())
+		})
 		h.unchanged(func() {
 			_, err := h.StepUp(ctx, "u", code)
 			require.ErrorIs(t, err, recovery.ErrHash)

@@ -353,7 +353,7 @@ func TestHistory(t *testing.T) {
 		h.wait(time.Minute)
 	}
 	require.LessOrEqual(t, len(must(two.History(ctx, o.id))), 10)
-	require.Less(t, len(h.record(o.id).Data), 4096)
+	require.Less(t, len(h.record(o.id).Data), 1536)
 
 	_, err := h.Review(ctx, "nobody")
 	require.NoError(t, err)

@@ -205,7 +205,7 @@ func (s *Service) RedeemOperatorCode(ctx context.Context, challenge, code string
 
 // attempt finds out what there is to know of a code and lets the account answer.
 func (s *Service) attempt(ctx context.Context, account string, t core.Attempt, code string) (out core.Outcome, err error) {
-	t.Keys, t.Tried = map[string]totp.Key{}, map[string]bool{}
+	t.Keys, t.Tried = map[string]totp.Key{}, map[core.Hash]bool{}
 	var typed recovery.Code
 	if t.Method != event.MethodTOTP {
 		if len(code) == 0 || len(code) > maxCode {
@@ -266,15 +266,16 @@ func (s *Service) attempt(ctx context.Context, account string, t core.Attempt, c
 
 // tryCodes notes in tried which of some stored hashes the code matches. Of our own sets there is one hash at most,
 // that of the code's selector; of a TOTP code there are none, but where imported recovery codes look like it.
-func tryCodes(ctx context.Context, tried map[string]bool, hashes []string, imported bool, typed recovery.Code, text string) error {
+func tryCodes(ctx context.Context, tried map[core.Hash]bool, hashes []core.Hash, imported bool, typed recovery.Code, text string) error {
 	for _, hash := range hashes {
 		var matched bool
 		var err error
-		gateErr := argon2(ctx, queue.Try, recovery.Memory(hash), func() {
+		stored := hash.Text()
+		gateErr := argon2(ctx, queue.Try, recovery.Memory(stored), func() {
 			if imported {
-				matched, err = recovery.VerifyImported(hash, text)
+				matched, err = recovery.VerifyImported(stored, text)
 			} else {
-				matched, err = recovery.Verify(hash, typed)
+				matched, err = recovery.Verify(stored, typed)
 			}
 		})
 		if err := errors.Join(gateErr, err); err != nil {

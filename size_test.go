@@ -41,7 +41,7 @@ func TestRecordSize(t *testing.T) {
 	}
 	fill()
 	one := size()
-	require.Less(t, one, 4096)
+	require.Less(t, one, 1536)
 
 	for len(must(h.Status(ctx, "u")).Authenticators) < 5 {
 		o.second()
@@ -60,7 +60,7 @@ func TestRecordSize(t *testing.T) {
 		}
 	})
 	five := size()
-	require.Less(t, five, 5120)
+	require.Less(t, five, 2048)
 
 	// The longest names and reasons there are, and a pending enrollment with another name.
 	long := strings.Repeat("n", 64)
@@ -76,7 +76,7 @@ func TestRecordSize(t *testing.T) {
 	_, err := h.Owner(o.stepUp(o.code())).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x", Name: long, Replace: o.auth})
 	require.NoError(t, err)
 	most := size()
-	require.Less(t, most, 10_000)
+	require.Less(t, most, 3072)
 
 	// What an import can bring at the most: five weak authenticators, and sixteen codes with the longest hashes.
 	var in gatehouse.Import
@@ -92,7 +92,7 @@ func TestRecordSize(t *testing.T) {
 	require.Len(t, h.bring("v", in).RecoveryCodes, 16)
 	require.Equal(t, 16, must(h.Status(ctx, "v")).RecoveryCodes.Left)
 	imported := len(h.record("v").Data)
-	require.Less(t, imported, 10_000)
+	require.Less(t, imported, 4096)
 	t.Logf("imported %d bytes", imported)
 	t.Logf("one authenticator %d bytes, five %d, everything as long as it can be %d", one, five, most)
 }

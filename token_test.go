@@ -2,9 +2,11 @@ package gatehouse_test
 
 import (
 	"context"
-	"encoding/json"
+	"encoding/base64"
+	"encoding/hex"
 	"hash/crc32"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -386,28 +388,14 @@ func TestDumpCannotAuthenticate(t *testing.T) {
 	all, err := o.h.store.AllTokens(ctx, "", 10)
 	require.NoError(t, err)
 	require.Len(t, all.Records, 1)
-	var fields map[string]any
-	require.NoError(t, json.Unmarshal(all.Records[0].Data, &fields))
-	require.Contains(t, fields, "h")
+	stored, err := core.DecodeToken(info.ID, o.id, all.Records[0].Data)
+	require.NoError(t, err)
 	require.NotContains(t, string(all.Records[0].Data), text[23:66])
-	var found []string
-	var walk func(v any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case string:
-			found = append(found, v)
-		case []any:
-			for _, x := range v {
-				walk(x)
-			}
-		case map[string]any:
-			for _, x := range v {
-				walk(x)
-			}
-		}
+	require.NotEmpty(t, stored.Old)
+	found := []string{string(all.Records[0].Data), stored.Name, info.ID}
+	for _, digest := range append(slices.Clone(stored.Lines), stored.Digest, stored.Old[0].Digest) {
+		found = append(found, string(digest), hex.EncodeToString(digest), base64.StdEncoding.EncodeToString(digest), base64.RawURLEncoding.EncodeToString(digest))
 	}
-	walk(fields)
-	require.Greater(t, len(found), 4)
 	for _, s := range found { // a digest in the place of a secret is none
 		o.h.bad(s, "what is stored")
 		if len(s) >= 43 {
@@ -446,13 +434,17 @@ func TestTokenDataTampered(t *testing.T) {
 		broken := token
 		edit(&broken)
 		data, err := broken.Encode()
+		if strings.Contains(what, "digest") { // which has no other length
+			require.Error(t, err, what)
+			continue
+		}
 		require.NoError(t, err)
 		put(data)
 		_, err = o.h.check(text)
 		require.ErrorIs(t, err, core.ErrFormat, what)
 		require.NotErrorIs(t, err, gatehouse.ErrDenied)
 	}
-	for _, data := range []string{"", "{}", "null", "[]", `{"v":2}`, string(rec.Data) + "x", strings.Replace(string(rec.Data), `{"v":1`, `{"v":1,"new":1`, 1), strings.Repeat(" ", 1<<21)} {
+	for _, data := range []string{"", "{}", "null", "T", "T\x02", "T\x02" + string(rec.Data[2:]), string(rec.Data) + "x", string(rec.Data) + "\x00", strings.Repeat("T", 1<<21)} {
 		put([]byte(data))
 		_, err := o.h.check(text)
 		require.ErrorIs(t, err, core.ErrFormat, "%.30q", data)

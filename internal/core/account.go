@@ -14,95 +14,95 @@ import (
 
 // Account is everything that is kept of one account's factors. Moments are Unix seconds, 0 for never.
 type Account struct {
-	ID string `json:"-"` // a column of its own
+	ID string // a column of its own
 
-	Authenticators []Authenticator `json:"auth,omitempty"`
-	Pending        *Pending        `json:"pend,omitempty"`
-	Recovery       *RecoverySet    `json:"rec,omitempty"`
+	Authenticators []Authenticator
+	Pending        *Pending
+	Recovery       *RecoverySet
 
-	TOTPThrottle     TOTPThrottle `json:"tt,omitzero"`
-	RecoveryThrottle Bucket       `json:"rt,omitzero"`
-	Misses           Bucket       `json:"rm,omitzero"` // of wrong codes that the throttle does not count; those that are kept
+	TOTPThrottle     TOTPThrottle
+	RecoveryThrottle Bucket
+	Misses           Bucket // of wrong codes that the throttle does not count; those that are kept
 
-	SignIns int64 `json:"n,omitempty"` // successful answers to challenges
+	SignIns int64 // successful answers to challenges
 
-	Reset      *Reset      `json:"reset,omitempty"` // from an operator's reset, or an import without a factor, until the next confirmed enrollment
-	Suspension *Suspension `json:"susp,omitempty"`
-	Activity   []Event     `json:"act,omitempty"` // oldest first
+	Reset      *Reset // from an operator's reset, or an import without a factor, until the next confirmed enrollment
+	Suspension *Suspension
+	Activity   []Event // oldest first
 
-	Noted    int64        `json:"na,omitempty"`   // entries of the activity so far
-	LookedAt int64        `json:"seen,omitempty"` // up to which of them the owner has looked at it
-	Accepted []Acceptance `json:"risk,omitempty"`
-	History  []Snapshot   `json:"hist,omitempty"` // of the posture, oldest first
+	Noted    int64 // entries of the activity so far
+	LookedAt int64 // up to which of them the owner has looked at it
+	Accepted []Acceptance
+	History  []Snapshot // of the posture, oldest first
 
 	// Epoch is replaced at every change of factors and of the host's password, and ends challenges
 	// and proofs made under another one. It is compared for equality alone; 0 says that the account
 	// has no record.
-	Epoch int64 `json:"e"`
+	Epoch int64
 	// Since is when the host's first factor last ceased to prove anything: by a new password, a reset, a
 	// suspension or a restore. What the host had checked by then is over.
-	Since int64 `json:"ff,omitempty"`
+	Since int64
 	// TokenEpoch is replaced when all tokens are revoked.
-	TokenEpoch int64 `json:"te"`
+	TokenEpoch int64
 	// Minted counts the tokens of a day. Those that have ended stay stored until they are purged, and this bounds how
 	// many there can be.
-	Minted DayCount `json:"mint,omitzero"`
+	Minted DayCount
 
 	// Imported says whether another import may add to what answers a second step.
-	Imported ImportState `json:"imp,omitempty"`
+	Imported ImportState
 
 	// Ancestry is kept by whoever saves; transitions leave it alone.
-	Ancestry Ancestry `json:"b,omitempty"`
+	Ancestry Ancestry
 
 	// Events is what the last transition has to tell, for observers. It is not kept.
-	Events []Event `json:"-"`
+	Events []Event
 }
 
 // Authenticator is one authenticator app.
 type Authenticator struct {
-	ID        string         `json:"id"`
-	Name      string         `json:"name"`
-	Sealed    []byte         `json:"sec"` // the secret, sealed for this account and this ID
-	Key       string         `json:"key"` // the name of the key it is sealed under
-	Algorithm totp.Algorithm `json:"alg,omitempty"`
-	Digits    int            `json:"dig"`
-	Weak      bool           `json:"weak,omitempty"`  // its secret has under 16 bytes: another system made it, and Import alone sets this
-	Last      int64          `json:"last,omitempty"`  // the step accepted last, or one that an import or a restore put there
-	Steps     Steps          `json:"steps,omitempty"` // those that were ever accepted
-	Base      int            `json:"base,omitempty"`
-	Created   int64          `json:"at"`
-	LastUsed  int64          `json:"used,omitempty"`
+	ID        string
+	Name      string
+	Sealed    []byte // the secret, sealed for this account and this ID
+	Key       string // the name of the key it is sealed under
+	Algorithm totp.Algorithm
+	Digits    int
+	Weak      bool  // its secret has under 16 bytes: another system made it, and Import alone sets this
+	Last      int64 // the step accepted last, or one that an import or a restore put there
+	Steps     Steps // those that were ever accepted
+	Base      int
+	Created   int64
+	LastUsed  int64
 }
 
 func (a Authenticator) showsEight() bool { return a.Digits == eightDigits }
 
 // RecoverySet is a set of recovery codes, of which only hashes are kept.
 type RecoverySet struct {
-	ID           string `json:"id"`
-	Slots        []Slot `json:"slots"`
-	Created      int64  `json:"at"`
-	Acknowledged int64  `json:"ack,omitempty"`  // when the owner said that the codes are saved
-	Imported     bool   `json:"imp,omitempty"`  // hashes of another system's codes, which have no selectors
-	Tags         *Tags  `json:"tags,omitempty"` // nil: the codes have none
+	ID           string
+	Slots        []Slot
+	Created      int64
+	Acknowledged int64 // when the owner said that the codes are saved
+	Imported     bool  // hashes of another system's codes, which have no selectors
+	Tags         *Tags // nil: the codes have none
 }
 
 // Slot is the place of one recovery code.
 type Slot struct {
-	Selector string `json:"s"`           // the code's first symbol, unique in the set
-	Hash     string `json:"h,omitempty"` // empty once the code is used
-	Used     int64  `json:"u,omitempty"`
-	Tag      string `json:"tag,omitempty"`  // of an unused code of ours, where one is known
-	Tags     *Tags  `json:"tags,omitempty"` // of an operator's code alone: recovery codes have one for the set
+	Selector string // the code's first symbol, unique in the set
+	Hash     Hash   // empty once the code is used
+	Used     int64
+	Tag      string // of an unused code of ours, where one is known
+	Tags     *Tags  // of an operator's code alone: recovery codes have one for the set
 	// Digits is 8 for an imported code of eight digits. It is typed where a TOTP code is, and counts as one.
-	Digits int `json:"d,omitempty"`
+	Digits int
 }
 
-// Tags says under which key of the ring the tags of a set's codes are. A tag is 20 bits of a MAC of the code, in
-// hexadecimal. A code whose tag is another is not this one, which is found out without Argon2id; whoever lacks the key
+// Tags says under which key of the ring the tags of a set's codes are. A tag is 20 bits of a MAC of the code, in three
+// bytes. A code whose tag is another is not this one, which is found out without Argon2id; whoever lacks the key
 // learns nothing of a code by its tag.
 type Tags struct {
-	Key   string `json:"key"`
-	Check string `json:"check"` // 32 bits of a MAC under it: that of another key with the same name is another
+	Key   string
+	Check string // 32 bits of a MAC under it: that of another key with the same name is another
 }
 
 // Left returns how many codes are unused. A nil set has none.
@@ -227,4 +227,9 @@ func CheckName(name string) error {
 	return nil
 }
 
-func unprintable(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
+func unprintable(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r < ' ' || r == 0x7f
+	}
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+}

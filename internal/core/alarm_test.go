@@ -40,7 +40,7 @@ func TestManyFailuresInAYear(t *testing.T) {
 				var told []core.Event
 				for i := range c.wrong {
 					env := core.Env{Now: w.now, Fresh: 1, Window: totp.DefaultWindow()}
-					next, out, err := a.Answer(core.Attempt{Method: method, Selector: '0', Tried: map[string]bool{"SET0": false}, Code: "no code", Keys: keys}, env)
+					next, out, err := a.Answer(core.Attempt{Method: method, Selector: '0', Tried: map[core.Hash]bool{"SET0": false}, Code: "no code", Keys: keys}, env)
 					require.NoError(t, err)
 					require.Equal(t, core.Wrong, out.Reason)
 					for _, e := range next.Events {

@@ -38,9 +38,9 @@ type Attempt struct {
 	Code string              // of TOTP
 	Keys map[string]totp.Key // by ID, of every authenticator
 
-	Selector byte            // of a recovery or operator code; 0: the text is neither
-	Tried    map[string]bool // by stored hash, whether the code matched it; what is not in it was not tried
-	Tag      string          // of a recovery or operator code, under the key of the account's tags; empty: not known
+	Selector byte          // of a recovery or operator code; 0: the text is neither
+	Tried    map[Hash]bool // by stored hash, whether the code matched it; what is not in it was not tried
+	Tag      string        // of a recovery or operator code, under the key of the account's tags; empty: not known
 }
 
 // Reason says why an attempt was denied. It never leaves the service's own side. Zero: no reason
@@ -175,7 +175,7 @@ func (a Account) slots(t Attempt, env Env) []*Slot {
 // Untried returns the hashes that the code of an attempt has yet to be compared with, and whether
 // they are another system's. Of our own codes it is one at most, and none once one was tried,
 // whatever has become of the set since.
-func (a Account) Untried(t Attempt, env Env) (hashes []string, imported bool) {
+func (a Account) Untried(t Attempt, env Env) (hashes []Hash, imported bool) {
 	imported = a.foreignCodes(t)
 	if !imported && len(t.Tried) > 0 {
 		return nil, false

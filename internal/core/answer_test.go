@@ -16,9 +16,9 @@ func TestSetChangesWhileACodeIsTried(t *testing.T) {
 	w := &walker{t: t, now: start}
 	env := core.Env{Now: start, Fresh: 1, Window: totp.DefaultWindow()}
 	before, _ := w.account(1)
-	attempt := core.Attempt{Method: event.MethodRecoveryCode, Selector: '3', Tried: map[string]bool{}}
+	attempt := core.Attempt{Method: event.MethodRecoveryCode, Selector: '3', Tried: map[core.Hash]bool{}}
 	hashes, imported := before.Untried(attempt, env)
-	require.Equal(t, []string{"SET3"}, hashes)
+	require.Equal(t, []core.Hash{"SET3"}, hashes)
 	require.False(t, imported)
 	attempt.Tried["SET3"] = true
 

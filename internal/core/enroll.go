@@ -10,11 +10,11 @@ import (
 
 // Pending is an enrollment that is not confirmed. It changes nothing that is active.
 type Pending struct {
-	Authenticator Authenticator `json:"auth"`
-	Replace       string        `json:"repl,omitempty"` // the authenticator whose place it takes
-	Recovery      *RecoverySet  `json:"rec,omitempty"`  // becomes the account's when confirmed
-	Expires       int64         `json:"exp"`
-	Tries         int           `json:"tries,omitempty"` // wrong codes
+	Authenticator Authenticator
+	Replace       string       // the authenticator whose place it takes
+	Recovery      *RecoverySet // becomes the account's when confirmed
+	Expires       int64
+	Tries         int // wrong codes
 }
 
 // CanBegin returns nil if an enrollment may begin, in the place of another authenticator if instead

@@ -9,24 +9,24 @@ import (
 // Event is one thing that happened to an account: for observers, and as an entry of the account's
 // recent activity, which keeps the fields with a name.
 type Event struct {
-	Kind     event.Kind   `json:"k"`
-	At       int64        `json:"t"`
-	Method   event.Method `json:"m,omitempty"`
-	Auth     string       `json:"a,omitempty"`  // the ID of an authenticator
-	Token    string       `json:"tk,omitempty"` // the ID of an access token
-	Name     string       `json:"n,omitempty"`  // the name of either at that time, or a control
-	Operator string       `json:"o,omitempty"`
-	Detail   string       `json:"d,omitempty"` // an operator's reason
-	Count    int          `json:"c,omitempty"` // how many a run has, where it is more than one; of ManyFailures, how many codes
-	First    int64        `json:"f,omitempty"` // when the first of a run was, where it has more than one
-	Number   int64        `json:"i,omitempty"` // which entry of the activity it is, of a run its latest
+	Kind     event.Kind
+	At       int64
+	Method   event.Method
+	Auth     string // the ID of an authenticator
+	Token    string // the ID of an access token
+	Name     string // the name of either at that time, or a control
+	Operator string
+	Detail   string // an operator's reason
+	Count    int    // how many a run has, where it is more than one; of ManyFailures, how many codes
+	First    int64  // when the first of a run was, where it has more than one
+	Number   int64  // which entry of the activity it is, of a run its latest
 
-	Why     Reason `json:"-"` // why a code was denied
-	Left    int    `json:"-"` // recovery codes
-	RetryAt int64  `json:"-"`
-	Address string `json:"-"` // from which a token was used
-	Level   int    `json:"-"` // of the posture, with Score
-	Score   int    `json:"-"`
+	Why     Reason // why a code was denied
+	Left    int    // recovery codes
+	RetryAt int64
+	Address string // from which a token was used
+	Level   int    // of the posture, with Score
+	Score   int
 }
 
 const (

@@ -1,7 +1,6 @@
 package core_test
 
 import (
-	"encoding/json"
 	"math/big"
 	"testing"
 	"time"
@@ -17,7 +16,7 @@ import (
 func eights(n int) *core.RecoverySet {
 	set := &core.RecoverySet{ID: "EIGHTS", Imported: true}
 	for i := range n {
-		set.Slots = append(set.Slots, core.Slot{Selector: string(rune('A' + i)), Hash: string(rune('a' + i)), Digits: 8})
+		set.Slots = append(set.Slots, core.Slot{Selector: string(rune('A' + i)), Hash: core.Hash(rune('a' + i)), Digits: 8})
 	}
 	return set
 }
@@ -69,22 +68,22 @@ func TestEightDigits(t *testing.T) {
 	a, keys := (&walker{t: t, now: start}).account(1)
 	a.Recovery = eights(3)
 	a.Recovery.Slots[2].Digits = 0
-	attempt := core.Attempt{Method: event.MethodTOTP, Code: "12345678", Keys: keys, Tried: map[string]bool{}}
+	attempt := core.Attempt{Method: event.MethodTOTP, Code: "12345678", Keys: keys, Tried: map[core.Hash]bool{}}
 	hashes, imported := a.Untried(attempt, env)
 	require.True(t, imported)
-	require.Equal(t, []string{"a", "b"}, hashes)
+	require.Equal(t, []core.Hash{"a", "b"}, hashes)
 	for _, code := range []string{"123456", "", "1234567"} {
 		six := attempt
 		six.Code = code
 		hashes, _ = a.Untried(six, env)
 		require.Empty(t, hashes, "no code of eight digits is that long")
 	}
-	other := core.Attempt{Method: event.MethodRecoveryCode, Tried: map[string]bool{}}
+	other := core.Attempt{Method: event.MethodRecoveryCode, Tried: map[core.Hash]bool{}}
 	hashes, _ = a.Untried(other, env)
-	require.Equal(t, []string{"c"}, hashes)
+	require.Equal(t, []core.Hash{"c"}, hashes)
 
 	// What was not tried, and what has gone, is denied and counted where TOTP codes are.
-	for _, tried := range []map[string]bool{{}, {"a": false}, {"z": true}} {
+	for _, tried := range []map[core.Hash]bool{{}, {"a": false}, {"z": true}} {
 		attempt.Tried = tried
 		next, out, err := a.Answer(attempt, env)
 		require.NoError(t, err)
@@ -92,7 +91,7 @@ func TestEightDigits(t *testing.T) {
 		require.Equal(t, 1, next.TOTPThrottle.Failures)
 		require.Zero(t, next.RecoveryThrottle)
 	}
-	attempt.Tried = map[string]bool{"a": false, "b": true}
+	attempt.Tried = map[core.Hash]bool{"a": false, "b": true}
 	next, out, err := a.Answer(attempt, env)
 	require.NoError(t, err)
 	require.Equal(t, core.Accepted, out.Reason)
@@ -113,49 +112,43 @@ func TestEightDigits(t *testing.T) {
 
 // TestDecodeImported edits what only an import can have made, as somebody could who writes to the store.
 func TestDecodeImported(t *testing.T) {
-	a, _ := (&walker{t: t, now: start}).account(1)
-	a.Recovery = eights(3)
-	a.Imported, a.Authenticators[0].Weak = core.ImportOpen, true
-	whole, err := a.Encode()
-	require.NoError(t, err)
-	decoded, err := core.Decode(a.ID, whole)
-	require.NoError(t, err)
-	require.Equal(t, a, decoded)
-	for what, edit := range map[string]func(m map[string]any, auth, slot map[string]any){
-		"seven digits":              func(_, _, slot map[string]any) { slot["d"] = 7 },
-		"six digits":                func(_, _, slot map[string]any) { slot["d"] = 6 },
-		"negative digits":           func(_, _, slot map[string]any) { slot["d"] = -8 },
-		"of a set of our own":       func(m, _, _ map[string]any) { delete(m["rec"].(map[string]any), "imp") },
-		"beside an authenticator":   func(_, auth, _ map[string]any) { auth["dig"] = 8 },
-		"beside one that is paired": func(m, auth, _ map[string]any) { m["pend"] = pendingOf(auth, 8, false) },
-		"a weak one that is paired": func(m, auth, _ map[string]any) { m["pend"] = pendingOf(auth, 6, true) },
-		"weak by a number":          func(_, auth, _ map[string]any) { auth["weak"] = 1 },
-		"imported by a text":        func(m, _, _ map[string]any) { m["imp"] = "1" },
-		"a state that is none":      func(m, _, _ map[string]any) { m["imp"] = 3 },
+	imported := func() core.Account {
+		a, _ := (&walker{t: t, now: start}).account(1)
+		a.Recovery = eights(3)
+		a.Imported, a.Authenticators[0].Weak = core.ImportOpen, true
+		return a
+	}
+	pending := func(digits int, weak bool) *core.Pending {
+		auth := newAuthenticator("PENDING")
+		auth.Digits, auth.Weak = digits, weak
+		return &core.Pending{Authenticator: auth, Expires: start.Unix() + 600}
+	}
+	for what, edit := range map[string]func(a *core.Account){
+		"seven digits":              func(a *core.Account) { a.Recovery.Slots[1].Digits = 7 },
+		"six digits":                func(a *core.Account) { a.Recovery.Slots[1].Digits = 6 },
+		"negative digits":           func(a *core.Account) { a.Recovery.Slots[1].Digits = -8 },
+		"of a set of our own":       func(a *core.Account) { a.Recovery.Imported = false },
+		"beside an authenticator":   func(a *core.Account) { a.Authenticators[0].Digits = 8 },
+		"beside one that is paired": func(a *core.Account) { a.Pending = pending(8, false) },
+		"a weak one that is paired": func(a *core.Account) { a.Pending = pending(6, true) },
+		"a state that is none":      func(a *core.Account) { a.Imported = 3 },
 	} {
-		m := map[string]any{}
-		require.NoError(t, json.Unmarshal(whole, &m))
-		edit(m, m["auth"].([]any)[0].(map[string]any), m["rec"].(map[string]any)["slots"].([]any)[1].(map[string]any))
-		data, err := json.Marshal(m)
+		a := imported()
+		edit(&a)
+		data, err := a.Encode()
 		require.NoError(t, err)
 		_, err = core.Decode(a.ID, data)
 		require.ErrorIs(t, err, core.ErrFormat, what)
 	}
-	m := map[string]any{}
-	require.NoError(t, json.Unmarshal(whole, &m))
-	m["pend"] = pendingOf(m["auth"].([]any)[0].(map[string]any), 6, false)
-	data, err := json.Marshal(m)
-	require.NoError(t, err)
-	_, err = core.Decode(a.ID, data)
-	require.NoError(t, err, "it was the edit that was refused")
-}
-
-func pendingOf(auth map[string]any, digits int, weak bool) map[string]any {
-	pending := map[string]any{"id": "PENDING", "name": "Tablet", "sec": auth["sec"], "key": auth["key"], "dig": digits, "at": 1}
-	if weak {
-		pending["weak"] = true
+	for _, p := range []*core.Pending{nil, pending(6, false)} {
+		a := imported()
+		a.Pending = p
+		data, err := a.Encode()
+		require.NoError(t, err)
+		decoded, err := core.Decode(a.ID, data)
+		require.NoError(t, err, "it was the edit that was refused")
+		require.Equal(t, a, decoded)
 	}
-	return map[string]any{"auth": pending, "exp": start.Unix() + 600}
 }
 
 // TestCloseIsBounded has the code of a closed account end to the second.

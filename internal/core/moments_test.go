@@ -215,7 +215,7 @@ func waits(t *testing.T, a core.Account, keys map[string]totp.Key, m event.Metho
 		code, err := keys["A1"].Code(totp.Step(env.Now))
 		require.NoError(t, err)
 		c := a.Challenge(env)
-		attempt := core.Attempt{Method: m, Challenge: &c, Code: code, Keys: keys, Tried: map[string]bool{}}
+		attempt := core.Attempt{Method: m, Challenge: &c, Code: code, Keys: keys, Tried: map[core.Hash]bool{}}
 		switch m {
 		case event.MethodRecoveryCode:
 			for _, slot := range a.Recovery.Slots {

@@ -11,11 +11,11 @@ import (
 // Reset is the state between an operator's reset, or an import that brought no authenticator, and the next
 // confirmed enrollment.
 type Reset struct {
-	Code     Slot   `json:"code"` // its Hash is empty once it is used
-	Expires  int64  `json:"exp"`
-	Operator string `json:"op"`
-	At       int64  `json:"at"`
-	Life     int64  `json:"life,omitempty"` // of the code, in seconds; 0: operatorCodeLife
+	Code     Slot // its Hash is empty once it is used
+	Expires  int64
+	Operator string
+	At       int64
+	Life     int64 // of the code, in seconds; 0: operatorCodeLife
 }
 
 // open reports whether the code has not expired.
@@ -29,9 +29,9 @@ func (r Reset) open(env Env) bool {
 
 // Suspension is why an account lets nobody in.
 type Suspension struct {
-	Operator string `json:"op"`
-	Reason   string `json:"why,omitempty"`
-	At       int64  `json:"at"`
+	Operator string
+	Reason   string
+	At       int64
 }
 
 // By is who operates, and why.

@@ -10,20 +10,20 @@ import (
 
 // Acceptance is a risk that an operator has taken on for the account.
 type Acceptance struct {
-	Control string `json:"c"`
-	By      string `json:"o"`
-	Why     string `json:"d"`
-	At      int64  `json:"t"`
-	Until   int64  `json:"u,omitempty"` // 0: without an end
+	Control string
+	By      string
+	Why     string
+	At      int64
+	Until   int64 // 0: without an end
 }
 
 // Snapshot is a level and score that the account had from a time on.
 type Snapshot struct {
-	At    int64      `json:"t"`
-	Model string     `json:"m"` // version of the rules
-	Level int        `json:"l"`
-	Score int        `json:"s"`
-	Cause event.Kind `json:"k,omitempty"` // 0: evidence or time, or other rules
+	At    int64
+	Model string // version of the rules
+	Level int
+	Score int
+	Cause event.Kind // 0: evidence or time, or other rules
 }
 
 const (

@@ -1,10 +1,6 @@
 package core
 
-import (
-	"encoding/json"
-
-	"github.com/gatehouse-go/gatehouse/totp"
-)
+import "github.com/gatehouse-go/gatehouse/totp"
 
 const (
 	// maxRuns bounds the runs of accepted steps that are kept of an authenticator.
@@ -75,31 +71,6 @@ func (s Steps) broken() bool {
 		below = r[1]
 	}
 	return len(s) > maxRuns
-}
-
-// MarshalJSON writes how far each run begins after the end of the one before, and how far it goes.
-func (s Steps) MarshalJSON() ([]byte, error) {
-	flat, at := make([]int64, 0, 2*len(s)), int64(0)
-	for _, r := range s {
-		flat, at = append(flat, r[0]-at, r[1]-r[0]), r[1]
-	}
-	return json.Marshal(flat)
-}
-
-// UnmarshalJSON reads what MarshalJSON wrote. Numbers that overflow are found by broken.
-func (s *Steps) UnmarshalJSON(data []byte) error {
-	var flat []int64
-	if err := json.Unmarshal(data, &flat); err != nil || len(flat)%2 != 0 || len(flat) > 2*maxRuns {
-		return ErrFormat
-	}
-	*s = nil
-	at := int64(0)
-	for i := 0; i < len(flat); i += 2 {
-		from := at + flat[i]
-		at = from + flat[i+1]
-		*s = append(*s, [2]int64{from, at})
-	}
-	return nil
 }
 
 // reach returns the highest step of which a code can be accepted now.

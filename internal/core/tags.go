@@ -2,48 +2,33 @@ package core
 
 import (
 	"crypto/subtle"
-	"encoding/hex"
 
 	"github.com/gatehouse-go/gatehouse/event"
 )
 
 const (
-	tagDigits   = 5 // hexadecimal: 20 bits. Of the 75 of a code 55 stay under Argon2id for whoever has the key
-	checkDigits = 8
+	tagSize   = 3 // bytes, of which the last 4 bits are 0. Of the 75 bits of a code 55 stay under Argon2id for whoever has the key
+	checkSize = 4
 
 	maxKeyName = 32 // bytes
 )
 
 // Tag returns the tag of a code, of a MAC of it.
-func Tag(mac []byte) string { return hex.EncodeToString(mac)[:tagDigits] }
+func Tag(mac []byte) string { return string([]byte{mac[0], mac[1], mac[2] & 0xf0}) }
 
 // NewTags returns what says under which key tags are, of a MAC of nothing.
-func NewTags(key string, mac []byte) *Tags {
-	return &Tags{Key: key, Check: hex.EncodeToString(mac)[:checkDigits]}
-}
+func NewTags(key string, mac []byte) *Tags { return &Tags{Key: key, Check: string(mac[:checkSize])} }
 
 // Are reports whether the tags are under the key that this MAC of nothing is under.
-func (t Tags) Are(mac []byte) bool { return t.Check == hex.EncodeToString(mac)[:checkDigits] }
+func (t Tags) Are(mac []byte) bool { return t.Check == string(mac[:checkSize]) }
 
 func (t *Tags) broken() bool {
-	return t != nil && (len(t.Key) > maxKeyName || CheckName(t.Key) != nil || !isHex(t.Check, checkDigits))
+	return t != nil && (len(t.Key) > maxKeyName || CheckName(t.Key) != nil || len(t.Check) != checkSize)
 }
 
 // brokenTag reports whether the tag of a place cannot be there.
 func (s Slot) brokenTag(tags *Tags) bool {
-	return s.Tag != "" && (s.Hash == "" || tags == nil || !isHex(s.Tag, tagDigits))
-}
-
-func isHex(s string, digits int) bool {
-	if len(s) != digits {
-		return false
-	}
-	for _, c := range []byte(s) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
+	return s.Tag != "" && (s.Hash == "" || tags == nil || len(s.Tag) != tagSize || s.Tag[tagSize-1]&0x0f != 0)
 }
 
 // TagsOf returns under which key the tags are that the code of an attempt may have, and of what they are in the

@@ -27,18 +27,18 @@ var ladder = [...]int64{30, 60, 2 * 60, 5 * 60, 15 * 60, 30 * 60, 60 * 60}
 // TOTPThrottle counts wrong codes of all of an account's authenticators (RFC 4226 §7.3: the count
 // spans sessions).
 type TOTPThrottle struct {
-	Failures int   `json:"f,omitempty"` // since the last success
-	Until    int64 `json:"u,omitempty"` // no code is evaluated before
+	Failures int   // since the last success
+	Until    int64 // no code is evaluated before
 	// Days counts failures of every method by day over the last thirty days, oldest first. Success does not reset it:
 	// an attacker who has the password waits for the owner to sign in and reset the other count.
-	Days  []DayCount `json:"d,omitempty"`
-	Alarm Alarm      `json:"a,omitzero"` // the last one
+	Days  []DayCount
+	Alarm Alarm // the last one
 }
 
 // Alarm is a telling of many failures.
 type Alarm struct {
-	At    int64 `json:"t"`
-	Count int64 `json:"c"` // failures in the thirty days before it
+	At    int64
+	Count int64 // failures in the thirty days before it
 }
 
 // DayCount is how often something happened in one day: the day, a count of days since 1970, and the count.
@@ -149,7 +149,7 @@ const (
 type Bucket struct {
 	// Full is when the bucket will be full again, if nothing more is taken (the theoretical arrival
 	// time of the generic cell rate algorithm).
-	Full int64 `json:"t,omitempty"`
+	Full int64
 }
 
 // full returns Full as it counts now. One that no clock of the service can have set is of a clock that

@@ -56,7 +56,7 @@ func newAuthenticator(id string) core.Authenticator {
 func newSet(id string) *core.RecoverySet {
 	set := &core.RecoverySet{ID: id, Created: start.Unix()}
 	for _, s := range "0123456789" {
-		set.Slots = append(set.Slots, core.Slot{Selector: string(s), Hash: id + string(s)})
+		set.Slots = append(set.Slots, core.Slot{Selector: string(s), Hash: core.Hash(id + string(s))})
 	}
 	return set
 }
@@ -224,7 +224,7 @@ func TestBucketWalk(t *testing.T) {
 			level = min(level+wait, 60)
 
 			env := w.env(totp.DefaultWindow())
-			attempt := core.Attempt{Method: event.MethodRecoveryCode, Selector: unused(a, w.IntN), Tried: map[string]bool{}}
+			attempt := core.Attempt{Method: event.MethodRecoveryCode, Selector: unused(a, w.IntN), Tried: map[core.Hash]bool{}}
 			hashes, _ := a.Untried(attempt, env)
 			right := w.IntN(60) == 0 && len(hashes) == 1
 			for _, hash := range hashes {
@@ -272,7 +272,7 @@ func TestBucketOfAnotherClock(t *testing.T) {
 		ahead := a.RecoveryThrottle.Full - w.now.Unix()
 		evaluated := 0
 		for range 90 {
-			next, out, err := a.Answer(core.Attempt{Method: event.MethodRecoveryCode, Selector: '0', Tried: map[string]bool{"SET0": false}}, w.env(totp.Window{}))
+			next, out, err := a.Answer(core.Attempt{Method: event.MethodRecoveryCode, Selector: '0', Tried: map[core.Hash]bool{"SET0": false}}, w.env(totp.Window{}))
 			require.NoError(t, err)
 			if out.Reason != core.LockedOut {
 				evaluated++

@@ -3,8 +3,6 @@ package core
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/json"
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -16,43 +14,43 @@ import (
 // Token is everything that is kept of one access token but its usage. Moments are Unix seconds, 0
 // for never.
 type Token struct {
-	ID      string `json:"-"` // columns of their own
-	Account string `json:"-"`
+	ID      string // columns of their own
+	Account string
 
-	Kind      tokens.Kind   `json:"k"`
-	Name      string        `json:"n"`
-	Scopes    tokens.Scopes `json:"s"`
-	Resources *[]string     `json:"r,omitempty"` // nil: not restricted; empty: none
-	Networks  *[]string     `json:"c,omitempty"`
+	Kind      tokens.Kind
+	Name      string
+	Scopes    tokens.Scopes
+	Resources *[]string // nil: not restricted; empty: none
+	Networks  *[]string
 
-	Digest     []byte      `json:"h"`           // of the present generation
-	Generation int         `json:"g,omitempty"` // how often it was rotated
-	Old        []OldDigest `json:"o,omitempty"` // of those before it that were in their grace, the latest first
-	Lines      [][]byte    `json:"ln"`          // of all generations, the present one first: see tokens.Parsed.Line
+	Digest     []byte      // of the present generation
+	Generation int         // how often it was rotated
+	Old        []OldDigest // of those before it that were in their grace, the latest first
+	Lines      [][]byte    // of all generations, the present one first: see tokens.Parsed.Line
 
-	Created   int64  `json:"at"`
-	NotBefore int64  `json:"nb,omitempty"`
-	Expires   int64  `json:"exp"`
-	Revoked   int64  `json:"rev,omitempty"`
-	Lifetime  int64  `json:"life"`          // seconds, from the last minting, rotation or renewal on
-	Warned    int    `json:"w,omitempty"`   // days before its end for which it was told that it ends
-	Epoch     int64  `json:"te"`            // the account's token epoch at the minting
-	How       Kind   `json:"how"`           // what proof its owner had, the weakest that the secret rests on
-	AMR       string `json:"amr,omitempty"` // by what method
-	ProofAt   int64  `json:"pt"`            // when
-	Vouched   int64  `json:"vt"`            // when its owner last minted, rotated or renewed it
+	Created   int64
+	NotBefore int64
+	Expires   int64
+	Revoked   int64
+	Lifetime  int64  // seconds, from the last minting, rotation or renewal on
+	Warned    int    // days before its end for which it was told that it ends
+	Epoch     int64  // the account's token epoch at the minting
+	How       Kind   // what proof its owner had, the weakest that the secret rests on
+	AMR       string // by what method
+	ProofAt   int64  // when
+	Vouched   int64  // when its owner last minted, rotated or renewed it
 
-	NeedsFactor   bool `json:"2f,omitempty"` // it works only while its owner has a second factor
-	RotatesItself bool `json:"self,omitempty"`
+	NeedsFactor   bool // it works only while its owner has a second factor
+	RotatesItself bool
 
-	Ancestry Ancestry `json:"b,omitempty"` // as of an account
+	Ancestry Ancestry // as of an account
 }
 
 // OldDigest is that of a rotated generation, which works until its grace ends.
 type OldDigest struct {
-	Digest []byte `json:"h"`
-	Until  int64  `json:"u"`
-	Told   bool   `json:"t,omitempty"` // that it was presented to be rotated
+	Digest []byte
+	Until  int64
+	Told   bool // that it was presented to be rotated
 }
 
 const (
@@ -189,27 +187,6 @@ func (t Token) Index() storage.TokenIndex {
 	return storage.TokenIndex{Expires: Time(t.Expires), Revoked: t.Revoked != 0, Scopes: t.Scopes.String(), Epoch: t.Epoch}
 }
 
-type storedToken struct {
-	Format int `json:"v"`
-	Token
-}
-
-// Encode returns what the store keeps.
-func (t Token) Encode() ([]byte, error) { return json.Marshal(storedToken{format, t}) }
-
-// DecodeToken reads a token. Like an account, it is refused for what this program does not know.
-func DecodeToken(id, account string, data []byte) (Token, error) {
-	var s storedToken
-	if err := unmarshal(data, &s, &s.Format); err != nil {
-		return Token{}, err
-	}
-	s.Token.ID, s.Token.Account = id, account
-	if what := s.Token.broken(); what != "" {
-		return Token{}, fmt.Errorf("%w: token's %s", ErrFormat, what)
-	}
-	return s.Token, nil
-}
-
 // broken names what cannot be in a token, "" for nothing.
 func (t Token) broken() string {
 	switch {
@@ -227,7 +204,7 @@ func (t Token) broken() string {
 		t.Lifetime > int64(tokens.MaxLifetime/time.Second):
 		return "times"
 	}
-	if n, err := tokens.NewScopes(t.Scopes...); err != nil || !slices.Equal(n, t.Scopes) {
+	if brokenScopes(t.Scopes) {
 		return "scopes"
 	}
 	for _, old := range t.Old {

@@ -19,9 +19,9 @@ type life struct {
 	*walker
 	a      core.Account
 	keys   map[string]totp.Key
-	last   map[string]int64  // the step accepted last, by authenticator
-	steps  map[usedStep]bool // accepted ever
-	burned map[string]bool   // hashes of used codes
+	last   map[string]int64   // the step accepted last, by authenticator
+	steps  map[usedStep]bool  // accepted ever
+	burned map[core.Hash]bool // hashes of used codes
 	unseen map[event.Kind]int
 	made   int
 }
@@ -82,7 +82,7 @@ func (l *life) oneOf() string {
 }
 
 func (l *life) attempt(m event.Method) core.Attempt {
-	t := core.Attempt{Method: m, Keys: l.keys, Tried: map[string]bool{}, Code: "no code"}
+	t := core.Attempt{Method: m, Keys: l.keys, Tried: map[core.Hash]bool{}, Code: "no code"}
 	if l.IntN(2) == 0 {
 		c := l.a.Challenge(l.environment())
 		switch l.IntN(10) {
@@ -245,7 +245,7 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 			return l.a, false
 		}
 		id := l.id("OP")
-		return let(l.a.Resets(by, core.Slot{Selector: "3", Hash: id}, env))
+		return let(l.a.Resets(by, core.Slot{Selector: "3", Hash: core.Hash(id)}, env))
 	},
 	"suspend": func(l *life, env core.Env) (core.Account, bool) {
 		if l.IntN(6) > 0 {
@@ -292,10 +292,10 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 			if in.Codes == nil {
 				in.Codes = &core.RecoverySet{ID: l.id("S")}
 			}
-			in.Codes.Slots = append(in.Codes.Slots, core.Slot{Selector: string(rune('A' + i)), Hash: l.id("H"), Digits: codes[i].Digits})
+			in.Codes.Slots = append(in.Codes.Slots, core.Slot{Selector: string(rune('A' + i)), Hash: core.Hash(l.id("H")), Digits: codes[i].Digits})
 		}
 		if plan.Close {
-			in.Code, in.Life = core.Slot{Selector: "3", Hash: l.id("OP")}, core.DefaultImportLife
+			in.Code, in.Life = core.Slot{Selector: "3", Hash: core.Hash(l.id("OP"))}, core.DefaultImportLife
 		}
 		next := l.a.Import(by, in, env)
 		require.True(l.t, next.Protected(), "whoever had two-factor has it")
@@ -384,7 +384,7 @@ func (l *life) accepted(t core.Attempt, next core.Account, out core.Outcome) {
 }
 
 // stands reports whether a hash is that of a code which has not been used.
-func stands(a core.Account, hash string) bool {
+func stands(a core.Account, hash core.Hash) bool {
 	if a.Reset != nil && a.Reset.Code.Hash == hash {
 		return true
 	}
@@ -398,7 +398,7 @@ func TestTransitions(t *testing.T) {
 	all := map[string]int{}
 	walk(t, 6, func(w *walker) {
 		l := &life{
-			walker: w, keys: map[string]totp.Key{}, last: map[string]int64{}, steps: map[usedStep]bool{}, burned: map[string]bool{},
+			walker: w, keys: map[string]totp.Key{}, last: map[string]int64{}, steps: map[usedStep]bool{}, burned: map[core.Hash]bool{},
 			unseen: map[event.Kind]int{},
 		}
 		l.a = core.Account{ID: "user-42"}.Create(l.environment())

@@ -22,16 +22,16 @@ type invariants struct {
 
 	records map[string]storage.Record
 	tokens  map[string]core.Token
-	steps   map[string]int64 // the greatest step that was accepted, by authenticator
-	burned  map[string]bool  // hashes of recovery codes that were used or taken away
-	ended   map[int64]bool   // epochs that are over
+	steps   map[string]int64   // the greatest step that was accepted, by authenticator
+	burned  map[core.Hash]bool // hashes of recovery codes that were used or taken away
+	ended   map[int64]bool     // epochs that are over
 	wrong   string
 }
 
 func newInvariants(t *testing.T, w *world) *invariants {
 	return &invariants{
 		t: t, w: w, records: map[string]storage.Record{}, tokens: map[string]core.Token{}, steps: map[string]int64{},
-		burned: map[string]bool{}, ended: map[int64]bool{},
+		burned: map[core.Hash]bool{}, ended: map[int64]bool{},
 	}
 }
 
@@ -82,7 +82,7 @@ func (v *invariants) account(rec storage.Record, now core.Account, stored storag
 	if v.ended[now.Epoch] {
 		v.fail("%s: an epoch that was over is there again", now.ID)
 	}
-	standing := map[string]bool{}
+	standing := map[core.Hash]bool{}
 	for _, s := range slots(now) {
 		if standing[s.Hash] = true; v.burned[s.Hash] {
 			v.fail("%s: a recovery code that was used or taken away is there again", now.ID)

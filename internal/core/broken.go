@@ -1,0 +1,140 @@
+package core
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+const (
+	maxSlots    = 32 // selectors there are
+	maxFailKept = 1 << 20
+)
+
+// broken names what cannot be in an account, "" for nothing.
+func (a Account) broken() string {
+	if a.Epoch == 0 || a.SignIns < 0 {
+		return "epoch or count"
+	}
+	if a.Imported > ImportEnded {
+		return "state of imports"
+	}
+	if a.Ancestry.broken() {
+		return "ancestry"
+	}
+	if len(a.Authenticators) > MaxAuthenticators {
+		return "too many authenticators"
+	}
+	for i, auth := range a.Authenticators {
+		if what := auth.broken(); what != "" || a.find(auth.ID) != i {
+			return "authenticator " + what
+		}
+	}
+	if what := a.brokenPending(); what != "" {
+		return what
+	}
+	if a.showsEight() && a.Recovery.eightDigits() > 0 {
+		return "recovery codes of eight digits"
+	}
+	if a.Recovery.broken() {
+		return "recovery codes"
+	}
+	if a.Reset.broken() {
+		return "reset"
+	}
+	if what := a.brokenActivity(); what != "" {
+		return what
+	}
+	if len(a.Accepted) > maxAccepted || len(a.History) > maxHistory {
+		return "posture"
+	}
+	if t := a.TOTPThrottle; t.Failures < 0 || t.Failures > maxFailKept || len(t.Days) > monthDays+1 {
+		return "throttle"
+	}
+	if a.Minted[1] < 0 {
+		return "count of tokens"
+	}
+	return ""
+}
+
+// brokenPending is broken for the pending enrollment.
+func (a Account) brokenPending() string {
+	p := a.Pending
+	if p == nil {
+		return ""
+	}
+	if what := p.Authenticator.broken(); what != "" || p.Authenticator.Weak || p.Tries < 0 || p.Tries >= pendingTries {
+		return "pending authenticator " + what
+	}
+	if a.find(p.Authenticator.ID) >= 0 || p.Replace != "" && a.find(p.Replace) < 0 {
+		return "pending authenticator"
+	}
+	if p.Recovery.broken() {
+		return "pending recovery codes"
+	}
+	return ""
+}
+
+// brokenActivity is broken for the activity, whose entries count upwards.
+func (a Account) brokenActivity() string {
+	if len(a.Activity) > mostActivity || a.LookedAt < 0 || a.LookedAt > a.Noted {
+		return "activity"
+	}
+	last := int64(0)
+	for _, e := range a.Activity {
+		if e.Number <= last || e.Number > a.Noted || e.Count < 0 || e.First < 0 {
+			return "entry of the activity"
+		}
+		last = e.Number
+	}
+	return ""
+}
+
+// showsEight reports whether an authenticator, or the pending one, has codes of eight digits: then no recovery code has.
+func (a Account) showsEight() bool {
+	return slices.ContainsFunc(a.Authenticators, Authenticator.showsEight) || a.Pending != nil && a.Pending.Authenticator.showsEight()
+}
+
+func (a Authenticator) broken() string {
+	switch {
+	case a.ID == "" || len(a.ID) > maxName:
+		return "ID"
+	case CheckName(a.Name) != nil:
+		return "name"
+	case len(a.Sealed) == 0:
+		return "secret"
+	case a.Algorithm > totp.SHA512 || a.Digits != 6 && a.Digits != 8:
+		return "parameters"
+	case a.Last < 0 || a.Base < -resyncReach || a.Base > resyncReach || a.Steps.broken():
+		return "counter"
+	}
+	return ""
+}
+
+func (s *RecoverySet) broken() bool {
+	if s == nil {
+		return false
+	}
+	if s.ID == "" || len(s.Slots) == 0 || len(s.Slots) > maxSlots || s.Tags.broken() || s.Imported && s.Tags != nil {
+		return true
+	}
+	var selectors [256]bool
+	for _, slot := range s.Slots {
+		if slot.broken(s.Tags) || slot.Tags != nil || selectors[slot.Selector[0]] ||
+			slot.Digits != 0 && (slot.Digits != eightDigits || !s.Imported) {
+			return true
+		}
+		selectors[slot.Selector[0]] = true
+	}
+	return false
+}
+
+// broken reports whether a place cannot be as it is, with its tag under tags.
+func (s Slot) broken(tags *Tags) bool {
+	return len(s.Selector) != 1 || (s.Hash == "") == (s.Used == 0) || s.Hash.broken() || s.brokenTag(tags)
+}
+
+func (r *Reset) broken() bool {
+	return r != nil && (r.Code.Tags.broken() || r.Code.broken(r.Code.Tags) || r.Life < 0 || r.Life > int64(MaxImportLife/time.Second))
+}

@@ -1,0 +1,247 @@
+package core
+
+import "github.com/gatehouse-go/gatehouse/internal/wire"
+
+// What follows says, in both directions, which bytes an account is. The order of bits and fields is what is stored: a
+// new field gets a new bit at the end of its struct, and a bit that is not used any more is not used again.
+
+func (a *Account) code(c *wire.Coder) {
+	c.Word(&a.Epoch)
+	c.Word(&a.TokenEpoch)
+	b := c.Bits(len(a.Authenticators) > 0, a.Pending != nil, a.Recovery != nil, a.TOTPThrottle.kept(), a.RecoveryThrottle.Full != 0, a.Misses.Full != 0,
+		a.SignIns != 0, a.Reset != nil, a.Suspension != nil, a.Noted != 0, a.LookedAt != 0, len(a.Activity) > 0, len(a.Accepted) > 0, len(a.History) > 0,
+		a.Since != 0, a.Minted != DayCount{}, a.Imported != 0, len(a.Ancestry) > 0)
+	wire.OptionalRoom(c, &b, &a.Authenticators, MaxAuthenticators)
+	for i := range a.Authenticators {
+		a.Authenticators[i].code(c)
+	}
+	if wire.Optionally(c, &b, &a.Pending) {
+		a.Pending.code(c)
+	}
+	if wire.Optionally(c, &b, &a.Recovery) {
+		a.Recovery.code(c)
+	}
+	if b.Next() {
+		a.TOTPThrottle.code(c)
+	}
+	c.OptionalMoment(&b, &a.RecoveryThrottle.Full)
+	c.OptionalMoment(&b, &a.Misses.Full)
+	wire.Optional(c, &b, &a.SignIns)
+	if wire.Optionally(c, &b, &a.Reset) {
+		a.Reset.code(c)
+	}
+	if wire.Optionally(c, &b, &a.Suspension) {
+		a.Suspension.code(c)
+	}
+	wire.Optional(c, &b, &a.Noted)
+	wire.Optional(c, &b, &a.LookedAt)
+	codeActivity(c, &b, &a.Activity)
+	wire.OptionalRoom(c, &b, &a.Accepted, maxAccepted)
+	for i := range a.Accepted {
+		a.Accepted[i].code(c)
+	}
+	wire.OptionalRoom(c, &b, &a.History, maxHistory)
+	for i := range a.History {
+		a.History[i].code(c)
+	}
+	c.OptionalMoment(&b, &a.Since)
+	if b.Next() {
+		a.Minted.code(c, 0)
+		c.Must(a.Minted != DayCount{})
+	}
+	wire.Optional(c, &b, &a.Imported)
+	if b.Next() {
+		a.Ancestry.code(c)
+	}
+}
+
+func (a *Authenticator) code(c *wire.Coder) {
+	c.Shared(&a.ID)
+	c.Shared(&a.Name)
+	c.Bytes(&a.Sealed)
+	c.Shared(&a.Key)
+	wire.Number(c, &a.Digits)
+	c.Moment(&a.Created)
+	b := c.Bits(a.Algorithm != 0, a.Weak, a.Base != 0, a.LastUsed != 0, len(a.Steps) > 0, a.Last != 0)
+	wire.Optional(c, &b, &a.Algorithm)
+	c.Flag(&b, &a.Weak)
+	wire.Optional(c, &b, &a.Base)
+	c.OptionalMoment(&b, &a.LastUsed)
+	codeSteps(c, &b, &a.Steps)
+	if b.Next() {
+		c.After(&a.Last, a.Steps.end()) // which is 0 as a rule
+		c.Must(a.Last != 0)
+	}
+}
+
+// codeSteps codes how far each run begins after the end of the one before, and how far it goes. Numbers that overflow
+// are found by broken.
+func codeSteps(c *wire.Coder, b *wire.Bits, steps *Steps) {
+	wire.OptionalRoom(c, b, (*[][2]int64)(steps), maxRuns)
+	at := int64(0)
+	for i := range *steps {
+		run := &(*steps)[i]
+		c.After(&run[0], at)
+		c.After(&run[1], run[0])
+		at = run[1]
+	}
+}
+
+// end returns the last step there is, or 0.
+func (s Steps) end() int64 {
+	if len(s) == 0 {
+		return 0
+	}
+	return s[len(s)-1][1]
+}
+
+func (p *Pending) code(c *wire.Coder) {
+	p.Authenticator.code(c)
+	c.Moment(&p.Expires)
+	b := c.Bits(p.Replace != "", p.Recovery != nil, p.Tries != 0)
+	c.OptionalShared(&b, &p.Replace)
+	if wire.Optionally(c, &b, &p.Recovery) {
+		p.Recovery.code(c)
+	}
+	wire.Optional(c, &b, &p.Tries)
+}
+
+func (s *RecoverySet) code(c *wire.Coder) {
+	wire.Text(c, &s.ID)
+	c.Moment(&s.Created)
+	b := c.Bits(s.Acknowledged != 0, s.Imported, s.Tags != nil)
+	c.OptionalMoment(&b, &s.Acknowledged)
+	c.Flag(&b, &s.Imported)
+	if wire.Optionally(c, &b, &s.Tags) {
+		s.Tags.code(c)
+	}
+	wire.Room(c, &s.Slots, maxSlots)
+	for i := range s.Slots {
+		s.Slots[i].code(c)
+	}
+}
+
+func (s *Slot) code(c *wire.Coder) {
+	wire.FixedText(c, &s.Selector, 1)
+	b := c.Bits(s.Hash != "", s.Tag != "", s.Used != 0, s.Digits != 0, s.Tags != nil)
+	if b.Next() {
+		wire.Octets(c, &s.Hash)
+		c.Must(s.Hash != "")
+	}
+	if b.Next() {
+		wire.FixedText(c, &s.Tag, tagSize)
+	}
+	c.OptionalMoment(&b, &s.Used)
+	wire.Optional(c, &b, &s.Digits)
+	if wire.Optionally(c, &b, &s.Tags) {
+		s.Tags.code(c)
+	}
+}
+
+func (t *Tags) code(c *wire.Coder) {
+	c.Shared(&t.Key)
+	wire.FixedText(c, &t.Check, checkSize)
+}
+
+func (t *TOTPThrottle) kept() bool {
+	return t.Failures != 0 || t.Until != 0 || len(t.Days) > 0 || t.Alarm != Alarm{}
+}
+
+func (t *TOTPThrottle) code(c *wire.Coder) {
+	b := c.Bits(t.Failures != 0, t.Until != 0, len(t.Days) > 0, t.Alarm != Alarm{})
+	c.Must(b != 0)
+	wire.Optional(c, &b, &t.Failures)
+	c.OptionalMoment(&b, &t.Until)
+	codeDays(c, &b, &t.Days)
+	if b.Next() {
+		c.Moment(&t.Alarm.At)
+		wire.Number(c, &t.Alarm.Count)
+		c.Must(t.Alarm != Alarm{})
+	}
+}
+
+func codeDays(c *wire.Coder, b *wire.Bits, days *[]DayCount) {
+	wire.OptionalRoom(c, b, days, monthDays+1)
+	day := int64(0)
+	for i := range *days {
+		(*days)[i].code(c, day)
+		day = (*days)[i][0]
+	}
+}
+
+// code codes the day by how many days after another one it is.
+func (d *DayCount) code(c *wire.Coder, day int64) {
+	c.After(&d[0], day)
+	wire.Number(c, &d[1])
+}
+
+func (r *Reset) code(c *wire.Coder) {
+	r.Code.code(c)
+	c.Moment(&r.At)
+	c.Moment(&r.Expires)
+	c.Shared(&r.Operator)
+	b := c.Bits(r.Life != 0)
+	wire.Optional(c, &b, &r.Life)
+}
+
+func (s *Suspension) code(c *wire.Coder) {
+	c.Shared(&s.Operator)
+	c.Moment(&s.At)
+	b := c.Bits(s.Reason != "")
+	c.OptionalShared(&b, &s.Reason)
+}
+
+func codeActivity(c *wire.Coder, b *wire.Bits, activity *[]Event) {
+	wire.OptionalRoom(c, b, activity, mostActivity)
+	number := int64(0)
+	for i := range *activity {
+		e := &(*activity)[i]
+		e.code(c)
+		c.After(&e.Number, number)
+		number = e.Number
+	}
+}
+
+// code codes what is kept of an entry of the activity, but for its number.
+func (e *Event) code(c *wire.Coder) {
+	kinds.code(c, &e.Kind)
+	c.Moment(&e.At)
+	b := c.Bits(e.Method != "", e.Auth != "", e.Name != "", e.Token != "", e.Operator != "", e.Detail != "", e.Count != 0, e.First != 0)
+	if b.Next() {
+		methods.code(c, &e.Method)
+	}
+	c.OptionalShared(&b, &e.Auth)
+	c.OptionalShared(&b, &e.Name)
+	c.OptionalShared(&b, &e.Token)
+	c.OptionalShared(&b, &e.Operator)
+	c.OptionalShared(&b, &e.Detail)
+	wire.Optional(c, &b, &e.Count)
+	c.OptionalMoment(&b, &e.First)
+}
+
+func (x *Acceptance) code(c *wire.Coder) {
+	c.Shared(&x.Control)
+	c.Shared(&x.By)
+	c.Shared(&x.Why)
+	c.Moment(&x.At)
+	b := c.Bits(x.Until != 0)
+	c.OptionalMoment(&b, &x.Until)
+}
+
+func (s *Snapshot) code(c *wire.Coder) {
+	c.Moment(&s.At)
+	c.Shared(&s.Model)
+	wire.Number(c, &s.Level)
+	wire.Number(c, &s.Score)
+	b := c.Bits(s.Cause != "")
+	if b.Next() {
+		kinds.code(c, &s.Cause)
+	}
+}
+
+// code codes the versions, each in eight bytes.
+func (a *Ancestry) code(c *wire.Coder) {
+	n := c.Count(len(*a)/versionSize, maxAncestors)
+	c.Must(n > 0)
+	c.Fixed((*[]byte)(a), n*versionSize)
+}

@@ -1,0 +1,153 @@
+package core_test
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/core"
+)
+
+// leaves calls f once for each field that is not zero and has none inside, with the field as zero, and puts it back.
+func leaves(v reflect.Value, path string, f func(path string)) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			leaves(v.Field(i), path+"."+v.Type().Field(i).Name, f)
+		}
+		return
+	case reflect.Pointer:
+		if !v.IsNil() && v.Elem().Kind() != reflect.Slice { // a restriction: no list is the same as an empty one there
+			leaves(v.Elem(), path, f)
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			leaves(v.Index(i), fmt.Sprint(path, "[", i, "]"), f)
+		}
+	}
+	if v.IsZero() {
+		return
+	}
+	was := reflect.New(v.Type()).Elem()
+	was.Set(v)
+	v.SetZero()
+	f(path)
+	v.Set(was)
+}
+
+// Each field is there or not by itself: without any one of them, what can be read comes back as it was written.
+func TestEachFieldAlone(t *testing.T) {
+	fields := 0
+	check := func(path string, encode func() ([]byte, error), decode func([]byte) (any, error), want func() any) {
+		data, err := encode()
+		if err != nil {
+			return // what has a fixed length
+		}
+		if got, err := decode(data); err == nil {
+			require.Equal(t, want(), got, path)
+			fields++
+		} else {
+			require.ErrorIs(t, err, core.ErrFormat, path)
+		}
+	}
+	a := full()
+	a.Events = nil
+	leaves(reflect.ValueOf(&a).Elem(), "account", func(path string) {
+		check(path, func() ([]byte, error) { return a.Encode() }, func(data []byte) (any, error) { return core.Decode(a.ID, data) }, func() any { return a })
+	})
+	require.Equal(t, full(), a, "this test has put everything back")
+	require.Greater(t, fields, 100)
+
+	fields = 0
+	token := fullToken()
+	leaves(reflect.ValueOf(&token).Elem(), "token", func(path string) {
+		check(path, func() ([]byte, error) { return token.Encode() },
+			func(data []byte) (any, error) { return core.DecodeToken(token.ID, token.Account, data) }, func() any { return token })
+	})
+	require.Equal(t, fullToken(), token)
+	require.Greater(t, fields, 12)
+}
+
+// Each kind of event has one number, which is stored and so never becomes another kind's: the file has all of them. After
+// -update its difference must have nothing but lines at the end.
+func TestKindsHaveNumbers(t *testing.T) {
+	const path = "testdata/kinds.txt"
+	var lines []string
+	numbered := map[event.Kind]bool{}
+	for number, kind := range core.Kinds {
+		if kind == "" {
+			continue
+		}
+		require.False(t, numbered[kind], "%s has two numbers", kind)
+		numbered[kind] = true
+		lines = append(lines, fmt.Sprint(number, " ", kind))
+	}
+	for _, kind := range event.Kinds() {
+		require.True(t, numbered[kind], "%s has no number", kind)
+	}
+	text := strings.Join(lines, "\n") + "\n"
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), text, "a number that is stored is not changed: a new kind goes to the end, with -update")
+
+	a := core.Account{ID: "user-42", Epoch: 1, Activity: []core.Event{{Kind: core.Kinds[1], Number: 1}}, Noted: 1}
+	data, err := a.Encode()
+	require.NoError(t, err)
+	a.Activity[0].Kind = ""
+	_, err = a.Encode()
+	require.Error(t, err, "a kind without a number")
+	a.Activity[0].Kind = "news"
+	_, err = a.Encode()
+	require.Error(t, err)
+	at := len(data) - 4 // kind, moment, no fields, number
+	require.Equal(t, byte(1), data[at])
+	for number := range 256 {
+		data[at] = byte(number)
+		_, err := core.Decode(a.ID, data)
+		require.Equal(t, number > 0 && number < len(core.Kinds), err == nil, number)
+	}
+}
+
+// What is stored of a hash gives the same text back, and it is short if it is what package recovery writes.
+func TestHash(t *testing.T) {
+	short := core.NewHash(argonHash)
+	require.Len(t, short, 54)
+	require.Equal(t, argonHash, short.Text())
+	for _, text := range append(foreignHashes, "", "h", "not stored", "\x01",
+		strings.Replace(argonHash, "m=19456", "m=019456", 1), strings.Replace(argonHash, "m=19456", "m=16777216", 1), strings.Replace(argonHash, "m=19456", "m=+1", 1),
+		strings.Replace(argonHash, "t=2", "t=256", 1), strings.Replace(argonHash, "t=2", "p=2", 1), strings.Replace(argonHash, "p=1", "p=1,data=x", 1),
+		strings.Replace(argonHash, "v=19", "v=16", 1), argonHash+"=", argonHash+"\n", argonHash+"$", argonHash[:len(argonHash)-1]+"B", argonHash[1:],
+		strings.Replace(argonHash, "$c29", "$$c29", 1), strings.Replace(argonHash, ",t=", "$t=", 1), argonHash+argonHash) {
+		h := core.NewHash(text)
+		require.Equal(t, text, h.Text())
+		require.Equal(t, text == "\x01", h.Broken(), "%q", text)
+	}
+	for _, h := range []core.Hash{core.Hash(argonHash), core.Hash("{plain}" + argonHash), "\x01", short[:53], short + "\x01"} {
+		require.True(t, h.Broken(), "%q: NewHash makes another one", h)
+	}
+}
+
+// FuzzHash: a text comes back, and what can be stored has one text.
+func FuzzHash(f *testing.F) {
+	for _, text := range append(foreignHashes, argonHash, string(core.NewHash(argonHash)), "\x01"+strings.Repeat("\xff", 60)) {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if !strings.HasPrefix(text, "\x01") { // no text of package recovery begins so
+			h := core.NewHash(text)
+			require.Equal(t, text, h.Text())
+			require.False(t, h.Broken())
+		}
+		if h := core.Hash(text); !h.Broken() {
+			require.Equal(t, h, core.NewHash(h.Text()))
+		}
+	})
+}
