@@ -172,11 +172,22 @@ func TestPasswordOfAProtectedAccount(t *testing.T) {
 	})
 	b, _ := h.enrolled("ada")
 	require.Equal(t, http.StatusOK, b.get("/disable").status)
+	h.svc.Wait(time.Minute)
 	form, _ := b.get("/step-up").form("/step-up")
 	form.Set("step_up_password", password)
-	b.post("/step-up", form)
+	a := b.post("/step-up", form)
 	require.Zero(t, asked.Load(), "the password of an account with a second factor can be tried here")
+	require.Equal(t, http.StatusForbidden, a.status)
+	require.NotContains(t, a.text(), "This takes a code", "a code was refused that was not typed")
 	require.Equal(t, http.StatusOK, b.get("/disable").status, "the session has lost its better proof")
+
+	// Nor is it asked about a code, where there is no second factor.
+	b = h.signIn("eve")
+	h.svc.Wait(time.Minute)
+	form, _ = b.get("/step-up").form("/step-up")
+	form.Set("step_up", "123456")
+	require.Equal(t, http.StatusForbidden, b.post("/step-up", form).status)
+	require.Zero(t, asked.Load(), "an empty password was checked")
 }
 
 // A rotated token that is shown works, also when the form has reached two processes.
@@ -357,8 +368,11 @@ func TestPasswordAloneReachesNothing(t *testing.T) {
 func TestNoFirstFactor(t *testing.T) {
 	h := newHost(t, func(c *securitypage.Config) { c.FirstFactor = nil })
 	b := h.signIn("ada")
+	form, _ := b.get("/pair").form("/pair")
+	form.Set("step_up_password", password)
 	h.svc.Wait(6 * time.Minute)
 	a := b.get("/pair")
+	require.Equal(t, http.StatusForbidden, b.post("/pair", form).status)
 	// The host's sign-in page sends who is signed in on to its home (as examples/webapp does): a dead end. A way out is a form.
 	i := strings.Index(a.body, "<main")
 	require.Contains(t, a.body[i:], `action="/logout"`)

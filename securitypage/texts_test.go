@@ -133,13 +133,18 @@ func TestFiles(t *testing.T) {
 	require.Contains(t, b.get("/page.js").body, "clipboard")
 	require.Contains(t, b.get("/").text(), "Two-factor sign-in")
 
-	own["paired.html"].Data = []byte(`{{define "main"}}{{.}`)
-	_, err := securitypage.New(securitypage.Config{
-		Service: h.svc.Service, Name: "x", Session: h.session, Files: own,
-		SignedIn: func(http.ResponseWriter, *http.Request, gatehouse.Verification) error { return nil },
-	})
-	require.ErrorIs(t, err, gatehouse.ErrInvalid)
-	require.ErrorContains(t, err, "paired.html")
+	for text, wrong := range map[string]string{
+		`{{define "main"}}{{.}`:               "paired.html",      // cannot be parsed
+		`{{define "main"}}<a title="x{{end}}`: "non-text context", // cannot be escaped
+	} {
+		own["paired.html"].Data = []byte(text)
+		_, err := securitypage.New(securitypage.Config{
+			Service: h.svc.Service, Name: "x", Session: h.session, Files: own,
+			SignedIn: func(http.ResponseWriter, *http.Request, gatehouse.Verification) error { return nil },
+		})
+		require.ErrorIs(t, err, gatehouse.ErrInvalid)
+		require.ErrorContains(t, err, wrong)
+	}
 
 	// A template that fails while it is shown shows nothing of itself.
 	own["paired.html"].Data = []byte(`{{define "main"}}half a page {{.Nothing}}{{end}}`)

@@ -228,6 +228,7 @@ func TestTokens(t *testing.T) {
 		}
 		require.Equal(t, map[string]any{"one": "revoked", "two": "revoked", "three": "active", "four": "active", "five": "active"}, states)
 		require.Regexp(t, `(?m)^`+id["three"]+` +three +active +20.*logs:read$`, p.ok("tokens", "list", "user-42"))
+		require.Equal(t, 1, strings.Count(p.ok("tokens", "list", "user-42"), "LAST USED"), "one heading")
 
 		// Of what is found somewhere, ours is revoked, and nothing is said of the rest.
 		forged := text["four"][:30] + "AAAA" + text["four"][34:]
