@@ -86,7 +86,7 @@ what is wrong. Flags may come before or after the command, with one dash or two.
 		ExitErrHandler:                  func(context.Context, *cli.Command, error) {},
 		Commands: []*cli.Command{
 			statusCommand(), resetCommand(), unlockCommand(), suspendCommand(), resumeCommand(),
-			tokensCommand(), leakedCommand(), fleetCommand(),
+			tokensCommand(), leakedCommand(), fleetCommand(), recordCommand(),
 			doctorCommand(), migrateCommand(), keysCommand(), resealCommand(), afterRestoreCommand(),
 		},
 	}

@@ -1,6 +1,9 @@
 package core
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"iter"
+)
 
 const (
 	maxAncestors = 16 // versions
@@ -20,9 +23,20 @@ func (a Ancestry) Then(version int64) Ancestry {
 	return append(next, a[:min(len(a), (maxAncestors-1)*versionSize)]...)
 }
 
+// Versions yields the versions, the latest first.
+func (a Ancestry) Versions() iter.Seq[int64] {
+	return func(yield func(int64) bool) {
+		for ; len(a) >= versionSize; a = a[versionSize:] {
+			if !yield(int64(binary.BigEndian.Uint64(a))) {
+				return
+			}
+		}
+	}
+}
+
 func (a Ancestry) has(version int64) bool {
-	for ; len(a) >= versionSize; a = a[versionSize:] {
-		if int64(binary.BigEndian.Uint64(a)) == version {
+	for v := range a.Versions() {
+		if v == version {
 			return true
 		}
 	}

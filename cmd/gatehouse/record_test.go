@@ -1,0 +1,171 @@
+package main_test
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/tokens"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// Each text of a record is another one here. All are printed but those that prove who somebody is, so a field that comes
+// later has to be put on one of the two lists.
+func TestRecordShow(t *testing.T) {
+	p := onSQLite(t)
+	require.NoError(t, p.store.Migrate(t.Context()))
+	authenticator := func(id string) core.Authenticator {
+		return core.Authenticator{ID: id, Digits: 6, Algorithm: totp.SHA256, Created: 1772323200, LastUsed: 1772323260, Last: 59077438, Steps: core.Steps{{59077430, 59077438}}}
+	}
+	account := core.Account{
+		ID: "user-42", Epoch: 1 << 60, TokenEpoch: -5, Authenticators: []core.Authenticator{authenticator("A1")},
+		Pending:    &core.Pending{Authenticator: authenticator("A2"), Expires: 1772323800, Recovery: &core.RecoverySet{Slots: []core.Slot{{Hash: "x"}}, Tags: &core.Tags{}}},
+		Recovery:   &core.RecoverySet{Created: 1772323200, Tags: &core.Tags{}, Slots: []core.Slot{{Hash: "x"}, {Used: 1772323300}}},
+		Reset:      &core.Reset{Code: core.Slot{Hash: "x", Tags: &core.Tags{}}, Expires: 1772323900, At: 1772323200},
+		Suspension: &core.Suspension{At: 1772323200}, Noted: 3, LookedAt: 2,
+		Activity: []core.Event{{Kind: event.TokenMinted, At: 1772323200, Method: event.MethodTOTP, Number: 3}},
+		Accepted: []core.Acceptance{{At: 1772323200, Until: 1772323300}},
+		History:  []core.Snapshot{{At: 1772323200, Level: 2, Score: 79, Cause: event.TwoFactorOff}},
+		Ancestry: core.Ancestry(nil).Then(77001).Then(77002),
+	}
+	token := core.Token{
+		ID: "00000000000000", Account: "user-42", Kind: tokens.Machine, Scopes: tokens.Scopes{"logs:read"}, Resources: &[]string{""}, Networks: &[]string{"203.0.113.0/24"},
+		Digest: []byte("x"), Old: []core.OldDigest{{Digest: []byte("x"), Until: 1772323900}}, Lines: [][]byte{[]byte("x")}, Epoch: 4711,
+		Created: 1772323200, Expires: 1772323900, Lifetime: 700, How: core.SecondFactor, ProofAt: 1772323200, Vouched: 1772323200, Ancestry: core.Ancestry(nil).Then(77003),
+	}
+	withheld, printed := map[string]string{}, map[string]string{}
+	sizes := map[string]int{"Digest": 32, "Lines": 16, "Check": 4, "Tag": 3, "Selector": 1}
+	n := 0
+	mark := func(path, field string, set func(string)) {
+		if strings.Contains(path, "Events") || slices.Contains([]string{"Kind", "Method", "Cause", "Scopes", "Networks", "Ancestry"}, field) || strings.HasSuffix(path, ".Address") {
+			return
+		}
+		if path == "account.ID" || path == "token.ID" || path == "token.Account" {
+			return
+		}
+		n++
+		text := fmt.Sprintf("mark%02dx", n)
+		switch size := sizes[field]; {
+		case field == "Tag":
+			text = string([]byte{0xf0, byte(n), 0x10})
+		case field == "Selector":
+			text = string(rune('A' + n%26))
+		case size > 0:
+			text = fmt.Sprintf("%s%0*d", "m", size-1, n)
+		}
+		set(text)
+		if slices.Contains([]string{"Sealed", "Hash", "Tag", "Check", "Selector", "Digest", "Lines"}, field) {
+			withheld[path] = text
+		} else {
+			printed[path] = text
+		}
+	}
+	markAll(reflect.ValueOf(&account).Elem(), "account", "", mark)
+	markAll(reflect.ValueOf(&token).Elem(), "token", "", mark)
+	account.Recovery.Slots[1].Hash, account.Recovery.Slots[1].Tag, account.Recovery.Slots[1].Tags = "", "", nil
+	delete(withheld, "account.Recovery.Slots[1].Hash")
+	account.Recovery.Slots[0].Tags, account.Pending.Recovery.Slots[0].Tags = nil, nil
+	account.Pending.Recovery.Slots[0].Tag = ""
+	account.Pending.Replace = account.Authenticators[0].ID
+	delete(printed, "account.Pending.Replace")
+
+	data, err := account.Encode()
+	require.NoError(t, err)
+	require.NoError(t, p.store.SaveAccount(t.Context(), storage.Record{ID: "user-42", Version: 77004, Data: data, Index: account.Index(totp.DefaultWindow())}, 0))
+	tokenData, err := token.Encode()
+	require.NoError(t, err)
+	require.NoError(t, p.store.SaveToken(t.Context(), storage.TokenRecord{ID: token.ID, AccountID: "user-42", Version: 77005, Data: tokenData, Index: token.Index()}, 0))
+
+	out := p.ok("record", "show", "user-42") + p.ok("record", "show", "-token", token.ID)
+	require.Equal(t, out, p.ok("record", "show", "user-42", "-json")+p.ok("record", "show", "-json", "-token", token.ID))
+	require.Greater(t, len(printed), 20)
+	require.Greater(t, len(withheld), 15)
+	for path, text := range printed {
+		require.Contains(t, out, text, "%s is not printed", path)
+	}
+	for path, text := range withheld {
+		if len(text) >= 4 { // a selector or a tag may be in any text
+			require.NotContains(t, out, text, path)
+		}
+	}
+	for _, text := range []string{"77001", "77002", "77003", "77004", "77005", "1152921504606846976", `"token_epoch":"-5"`, `"owners_token_epoch":"-5"`, "2026-03-01T00:00:00Z", "59077430"} {
+		require.Contains(t, out, text)
+	}
+	require.NotContains(t, out, "selector")
+
+	shown := document[doc](p, "record", "show", "user-42")
+	require.Equal(t, doc{"used": "2026-03-01T00:01:40Z", "eight_digits": false, "tagged": false}, shown["recovery_codes"].(doc)["codes"].([]any)[1])
+	require.Equal(t, doc{"used": nil, "eight_digits": false, "tagged": true}, shown["recovery_codes"].(doc)["codes"].([]any)[0])
+	require.Equal(t, doc{"used": nil, "eight_digits": false, "tagged": false}, shown["pending"].(doc)["recovery_codes"].(doc)["codes"].([]any)[0])
+	require.Equal(t, float64(len(data)), shown["stored"].(doc)["bytes"])
+
+	// What cannot be read is said, and not shown.
+	data[1] = 9
+	require.NoError(t, p.store.SaveAccount(t.Context(), storage.Record{ID: "user-42", Version: 77006, Data: data, Index: account.Index(totp.DefaultWindow())}, 77004))
+	require.Equal(t, ran{1, "", "gatehouse: stored record cannot be read: format 9, known is 1\n"}, p.run("record", "show", "user-42"))
+	require.Equal(t, ran{1, "", "gatehouse: nothing is stored of an account nobody\n"}, p.run("record", "show", "nobody"))
+	require.Equal(t, ran{1, "", "gatehouse: nothing is stored of a token nobody: the ID is the one that tokens list shows\n"}, p.run("record", "show", "-token", "nobody"))
+	for _, args := range [][]string{{"record"}, {"record", "show"}, {"record", "show", "a", "b"}, {"record", "show", "a", "-token", "b"}} {
+		require.Equal(t, 2, p.run(args...).code, args)
+	}
+}
+
+// markAll puts a text of its own at every place of a value that takes one.
+func markAll(v reflect.Value, path, field string, mark func(path, field string, set func(string))) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			markAll(v.Elem(), path, field, mark)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			name := v.Type().Field(i).Name
+			markAll(v.Field(i), path+"."+name, name, mark)
+		}
+	case reflect.String:
+		mark(path, field, v.SetString)
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			mark(path, field, func(text string) { v.SetBytes([]byte(text)) })
+			return
+		}
+		for i := range v.Len() {
+			markAll(v.Index(i), fmt.Sprint(path, "[", i, "]"), field, mark)
+		}
+	}
+}
+
+// Of a real account and a real token nothing is printed that lets somebody in.
+func TestRecordShowsNoSecret(t *testing.T) {
+	each(t, func(t *testing.T, p *place) {
+		o := p.enroll("user-42")
+		text, id := o.mint(t, "ci")
+		_, err := o.svc.Owner(o.proof).RotateToken(t.Context(), id, gatehouse.Rotation{})
+		require.NoError(t, err)
+		out := p.ok("record", "show", "user-42") + p.ok("record", "show", "-token", id)
+		require.Contains(t, out, "Phone")
+		require.Contains(t, out, id)
+		rec, err := p.store.LoadAccount(t.Context(), "user-42")
+		require.NoError(t, err)
+		a, err := core.Decode("user-42", rec.Data)
+		require.NoError(t, err)
+		secrets := []string{text, text[len(text)-49:], "$argon2id"}
+		for _, c := range o.codes {
+			secrets = append(secrets, c.Reveal(), strings.ReplaceAll(c.Reveal(), "-", ""))
+		}
+		for _, s := range a.Recovery.Slots {
+			secrets = append(secrets, s.Hash.Text()[len(s.Hash.Text())-43:])
+		}
+		for _, s := range secrets {
+			require.NotContains(t, out, s)
+		}
+	})
+}
