@@ -94,6 +94,9 @@ func BenchmarkEncoding(b *testing.B) {
 		{"token/json", tokenText, func(data []byte) (func() ([]byte, error), error) {
 			var t jsonToken
 			err := fromJSON(data, &t)
+			if err == nil { // the one check of a token that weighs anything
+				_, err = tokens.NewScopes(t.Scopes...)
+			}
 			return func() ([]byte, error) { return json.Marshal(t) }, err
 		}},
 	} {

@@ -198,19 +198,20 @@ func (c *Coder) Word(n *int64) {
 }
 
 // Number codes an integer. One that its type does not have is malformed.
-func Number[T ~int | ~int64 | ~uint8](c *Coder, n *T) {
+func Number[T ~int | ~int64 | ~uint8](c *Coder, n *T) { number(c, n, true) }
+
+func number[T ~int | ~int64 | ~uint8](c *Coder, n *T, zero bool) {
 	v := c.int(int64(*n))
 	if c.reading {
 		*n = T(v)
-		c.Must(int64(*n) == v)
+		c.Must(int64(*n) == v && (zero || v != 0))
 	}
 }
 
 // Optional codes an integer that is there if it is not 0.
 func Optional[T ~int | ~int64 | ~uint8](c *Coder, b *Bits, n *T) {
 	if b.Next() {
-		Number(c, n)
-		c.Must(*n != 0)
+		number(c, n, false)
 	}
 }
 
@@ -222,16 +223,18 @@ func (c *Coder) After(n *int64, than int64) {
 }
 
 // Moment codes a moment by how long after the last one in the record it is.
-func (c *Coder) Moment(t *int64) {
+func (c *Coder) Moment(t *int64) { c.codeMoment(t, true) }
+
+func (c *Coder) codeMoment(t *int64, zero bool) {
 	c.After(t, c.moment)
 	c.moment = *t
+	c.Must(zero || *t != 0)
 }
 
 // OptionalMoment codes a moment that is there if it is not 0.
 func (c *Coder) OptionalMoment(b *Bits, t *int64) {
 	if b.Next() {
-		c.Moment(t)
-		c.Must(*t != 0)
+		c.codeMoment(t, false)
 	}
 }
 
@@ -284,9 +287,12 @@ func (c *Coder) length(n int) int { return c.Count(n, len(c.data)-c.at) }
 
 // Shared codes a text that may stand in the record more than once: after the first time a number stands for it. So
 // it is for the first 24 texts that are different. They must be UTF-8.
-func (c *Coder) Shared(s *string) {
+func (c *Coder) Shared(s *string) { c.codeShared(s, true) }
+
+func (c *Coder) codeShared(s *string, empty bool) {
 	if c.reading {
 		*s = c.readShared()
+		c.Must(empty || *s != "")
 		return
 	}
 	if i := c.place(*s); i >= 0 {
@@ -325,8 +331,7 @@ func (c *Coder) readShared() string {
 // OptionalShared codes a shared text that is there if it is not empty.
 func (c *Coder) OptionalShared(b *Bits, s *string) {
 	if b.Next() {
-		c.Shared(s)
-		c.Must(*s != "")
+		c.codeShared(s, false)
 	}
 }
 
