@@ -205,6 +205,20 @@ type Store interface {
 	TouchTokens(ctx context.Context, uses []TokenUse) error
 }
 
+// Transaction is for changes of accounts that a program commits with changes of its own. A Store may have a way to make
+// one of a transaction of its database; sqlstore.Store.Within is that of SQL.
+//
+// Its methods are those of Store, within the transaction: others see what it has saved once the program has committed
+// it. A conflict is not tried again: it ends the Transaction, as does any error but ErrNotFound, and each later call
+// returns that error. The program rolls its transaction back then and begins it again.
+type Transaction interface {
+	// LockAccount is LoadAccount. It returns what is stored now and keeps others from changing it until the transaction
+	// has ended; where the database cannot, a save over what has changed meanwhile is a conflict.
+	LockAccount(ctx context.Context, id string) (Record, error)
+	SaveAccount(ctx context.Context, r Record, prev int64) error
+	DeleteAccount(ctx context.Context, id string) error
+}
+
 // CheckID returns ErrInvalid unless id is 1 to MaxID bytes of UTF-8 without NUL.
 func CheckID(id string) error {
 	if id == "" || len(id) > MaxID || !utf8.ValidString(id) {

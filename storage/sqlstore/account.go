@@ -32,37 +32,46 @@ func (s *Store) AccountByHandle(ctx context.Context, h storage.Handle) (storage.
 
 // SaveAccount implements storage.Store.
 func (s *Store) SaveAccount(ctx context.Context, r storage.Record, prev int64) error {
-	if err := check(ctx, r.ID); err != nil {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := checkVersion(r.Version); err != nil {
+	q, args, err := s.saveOf(r, prev)
+	if err != nil {
 		return err
-	}
-	i := r.Index
-	if len(i.KeyName) > maxKeyName {
-		return fmt.Errorf("%w: a KeyName of over %d bytes", storage.ErrInvalid, maxKeyName)
-	}
-	args := []any{
-		r.Version, notNil(r.Data), i.Authenticators, i.Passkeys, i.CodesLeft, micros(i.LockedUntil),
-		i.Disabled, i.Suspended, i.KeyName, i.TokenEpoch, nil, nil, nil, r.ID,
-	}
-	if i.Handle != (storage.Handle{}) {
-		args[10] = i.Handle[:]
-	}
-	if !i.Unsent.IsZero() {
-		args[11], args[12] = micros(i.Unsent), r.ID
-	}
-	q := &s.queries.insertAccount
-	if prev != 0 {
-		q, args = &s.queries.updateAccount, append(args, prev)
 	}
 	n, err := s.run(ctx, q, args...)
-	if err != nil && i.Handle != (storage.Handle{}) && s.dialect.taken(err) {
+	if err != nil && r.Index.Handle != (storage.Handle{}) && s.dialect.taken(err) {
 		if err := s.handleTaken(ctx, r); err != nil {
 			return err
 		}
 	}
 	return s.saved(ctx, q, n, err)
+}
+
+// saveOf returns the statement that saves r over a version, or ErrInvalid.
+func (s *Store) saveOf(r storage.Record, prev int64) (*query, []any, error) {
+	if err := errors.Join(storage.CheckID(r.ID), checkVersion(r.Version)); err != nil {
+		return nil, nil, err
+	}
+	i := r.Index
+	if len(i.KeyName) > maxKeyName {
+		return nil, nil, fmt.Errorf("%w: a KeyName of over %d bytes", storage.ErrInvalid, maxKeyName)
+	}
+	var handle, unsentID any
+	if i.Handle != (storage.Handle{}) {
+		handle = i.Handle[:]
+	}
+	if !i.Unsent.IsZero() {
+		unsentID = r.ID
+	}
+	args := []any{
+		r.Version, notNil(r.Data), i.Authenticators, i.Passkeys, i.CodesLeft, micros(i.LockedUntil),
+		i.Disabled, i.Suspended, i.KeyName, i.TokenEpoch, handle, micros(i.Unsent), unsentID, r.ID,
+	}
+	if prev == 0 {
+		return &s.queries.insertAccount, args, nil
+	}
+	return &s.queries.updateAccount, append(args, prev), nil
 }
 
 // handleTaken looks whether another account has the handle of r, which failed to be saved as some key is taken, and

@@ -26,6 +26,7 @@ type dialect struct {
 	prepare  bool   // whether to keep prepared statements
 	numbered bool   // $1, $2 for ?
 	ignore   string // ends an INSERT that passes over a key that is taken
+	lock     string // ends a SELECT that keeps others from changing what it reads
 	byID     string // the order of live tokens; MySQL takes the index of all tokens for the order of the column itself
 	conflict func(error) bool
 	taken    func(error) bool // whether an error may be that of a key that is taken
@@ -41,7 +42,7 @@ var dialects = map[Dialect]dialect{
 	// A cast of what is no boolean fails. Loads are the same under any synchronous_commit.
 	PostgreSQL: {
 		numbered: true, ignore: " ON CONFLICT (id) DO NOTHING", byID: "t.id", conflict: stateConflict, taken: stateTaken,
-		write: " AND " + pgDurable, new: "CASE WHEN " + pgDurable + " THEN CAST(? AS bigint) END",
+		lock: " FOR UPDATE", write: " AND " + pgDurable, new: "CASE WHEN " + pgDurable + " THEN CAST(? AS bigint) END",
 		guard:   func(err error) bool { return strings.Contains(err.Error(), pgNotDurable) },
 		guarded: "setting synchronous_commit is off on a connection: a crash takes back saves that were answered; set it on",
 	},
@@ -50,7 +51,7 @@ var dialects = map[Dialect]dialect{
 	// when its connection began to read, so loads ask too. What goes beyond the largest integer fails.
 	MySQL: {
 		prepare: true, byID: "CONCAT(t.id)", conflict: mysqlConflict, taken: mysqlTaken,
-		read: " AND " + myCommitted, write: " AND " + myCommitted, new: "IF(" + myCommitted + ", ?, 0)",
+		lock: " FOR UPDATE", read: " AND " + myCommitted, write: " AND " + myCommitted, new: "IF(" + myCommitted + ", ?, 0)",
 		guard: func(err error) bool {
 			n, ok := number(err)
 			return ok && n == 1690

@@ -11,7 +11,10 @@
 // them and the server's settings with what the store relies on, [Store.Warnings] has settings that a
 // log should have, [Store.Down] takes them away again.
 //
-// Every change is one conditional statement outside of any transaction, so it holds under every
+// [Store.Within] changes accounts in a transaction of the program's own. [Store.Stats], [Store.Server] and [Store.Clock]
+// answer an operator's questions.
+//
+// Otherwise every change is one conditional statement outside of any transaction, so it holds under every
 // isolation level and behind every pooler. It is tried once: what the database wants tried again
 // is storage.ErrConflict, and all else is an error that says neither that the statement was
 // carried out nor that it was not. A Store starts no goroutine, and needs no closing: the handle

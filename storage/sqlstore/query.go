@@ -18,12 +18,12 @@ type query struct {
 
 // queries has all statements of a Store. A load says LIMIT 1, as else MySQL takes the limit from a setting.
 type queries struct {
-	loadAccount, accountByHandle, insertAccount, updateAccount query
-	accounts, unsentAccounts                                   query
-	loadToken, insertToken, updateToken                        query
-	tokenOwner, deleteToken, deleteTokenUse                    query
-	tokens, liveTokens, allTokens, touchTokens                 query
-	deleteAccount                                              [3]query // in this order
+	loadAccount, lockAccount, accountByHandle, insertAccount, updateAccount query
+	accounts, unsentAccounts                                                query
+	loadToken, insertToken, updateToken                                     query
+	tokenOwner, deleteToken, deleteTokenUse                                 query
+	tokens, liveTokens, allTokens, touchTokens                              query
+	deleteAccount                                                           [3]query // in this order
 }
 
 func newQueries(d dialect, n names) *queries {
@@ -41,6 +41,7 @@ func newQueries(d dialect, n names) *queries {
 		name, text string
 	}{
 		{&q.loadAccount, "load account", account + " WHERE a.id = ?{read} LIMIT 1"},
+		{&q.lockAccount, "lock account", account + " WHERE a.id = ?{read} LIMIT 1" + d.lock},
 		{&q.accountByHandle, "load account by handle", account + " WHERE a.handle = ?{read} LIMIT 1"},
 		{&q.accounts, "list accounts", account + " WHERE a.id > ?{read} ORDER BY a.id LIMIT ?"},
 		// The IDs of these are in a column and an index of their own, so that no planner reads the others.
@@ -157,4 +158,23 @@ func (r runner) exec(ctx context.Context, args []any) (sql.Result, error) {
 		return r.stmt.ExecContext(ctx, args...)
 	}
 	return r.on.ExecContext(ctx, r.text, args...)
+}
+
+// preparer is a *sql.Conn or a *sql.Tx.
+type preparer interface {
+	session
+	PrepareContext(ctx context.Context, text string) (*sql.Stmt, error)
+}
+
+// prepared calls use with a statement on a connection, which it prepares for this one use where the store's are.
+func prepared(ctx context.Context, c preparer, prepare bool, text string, use func(runner) error) error {
+	if !prepare {
+		return use(runner{on: c, text: text})
+	}
+	stmt, err := c.PrepareContext(ctx, text)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	return use(runner{stmt: stmt})
 }

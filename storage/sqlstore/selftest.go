@@ -140,16 +140,7 @@ func (t *trial) read(ctx context.Context) (seen []storage.TokenUsage, err error)
 
 // prepared calls use with a statement on a connection, prepared where the store's own are.
 func (t *trial) prepared(ctx context.Context, c *sql.Conn, text string, use func(runner) error) error {
-	text = t.dialect.text(t.names, text)
-	if !t.dialect.prepare {
-		return use(runner{on: c, text: text})
-	}
-	stmt, err := c.PrepareContext(ctx, text)
-	if err != nil {
-		return err
-	}
-	defer stmt.Close()
-	return use(runner{stmt: stmt})
+	return prepared(ctx, c, t.dialect.prepare, t.dialect.text(t.names, text), use)
 }
 
 // missing marks an error that a table is missing, as others see it: Version has found the tables.

@@ -82,11 +82,13 @@ func New(db *sql.DB, d Dialect, o Options) (*Store, error) {
 
 // ready looks at the settings of a connection before the first use of the store. Where they are not fit it does so
 // again the next time: somebody may have put them right.
-func (s *Store) ready(ctx context.Context) error {
+func (s *Store) ready(ctx context.Context) error { return s.readyOn(ctx, s.db) }
+
+func (s *Store) readyOn(ctx context.Context, c session) error {
 	if s.examined.Load() {
 		return nil
 	}
-	if err := s.fit(ctx, s.db); err != nil {
+	if err := s.fit(ctx, c); err != nil {
 		return err
 	}
 	s.examined.Store(true)
