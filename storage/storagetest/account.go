@@ -47,13 +47,6 @@ func testDelete(e *env) {
 	e.same(got, again, "LoadToken of a token that was deleted with its account and made again")
 }
 
-// gone asserts that an account is not stored.
-func (e *env) gone(id, when string) {
-	e.Helper()
-	_, err := e.loadAccount(e.store, id)
-	e.want(err, storage.ErrNotFound, fmt.Sprintf("LoadAccount of %s, %s", quote(id), when))
-}
-
 // testDeleteCutShort ends the context the first, second, … time that DeleteAccount looks at it.
 func testDeleteCutShort(e *env) {
 	const tokens = 3

@@ -2,10 +2,7 @@ package storagetest
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
-
-	"github.com/gatehouse-go/gatehouse/storage"
 )
 
 // testData has what a column for text, a short one or a driver's idea of NULL would change.
@@ -64,50 +61,4 @@ func testAliasing(k *kindEnv) {
 	clear(page[0].data)
 	k.same(again[0], first, "a second "+k.list+", after the caller of the first changed what it got")
 	k.stored(first, "after a caller changed what "+k.list+" gave it")
-}
-
-// own returns the subtest's records with an ID greater than prefix+after. Others' are there too.
-func (k *kindEnv) own(after string) []record {
-	k.Helper()
-	return k.walk(k.id(after), 100)
-}
-
-// walk lists the subtest's records by pages.
-func (k *kindEnv) walk(after string, limit int) []record {
-	k.Helper()
-	var all []record
-	for {
-		page := k.page(after, limit)
-		for _, r := range page.Records {
-			if !k.mine(r.id) {
-				return all
-			}
-			all = append(all, r)
-		}
-		if !page.More {
-			return all
-		}
-		after = page.Records[len(page.Records)-1].id
-	}
-}
-
-// page lists one page, and asserts what holds for any page.
-func (k *kindEnv) page(after string, limit int) storage.Page[record] {
-	k.Helper()
-	var page storage.Page[record]
-	what := fmt.Sprintf("%s after %s, limit %d", k.list, quote(after), limit)
-	k.must(k.try(func() (err error) { page, err = k.listFrom(k.ctx, k.store, k.owner, after, limit); return }), what)
-	if len(page.Records) > limit {
-		k.Fatalf("%s: got %d records", what, len(page.Records))
-	}
-	if page.More && len(page.Records) == 0 {
-		k.Fatalf("%s: got an empty page that says that more follow: nobody can go on from it", what)
-	}
-	for _, r := range page.Records {
-		if r.id <= after {
-			k.Fatalf("%s: got %s after %s, want greater and greater IDs in the order of their bytes", what, quote(r.id), quote(after))
-		}
-		after = r.id
-	}
-	return page
 }

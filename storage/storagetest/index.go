@@ -10,11 +10,6 @@ import (
 	"github.com/gatehouse-go/gatehouse/storage"
 )
 
-// second returns the i-th of many times, all with microseconds.
-func second(i int) time.Time {
-	return time.Date(2026, 3, 29, 0, 59, i, 123456000, time.UTC)
-}
-
 // times has what a database or a driver may round, shift or overflow.
 func times() []time.Time {
 	return []time.Time{
@@ -34,9 +29,6 @@ func times() []time.Time {
 		time.Date(2026, 7, 1, 12, 0, 0, 999999999, time.UTC),                   // is not rounded into the next second
 	}
 }
-
-// cut makes a time what must come back of it.
-func cut(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 func testAccountIndex(e *env) {
 	full := storage.AccountIndex{
@@ -115,51 +107,4 @@ func oneByOne[T any](e *env, full T) []T {
 		reflect.ValueOf(&all[i]).Elem().Field(i).Set(from.Field(i))
 	}
 	return all
-}
-
-// same fails the test unless two records or indexes are the same.
-func (e *env) same(got, want any, what string) {
-	e.Helper()
-	if d := different(reflect.ValueOf(got), reflect.ValueOf(want)); len(d) > 0 {
-		e.Fatalf("%s: %s", what, strings.Join(d, "; "))
-	}
-}
-
-// different says in which fields got is not want.
-func different(got, want reflect.Value) []string {
-	var all []string
-	for i := range got.NumField() {
-		name := got.Type().Field(i).Name
-		g, w := got.Field(i), want.Field(i)
-		switch a := g.Interface().(type) {
-		case []byte:
-			if d := differentBytes(a, w.Bytes()); d != "" {
-				all = append(all, name+": "+d)
-			}
-		case time.Time:
-			b := w.Interface().(time.Time)
-			switch {
-			case !a.Equal(b):
-				all = append(all, fmt.Sprintf("%s: got %s, want %s", name, instant(a), instant(b)))
-			case a.Location() != time.UTC:
-				all = append(all, fmt.Sprintf("%s: got the location %s, want time.UTC (call its method UTC)", name, a.Location()))
-			}
-		default:
-			if g.Kind() == reflect.Struct {
-				for _, d := range different(g, w) {
-					all = append(all, name+"."+d)
-				}
-			} else if !g.Equal(w) {
-				all = append(all, fmt.Sprintf("%s: got %#v, want %#v", name, a, w.Interface()))
-			}
-		}
-	}
-	return all
-}
-
-func instant(t time.Time) string {
-	if t.IsZero() {
-		return "the zero time"
-	}
-	return t.Format(time.RFC3339Nano)
 }

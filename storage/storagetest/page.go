@@ -13,8 +13,6 @@ import (
 // lastID is the greatest ID there can be: nothing comes after it.
 var lastID = strings.Repeat("\U0010ffff", 63) + "\uffff"
 
-func (e *env) mine(id string) bool { return strings.HasPrefix(id, e.prefix) }
-
 // testPages has IDs that collations, UTF-16 and padding with spaces would put into another order.
 func testPages(k *kindEnv) {
 	suffixes := []string{"A", "B", "Z", "_", "a", "a\t", "a ", "a!", "aa", "ab", "b", "z", "~", "\u00e9", "\ud7ff", "\ufffd", "\U0001f600"}
@@ -58,19 +56,6 @@ func testPages(k *kindEnv) {
 	k.sameList(k.walk(k.prefix, 5), sorted, k.list+" after a save")
 	k.remove(changed)
 	k.sameList(k.walk(k.prefix, 5), slices.Delete(sorted, 3, 4), k.list+" after a delete")
-}
-
-func (k *kindEnv) sameList(got, want []record, what string) {
-	k.Helper()
-	for i := range max(len(got), len(want)) {
-		switch {
-		case i >= len(want):
-			k.Fatalf("%s: got %s too, want the %d IDs before it alone", what, quote(got[i].id), len(want))
-		case i >= len(got):
-			k.Fatalf("%s: ends before %s, after %d of %d", what, quote(want[i].id), i, len(want))
-		}
-		k.same(got[i], want[i], fmt.Sprintf("%s: number %d", what, i+1))
-	}
 }
 
 func testAfterAndLimit(k *kindEnv) {
@@ -149,14 +134,4 @@ func again(tries int, try func() bool) bool {
 		}
 	}
 	return false
-}
-
-// remove deletes a record that is stored.
-func (k *kindEnv) remove(r record) {
-	k.Helper()
-	if k.isAccount {
-		k.delete(r.id)
-	} else {
-		k.deleteToken(r.id, r.version)
-	}
 }

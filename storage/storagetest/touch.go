@@ -11,34 +11,6 @@ import (
 	"github.com/gatehouse-go/gatehouse/storage"
 )
 
-func (e *env) touch(uses ...storage.TokenUse) {
-	e.Helper()
-	given := slices.Clone(uses)
-	e.must(e.try(func() error { return e.store.TouchTokens(e.ctx, uses) }), fmt.Sprintf("TouchTokens with %d uses", len(uses)))
-	if !slices.Equal(uses, given) {
-		e.Fatalf("TouchTokens changed the slice it was given; sort a copy")
-	}
-}
-
-// usedAt returns a use at a time, of no scope and from no address.
-func usedAt(id string, at time.Time) storage.TokenUse {
-	return storage.TokenUse{ID: id, TokenUsage: storage.TokenUsage{LastUsed: at}}
-}
-
-// usage asserts the Usage of a token whose owner is there.
-func (e *env) usage(id string, want storage.TokenUsage, when string) {
-	e.Helper()
-	t, _, err := e.loadToken(e.store, id)
-	e.must(err, "LoadToken of "+quote(id))
-	e.same(t.Usage, want, "LoadToken: Usage "+when)
-}
-
-// lastUsed asserts that of a token without scopes and addresses.
-func (e *env) lastUsed(id string, want time.Time, when string) {
-	e.Helper()
-	e.usage(id, storage.TokenUsage{LastUsed: want}, when)
-}
-
 func testTouchForward(e *env) {
 	id := e.id("a")
 	e.account(id)
@@ -66,26 +38,6 @@ func testTouchForward(e *env) {
 	}
 	token.Usage.LastUsed = second(12)
 	e.sameToken(token, "after its uses: TouchTokens changes neither the record nor its Version")
-}
-
-// sameToken asserts what LoadToken and the listings give of a token that is its owner's only one.
-func (e *env) sameToken(want storage.TokenRecord, when string) {
-	e.Helper()
-	got, _, err := e.loadToken(e.store, want.ID)
-	e.must(err, "LoadToken")
-	e.same(got, want, "LoadToken "+when)
-	page := e.tokensOf(e.store, want.AccountID)
-	if len(page) != 1 {
-		e.Fatalf("Tokens of an account that has one: got %d", len(page))
-	}
-	e.same(page[0], want, "Tokens "+when)
-	for _, t := range e.allTokens(e.store) {
-		if t.ID == want.ID {
-			e.same(t, want, "AllTokens "+when)
-			return
-		}
-	}
-	e.Fatalf("AllTokens %s: %s is missing", when, quote(want.ID))
 }
 
 func testTouchTimes(e *env) {
@@ -215,66 +167,4 @@ func testTouchAtOnce(e *env) {
 			e.usage(id, want, "after uses at once: the last of them, and the scopes of all")
 		}
 	}
-}
-
-// testTouchRacingSave: neither may make the other fail, conflict or lose what it wrote.
-func testTouchRacingSave(e *env) {
-	const changes = 40
-	id := e.id("a")
-	e.account(id)
-	own := e.of(tokens)
-	own.owner = id
-	token := own.write(own.fresh(id), 0)
-
-	touched, saved := make(chan storage.TokenUsage), make(chan struct{})
-	var last [3]storage.TokenUsage // what is known to be stored of the uses, by goroutine
-	var errs [3]error
-	atOnce(len(errs), func(i int) {
-		s := e.handle(i)
-		if i == 0 {
-			defer close(saved)
-			for range changes {
-				// A use between any two saves, and more at the same time.
-				last[i] = later(last[i], <-touched)
-				next := own.fresh(id)
-				won, err := own.contend(s, next, token.version)
-				if err == nil && !won {
-					err = errors.New("SaveToken conflicts, though only TouchTokens came between")
-				}
-				token = next
-				t, _, loadErr := e.loadToken(s, id)
-				if loadErr == nil && (t.Usage.LastUsed.Before(last[i].LastUsed) || t.Usage.Scopes&last[i].Scopes != last[i].Scopes) {
-					loadErr = fmt.Errorf("a token has usage %+v, though TouchTokens with %+v had returned", t.Usage, last[i])
-				}
-				if errs[i] = errors.Join(err, loadErr); errs[i] != nil {
-					return
-				}
-			}
-			return
-		}
-		for n := 0; ; n++ {
-			use := storage.TokenUsage{LastUsed: second(n*2 + i), Scopes: 1 << ((n*2 + i) % 63), Addresses: fmt.Sprint(n*2 + i)}
-			last[i] = later(last[i], use)
-			errs[i] = errors.Join(errs[i], e.try(func() error {
-				return s.TouchTokens(e.ctx, []storage.TokenUse{{ID: id, TokenUsage: use}})
-			}))
-			select {
-			case touched <- use:
-			case <-saved:
-				return
-			}
-		}
-	})
-	e.must(errors.Join(errs[:]...), "SaveToken racing TouchTokens")
-	own.stored(token, "after saves that raced uses")
-	e.usage(id, later(last[1], last[2]), "after uses that raced saves")
-}
-
-// later returns what two uses come to.
-func later(a, b storage.TokenUsage) storage.TokenUsage {
-	if b.LastUsed.Before(a.LastUsed) {
-		a, b = b, a
-	}
-	b.Scopes |= a.Scopes
-	return b
 }
