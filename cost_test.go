@@ -64,6 +64,53 @@ func ended(t testing.TB, store storage.Store, h *house, account string, n int) {
 	}
 }
 
+// frugal is a store that has one record on a page, as a store may.
+type frugal struct{ storage.Store }
+
+func (f frugal) Accounts(ctx context.Context, after string, _ int) (storage.Page[storage.Record], error) {
+	return f.Store.Accounts(ctx, after, 1)
+}
+
+func (f frugal) Tokens(ctx context.Context, account, after string, _ int) (storage.Page[storage.TokenRecord], error) {
+	return f.Store.Tokens(ctx, account, after, 1)
+}
+
+func (f frugal) LiveTokens(ctx context.Context, account string, live storage.Live, after string, _ int) (storage.Page[storage.TokenRecord], error) {
+	return f.Store.LiveTokens(ctx, account, live, after, 1)
+}
+
+func (f frugal) AllTokens(ctx context.Context, after string, _ int) (storage.Page[storage.TokenRecord], error) {
+	return f.Store.AllTokens(ctx, after, 1)
+}
+
+// A page that is shorter than was asked for ends no listing.
+func TestShortPages(t *testing.T) {
+	ctx := t.Context()
+	h := houseOn(t, frugal{memory.New()}, withTokens(t, func(p *tokens.Policy) { p.MaxActive = 3 }))
+	o := h.enroll("user-42")
+	h.enroll("user-43")
+	for range 3 {
+		o.mint("logs:read")
+	}
+	all, err := h.Tokens(ctx, o.id, "", 10)
+	require.NoError(t, err)
+	require.Len(t, all, 3)
+	two, err := h.Tokens(ctx, o.id, "", 2)
+	require.NoError(t, err)
+	require.Equal(t, all[:2], two)
+	rest, err := h.Tokens(ctx, o.id, two[1].ID, 2)
+	require.NoError(t, err)
+	require.Equal(t, all[2:], rest)
+	_, err = h.Owner(o.fresh()).MintToken(ctx, tokens.Request{Name: "one too many", Scopes: scopesOf(t, "logs:read")})
+	require.ErrorIs(t, err, gatehouse.ErrState, "all live ones are counted")
+	w, err := h.Operator("op").WarnExpiringTokens(ctx, "", nil)
+	require.NoError(t, err)
+	require.Equal(t, 3, w.Seen)
+	r, err := h.Operator("op").Reseal(ctx, "", nil)
+	require.NoError(t, err)
+	require.Equal(t, 2, r.Seen)
+}
+
 // Row K7: what is not asked costs nothing, and nor do tokens that have ended: nobody but who lists them reads them.
 func TestCostOfGates(t *testing.T) {
 	ctx := t.Context()

@@ -75,7 +75,7 @@ func TestElsewhere(t *testing.T) {
 		p.enroll("user-42")
 		require.Contains(t, p.ok(in("status", "user-42")...), "Phone")
 		require.Contains(t, p.ok(in("doctor", "-keys", p.keysFile(p.keys))...), "every secret is under the primary one")
-		require.Contains(t, p.ok(in("doctor", "-keys", p.keysFile(p.keys))...), "1, of them 0 without an authenticator")
+		require.Contains(t, p.ok(in("doctor", "-keys", p.keysFile(p.keys))...), "1, of them 0 without a second factor")
 		require.Equal(t, "1 account seen, 1 moved\n", p.ok(in("reseal", "-keys", p.keysFile(keyring.Generate(), p.keys))...))
 		require.Equal(t, 2, p.run("status", "user-42", "-prefix", "no;").code)
 	})

@@ -236,7 +236,7 @@ func (x *examination) rows(ctx context.Context) {
 		return
 	}
 	x.keys(stats.Keys)
-	x.ok("accounts", "%d, of them %d without an authenticator, %d locked now, %d disabled until unlocked, %d suspended",
+	x.ok("accounts", "%d, of them %d without a second factor, %d locked now, %d disabled until unlocked, %d suspended",
 		stats.Accounts, stats.Bare, stats.Locked, stats.Disabled, stats.Suspended)
 }
 

@@ -201,6 +201,18 @@ func (r remote) Accounts(ctx context.Context, after string, limit int) (storage.
 	})
 }
 
+func (r remote) AccountByHandle(ctx context.Context, h storage.Handle) (storage.Record, error) {
+	return call(r, "load by handle", false, func() (storage.Record, error) {
+		return r.Store.AccountByHandle(context.WithoutCancel(ctx), h)
+	})
+}
+
+func (r remote) UnsentAccounts(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {
+	return call(r, "unsent accounts", false, func() (storage.Page[storage.Record], error) {
+		return r.Store.UnsentAccounts(context.WithoutCancel(ctx), after, limit)
+	})
+}
+
 func (r remote) LoadToken(ctx context.Context, id string) (t storage.TokenRecord, owner storage.AccountIndex, err error) {
 	t, err = call(r, "load token", false, func() (t storage.TokenRecord, err error) {
 		t, owner, err = r.Store.LoadToken(context.WithoutCancel(ctx), id)

@@ -39,6 +39,7 @@ func (s *Store) stats(ctx context.Context) (Stats, error) {
 	if err != nil {
 		return st, err
 	}
+	// With a limit, as a setting of MySQL has one otherwise.
 	type used struct {
 		names string
 		n     int
