@@ -229,6 +229,7 @@ func TestAccountBounds(t *testing.T) {
 	badSets := []*core.RecoverySet{
 		noID, set(), set(slots(33)...), set(slot("", "h", 0)), set(slot("AB", "h", 0)), set(slot("A", "", 0)), set(slot("A", "h", 1)),
 		set(slot("A", "h", 0), slot("A", "h", 0)), set(slot("A", "h", 0), slot("B", "h", 0), slot("A", "", 1)),
+		set(slot("A", core.Hash(argonHash), 0)), set(slot("A", "\x01", 0)),
 		set(slot("A", "h", 0), slot("", "h", 0)), set(slot("A", "h", 0), slot("B", "", 0)), set(slot("A", "h", 0), slot("B", "h", 1)),
 	}
 	reset := func(s string, hash core.Hash, used int64) *core.Reset {

@@ -1,9 +1,12 @@
 package core_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,6 +74,43 @@ func TestEachFieldAlone(t *testing.T) {
 	})
 	require.Equal(t, fullToken(), token)
 	require.Greater(t, fields, 12)
+}
+
+// Each record has one encoding, whatever is put into the place of one byte of it, also where a zero is put behind that: a bit
+// for what is not there, and nothing under it.
+func TestOtherBytes(t *testing.T) {
+	other := func(data []byte) {
+		if a, err := core.Decode("user-42", data); err == nil {
+			if again, err := a.Encode(); err != nil || !bytes.Equal(data, again) {
+				require.Failf(t, "two encodings", "%x is written as %x: %v", data, again, err)
+			}
+		}
+	}
+	for _, a := range records(t) {
+		data, err := a.Encode()
+		require.NoError(t, err)
+		for i, was := range data[2:] {
+			for v := range 256 {
+				if len(data) > 200 && v != int(was)|1 {
+					continue
+				}
+				edited := slices.Clone(data)
+				edited[2+i] = byte(v)
+				other(edited)
+				other(slices.Insert(slices.Clone(edited), 2+i+1, 0))
+			}
+		}
+	}
+	empty, err := core.Account{ID: "user-42", Epoch: 1}.Encode()
+	require.NoError(t, err)
+	for bit := range 20 {
+		for first := range 256 {
+			for zeros := range 6 {
+				data := binary.AppendUvarint(slices.Clone(empty[:len(empty)-1]), 1<<bit)
+				other(append(append(data, byte(first)), make([]byte, zeros)...))
+			}
+		}
+	}
 }
 
 // Each kind of event has one number, which is stored and so never becomes another kind's: the file has all of them. After

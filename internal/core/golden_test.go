@@ -34,7 +34,7 @@ func kindsOfRecord() []record {
 		}},
 		{"weak-authenticator", func(a *core.Account) {
 			auth := newAuthenticator("A1")
-			auth.Weak, auth.Digits, auth.Algorithm, auth.Base, auth.Last = true, 8, totp.SHA256, -7, 59077438
+			auth.Weak, auth.Digits, auth.Algorithm, auth.Base, auth.Last = true, 8, totp.SHA256, -7, 5
 			a.Authenticators, a.Imported = []core.Authenticator{auth}, core.ImportOpen
 		}},
 		{"pending", func(a *core.Account) {

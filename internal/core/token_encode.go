@@ -101,7 +101,7 @@ func (o *OldDigest) code(c *wire.Coder) {
 // brokenScopes reports whether scopes are not as tokens.NewScopes makes them. A check of a token does not have to make them
 // again.
 func brokenScopes(scopes tokens.Scopes) bool {
-	if len(scopes) == 0 || len(scopes) > tokens.MaxScopes {
+	if len(scopes) == 0 { // and the most that there can be are what Room makes room for
 		return true
 	}
 	for i, s := range scopes {

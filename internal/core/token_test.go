@@ -46,6 +46,11 @@ func TestTokenEncodeDecode(t *testing.T) {
 	got := again()
 	require.False(t, got.ResourceLimit().Has("project/7"))
 	require.False(t, got.NetworkLimit().Has(netip.MustParseAddr("203.0.113.1")))
+	unset := []string(nil)
+	token.Resources = &unset
+	_, err := token.Encode()
+	require.NoError(t, err)
+	require.Nil(t, unset, "writing changes nothing")
 	token.Resources, token.Networks = nil, nil
 	got = again()
 	require.True(t, got.ResourceLimit().Has("project/7"))

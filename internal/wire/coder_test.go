@@ -110,6 +110,11 @@ func TestRoundTrip(t *testing.T) {
 		}
 		_, err = read(append(bytes.Clone(data), 0))
 		require.ErrorIs(t, err, wire.ErrMalformed)
+
+		_, _ = append(got.Fixed, 1, 2, 3), append(got.Bytes, 1, 2, 3)
+		again, err := read(data)
+		require.NoError(t, err)
+		require.Equal(t, x, again, "what is appended to a part does not write into the record")
 	}
 	short, err := write(least())
 	require.NoError(t, err)
@@ -157,7 +162,7 @@ func TestOneEncoding(t *testing.T) {
 		"optional":        {optional, "\x01\x02", []string{"\x01\x00", "\x02\x02", "\x03\x02", "\x81\x00\x02", "\x01"}},
 		"moment":          {moments, "\x02\x01\x02", []string{"\x02\x01\x01"}},
 		"text":            {func(c *wire.Coder) { wire.Text(c, &text) }, "\x01a", []string{"\x02a", "\x01\xff", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01a"}},
-		"shared":          {shared, "\x02a\x01", []string{"\x02a\x02a", "\x02a\x03", "\x01\x01", "\x02\xff\x01", "\x04a", "\x02a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"}},
+		"shared":          {shared, "\x02a\x01", []string{"\x02a\x02a", "\x02a\x03", "\x01\x01", "\x02\xff\x01", "\x04a", "\x00\x01", "\x02a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"}},
 		"list": {func(c *wire.Coder) { b := c.Bits(len(list) > 0); wire.OptionalRoom(c, &b, &list, 3) }, "\x01\x03",
 			[]string{"\x01\x00", "\x01\x04", "\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"}},
 	} {
