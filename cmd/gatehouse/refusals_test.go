@@ -230,7 +230,7 @@ func TestDoctor(t *testing.T) {
 		}
 		require.Equal(t, "ok: version 1", of(a, "tables"))
 		require.Regexp(t, `^ok: the database's and this machine's differ by \d+(\.\d+)?m?s$`, of(a, "clock"))
-		require.Equal(t, "ok: 2, of them 1 without an authenticator, 0 locked now, 0 disabled until unlocked, 1 suspended", of(a, "accounts"))
+		require.Equal(t, "ok: 2, of them 1 without a second factor, 0 locked now, 0 disabled until unlocked, 1 suspended", of(a, "accounts"))
 		require.Equal(t, "warn: in use: "+p.keys.Primary()+" (1 account); give -keys or set GATEHOUSE_KEYS to compare", of(document[answer](p, "doctor"), "keys"))
 
 		fresh := keyring.Generate()
