@@ -37,8 +37,8 @@ type Record struct {
 }
 
 // AccountIndex is what a store keeps of an account beside its data, in columns of their own: for
-// operators' queries, and for the checks of a token, which must not need a second read. The data
-// is the truth; the index is computed from it at every save.
+// AccountByHandle and UnsentAccounts, for operators' queries, and for the checks of a token, which
+// must not need a second read. The data is the truth; the index is computed from it at every save.
 type AccountIndex struct {
 	Authenticators int       // active authenticator apps
 	Passkeys       int       // active passkeys; without one of either kind there is no second factor

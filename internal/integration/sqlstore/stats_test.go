@@ -96,3 +96,20 @@ func TestServer(t *testing.T) {
 		}
 	})
 }
+
+// A handle that somebody has cut short in the table is a fault, and no account without a handle.
+func TestDamagedHandle(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		db := d.open(t)
+		s := d.store(t, db, sqlstore.Options{})
+		save(t, s, storage.Record{ID: "a", Version: 1, Index: storage.AccountIndex{Handle: storage.Handle{1}}}, 0)
+		for _, handle := range []string{d.pick("''", "''", "x''"), d.pick(`'\x41'`, "'A'", "x'41'")} {
+			_, err := db.Exec("UPDATE gatehouse_accounts SET handle = " + handle)
+			require.NoError(t, err)
+			for _, err := range []error{second(s.LoadAccount(t.Context(), "a")), second(s.Accounts(t.Context(), "", 1))} {
+				require.ErrorContains(t, err, "not 32 bytes")
+				require.NotErrorIs(t, err, storage.ErrNotFound)
+			}
+		}
+	})
+}
