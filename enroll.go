@@ -2,12 +2,14 @@ package gatehouse
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/internal/queue"
 	"github.com/gatehouse-go/gatehouse/internal/redact"
 	"github.com/gatehouse-go/gatehouse/recovery"
@@ -31,17 +33,13 @@ type EnrollmentRequest struct {
 	Digits int
 }
 
-// CheckName returns ErrInvalid unless name can be that of an authenticator or a token: 1 to 64 bytes of UTF-8 without
-// control, format or line-breaking characters and without a space at either end. Forms ask it.
-func CheckName(name string) error { return core.CheckName(name) }
-
 const (
 	defaultName   = "Authenticator"
 	defaultDigits = 6
 )
 
 // newID returns an ID for an authenticator or a set of codes, unique in its account and no secret.
-func newID() string { return rand.Text()[:16] }
+func newID() string { return uuid.NewString() }
 
 // Enrollment is a staged authenticator. It is shown once and stored nowhere in this form; a page that
 // shows it is not to be cached.
@@ -54,27 +52,23 @@ type Enrollment struct {
 	RecoveryCodes recovery.Codes
 	RecoverySetID string
 
-	secret totp.Secret
-	qr     totp.QR
-	uri    redact.Value[string]
+	// Secret is for owners who type it, and QR the picture of URI.
+	Secret totp.Secret
+	QR     totp.QR
+
+	uri redact.Value[string]
 }
 
 // URI returns the otpauth URI for the authenticator app. It contains the secret.
 func (e Enrollment) URI() string { return redact.Open(e.uri) }
 
-// QR returns the picture of URI.
-func (e Enrollment) QR() totp.QR { return e.qr }
-
-// Secret returns the secret, for owners who type it.
-func (e Enrollment) Secret() totp.Secret { return e.secret }
-
 // BeginEnrollment stages an authenticator, and recovery codes if the account has none. Nothing that is
 // active changes before ConfirmEnrollment. An enrollment stands for 10 minutes, and each one ends that
 // which was pending before.
 //
-// It needs a proof of the last 5 minutes: by Attest where the account has no second factor, else by a
-// code of an authenticator, or by a recovery code to replace an authenticator. ErrState says that
-// there are 5 authenticators already, or none of the ID to replace.
+// It needs a proof of the last 5 minutes: by Vouch where the account has no second factor, else by a
+// code of an authenticator, or by a recovery code to replace an authenticator. ErrPrecondition says that
+// there are 5 authenticators already, and ErrNotFound that there is none of the ID to replace.
 func (o Owner) BeginEnrollment(ctx context.Context, r EnrollmentRequest) (Enrollment, error) {
 	if r.Name == "" {
 		r.Name = defaultName
@@ -91,64 +85,73 @@ func (o Owner) BeginEnrollment(ctx context.Context, r EnrollmentRequest) (Enroll
 		return Enrollment{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 
-	enr := Enrollment{ID: newID(), secret: key.Secret, uri: redact.New(uri)}
-	staged := core.Pending{
-		Authenticator: core.Authenticator{ID: enr.ID, Name: r.Name, Algorithm: r.Algorithm, Digits: r.Digits},
+	b := &beginning{s: o.s, r: r, key: key, enr: Enrollment{ID: newID(), Secret: key.Secret, uri: redact.New(uri)}}
+	b.staged = core.Pending{
+		Authenticator: core.Authenticator{ID: b.enr.ID, Name: r.Name, Algorithm: r.Algorithm, Digits: r.Digits},
 		Replace:       r.Replace,
 	}
-	var codes recovery.Codes
-	err = o.changeSlowly(ctx,
-		func(ctx context.Context, a core.Account, p core.Presented, env core.Env) error {
-			if err := a.CanBegin(p, r.Replace, env); err != nil {
-				return err
-			}
-			if staged.Authenticator.Sealed == nil {
-				if enr.qr, err = key.QR(o.s.issuer, r.Label); err != nil {
-					return fmt.Errorf("%w: %w", ErrInvalid, err)
-				}
-				if err := o.s.sealSecret(ctx, a.ID, &staged.Authenticator, key.Secret); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-		func(a core.Account, _ core.Env) work {
-			if !a.NeedsCodes() || codes != nil {
-				return nil
-			}
-			return func(ctx context.Context) error {
-				made := recovery.Generate()
-				set, err := o.s.hashCodes(ctx, a.ID, made)
-				if err != nil {
-					return err
-				}
-				codes, staged.Recovery = made, set
-				return nil
-			}
-		},
-		func(a core.Account, p core.Presented, env core.Env) (core.Account, error) {
-			next, err := a.Begin(p, staged, env)
-			if err == nil {
-				enr.Expires = core.Time(next.Pending.Expires)
-				enr.RecoveryCodes, enr.RecoverySetID = nil, ""
-				if set := next.Pending.Recovery; set != nil {
-					enr.RecoveryCodes, enr.RecoverySetID = codes, set.ID
-				}
-			}
-			return next, err
-		})
-	if err != nil {
+	if err := o.changeSlowly(ctx, b.prepare, b.slow, b.step); err != nil {
 		return Enrollment{}, err
 	}
-	return enr, nil
+	return b.enr, nil
+}
+
+// beginning is an enrollment on its way to be staged. What takes keys or Argon2id it does once, however often it is tried.
+type beginning struct {
+	s      *Service
+	r      EnrollmentRequest
+	key    totp.Key
+	enr    Enrollment
+	staged core.Pending
+	codes  recovery.Codes // once they are made
+}
+
+func (b *beginning) prepare(ctx context.Context, a core.Account, p core.Presented, env core.Env) (err error) {
+	if err := a.CanBegin(p, b.r.Replace, env); err != nil {
+		return err
+	}
+	if b.staged.Authenticator.Sealed != nil {
+		return nil
+	}
+	if b.enr.QR, err = b.key.QR(b.s.issuer, b.r.Label); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return b.s.sealSecret(ctx, a.ID, &b.staged.Authenticator, b.key.Secret)
+}
+
+func (b *beginning) slow(a core.Account, _ core.Env) engine.Work {
+	if !a.NeedsCodes() || b.codes != nil {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		made := recovery.Generate()
+		set, err := b.s.hashCodes(ctx, a.ID, made)
+		if err != nil {
+			return err
+		}
+		b.codes, b.staged.Recovery = made, set
+		return nil
+	}
+}
+
+func (b *beginning) step(a core.Account, p core.Presented, env core.Env) (core.Account, error) {
+	next, err := a.Begin(p, b.staged, env)
+	if err == nil {
+		b.enr.Expires = core.Time(next.Pending.Expires)
+		b.enr.RecoveryCodes, b.enr.RecoverySetID = nil, ""
+		if set := next.Pending.Recovery; set != nil {
+			b.enr.RecoveryCodes, b.enr.RecoverySetID = b.codes, set.ID
+		}
+	}
+	return next, err
 }
 
 func (s *Service) sealSecret(ctx context.Context, account string, auth *core.Authenticator, secret totp.Secret) error {
-	sealed, err := s.sealer.Seal(ctx, []byte(secret.Reveal()), secretBinding(account, auth.ID))
+	sealed, err := s.e.Sealer.Seal(ctx, []byte(secret.Reveal()), secretBinding(account, auth.ID))
 	if err != nil {
 		return fmt.Errorf("gatehouse: seal secret: %w", err)
 	}
-	key, err := s.sealer.KeyName(sealed)
+	key, err := s.e.Sealer.KeyName(sealed)
 	if err != nil {
 		return fmt.Errorf("gatehouse: seal secret: %w", err)
 	}
@@ -192,7 +195,7 @@ func (s *Service) operatorCode(ctx context.Context, account string) (recovery.Co
 func (s *Service) hashCode(ctx context.Context, code recovery.Code, tag func(recovery.Code) (string, error)) (core.Slot, error) {
 	var hash string
 	var err error
-	gateErr := argon2(ctx, queue.Make, int(s.recovery.Memory)<<10, func() { hash, err = s.recovery.Hash(code) })
+	gateErr := engine.Argon2(ctx, queue.Make, int(s.recovery.Memory)<<10, func() { hash, err = s.recovery.Hash(code) })
 	if err := errors.Join(gateErr, err); err != nil {
 		return core.Slot{}, err
 	}
@@ -203,11 +206,9 @@ func (s *Service) hashCode(ctx context.Context, code recovery.Code, tag func(rec
 // ConfirmEnrollment turns the enrollment of an ID on, if code is the authenticator's present one, and
 // returns the proof that succeeds the Owner's, which the change ends together with every other. The
 // code cannot be used again. A wrong one is ErrDenied, and ten end the enrollment; an enrollment that
-// has ended is ErrState. The proof may be 15 minutes old.
+// has ended is ErrNotFound. The proof may be 15 minutes old.
 func (o Owner) ConfirmEnrollment(ctx context.Context, id, code string) (Proof, error) {
 	var key totp.Key
-	var account core.Account
-	turnedOn := false
 	var opened string // the sealed secret that key is of
 	var successor core.Proof
 	err := o.change(ctx,
@@ -222,7 +223,6 @@ func (o Owner) ConfirmEnrollment(ctx context.Context, id, code string) (Proof, e
 		},
 		func(a core.Account, p core.Presented, env core.Env) (next core.Account, err error) {
 			next, successor, err = a.Confirm(p, id, code, key, env)
-			account, turnedOn = next, env.SecondFactorOnly && len(a.Authenticators) == 0
 			if errors.Is(err, ErrDenied) {
 				err = &DeniedError{}
 			}
@@ -230,9 +230,6 @@ func (o Owner) ConfirmEnrollment(ctx context.Context, id, code string) (Proof, e
 		})
 	if err != nil {
 		return Proof{}, err
-	}
-	if turnedOn {
-		o.s.tellSuspended(ctx, account)
 	}
 	return o.s.sealProof(ctx, successor)
 }

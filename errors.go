@@ -1,10 +1,10 @@
 package gatehouse
 
 import (
-	"errors"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 )
 
 var (
@@ -13,16 +13,19 @@ var (
 	ErrDenied = core.ErrDenied
 	// ErrStepUpRequired says that the proof is missing, not the owner's, too old, of another session,
 	// ended by a change of factors, or of a kind that is not enough for what was asked. Ask for a
-	// code with StepUp (or, without a second factor, for the password, and Attest).
+	// code with StepUp (or, without a second factor, for the password, and Vouch).
 	ErrStepUpRequired = core.ErrStepUpRequired
 	// ErrInvalid says that an argument is out of bounds. Nothing was changed.
 	ErrInvalid = core.ErrInvalid
-	// ErrState says that the account's state does not allow it: no such authenticator or enrollment,
-	// one that has expired, or too many. Nothing was changed.
-	ErrState = core.ErrState
+	// ErrNotFound says that there is no such authenticator, enrollment, set of recovery codes or token. Nothing was
+	// changed.
+	ErrNotFound = core.ErrNotFound
+	// ErrPrecondition says that the account's state does not allow it: it has expired, there are too many, or it is
+	// suspended. Nothing was changed.
+	ErrPrecondition = core.ErrPrecondition
 	// ErrBusy says that more Argon2id runs are waiting than this process takes. Nothing was changed;
 	// it is a fault, to be answered with HTTP's 503.
-	ErrBusy = errors.New("gatehouse: too busy")
+	ErrBusy = engine.ErrBusy
 )
 
 // DeniedError is the error of a denied code; errors.Is(err, ErrDenied) holds. It is the same for

@@ -5,38 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/recovery"
+	"github.com/gatehouse-go/gatehouse/storage/memory"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
-
-// The examples of this file begin with an account that has two-factor sign-in.
-func protected() (*gatehousetest.Service, *gatehousetest.Owner) {
-	t := &testing.T{} // in a test, its own
-	svc := gatehousetest.New(t)
-	return svc, svc.Enroll(t, "user-42")
-}
-
-// proofOf asks the owner for a code.
-func proofOf(svc *gatehousetest.Service, code string) gatehouse.Proof {
-	v, err := svc.StepUp(context.Background(), "user-42", code)
-	if err != nil {
-		log.Fatal(err)
-	}
-	return v.Proof
-}
 
 func ExampleOwner_RegenerateRecoveryCodes() {
 	ctx := context.Background()
 	svc, ada := protected()
-	fresh, err := svc.Owner(proofOf(svc, ada.Code())).RegenerateRecoveryCodes(ctx)
+	fresh, err := svc.Owner(ada.Session()).RegenerateRecoveryCodes(ctx)
 	fmt.Println(len(fresh.Codes), err) // show them, then AcknowledgeRecoveryCodes with fresh.SetID
-	_, err = svc.StepUp(ctx, "user-42", ada.RecoveryCodes[0].Reveal())
+	_, err = svc.StepUp(ctx, ada.Session(), ada.RecoveryCodes[0].Reveal())
 	fmt.Println("an old code:", err)
 	// Output:
 	// 10 <nil>
@@ -46,41 +33,47 @@ func ExampleOwner_RegenerateRecoveryCodes() {
 func ExampleOwner_RenameAuthenticator() {
 	ctx := context.Background()
 	svc, ada := protected()
-	err := svc.Owner(proofOf(svc, ada.Code())).RenameAuthenticator(ctx, ada.AuthenticatorID, "Work phone")
-	st, _ := svc.Status(ctx, "user-42")
-	fmt.Println(st.Authenticators[0].Name, err)
-	// Output: Work phone <nil>
+	fmt.Println(svc.Owner(ada.Session()).RenameAuthenticator(ctx, ada.AuthenticatorID, "Work phone"))
+	account, err := svc.Account(ctx, "user-42")
+	fmt.Println(account.Authenticators[0].Name, err)
+	// Output:
+	// <nil>
+	// Work phone <nil>
 }
 
 func ExampleOwner_RemoveAuthenticator() {
 	svc, ada := protected()
-	_, err := svc.Owner(proofOf(svc, ada.Code())).RemoveAuthenticator(context.Background(), ada.AuthenticatorID)
-	fmt.Println(err)
-	// Output: gatehouse: not possible in the account's state: the last authenticator goes when two-factor is turned off
+	_, err := svc.Owner(ada.Session()).RemoveAuthenticator(context.Background(), ada.AuthenticatorID)
+	fmt.Println(errors.Is(err, gatehouse.ErrPrecondition)) // it is the last one: see DisableTwoFactor
+	// Output: true
 }
 
 func ExampleOwner_DisableTwoFactor() {
 	ctx := context.Background()
 	svc, ada := protected()
-	_, err := svc.Owner(proofOf(svc, ada.Code())).DisableTwoFactor(ctx)
-	ch, _ := svc.Challenge(ctx, "user-42")
-	fmt.Println(ch.Step, err)
-	// Output: not needed <nil>
+	_, err := svc.Owner(ada.Session()).DisableTwoFactor(ctx)
+	fmt.Println(err, challenged(svc).Step)
+	// Output: <nil> not_needed
 }
 
-// Six wrong codes lock the method; a recovery code, which has a count of its own, opens it.
+// Six wrong codes lock the method. Recovery codes are counted separately: one of them unlocks it.
 func ExampleOwner_Unlock() {
 	ctx := context.Background()
 	svc, ada := protected()
-	code := ada.Code()
+	session, code := ada.Session(), ada.Code()
 	for range 6 {
-		_, _ = svc.StepUp(ctx, "user-42", "00000000") // eight digits, and the app has six
+		_, _ = svc.StepUp(ctx, session, wrongCode)
 	}
-	_, err := svc.StepUp(ctx, "user-42", code)
+	_, err := svc.StepUp(ctx, session, code)
 	fmt.Println(err)
-	err = svc.Owner(proofOf(svc, ada.RecoveryCodes[0].Reveal())).Unlock(ctx, gatehouse.MethodTOTP)
-	fmt.Println(err)
-	v, err := svc.StepUp(ctx, "user-42", code)
+
+	v, err := svc.StepUp(ctx, session, ada.RecoveryCodes[0].Reveal())
+	if err != nil {
+		log.Fatal(err)
+	}
+	session.Proof = v.Proof
+	fmt.Println(svc.Owner(session).Unlock(ctx, event.MethodTOTP))
+	v, err = svc.StepUp(ctx, session, code)
 	fmt.Println(v.Method, err)
 	// Output:
 	// gatehouse: denied
@@ -88,25 +81,47 @@ func ExampleOwner_Unlock() {
 	// totp <nil>
 }
 
+// "That was me": the owner has looked at the activity, such as the use of a recovery code.
+func ExampleOwner_ReviewActivity() {
+	ctx := context.Background()
+	svc, ada := protected()
+	if _, err := svc.StepUp(ctx, ada.Session(), ada.RecoveryCodes[0].Reveal()); err != nil {
+		log.Fatal(err)
+	}
+	shown, err := svc.Account(ctx, "user-42") // for the page
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(shown.Activity[0].Kind, !shown.CodeUseUnseen.IsZero())
+	fmt.Println(svc.Owner(ada.Session()).ReviewActivity(ctx, shown.Activity[0].Number))
+	account, err := svc.Account(ctx, "user-42")
+	fmt.Println(!account.CodeUseUnseen.IsZero(), err)
+	// Output:
+	// recovery_code.used true
+	// <nil>
+	// false <nil>
+}
+
 // A phone whose clock is eight minutes slow shows two codes in a row.
 func ExampleService_Resync() {
 	ctx := context.Background()
 	svc, ada := protected()
-	slow := svc.Now().Add(-16 * totp.Period)
-	svc.Wait(40 * totp.Period)
-	slow = slow.Add(40 * totp.Period)
+	svc.Wait(time.Hour)
+	phone := func() string { return ada.Authenticator.Code(svc.Now().Add(-8 * time.Minute)) }
 
-	ch, _ := svc.Challenge(ctx, "user-42")
-	first, second := ada.Authenticator.Code(slow), ada.Authenticator.Code(slow.Add(totp.Period))
-	fmt.Println(svc.Resync(ctx, ch.Token.Reveal(), ch.Authenticators[0].ID, first, second))
-	v, err := svc.Answer(ctx, ch.Token.Reveal(), ada.Authenticator.Code(slow.Add(2*totp.Period)))
+	ch := challenged(svc)
+	first := phone()
+	svc.Wait(totp.Period)
+	fmt.Println(svc.Resync(ctx, ch.Token.Reveal(), ch.Authenticators[0].ID, first, phone()))
+	svc.Wait(totp.Period)
+	v, err := svc.Answer(ctx, gatehouse.Session{}, ch.Token.Reveal(), phone())
 	fmt.Println(v.Method, err)
 	// Output:
 	// <nil>
 	// totp <nil>
 }
 
-// An owner who has lost phone and codes: support resets, the owner redeems and enrolls anew.
+// An owner has lost the phone and the codes: support resets the account, and the owner enrolls again.
 func ExampleOperator_Reset() {
 	ctx := context.Background()
 	svc, _ := protected()
@@ -114,24 +129,36 @@ func ExampleOperator_Reset() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	fmt.Println(code, len(code.Reveal()) > 0) // hand it over on a channel that the password does not open
+	// Output: [redacted] true
+}
 
-	// The owner's next sign-in, with the password right.
-	ch, _ := svc.Challenge(ctx, "user-42")
-	fmt.Println(ch.Step, ch.OperatorCode.Available)
-	proof, err := svc.RedeemOperatorCode(ctx, ch.Token.Reveal(), code.Reveal())
+// The owner's sign-in after an operator's reset.
+func ExampleService_RedeemOperatorCode() {
+	ctx := context.Background()
+	svc, _ := protected()
+	code, err := svc.Operator("support-7").Reset(ctx, "user-42")
 	if err != nil {
 		log.Fatal(err)
 	}
-	enr, err := svc.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
+
+	ch := challenged(svc) // the password was right
+	fmt.Println(ch.Step, ch.TOTP.Available, ch.OperatorCode.Available)
+	session := gatehouse.Session{Account: ch.AccountID}
+	session.Proof, err = svc.RedeemOperatorCode(ctx, session, ch.Token.Reveal(), code.Reveal())
+	if err != nil {
+		log.Fatal(err)
+	}
+	enr, err := svc.Owner(session).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
 	fmt.Println(len(enr.RecoveryCodes), "new codes", err)
 	// Output:
-	// needed true
+	// needed false true
 	// 10 new codes <nil>
 }
 
 func ExampleOperator_Unlock() {
 	svc, _ := protected()
-	fmt.Println(svc.Operator("support-7").Unlock(context.Background(), "user-42", gatehouse.MethodTOTP))
+	fmt.Println(svc.Operator("support-7").Unlock(context.Background(), "user-42", event.MethodTOTP))
 	// Output: <nil>
 }
 
@@ -142,24 +169,24 @@ func ExampleOperator_Suspend() {
 	if err := op.Suspend(ctx, "user-42"); err != nil {
 		log.Fatal(err)
 	}
-	_, err := svc.Challenge(ctx, "user-42")
-	fmt.Println(errors.Is(err, gatehouse.ErrDenied))
+	_, err := svc.StepUp(ctx, ada.Session(), ada.Code())
+	fmt.Println(err)
 	if err := op.Resume(ctx, "user-42"); err != nil {
 		log.Fatal(err)
 	}
-	_, err = svc.StepUp(ctx, "user-42", ada.Code())
+	_, err = svc.StepUp(ctx, ada.Session(), ada.Code())
 	fmt.Println(err)
 	// Output:
-	// true
+	// gatehouse: denied
 	// <nil>
 }
 
 func ExampleOperator_PasswordChanged() {
 	ctx := context.Background()
 	svc, ada := protected()
-	ch, _ := svc.Challenge(ctx, "user-42") // with the old password
+	ch := challenged(svc) // with the old password
 	fmt.Println(svc.Operator("system").PasswordChanged(ctx, "user-42", gatehouse.RevokeTokens))
-	_, err := svc.Answer(ctx, ch.Token.Reveal(), ada.Code())
+	_, err := svc.Answer(ctx, gatehouse.Session{}, ch.Token.Reveal(), ada.Code())
 	fmt.Println(err)
 	// Output:
 	// <nil>
@@ -170,8 +197,8 @@ func ExampleOperator_DeleteAccount() {
 	ctx := context.Background()
 	svc, _ := protected()
 	fmt.Println(svc.Operator("system").DeleteAccount(ctx, "user-42"))
-	st, err := svc.Status(ctx, "user-42")
-	fmt.Println(st.Protected, err)
+	account, err := svc.Account(ctx, "user-42")
+	fmt.Println(account.Protected, err)
 	// Output:
 	// <nil>
 	// false <nil>
@@ -179,7 +206,7 @@ func ExampleOperator_DeleteAccount() {
 
 func ExampleOperator_Import() {
 	ctx := context.Background()
-	svc := gatehousetest.New(&testing.T{})
+	svc := unprotected()
 	secret, _, err := totp.ParseImported("gezd-gnbv-gy3t-qojq\n") // the old system's row
 	if err != nil {
 		log.Print(err) // it is left out, and the account closed
@@ -193,13 +220,14 @@ func ExampleOperator_Import() {
 		Close: true, CodeLife: 14 * 24 * time.Hour,
 	})
 	fmt.Println(result.Authenticators, result.RecoveryCodes, result.Closed, err)
-	v, err := svc.StepUp(ctx, "user-7", "U*U")
+	v, err := svc.StepUp(ctx, gatehouse.Session{Account: "user-7"}, "U*U")
 	fmt.Println(v.Method, v.CodesLeft, err)
 	// Output:
-	// [weak] [brought bad-hash] false <nil>
+	// [weak] [brought bad_hash] false <nil>
 	// recovery_code 0 <nil>
 }
 
+// Put the new key first, reseal, and then drop the old key.
 func ExampleOperator_Reseal() {
 	ctx := context.Background()
 	old := keyring.Generate()
@@ -216,21 +244,43 @@ func ExampleOperator_Reseal() {
 	}
 	done, err := next.Operator("rotation").Reseal(ctx, "", nil)
 	fmt.Printf("%+v %v\n", done, err)
-	// Output: {Seen:1 Moved:1 Failed:0 Cursor:user-42} <nil>
+	// Output: {Seen:1 Done:1 Failed:0 Cursor:user-42} <nil>
 }
 
-func ExampleService_Activity() {
+// The database was restored from a backup. This runs before the service starts again.
+func ExampleOperator_AfterRestore() {
 	ctx := context.Background()
 	svc, ada := protected()
-	proofOf(svc, ada.Code())
-	events, err := svc.Activity(ctx, "user-42")
-	for _, e := range events {
-		fmt.Println(e.At.Format("15:04:05"), e.Kind)
-	}
+	done, err := svc.Operator("restore").AfterRestore(ctx, gatehouse.Restoration{RevokeTokens: true}, "", nil)
+	fmt.Printf("%+v %v\n", done, err)
+
+	// A recovery code that was used after the backup was made must not work again, so none does.
+	_, err = svc.StepUp(ctx, ada.Session(), ada.RecoveryCodes[0].Reveal())
 	fmt.Println(err)
 	// Output:
-	// 12:01:00 code.accepted
-	// 12:00:00 authenticator.added
-	// 12:00:00 enrollment.begun
+	// {Seen:1 Done:1 Failed:0 Cursor:user-42} <nil>
+	// gatehouse: denied
+}
+
+// Close comes after the last request and before the database is closed.
+func ExampleService_Close() {
+	ctx := context.Background()
+	svc, err := gatehouse.New(memory.New(), gatehouse.Config{Issuer: "Acme", Keys: keyring.Generate()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := &http.Server{Handler: http.NotFoundHandler()} // the host's own
+	// … serve, until a signal comes …
+	fmt.Println(server.Shutdown(ctx)) // first the requests
+	fmt.Println(svc.Close(ctx))
+	// Output:
 	// <nil>
+	// <nil>
+}
+
+// Put these counts into your metrics. They are 0 while all is well.
+func ExampleService_Stats() {
+	svc, _ := protected()
+	fmt.Printf("%+v\n", svc.Stats())
+	// Output: {EventsDropped:0 EventsLate:0 HostUnknown:0 TokenUsesLost:0}
 }

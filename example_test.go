@@ -2,76 +2,99 @@ package gatehouse_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/keyring"
-	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
-// show and ask stand for pages of the host: one that shows an enrollment, and one that asks for a code
-// of the authenticator app that has scanned it.
+// show and ask stand for pages of the host: show for one that shows an enrollment, ask for one that asks for a code of
+// the authenticator app that has scanned it.
 var show, ask = func() (func(gatehouse.Enrollment), func() string) {
 	var key totp.Key
 	var step int64
 	show := func(enr gatehouse.Enrollment) {
-		key, step = totp.Key{Secret: enr.Secret()}, totp.Step(time.Now())
+		key, step = totp.Key{Secret: enr.Secret}, totp.Step(time.Now())
 	}
 	ask := func() string {
 		code, err := key.Code(step)
 		if err != nil {
 			log.Fatal(err)
 		}
-		step++ // each code works once; one of the next half minute is taken as well
+		step++ // each code works once; the code of the next half minute is accepted too
 		return code
 	}
 	return show, ask
 }()
 
+// checkPassword stands for the host's own check, which asks for the password of an account.
+func checkPassword(account string) bool { return account == "user-42" }
+
 func Example() {
 	ctx := context.Background()
 	svc, err := gatehouse.New(memory.New(), gatehouse.Config{
 		Issuer: "Acme",
-		Keys:   keyring.Generate(), // a service keeps its keys: see keyring.Parse and ReadFile
+		Keys:   keyring.Generate(), // a real service keeps its keys: see keyring.Parse and ReadFile
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 
-	// Settings → Security. The host has just checked the password, and vouches for it.
-	proof, err := svc.Attest(ctx, "user-42", gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	// Settings → Security. Secret is any value that this session keeps and no other has.
+	session := gatehouse.Session{Account: "user-42", Secret: rand.Text()}
+	try, err := svc.Before(ctx, session.Account)
 	if err != nil {
 		log.Fatal(err)
 	}
-	owner := svc.Owner(proof)
+	if !checkPassword(session.Account) {
+		log.Fatal("wrong password")
+	}
+	session.Proof, err = try.Vouch(ctx, session, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	owner := svc.Owner(session)
 	enr, err := owner.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	show(enr) // enr.QR(), enr.Secret(), and enr.RecoveryCodes to save before going on
-	if _, err := owner.ConfirmEnrollment(ctx, enr.ID, ask()); err != nil {
+	show(enr) // enr.QR, enr.Secret, and enr.RecoveryCodes to save before going on
+	session.Proof, err = owner.ConfirmEnrollment(ctx, enr.ID, ask())
+	if err != nil {
 		log.Fatal(err) // nothing is on until this succeeds
 	}
 
-	// Sign-in, once the password was right.
-	ch, err := svc.Challenge(ctx, "user-42")
-	switch {
-	case err != nil: // a fault: nobody gets in
+	// Sign-in.
+	try, err = svc.Before(ctx, "user-42")
+	if err != nil {
 		log.Fatal(err)
-	case ch.Step == gatehouse.NotNeeded:
+	}
+	if !checkPassword("user-42") {
+		log.Fatal("wrong password")
+	}
+	ch, err := try.Challenge(ctx)
+	switch {
+	case err != nil: // denied, or a fault: nobody gets in
+		log.Fatal(err)
+	case ch.Step == gatehouse.StepNotNeeded:
 		fmt.Println("signed in: there is no second factor")
 		return
 	}
-	// A service keeps ch.Token in a cookie of this browser while it asks for the code.
-	v, err := svc.Answer(ctx, ch.Token.Reveal(), ask())
+	// A web service keeps ch.Token in a cookie of this browser while it asks for the code.
+	session = gatehouse.Session{Secret: rand.Text()} // each sign-in starts a new session
+	v, err := svc.Answer(ctx, session, ch.Token.Reveal(), ask())
 	switch {
-	case err == nil: // v.Proof goes into the session
+	case err == nil:
+		session.Account, session.Proof = v.AccountID, v.Proof // keep all three in your session
 		fmt.Println("signed in:", v.AccountID, "by", v.Method)
 	case errors.Is(err, gatehouse.ErrDenied): // wrong, used, locked or stale: one answer
 		fmt.Println("denied")
@@ -81,57 +104,37 @@ func Example() {
 	// Output: signed in: user-42 by totp
 }
 
-// ada is an authenticator app, with a clock of its own by which these examples go: so they print the
-// same each time. Her codes come 30 seconds after one another.
-type ada struct {
-	key totp.Key
-	now time.Time
+// unprotected returns a service, on a clock that these examples move, so that they print the same each time.
+func unprotected() *gatehousetest.Service {
+	return gatehousetest.New(&testing.T{}) // in a test, its own
 }
 
-func (a *ada) clock() time.Time { return a.now }
+// protected returns a service and ada, who has two-factor sign-in. ada.Session is a session in which she has just given
+// a code.
+func protected() (*gatehousetest.Service, *gatehousetest.User) {
+	svc := unprotected()
+	return svc, svc.Enroll(&testing.T{}, "user-42")
+}
 
-func (a *ada) code() string {
-	a.now = a.now.Add(totp.Period)
-	code, err := a.key.Code(totp.Step(a.now))
+// withPassword returns a session of an account without two-factor sign-in, in which the password was just checked.
+func withPassword(svc *gatehousetest.Service) gatehouse.Session {
+	return svc.Vouch(&testing.T{}, "user-42")
+}
+
+// challenged signs in as far as the second step.
+func challenged(svc *gatehousetest.Service) gatehouse.Challenge {
+	try, err := svc.Before(context.Background(), "user-42")
 	if err != nil {
 		log.Fatal(err)
 	}
-	return code
-}
-
-// newExample returns a service, and ada without an authenticator. Recovery codes are hashed far too
-// cheaply for anything but examples and tests.
-func newExample() (*gatehouse.Service, *ada) {
-	a := &ada{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	svc, err := gatehouse.New(memory.New(), gatehouse.Config{
-		Issuer: "Acme", Keys: keyring.Generate(), Now: a.clock,
-		Recovery: recovery.Params{Memory: 8, Time: 1, Threads: 1},
-	})
+	ch, err := try.Challenge(context.Background())
 	if err != nil {
 		log.Fatal(err)
 	}
-	return svc, a
+	return ch
 }
 
-// enroll pairs ada's authenticator with the account "user-42".
-func (a *ada) enroll(svc *gatehouse.Service) gatehouse.Enrollment {
-	ctx := context.Background()
-	proof, err := svc.Attest(ctx, "user-42", gatehouse.FirstFactor{Method: "pwd", At: a.now})
-	if err != nil {
-		log.Fatal(err)
-	}
-	enr, err := svc.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
-	if err != nil {
-		log.Fatal(err)
-	}
-	a.key = totp.Key{Secret: enr.Secret()}
-	if _, err := svc.Owner(proof).ConfirmEnrollment(ctx, enr.ID, a.code()); err != nil {
-		log.Fatal(err)
-	}
-	return enr
-}
-
-// wrongCode has eight digits, so it is no code of an authenticator with six, and a guess all the same.
+// wrongCode has eight digits, and ada's app shows six.
 const wrongCode = "00000000"
 
 func ExampleNew() {
@@ -153,49 +156,83 @@ func ExampleNew() {
 	// true gatehouse: invalid argument: no keys
 }
 
-func ExampleService_Attest() {
+// A password that is changed while the old one is checked ends the sign-in.
+func ExampleService_Before() {
 	ctx := context.Background()
-	svc, ada := newExample()
+	svc, _ := protected()
+	try, err := svc.Before(ctx, "user-42")
+	if err != nil {
+		log.Fatal(err)
+	}
+	// … the host checks the old password, and the owner sets a new one at the same time …
+	if err := svc.Operator("system").PasswordChanged(ctx, "user-42", gatehouse.RevokeTokens); err != nil {
+		log.Fatal(err)
+	}
+	_, err = try.Challenge(ctx)
+	fmt.Println(errors.Is(err, gatehouse.ErrDenied))
+	// Output: true
+}
 
-	_, err := svc.Attest(ctx, "user-42", gatehouse.FirstFactor{Method: "pwd", At: ada.now.Add(-time.Minute)})
+func ExampleSignIn_Challenge() {
+	ctx := context.Background()
+	svc, _ := protected()
+	for _, account := range []string{"user-7", "user-42"} {
+		try, err := svc.Before(ctx, account) // and then the password
+		if err != nil {
+			log.Fatal(err)
+		}
+		ch, err := try.Challenge(ctx)
+		fmt.Println(account, ch.Step, err, ch.TOTP.Available, ch.RecoveryCode.Available)
+		fmt.Println(ch.Token) // Reveal gives the text for the cookie
+	}
+	// Output:
+	// user-7 not_needed <nil> false false
+	// [redacted]
+	// user-42 needed <nil> true true
+	// [redacted]
+}
+
+func ExampleSignIn_Vouch() {
+	ctx := context.Background()
+	svc := unprotected()
+	session := gatehouse.Session{Account: "user-42", Secret: rand.Text()}
+
+	try, err := svc.Before(ctx, session.Account) // and then the password
+	if err != nil {
+		log.Fatal(err)
+	}
+	session.Proof, err = try.Vouch(ctx, session, gatehouse.FirstFactor{Method: "pwd", At: svc.Now()})
 	fmt.Println(err)
 
-	// A session that is an hour old is none to pair an authenticator in: ask for the password again.
-	_, err = svc.Attest(ctx, "user-42", gatehouse.FirstFactor{Method: "pwd", At: ada.now.Add(-time.Hour)})
+	// The sign-in of an hour ago is not enough to pair an authenticator: ask for the password again.
+	_, err = try.Vouch(ctx, session, gatehouse.FirstFactor{Method: "pwd", At: svc.Now().Add(-time.Hour)})
 	fmt.Println(errors.Is(err, gatehouse.ErrStepUpRequired))
 	// Output:
 	// <nil>
 	// true
 }
 
-func ExampleService_Challenge() {
+// The host knows from its own row of the user that there is a second factor, and the store has lost it.
+func ExampleSignIn_ExpectSecondFactor() {
 	ctx := context.Background()
-	svc, ada := newExample()
-
-	ch, err := svc.Challenge(ctx, "user-42")
-	fmt.Println(ch.Step, err)
-
-	ada.enroll(svc)
-	ch, err = svc.Challenge(ctx, "user-42")
-	fmt.Println(ch.Step, err, ch.TOTP.Available, ch.RecoveryCode.Available)
-	fmt.Println(ch.Token) // Reveal gives the text for the cookie
-	// Output:
-	// not needed <nil>
-	// needed <nil> true true
-	// [redacted]
+	svc := unprotected()
+	try, err := svc.Before(ctx, "user-42")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ch, err := try.ExpectSecondFactor().Challenge(ctx)
+	var missing *gatehouse.MissingError
+	fmt.Printf("%q %v\n", ch.Step, errors.As(err, &missing)) // a fault: nobody gets in
+	// Output: "" true
 }
 
 func ExampleService_Answer() {
 	ctx := context.Background()
-	svc, ada := newExample()
-	enr := ada.enroll(svc)
+	svc, ada := protected()
 
 	signIn := func(code string) {
-		ch, err := svc.Challenge(ctx, "user-42") // after the password
-		if err != nil {
-			log.Fatal(err)
-		}
-		v, err := svc.Answer(ctx, ch.Token.Reveal(), code)
+		session := gatehouse.Session{Secret: rand.Text()}
+		v, err := svc.Answer(ctx, session, challenged(svc).Token.Reveal(), code)
 		switch {
 		case err == nil:
 			fmt.Println("signed in:", v.AccountID, v.CodesLeft, "recovery codes left")
@@ -205,11 +242,11 @@ func ExampleService_Answer() {
 			log.Fatal(err)
 		}
 	}
-	code := ada.code()
+	code := ada.Code()
 	signIn(code)
 	signIn(code)
-	signIn(enr.RecoveryCodes[0].Reveal())
-	signIn(enr.RecoveryCodes[0].Reveal())
+	signIn(ada.RecoveryCodes[0].Reveal())
+	signIn(ada.RecoveryCodes[0].Reveal())
 	// Output:
 	// signed in: user-42 10 recovery codes left
 	// denied
@@ -217,13 +254,28 @@ func ExampleService_Answer() {
 	// denied
 }
 
+// A page that shows the second step again asks which methods can be used now.
+func ExampleService_CheckChallenge() {
+	ctx := context.Background()
+	svc, _ := protected()
+	token := challenged(svc).Token.Reveal() // from the cookie
+
+	ch, err := svc.CheckChallenge(ctx, token)
+	fmt.Println(ch.TOTP.Available, ch.RecoveryCode.Available, err)
+	svc.Wait(time.Hour)
+	_, err = svc.CheckChallenge(ctx, token)
+	fmt.Println(errors.Is(err, gatehouse.ErrDenied)) // sign in again, with the password
+	// Output:
+	// true true <nil>
+	// true
+}
+
 func ExampleDeniedError() {
 	ctx := context.Background()
-	svc, ada := newExample()
-	ada.enroll(svc)
+	svc, ada := protected()
 
 	for range 6 {
-		_, err := svc.StepUp(ctx, "user-42", wrongCode)
+		_, err := svc.StepUp(ctx, ada.Session(), wrongCode)
 		var denied *gatehouse.DeniedError
 		switch {
 		case !errors.As(err, &denied):
@@ -233,7 +285,7 @@ func ExampleDeniedError() {
 		case denied.RetryAt.IsZero():
 			fmt.Println("denied, try again")
 		default:
-			fmt.Println("denied, try again in", denied.RetryAt.Sub(ada.now))
+			fmt.Println("denied, try again in", denied.RetryAt.Sub(svc.Now()))
 		}
 	}
 	// Output:
@@ -245,116 +297,153 @@ func ExampleDeniedError() {
 	// denied, try again in 30s
 }
 
-// A second authenticator needs a code of the first, given in this session a short time ago.
+// A second authenticator needs a recent code of the first one.
 func ExampleService_StepUp() {
 	ctx := context.Background()
-	svc, ada := newExample()
-	ada.enroll(svc)
+	svc, ada := protected()
+	session := ada.Session()
+	svc.Wait(time.Hour)
 
-	proof, err := svc.Attest(ctx, "user-42", gatehouse.FirstFactor{Method: "pwd", At: ada.now})
-	if err != nil {
-		log.Fatal(err)
-	}
 	second := gatehouse.EnrollmentRequest{Label: "ada@acme.test", Name: "Tablet"}
-	_, err = svc.Owner(proof).BeginEnrollment(ctx, second)
-	fmt.Println(errors.Is(err, gatehouse.ErrStepUpRequired)) // the password is not enough any more
+	_, err := svc.Owner(session).BeginEnrollment(ctx, second)
+	fmt.Println(errors.Is(err, gatehouse.ErrStepUpRequired)) // the last code was given an hour ago
 
-	v, err := svc.StepUp(ctx, "user-42", ada.code())
+	v, err := svc.StepUp(ctx, session, ada.Code())
 	if err != nil {
 		log.Fatal(err)
 	}
-	enr, err := svc.Owner(v.Proof).BeginEnrollment(ctx, second)
-	fmt.Println(err, len(enr.RecoveryCodes)) // the account has codes: none are replaced
+	session.Proof = v.Proof
+	enr, err := svc.Owner(session).BeginEnrollment(ctx, second)
+	fmt.Println(err, len(enr.RecoveryCodes)) // the account has recovery codes: none are replaced
 	// Output:
 	// true
 	// <nil> 0
 }
 
-func ExampleInSession() {
+// A proof works only in the session in which it was given, and only for its account.
+func ExampleSession() {
 	ctx := context.Background()
-	svc, ada := newExample()
-	ada.enroll(svc)
-
-	v, err := svc.StepUp(ctx, "user-42", ada.code(), gatehouse.InSession("session-1"))
+	svc, ada := protected()
+	session := gatehouse.Session{Account: "user-42", Secret: rand.Text()}
+	v, err := svc.StepUp(ctx, session, ada.Code())
 	if err != nil {
 		log.Fatal(err)
 	}
-	enroll := gatehouse.EnrollmentRequest{Label: "ada@acme.test", Name: "Tablet"}
-	_, err = svc.Owner(v.Proof, gatehouse.InSession("session-2")).BeginEnrollment(ctx, enroll)
-	fmt.Println(errors.Is(err, gatehouse.ErrStepUpRequired))
-	_, err = svc.Owner(v.Proof, gatehouse.InSession("session-1")).BeginEnrollment(ctx, enroll)
-	fmt.Println(err)
+	session.Proof = v.Proof
+
+	elsewhere, other := session, session
+	elsewhere.Secret = rand.Text()
+	other.Account = "user-7"
+	for _, s := range []gatehouse.Session{elsewhere, other, session} {
+		_, err = svc.CheckProof(ctx, s, 0)
+		fmt.Println(err == nil, errors.Is(err, gatehouse.ErrStepUpRequired))
+	}
 	// Output:
-	// true
-	// <nil>
+	// false true
+	// false true
+	// true false
 }
 
-func ExampleProofFromString() {
+// A session that is kept as text, such as in a table of sessions.
+func ExampleParseProof() {
 	ctx := context.Background()
-	svc, ada := newExample()
-	ada.enroll(svc)
-	v, err := svc.StepUp(ctx, "user-42", ada.code())
-	if err != nil {
-		log.Fatal(err)
-	}
-	session := map[string]string{} // on the server
-	session["proof"] = v.Proof.Reveal()
+	svc, ada := protected()
+	row := map[string]string{"account": "user-42", "proof": ada.Session().Proof.Reveal()}
 
-	proof := gatehouse.ProofFromString(session["proof"])
-	_, err = svc.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test", Name: "Tablet"})
-	fmt.Println(proof, err)
+	session := gatehouse.Session{Account: row["account"], Proof: gatehouse.ParseProof(row["proof"])}
+	_, err := svc.CheckProof(ctx, session, 0)
+	fmt.Println(session.Proof, err)
 	// Output: [redacted] <nil>
 }
 
-func ExampleService_Status() {
+func ExampleService_CheckProof() {
 	ctx := context.Background()
-	svc, ada := newExample()
+	svc, ada := protected()
+	session := ada.Session()
 
-	st, err := svc.Status(ctx, "user-42")
-	fmt.Println(st.Protected, err)
-
-	ada.enroll(svc)
-	st, err = svc.Status(ctx, "user-42")
-	fmt.Println(st.Protected, err)
-	for _, a := range st.Authenticators {
-		fmt.Println(a.Name, a.Algorithm, a.Digits, a.LastUsed.Format(time.TimeOnly))
-	}
-	fmt.Println(st.RecoveryCodes.Left, "of", st.RecoveryCodes.Total, st.RecoveryCodes.Acknowledged.IsZero())
+	info, err := svc.CheckProof(ctx, session, 15*time.Minute)
+	fmt.Println(info.AccountID, info.SecondFactor, svc.Now().Sub(info.At), err)
+	svc.Wait(time.Hour)
+	_, err = svc.CheckProof(ctx, session, 15*time.Minute)
+	fmt.Println(errors.Is(err, gatehouse.ErrStepUpRequired))
 	// Output:
-	// false <nil>
-	// true <nil>
-	// Authenticator SHA1 6 12:00:30
-	// 10 of 10 true
+	// user-42 true 30s <nil>
+	// true
 }
 
-// A proof is checked by each method of an Owner; nothing but the proof names the account.
+// A page asks for a code before it shows a form, and not after.
+func ExampleService_Permissions() {
+	ctx := context.Background()
+	svc, ada := protected()
+	for range 2 {
+		account, err := svc.Account(ctx, "user-42") // for the whole page
+		if err != nil {
+			log.Fatal(err)
+		}
+		may, err := svc.Permissions(ctx, account, ada.Session())
+		fmt.Println(may.Factors, may.Tokens, err)
+		svc.Wait(10 * time.Minute)
+	}
+	// Output:
+	// true true <nil>
+	// false true <nil>
+}
+
+func ExampleService_Account() {
+	ctx := context.Background()
+	svc, ada := protected()
+	if _, err := svc.StepUp(ctx, ada.Session(), ada.Code()); err != nil {
+		log.Fatal(err)
+	}
+
+	account, err := svc.Account(ctx, "user-42")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("protected:", account.Protected)
+	for _, a := range account.Authenticators {
+		fmt.Println(a.Name, a.Algorithm, a.Digits, a.LastUsed.Format(time.TimeOnly))
+	}
+	codes := account.RecoveryCodes
+	fmt.Println(codes.Left, "of", codes.Total, "recovery codes, saved:", !codes.Acknowledged.IsZero())
+	for _, e := range account.Activity { // newest first
+		fmt.Println(e.At.Format(time.TimeOnly), e.Kind)
+	}
+	// Output:
+	// protected: true
+	// Authenticator SHA1 6 12:01:00
+	// 10 of 10 recovery codes, saved: false
+	// 12:01:00 code.accepted
+	// 12:00:00 authenticator.added
+	// 12:00:00 enrollment.begun
+}
+
+// Each method of an Owner checks the session's proof. A session without one can change nothing.
 func ExampleService_Owner() {
 	ctx := context.Background()
-	svc, _ := newExample()
-	_, err := svc.Owner(gatehouse.Proof{}).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
+	svc, _ := protected()
+	session := gatehouse.Session{Account: "user-42", Secret: rand.Text()}
+	_, err := svc.Owner(session).DisableTwoFactor(ctx)
 	fmt.Println(errors.Is(err, gatehouse.ErrStepUpRequired))
 	// Output: true
 }
 
 func ExampleOwner_BeginEnrollment() {
 	ctx := context.Background()
-	svc, ada := newExample()
-	proof, err := svc.Attest(ctx, "user-42", gatehouse.FirstFactor{Method: "pwd", At: ada.now})
-	if err != nil {
-		log.Fatal(err)
-	}
+	svc := unprotected()
+	session := withPassword(svc)
 
-	enr, err := svc.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test", Name: "Phone"})
+	enr, err := svc.Owner(session).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test", Name: "Phone"})
 	if err != nil {
 		log.Fatal(err)
 	}
 	before, _, _ := strings.Cut(enr.URI(), "secret=")
 	fmt.Println(before)
-	fmt.Println(len(enr.QR().SVG()) > 0, len(enr.Secret().Reveal())) // for the page
-	file := enr.RecoveryCodes.Text("Acme", "ada@acme.test", ada.now) // to download
+	fmt.Println(len(enr.QR.SVG()) > 0, len(enr.Secret.Reveal()))       // for the page
+	file := enr.RecoveryCodes.Text("Acme", "ada@acme.test", svc.Now()) // to download
 	fmt.Println(len(enr.RecoveryCodes), strings.Count(file, "\n"))
-	fmt.Println(enr.Expires.Sub(ada.now))
-	fmt.Println(enr.Secret(), enr.QR(), enr.RecoveryCodes[0])
+	fmt.Println(enr.Expires.Sub(svc.Now()))
+	fmt.Println(enr.Secret, enr.QR, enr.RecoveryCodes[0])
 	// Output:
 	// otpauth://totp/Acme:ada%40acme.test?
 	// true 32
@@ -365,26 +454,26 @@ func ExampleOwner_BeginEnrollment() {
 
 func ExampleOwner_ConfirmEnrollment() {
 	ctx := context.Background()
-	svc, ada := newExample()
-	proof, err := svc.Attest(ctx, "user-42", gatehouse.FirstFactor{Method: "pwd", At: ada.now})
+	svc := unprotected()
+	session := withPassword(svc)
+	enr, err := svc.Owner(session).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	owner := svc.Owner(proof)
-	enr, err := owner.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
+	app, err := gatehousetest.Scan(enr.URI())
 	if err != nil {
 		log.Fatal(err)
 	}
-	ada.key = totp.Key{Secret: enr.Secret()}
 
-	_, err = owner.ConfirmEnrollment(ctx, enr.ID, wrongCode)
+	_, err = svc.Owner(session).ConfirmEnrollment(ctx, enr.ID, wrongCode)
 	fmt.Println(errors.Is(err, gatehouse.ErrDenied))
 
-	// The change ends the proof, and all others of the account. What it returns is the next.
-	next, err := owner.ConfirmEnrollment(ctx, enr.ID, ada.code())
+	// The change ends this proof and every other one of the account. Keep the one that it returns.
+	old := session
+	session.Proof, err = svc.Owner(session).ConfirmEnrollment(ctx, enr.ID, app.Code(svc.Now()))
 	fmt.Println(err)
-	fmt.Println(errors.Is(owner.AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID), gatehouse.ErrStepUpRequired))
-	fmt.Println(svc.Owner(next).AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID))
+	fmt.Println(errors.Is(svc.Owner(old).AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID), gatehouse.ErrStepUpRequired))
+	fmt.Println(svc.Owner(session).AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID))
 	// Output:
 	// true
 	// <nil>
@@ -394,44 +483,35 @@ func ExampleOwner_ConfirmEnrollment() {
 
 func ExampleOwner_CancelEnrollment() {
 	ctx := context.Background()
-	svc, ada := newExample()
-	proof, err := svc.Attest(ctx, "user-42", gatehouse.FirstFactor{Method: "pwd", At: ada.now})
-	if err != nil {
-		log.Fatal(err)
-	}
-	owner := svc.Owner(proof)
+	svc := unprotected()
+	owner := svc.Owner(withPassword(svc))
 	enr, err := owner.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(owner.CancelEnrollment(ctx, enr.ID))
 
-	ada.key = totp.Key{Secret: enr.Secret()}
-	_, err = owner.ConfirmEnrollment(ctx, enr.ID, ada.code())
-	fmt.Println(errors.Is(err, gatehouse.ErrState))
+	account, err := svc.Account(ctx, "user-42")
+	fmt.Println(account.Pending == nil, err)
 	// Output:
 	// <nil>
-	// true
+	// true <nil>
 }
 
 // "I saved these codes" comes before the first code of the authenticator, or any time after.
 func ExampleOwner_AcknowledgeRecoveryCodes() {
 	ctx := context.Background()
-	svc, ada := newExample()
-	proof, err := svc.Attest(ctx, "user-42", gatehouse.FirstFactor{Method: "pwd", At: ada.now})
-	if err != nil {
-		log.Fatal(err)
-	}
-	owner := svc.Owner(proof)
+	svc := unprotected()
+	owner := svc.Owner(withPassword(svc))
 	enr, err := owner.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
 	if err != nil {
 		log.Fatal(err)
 	}
 
 	fmt.Println(owner.AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID))
-	st, err := svc.Status(ctx, "user-42")
-	fmt.Println(st.Pending.RecoveryCodes.Acknowledged.Format(time.DateTime), err)
+	account, err := svc.Account(ctx, "user-42")
+	fmt.Println(account.Pending.RecoveryCodes.Acknowledged.Format(time.DateTime), err)
 	// Output:
 	// <nil>
-	// 2026-03-01 12:00:00 <nil>
+	// 2030-01-01 12:00:00 <nil>
 }

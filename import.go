@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/internal/queue"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/totp"
@@ -47,27 +48,26 @@ type ImportAuthenticator struct {
 	Name string
 }
 
-// ImportOutcome says what became of one part of an Import. The text of each is stable.
+// ImportOutcome says what became of one part of an Import. It is a stable code:
+//
+//	brought           it works from now on
+//	weak              it works as well, and its secret is short: ask the owner to pair again
+//	there             the account has this authenticator already
+//
+// and for what was left out:
+//
+//	duplicate         it is in the same list, further up
+//	too_many          over 5 authenticators, or 16 codes
+//	bad_secret        none, or one of under 80 bits
+//	bad_period        codes of another period than 30 seconds
+//	bad_parameters    an algorithm, or a number of digits, that is not there here
+//	bad_code          no code: empty, too long, or with control characters
+//	bad_hash          a hash of another kind, or out of bounds
+//	guessable         six digits, and others that are as easy to guess
+//	eight_digits      authenticators and recovery codes would both be of eight digits
+//	has_codes         the account has recovery codes, to which none are added
+//	no_authenticator  recovery codes without an authenticator open nothing
 type ImportOutcome string
-
-const (
-	ImportBrought = ImportOutcome(core.ImportBrought) // it works from now on
-	ImportWeak    = ImportOutcome(core.ImportWeak)    // it works as well, and its secret is short: ask the owner to pair again
-	ImportThere   = ImportOutcome(core.ImportThere)   // the account has this authenticator already
-
-	// What was left out, and why.
-	ImportDuplicate       = ImportOutcome(core.ImportDuplicate)       // it stands before in the same list
-	ImportTooMany         = ImportOutcome(core.ImportTooMany)         // over 5 authenticators, or 16 codes
-	ImportBadSecret       = ImportOutcome(core.ImportBadSecret)       // none, or one of under 80 bits
-	ImportBadPeriod       = ImportOutcome(core.ImportBadPeriod)       // codes of another period than 30 seconds
-	ImportBadParameters   = ImportOutcome(core.ImportBadParameters)   // an algorithm, or a number of digits, that is not there here
-	ImportBadCode         = ImportOutcome(core.ImportBadCode)         // no code: empty, too long, or with control characters
-	ImportBadHash         = ImportOutcome(core.ImportBadHash)         // a hash of another kind, or out of bounds
-	ImportGuessable       = ImportOutcome(core.ImportGuessable)       // six digits, and others that are as easy to guess
-	ImportEightDigits     = ImportOutcome(core.ImportEightDigits)     // authenticators and recovery codes would both be of eight digits
-	ImportHasCodes        = ImportOutcome(core.ImportHasCodes)        // the account has recovery codes, to which none are added
-	ImportNoAuthenticator = ImportOutcome(core.ImportNoAuthenticator) // recovery codes without an authenticator open nothing
-)
 
 // Brought reports whether it works from this import on.
 func (o ImportOutcome) Brought() bool { return core.ImportOutcome(o).Brought() }
@@ -88,7 +88,7 @@ type ImportResult struct {
 // cannot be brought is left out and named in the result, and the rest is imported: read the result of each account.
 //
 // It replaces nothing. Run again it adds what is not there yet, and the same import twice changes nothing; an account
-// that Import has closed it opens with an authenticator that can be brought now. ErrState says that something would be
+// that Import has closed it opens with an authenticator that can be brought now. ErrPrecondition says that something would be
 // added where that must not be: to a suspended account, to one whose second factor its owner or an operator has changed
 // or turned off since the last import, or to one that has a second factor and was never imported. ErrInvalid says that
 // a name, a last step or CodeLife is out of bounds, or that no authenticator can be brought and Close is not set.
@@ -101,10 +101,10 @@ func (o Operator) Import(ctx context.Context, account string, in Import) (Import
 		return ImportResult{}, err
 	}
 	var result ImportResult
-	err = o.s.apply(ctx, account, transition{
-		prepare: func(ctx context.Context, a core.Account, _ core.Env) error { return m.prepare(ctx, o.s, a) },
-		slow:    func(a core.Account, _ core.Env) work { return m.slow(o.s, a.ID) },
-		step: func(a core.Account, env core.Env) (core.Account, error) {
+	err = o.s.e.Change(ctx, account, engine.Transition{
+		Prepare: func(ctx context.Context, a core.Account, _ core.Env) error { return m.prepare(ctx, o.s, a) },
+		Slow:    func(a core.Account, _ core.Env) engine.Work { return m.slow(o.s, a.ID) },
+		Step: func(a core.Account, env core.Env) (core.Account, error) {
 			next := a.Import(o.by, m.brings(), env)
 			result = m.result(next)
 			return next, nil
@@ -140,28 +140,10 @@ func (o Operator) newMigration(in Import) (*migration, error) {
 		return nil, fmt.Errorf("%w: CodeLife goes with Close, and is %v to %v", ErrInvalid, core.MinImportLife, core.MaxImportLife)
 	}
 	m := &migration{in: in, setID: newID(), keys: map[string]totp.Key{}, hashes: make([]string, len(in.RecoveryCodes))}
-	now := o.s.now()
 	for i, x := range in.Authenticators {
-		if x.Name == "" {
-			x.Name = defaultName
-		}
-		if err := core.CheckName(x.Name); err != nil {
+		if err := m.offer(x, o.s.e.Now(), o.s.e.Window); err != nil {
 			return nil, fmt.Errorf("%w (authenticator %d)", err, i+1)
 		}
-		// What is further ahead no right clock has accepted: seconds or milliseconds, for which no code would ever work.
-		if x.LastStep < 0 || x.LastStep > totp.Step(now.Add(core.Ahead))+int64(o.s.window.Ahead) {
-			return nil, fmt.Errorf("%w: the last step of authenticator %d is negative or in the future: a step is Unix seconds over 30", ErrInvalid, i+1)
-		}
-		if x.LastStep == 0 {
-			x.LastStep = totp.Step(now) + int64(o.s.window.Ahead)
-		}
-		if x.Digits == 0 {
-			x.Digits = defaultDigits
-		}
-		m.auths = append(m.auths, core.Authenticator{
-			ID: newID(), Name: x.Name, Algorithm: x.Algorithm, Digits: x.Digits, Weak: x.Secret.Weak(), Last: x.LastStep,
-		})
-		m.offered = append(m.offered, core.Offered{Outcome: m.offeredAuthenticator(x), Weak: x.Secret.Weak(), Digits: x.Digits})
 	}
 	for i, code := range in.RecoveryCodes {
 		offered := core.Offered{Outcome: offeredCode(in.RecoveryCodes[:i], code)}
@@ -171,6 +153,31 @@ func (o Operator) newMigration(in Import) (*migration, error) {
 		m.codes = append(m.codes, offered)
 	}
 	return m, nil
+}
+
+// offer takes the next authenticator, with its defaults filled in.
+func (m *migration) offer(x ImportAuthenticator, now time.Time, window totp.Window) error {
+	if x.Name == "" {
+		x.Name = defaultName
+	}
+	if err := core.CheckName(x.Name); err != nil {
+		return err
+	}
+	// What is further ahead no right clock has accepted: seconds or milliseconds, for which no code would ever work.
+	if x.LastStep < 0 || x.LastStep > totp.Step(now.Add(core.Ahead))+int64(window.Ahead) {
+		return fmt.Errorf("%w: the last step is negative or in the future: a step is Unix seconds over 30", ErrInvalid)
+	}
+	if x.LastStep == 0 {
+		x.LastStep = totp.Step(now) + int64(window.Ahead)
+	}
+	if x.Digits == 0 {
+		x.Digits = defaultDigits
+	}
+	m.offered = append(m.offered, core.Offered{Outcome: m.offeredAuthenticator(x), Weak: x.Secret.Weak(), Digits: x.Digits})
+	m.auths = append(m.auths, core.Authenticator{
+		ID: newID(), Name: x.Name, Algorithm: x.Algorithm, Digits: x.Digits, Weak: x.Secret.Weak(), Last: x.LastStep,
+	})
+	return nil
 }
 
 // offeredAuthenticator says why the next authenticator cannot be brought to any account, "" if it can.
@@ -236,7 +243,7 @@ func (m *migration) prepare(ctx context.Context, s *Service, a core.Account) (er
 }
 
 // slow returns what the plan takes Argon2id for, nil once it is done.
-func (m *migration) slow(s *Service, account string) work {
+func (m *migration) slow(s *Service, account string) engine.Work {
 	var unhashed []int
 	for i, outcome := range m.plan.Codes {
 		if outcome.Brought() && m.hashes[i] == "" {
@@ -251,7 +258,7 @@ func (m *migration) slow(s *Service, account string) work {
 		for _, i := range unhashed {
 			var hash string
 			var err error
-			gateErr := argon2(ctx, queue.Make, int(s.recovery.Memory)<<10, func() { hash, err = s.recovery.HashForeign(m.in.RecoveryCodes[i]) })
+			gateErr := engine.Argon2(ctx, queue.Make, int(s.recovery.Memory)<<10, func() { hash, err = s.recovery.HashForeign(m.in.RecoveryCodes[i]) })
 			if err := errors.Join(gateErr, err); err != nil {
 				return err
 			}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/storage"
 )
@@ -35,7 +37,7 @@ func (o Operator) change(ctx context.Context, account string, prepare func(conte
 	if err := o.by.Check(); err != nil {
 		return err
 	}
-	return o.s.apply(ctx, account, transition{prepare: prepare, step: step})
+	return o.s.e.Change(ctx, account, engine.Transition{Prepare: prepare, Step: step})
 }
 
 // always is a step that cannot be refused.
@@ -47,7 +49,7 @@ func always(step func(core.Account, core.Env) core.Account) func(core.Account, c
 // are. It removes all authenticators and recovery codes, ends challenges and proofs, revokes tokens,
 // and returns one code that works once within 24 hours. Hand it to the owner on a channel that the
 // account's password does not open. The second step stays needed: only RedeemOperatorCode with this
-// code, after the first factor, leads to a new enrollment. ErrState says that the account has no
+// code, after the first factor, leads to a new enrollment. ErrPrecondition says that the account has no
 // second factor. Resetting again makes a new code and ends the one before.
 func (o Operator) Reset(ctx context.Context, account string) (recovery.Code, error) {
 	var code recovery.Code
@@ -55,8 +57,8 @@ func (o Operator) Reset(ctx context.Context, account string) (recovery.Code, err
 	if err := o.by.Check(); err != nil {
 		return recovery.Code{}, err
 	}
-	err := o.s.apply(ctx, account, transition{
-		slow: func(a core.Account, _ core.Env) work {
+	err := o.s.e.Change(ctx, account, engine.Transition{
+		Slow: func(a core.Account, _ core.Env) engine.Work {
 			if a.CanReset() != nil || slot.Hash != "" {
 				return nil
 			}
@@ -65,7 +67,7 @@ func (o Operator) Reset(ctx context.Context, account string) (recovery.Code, err
 				return err
 			}
 		},
-		step: func(a core.Account, env core.Env) (core.Account, error) { return a.Resets(o.by, slot, env) },
+		Step: func(a core.Account, env core.Env) (core.Account, error) { return a.Resets(o.by, slot, env) },
 	})
 	if err != nil {
 		return recovery.Code{}, err
@@ -74,7 +76,7 @@ func (o Operator) Reset(ctx context.Context, account string) (recovery.Code, err
 }
 
 // Unlock opens a method that wrong codes have locked, before its time.
-func (o Operator) Unlock(ctx context.Context, account string, m Method) error {
+func (o Operator) Unlock(ctx context.Context, account string, m event.Method) error {
 	if err := lockable(m); err != nil {
 		return err
 	}
@@ -123,32 +125,12 @@ func (o Operator) DeleteAccount(ctx context.Context, account string) error {
 	if err := o.by.Check(); err != nil {
 		return err
 	}
-	if err := checkID(account); err != nil {
-		return err
-	}
-	done, _, err := o.s.turns.Take(ctx, account)
-	if err != nil {
-		return busy(err)
-	}
-	tell := func() {}
-	defer func() { tell() }()
-	defer done()
-	// A deletion whose reply was lost is made again, which is no error.
-	_, err = retry(ctx, func() (struct{}, error) { return struct{}{}, o.s.store.DeleteAccount(ctx, account) })
-	if err != nil {
-		return fmt.Errorf("gatehouse: delete account: %w", err)
-	}
-	tell = o.s.observers.add(ctx, account, []core.Event{core.Deleted(o.by, o.s.env())})
-	return nil
+	return o.s.e.DeleteAccount(ctx, account, o.by)
 }
 
-// Resealed is how far a Reseal has come.
-type Resealed struct {
-	Seen   int    // accounts looked at
-	Moved  int    // of them, those that had secrets under another key than the primary one
-	Failed int    // of them, those whose secrets do not open; they are left as they are
-	Cursor string // the last account done: where another Reseal can go on
-}
+// Progress is how far a walk over all accounts has come: Seen accounts, of them the ones that it was about (Done) and
+// those that were passed over (Failed), and the Cursor, the last one: where another walk can go on.
+type Progress = engine.Progress
 
 // Reseal moves every secret to the primary key, so that older keys can be retired. It goes through
 // all accounts in the order of their IDs, from after the cursor, "" for the first, beside live
@@ -156,39 +138,22 @@ type Resealed struct {
 //
 // A secret that does not open is counted and passed over, and the error says so at the end. Any other
 // fault, or the end of ctx, ends it there, and the Cursor is where to go on.
-func (o Operator) Reseal(ctx context.Context, cursor string, progress func(Resealed)) (Resealed, error) {
-	r := Resealed{Cursor: cursor}
-	err := o.walk(ctx, cursor, func(rec storage.Record) error {
-		moved, err := o.reseal(ctx, rec.ID, rec.Data)
-		if moved && err == nil {
-			r.Moved++
-		}
-		return err
-	}, func(account string, passed bool) {
-		r.Seen++
-		if passed {
-			r.Failed++
-		}
-		r.Cursor = account
-		if progress != nil {
-			progress(r)
-		}
-	})
-	return r, err
+func (o Operator) Reseal(ctx context.Context, cursor string, progress func(Progress)) (Progress, error) {
+	return o.s.e.Walk(ctx, o.by, cursor, func(rec storage.Record) (bool, error) { return o.reseal(ctx, rec.ID, rec.Data) }, progress)
 }
 
 func (o Operator) reseal(ctx context.Context, account string, data []byte) (moved bool, err error) {
 	a, err := core.Decode(account, data)
 	if err != nil {
-		return false, &passedOver{err}
+		return false, &engine.PassedOver{Err: err}
 	}
-	if len(a.UnderOther(o.s.sealer.Primary())) == 0 {
+	if len(a.UnderOther(o.s.e.Sealer.Primary())) == 0 {
 		return false, nil
 	}
 	anew := map[string]core.Resealed{}
 	err = o.change(ctx, account,
 		func(ctx context.Context, a core.Account, _ core.Env) error {
-			for _, auth := range a.UnderOther(o.s.sealer.Primary()) {
+			for _, auth := range a.UnderOther(o.s.e.Sealer.Primary()) {
 				if _, done := anew[string(auth.Sealed)]; done {
 					continue
 				}
@@ -197,7 +162,7 @@ func (o Operator) reseal(ctx context.Context, account string, data []byte) (move
 					if ctx.Err() != nil {
 						return err
 					}
-					return &passedOver{err}
+					return &engine.PassedOver{Err: err}
 				}
 				fresh := auth
 				if err := o.s.sealSecret(ctx, account, &fresh, key.Secret); err != nil {

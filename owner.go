@@ -4,32 +4,26 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/recovery"
 )
 
-// Owner is what the owner of an account can change. The account is the proof's: there is no way to
-// name another. Every method answers ErrStepUpRequired where the proof is not enough.
+// Owner is what the owner of an account can change, in a session of theirs. The account is the session's and the
+// proof's: there is no way to name another. Every method answers ErrStepUpRequired where the proof is not enough.
 type Owner struct {
-	s     *Service
-	proof Proof
-	opts  options
-	wrong error // of the options
+	s  *Service
+	in Session
 }
 
-// Owner returns the owner whom a proof proves. The proof is checked by each method, on the account as
+// Owner returns the owner whom a session's proof proves. The proof is checked by each method, on the account as
 // it is then.
-func (s *Service) Owner(p Proof, opts ...Option) Owner {
-	o, err := optionsOf(opts, ofProofs)
-	return Owner{s: s, proof: p, opts: o, wrong: err}
-}
+func (s *Service) Owner(in Session) Owner { return Owner{s: s, in: in} }
 
 // present opens the owner's proof.
 func (o Owner) present(ctx context.Context) (core.Presented, error) {
-	if o.wrong != nil {
-		return core.Presented{}, o.wrong
-	}
-	return o.s.present(ctx, o.proof, o.opts)
+	return o.s.e.Present(ctx, o.in.presented())
 }
 
 // change applies a step that needs the owner's proof.
@@ -40,32 +34,32 @@ func (o Owner) change(ctx context.Context, prepare func(context.Context, core.Ac
 
 // changeSlowly is change for a step that needs Argon2id. slow is asked after prepare.
 func (o Owner) changeSlowly(ctx context.Context, prepare func(context.Context, core.Account, core.Presented, core.Env) error,
-	slow func(core.Account, core.Env) work, step func(core.Account, core.Presented, core.Env) (core.Account, error)) error {
+	slow func(core.Account, core.Env) engine.Work, step func(core.Account, core.Presented, core.Env) (core.Account, error)) error {
 	p, err := o.present(ctx)
 	if err != nil {
 		return err
 	}
-	t := transition{
-		slow: slow,
-		step: func(a core.Account, env core.Env) (core.Account, error) { return step(a, p, env) },
+	t := engine.Transition{
+		Slow: slow,
+		Step: func(a core.Account, env core.Env) (core.Account, error) { return step(a, p, env) },
 	}
 	if prepare != nil {
-		t.prepare = func(ctx context.Context, a core.Account, env core.Env) error { return prepare(ctx, a, p, env) }
+		t.Prepare = func(ctx context.Context, a core.Account, env core.Env) error { return prepare(ctx, a, p, env) }
 	}
-	return o.s.apply(ctx, p.Account, t)
+	return o.s.e.Change(ctx, p.Account, t)
 }
 
-// NewCodes are recovery codes that took the place of others. They are shown once.
-type NewCodes struct {
+// RecoveryCodes are recovery codes that took the place of others. They are shown once.
+type RecoveryCodes struct {
 	Codes recovery.Codes
 	SetID string // for AcknowledgeRecoveryCodes
 	Proof Proof  // succeeds the Owner's
 }
 
 // RegenerateRecoveryCodes makes new recovery codes; the old ones stop working at once. It needs a
-// proof of the last 5 minutes, by a code of an authenticator or by a recovery code. ErrState says
+// proof of the last 5 minutes, by a code of an authenticator or by a recovery code. ErrPrecondition says
 // that the account has no authenticator.
-func (o Owner) RegenerateRecoveryCodes(ctx context.Context) (NewCodes, error) {
+func (o Owner) RegenerateRecoveryCodes(ctx context.Context) (RecoveryCodes, error) {
 	var codes recovery.Codes
 	var set *core.RecoverySet
 	var successor core.Proof
@@ -73,7 +67,7 @@ func (o Owner) RegenerateRecoveryCodes(ctx context.Context) (NewCodes, error) {
 		func(_ context.Context, a core.Account, p core.Presented, env core.Env) error {
 			return a.CanRegenerate(p, env)
 		},
-		func(a core.Account, _ core.Env) work {
+		func(a core.Account, _ core.Env) engine.Work {
 			if set != nil {
 				return nil
 			}
@@ -88,13 +82,13 @@ func (o Owner) RegenerateRecoveryCodes(ctx context.Context) (NewCodes, error) {
 			return next, err
 		})
 	if err != nil {
-		return NewCodes{}, err
+		return RecoveryCodes{}, err
 	}
 	proof, err := o.s.sealProof(ctx, successor)
 	if err != nil {
-		return NewCodes{}, err
+		return RecoveryCodes{}, err
 	}
-	return NewCodes{Codes: codes, SetID: set.ID, Proof: proof}, nil
+	return RecoveryCodes{Codes: codes, SetID: set.ID, Proof: proof}, nil
 }
 
 // RenameAuthenticator gives an authenticator another name, of 1 to 64 bytes. The proof may be 15
@@ -109,7 +103,7 @@ func (o Owner) RenameAuthenticator(ctx context.Context, id, name string) error {
 }
 
 // RemoveAuthenticator removes one authenticator of several, and returns the proof that succeeds the
-// Owner's. The last one is ErrState: DisableTwoFactor removes it with all that hangs on it, and a
+// Owner's. The last one is ErrPrecondition: DisableTwoFactor removes it with all that hangs on it, and a
 // BeginEnrollment with Replace exchanges it. It needs a proof of the last 5 minutes, by a code of an
 // authenticator.
 func (o Owner) RemoveAuthenticator(ctx context.Context, id string) (Proof, error) {
@@ -123,16 +117,9 @@ func (o Owner) RemoveAuthenticator(ctx context.Context, id string) (Proof, error
 // a second one are denied until there is one again. It needs a proof of the last 5 minutes, by a code of
 // an authenticator.
 func (o Owner) DisableTwoFactor(ctx context.Context) (Proof, error) {
-	var account core.Account
-	proof, err := o.succeed(ctx, func(a core.Account, p core.Presented, env core.Env) (core.Account, core.Proof, error) {
-		next, successor, err := a.Disable(p, env)
-		account = next
-		return next, successor, err
+	return o.succeed(ctx, func(a core.Account, p core.Presented, env core.Env) (core.Account, core.Proof, error) {
+		return a.Disable(p, env)
 	})
-	if err == nil {
-		o.s.tellSuspended(ctx, account)
-	}
-	return proof, err
 }
 
 // succeed applies a step that ends the owner's proof, and returns the one that succeeds it.
@@ -150,7 +137,7 @@ func (o Owner) succeed(ctx context.Context, step func(core.Account, core.Present
 
 // Unlock opens a method that wrong codes have locked, before its time. It needs a proof of the last 5
 // minutes by another method: TOTP by a recovery code, recovery codes by a code of an authenticator.
-func (o Owner) Unlock(ctx context.Context, m Method) error {
+func (o Owner) Unlock(ctx context.Context, m event.Method) error {
 	if err := lockable(m); err != nil {
 		return err
 	}
@@ -159,9 +146,18 @@ func (o Owner) Unlock(ctx context.Context, m Method) error {
 	})
 }
 
-func lockable(m Method) error {
-	if m != MethodTOTP && m != MethodRecoveryCode {
+func lockable(m event.Method) error {
+	if m != event.MethodTOTP && m != event.MethodRecoveryCode {
 		return fmt.Errorf("%w: the method to unlock is MethodTOTP or MethodRecoveryCode", ErrInvalid)
 	}
 	return nil
+}
+
+// ReviewActivity says that the owner has looked at the account's activity and that it was their own, up to the
+// entry of this Number, which is that of the newest event the owner was shown. It needs a proof of the last 15
+// minutes, by a code of an authenticator. ErrInvalid says that the activity has no entry of this number yet.
+func (o Owner) ReviewActivity(ctx context.Context, upTo int64) error {
+	return o.change(ctx, nil, func(a core.Account, p core.Presented, env core.Env) (core.Account, error) {
+		return a.ReviewActivity(p, upTo, env)
+	})
 }

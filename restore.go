@@ -3,9 +3,9 @@ package gatehouse
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/storage"
 )
 
@@ -17,13 +17,6 @@ type Restoration struct {
 	// RevokeTokens revokes every access token. Defaults to leaving them as the backup has them: what was
 	// revoked since it was made works again.
 	RevokeTokens bool
-}
-
-// Restored is how far an AfterRestore has come.
-type Restored struct {
-	Seen   int    // accounts looked at
-	Failed int    // of them, those whose records cannot be read; nobody gets into them
-	Cursor string // the last account done: where another AfterRestore can go on
 }
 
 // AfterRestore is for a store that was put back to an earlier state, as from a backup: what was used
@@ -40,87 +33,14 @@ type Restored struct {
 // It walks as Reseal does, from after the cursor. An account that cannot be read is counted and passed
 // over, and the error says so at the end. To do an account twice is safe, and ends what its owner has
 // made since.
-func (o Operator) AfterRestore(ctx context.Context, what Restoration, cursor string, progress func(Restored)) (Restored, error) {
-	r := Restored{Cursor: cursor}
-	err := o.walk(ctx, cursor, func(rec storage.Record) error {
+func (o Operator) AfterRestore(ctx context.Context, what Restoration, cursor string, progress func(Progress)) (Progress, error) {
+	return o.s.e.Walk(ctx, o.by, cursor, func(rec storage.Record) (bool, error) {
 		err := o.change(ctx, rec.ID, nil, always(func(a core.Account, env core.Env) core.Account {
 			return a.Restored(o.by, what.KeepRecoveryCodes, what.RevokeTokens, env)
 		}))
 		if errors.Is(err, core.ErrFormat) {
-			return &passedOver{err}
+			err = &engine.PassedOver{Err: err}
 		}
-		return err
-	}, func(account string, passed bool) {
-		r.Seen++
-		if passed {
-			r.Failed++
-		}
-		r.Cursor = account
-		if progress != nil {
-			progress(r)
-		}
-	})
-	return r, err
-}
-
-// walk takes a step on every account after a cursor, and calls done after each. Where the error of a step
-// is a *passedOver the walk goes on, and returns the first of them at its end.
-func (o Operator) walk(ctx context.Context, cursor string, step func(storage.Record) error, done func(account string, passed bool)) error {
-	if err := o.by.Check(); err != nil {
-		return err
-	}
-	if cursor != "" {
-		if err := checkID(cursor); err != nil {
-			return err
-		}
-	}
-	var first error
-	err := o.s.eachAccount(ctx, cursor, func(rec storage.Record) error {
-		err := step(rec)
-		var passed *passedOver
-		if err != nil && !errors.As(err, &passed) {
-			return err
-		}
-		if first == nil {
-			first = err
-		}
-		done(rec.ID, err != nil)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return first
-}
-
-// passedOver says that an account's record cannot be read, or that its secrets do not open.
-type passedOver struct{ err error }
-
-func (e *passedOver) Error() string {
-	return "gatehouse: some accounts were passed over, the first for: " + e.err.Error()
-}
-func (e *passedOver) Unwrap() error { return e.err }
-
-const accountPage = 200 // accounts read at once
-
-// eachAccount calls f with the accounts after a cursor, in the order of their IDs, until it returns an error.
-func (s *Service) eachAccount(ctx context.Context, cursor string, f func(storage.Record) error) error {
-	for {
-		page, err := retry(ctx, func() (storage.Page[storage.Record], error) { return s.store.Accounts(ctx, cursor, accountPage) })
-		if err != nil {
-			return fmt.Errorf("gatehouse: list accounts: %w", err)
-		}
-		for _, rec := range page.Records {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := f(rec); err != nil {
-				return err
-			}
-			cursor = rec.ID
-		}
-		if !page.More {
-			return nil
-		}
-	}
+		return err == nil, err
+	}, progress)
 }

@@ -2,359 +2,134 @@ package gatehouse
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
-	"github.com/gatehouse-go/gatehouse/internal/queue"
-	"github.com/gatehouse-go/gatehouse/internal/redact"
-	"github.com/gatehouse-go/gatehouse/keyring"
-	"github.com/gatehouse-go/gatehouse/recovery"
-	"github.com/gatehouse-go/gatehouse/storage"
-	"github.com/gatehouse-go/gatehouse/totp"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 )
 
-// Step says how a sign-in goes on after the first factor.
-type Step uint8
-
-const (
-	Denied    Step = iota // the zero value: nobody gets in
-	NotNeeded             // the account has no second factor: the host signs the owner in
-	Needed                // ask for a code, and give it to Answer
-)
-
-// String returns "denied", "not needed" or "needed".
-func (s Step) String() string {
-	switch s {
-	case NotNeeded:
-		return "not needed"
-	case Needed:
-		return "needed"
-	}
-	return "denied"
+// SignIn is a sign-in, or a check of the password inside a session, that has begun before the host looks at the
+// first factor. What ends first factors in between, such as a new password, ends it: no clock is asked. It is
+// for one check and is not kept. Make it with [Service.Before]; the zero SignIn lets nobody in.
+type SignIn struct {
+	s       *Service
+	account string
+	began   time.Time
+	epoch   int64 // of the account, when it began
+	expects bool
 }
 
-// Method is how a code proves an owner.
-type Method = event.Method
-
-const (
-	MethodTOTP         = event.MethodTOTP
-	MethodRecoveryCode = event.MethodRecoveryCode
-	MethodOperatorCode = event.MethodOperatorCode
-)
-
-// maxCode bounds a code as it was typed, in bytes: bcrypt, of imported codes, takes no more.
-const maxCode = 72
-
-// MethodState says whether a method can be used now.
-type MethodState struct {
-	Available bool
-	RetryAt   time.Time // if not available: from when; zero: waiting does not help
-}
-
-// ChallengeToken stands for a sign-in that has passed the first factor. It is a secret of the
-// browser that did: keep it in a cookie that scripts cannot read. It stands for 5 minutes, and ends
-// with a successful answer and with any change of factors or password. It prints as "[redacted]".
-type ChallengeToken struct{ hiddenText }
-
-// Reveal returns the token as text, URL-safe and at most 4096 bytes.
-func (t ChallengeToken) Reveal() string { return redact.Open(t.hiddenText) }
-
-// Challenge is the answer to a right first factor. The zero Challenge lets nobody in.
-type Challenge struct {
-	Step         Step
-	Token        ChallengeToken // set if Step is Needed
-	TOTP         MethodState
-	RecoveryCode MethodState
-	// OperatorCode is available after an operator's reset: RedeemOperatorCode, not Answer, takes it.
-	OperatorCode   MethodState
-	Authenticators []Authenticator // for Resync, which names one
-}
-
-// Challenge says whether an account needs a second step. Call it once the first factor was right,
-// with the host's own ID of the account; whoever can call it for an account without the first factor
-// can guess at the second. An error is never "not needed"; that of a suspended account is ErrDenied.
-//
-// A password that is changed while it is being checked gets through here: [Service.Before] and [SignIn.Challenge]
-// see that.
-func (s *Service) Challenge(ctx context.Context, account string) (Challenge, error) {
-	return SignIn{s: s, account: account}.Challenge(ctx)
-}
-
-// CheckChallenge returns what a challenge asks for, as it is now, if the challenge still stands, for a page
-// that shows the second step again. It takes no code and lets nobody in. ErrDenied says that it does not
-// stand: the sign-in has to begin anew.
-func (s *Service) CheckChallenge(ctx context.Context, token string, opts ...Option) (Challenge, error) {
-	o, err := optionsOf(opts, ofAccount)
+// Before returns the beginning of a sign-in to an account. Call it before you look at the password, then check
+// the password, and go on with [SignIn.Challenge], or with [SignIn.Vouch] inside a session. An account without a
+// record is no error; ErrInvalid says that the ID is none, and every other error is a fault.
+func (s *Service) Before(ctx context.Context, account string) (SignIn, error) {
+	a, err := s.e.Load(ctx, account)
 	if err != nil {
-		return Challenge{}, err
+		return SignIn{}, err
 	}
-	c, err := s.openChallenge(ctx, token, o)
-	if err != nil {
-		return Challenge{}, err
+	return SignIn{s: s, account: account, began: s.e.Now(), epoch: a.Epoch}, nil
+}
+
+// ExpectSecondFactor returns the SignIn of an account that has a second factor as the host knows by itself: from a
+// flag in its own row of the user, which it sets once an enrollment is confirmed and after each Answer, and clears
+// before two-factor is turned off. Where the store knows of no second factor, as after a restore from before the
+// enrollment or on an empty database, Challenge and Vouch then return a *MissingError instead of a way in by the
+// password alone.
+func (t SignIn) ExpectSecondFactor() SignIn {
+	t.expects = true
+	return t
+}
+
+// MissingError says that the host expects a second factor of an account and the store knows of none. It is a fault
+// that lets nobody in. Either the store has lost the account's record, or the host did not notice that its owner
+// has turned two-factor off: support has to find out which.
+type MissingError struct{ AccountID string }
+
+func (e *MissingError) Error() string {
+	return "gatehouse: a second factor is expected of the account, and none is stored"
+}
+
+// missing returns a *MissingError, and the events to tell, if a second factor is expected and there is none.
+func (t SignIn) missing(a core.Account, env core.Env) ([]core.Event, error) {
+	if !t.expects || a.Protected() {
+		return nil, nil
 	}
-	a, _, err := s.load(ctx, c.Account)
-	if err != nil {
-		return Challenge{}, err
-	}
-	env := s.env()
-	if !a.Stands(*c, env) {
+	return []core.Event{{Kind: event.SecondFactorMissing, At: env.Now.Unix()}}, &MissingError{AccountID: t.account}
+}
+
+// Challenge says whether the account needs a second step, once the first factor was right. An error is never "not
+// needed". ErrDenied says that the account is suspended, or that a new password, a reset or the like has come since
+// Before: begin again, with the password.
+func (t SignIn) Challenge(ctx context.Context) (Challenge, error) {
+	if t.s == nil {
 		return Challenge{}, &DeniedError{}
+	}
+	a, err := t.s.e.Load(ctx, t.account)
+	if err != nil {
+		return Challenge{}, err
+	}
+	env := t.s.e.Env()
+	switch {
+	case a.Suspension != nil:
+		return Challenge{}, &DeniedError{Disabled: true}
+	case !a.Unchanged(t.epoch):
+		return Challenge{}, &DeniedError{}
+	}
+	if events, err := t.missing(a, env); err != nil {
+		t.s.e.Tell(ctx, t.account, events...)
+		return Challenge{}, err
+	}
+	if !a.Protected() {
+		return Challenge{Step: StepNotNeeded}, nil
+	}
+	token, err := t.s.e.Seal(ctx, engine.PurposeChallenge, a.Challenge(env))
+	if err != nil {
+		return Challenge{}, err
 	}
 	return challenge(a, token, env), nil
 }
 
-func challenge(a core.Account, token string, env core.Env) Challenge {
-	return Challenge{
-		Step:           Needed,
-		Token:          ChallengeToken{redact.New(token)},
-		TOTP:           MethodState(a.TOTPState(env)),
-		RecoveryCode:   MethodState(a.RecoveryState(env)),
-		OperatorCode:   MethodState(a.OperatorState(env)),
-		Authenticators: authenticators(a),
+// Vouch returns a proof for the first factor that the host itself has just checked, after Before. It is enough only for
+// an account without a second factor, and that is asked when the proof is used. in is the session that it is tied to;
+// its Account is this one, otherwise ErrInvalid. Never vouch for a session that merely exists: whoever holds a stolen one
+// would pair an authenticator of their own.
+//
+// ErrStepUpRequired says that a new password, a reset or the like has come since Before, or that the check is over 5
+// minutes old: check the password again. ErrPrecondition says that the account is suspended.
+//
+// A first factor of before Before, such as one at an identity provider (its auth_time), goes by the server's clock: it is
+// over if it is from before the last new password, reset, suspension or restore, or from the same second.
+func (t SignIn) Vouch(ctx context.Context, in Session, f FirstFactor) (Proof, error) {
+	if t.s == nil {
+		return Proof{}, ErrStepUpRequired
 	}
-}
-
-// Verification says who has proven what.
-type Verification struct {
-	AccountID       string
-	Method          Method
-	AuthenticatorID string // of a TOTP code
-	CodesLeft       int    // unused recovery codes; when they run low, say so
-	Proof           Proof
-}
-
-// Answer completes a sign-in: challenge is the text of the ChallengeToken, code a TOTP or a recovery
-// code as it was typed (a form may trim spaces around it). On success the account is verified, the code used up
-// and all of that saved. On failure the error is a *DeniedError, or a fault; neither lets anybody in. After a
-// fault the code may be used up: ask for the next one.
-func (s *Service) Answer(ctx context.Context, challenge, code string, opts ...Option) (Verification, error) {
-	o, err := optionsOf(opts, ofProofs)
-	if err != nil {
-		return Verification{}, err
+	if !validMethod(f.Method) {
+		return Proof{}, errInvalidMethod
 	}
-	c, err := s.openChallenge(ctx, challenge, o)
-	if err != nil {
-		return Verification{}, err
+	if in.Account != t.account {
+		return Proof{}, fmt.Errorf("%w: the session is not the account's", ErrInvalid)
 	}
-	return s.verify(ctx, c.Account, c, code, o)
-}
-
-func (s *Service) openChallenge(ctx context.Context, text string, o options) (*core.Challenge, error) {
-	c := new(core.Challenge)
-	switch err := s.openText(ctx, purposeChallenge, text, c); {
-	case errors.Is(err, errSealed) || err == nil && (storage.CheckID(c.Account) != nil || !o.of(c.Account)):
-		return nil, &DeniedError{}
-	case err != nil:
-		return nil, err
+	if f.At.IsZero() {
+		f.At = t.began
 	}
-	return c, nil
-}
-
-// StepUp asks for a code again inside a session, before something that needs a fresh proof. The
-// account is the session's, never one that the request names.
-func (s *Service) StepUp(ctx context.Context, account, code string, opts ...Option) (Verification, error) {
-	o, err := about(account, opts)
-	if err != nil {
-		return Verification{}, err
-	}
-	return s.verify(ctx, account, nil, code, o)
-}
-
-func (s *Service) verify(ctx context.Context, account string, c *core.Challenge, code string, o options) (Verification, error) {
-	t := core.Attempt{Challenge: c, Session: o.session, Method: event.MethodRecoveryCode}
-	if totp.IsCode(code) {
-		t.Method, t.Code = event.MethodTOTP, code
-	}
-	out, err := s.attempt(ctx, account, t, code)
-	if err != nil {
-		return Verification{}, err
-	}
-	if out.Proof.Kind == core.RecoveryCode {
-		t.Method = event.MethodRecoveryCode // also one of eight digits, which was typed as a TOTP code is
-	}
-	v := Verification{AccountID: account, Method: t.Method, AuthenticatorID: out.AuthenticatorID, CodesLeft: out.CodesLeft}
-	if v.Proof, err = s.sealProof(ctx, out.Proof); err != nil {
-		return Verification{}, err
-	}
-	return v, nil
-}
-
-// RedeemOperatorCode takes the code that an operator made at a reset and gave to the owner, in the
-// place of Answer. It signs nobody in: the proof allows one new enrollment and nothing else, and until
-// that is confirmed nobody gets in. The code works once; if the enrollment comes to nothing, an
-// operator has to reset again.
-func (s *Service) RedeemOperatorCode(ctx context.Context, challenge, code string, opts ...Option) (Proof, error) {
-	o, err := optionsOf(opts, ofProofs)
+	checked := core.FirstFactor{Method: f.Method, At: f.At.Unix(), Before: &t.epoch, Earlier: f.At.Before(t.began)}
+	var claim core.Proof
+	err := t.s.e.Change(ctx, t.account, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
+		if events, err := t.missing(a, env); err != nil {
+			a.Events = events
+			return a, err
+		}
+		next, p, err := a.Create(env).Vouch(checked, engine.Digest(in.Secret), env)
+		if err != nil && a.Epoch == 0 {
+			return a, err // a refusal makes no record
+		}
+		claim = p
+		return next, err
+	}})
 	if err != nil {
 		return Proof{}, err
 	}
-	c, err := s.openChallenge(ctx, challenge, o)
-	if err != nil {
-		return Proof{}, err
-	}
-	t := core.Attempt{Challenge: c, Session: o.session, Method: event.MethodOperatorCode}
-	out, err := s.attempt(ctx, c.Account, t, code)
-	if err != nil {
-		return Proof{}, err
-	}
-	return s.sealProof(ctx, out.Proof)
-}
-
-// attempt finds out what there is to know of a code and lets the account answer.
-func (s *Service) attempt(ctx context.Context, account string, t core.Attempt, code string) (out core.Outcome, err error) {
-	t.Keys, t.Tried = map[string]totp.Key{}, map[core.Hash]bool{}
-	var typed recovery.Code
-	if t.Method != event.MethodTOTP {
-		if len(code) == 0 || len(code) > maxCode {
-			return core.Outcome{}, &DeniedError{} // it is no code of anybody's, so it is no guess
-		}
-		if typed, err = recovery.Parse(code); err == nil {
-			t.Selector = typed.Selector()
-		}
-	}
-	var cut error // why not every hash was compared, though some were
-	refused := func(a core.Account, env core.Env) bool {
-		_, refused := a.Refused(t, env)
-		return refused
-	}
-	err = s.apply(ctx, account, transition{
-		refused: func(a core.Account, env core.Env) bool {
-			t.Tag, err = s.tagOf(a, t.Method, typed)
-			return err == nil && refused(a, env)
-		},
-		prepare: func(ctx context.Context, a core.Account, env core.Env) (err error) {
-			if t.Tag, err = s.tagOf(a, t.Method, typed); err != nil {
-				return err
-			}
-			if t.Method != event.MethodTOTP || refused(a, env) { // the step will say so
-				return nil
-			}
-			return s.openKeys(ctx, a, t.Keys)
-		},
-		slow: func(a core.Account, env core.Env) work {
-			if cut != nil || refused(a, env) {
-				return nil
-			}
-			hashes, imported := a.Untried(t, env)
-			if len(hashes) == 0 {
-				return nil
-			}
-			return func(ctx context.Context) error {
-				err := tryCodes(ctx, t.Tried, hashes, imported, typed, code)
-				if len(t.Tried) > 0 {
-					cut, err = err, nil // what was looked at counts
-				}
-				return err
-			}
-		},
-		step: func(a core.Account, env core.Env) (core.Account, error) {
-			next, o, err := a.Answer(t, env)
-			out = o
-			if err == nil && o.Reason != core.Accepted {
-				if err = denied(o); cut != nil {
-					err = cut // the account counts a denial, and it is not known whether it was one
-				}
-			}
-			return next, err
-		},
-	})
-	return out, err
-}
-
-// tryCodes notes in tried which of some stored hashes the code matches. Of our own sets there is one hash at most,
-// that of the code's selector; of a TOTP code there are none, but where imported recovery codes look like it.
-func tryCodes(ctx context.Context, tried map[core.Hash]bool, hashes []core.Hash, imported bool, typed recovery.Code, text string) error {
-	for _, hash := range hashes {
-		var matched bool
-		var err error
-		stored := hash.Text()
-		gateErr := argon2(ctx, queue.Try, recovery.Memory(stored), func() {
-			if imported {
-				matched, err = recovery.VerifyImported(stored, text)
-			} else {
-				matched, err = recovery.Verify(stored, typed)
-			}
-		})
-		if err := errors.Join(gateErr, err); err != nil {
-			return err
-		}
-		if tried[hash] = matched; matched {
-			return nil
-		}
-	}
-	return nil
-}
-
-// Resync mends an authenticator whose clock is wrong by up to ten minutes, at sign-in: first and
-// second are two codes that it showed one after the other, authenticator is its ID in the Challenge.
-// It signs nobody in: the next code does, which is in the window again. A wrong try is ErrDenied and
-// counts as a wrong code.
-func (s *Service) Resync(ctx context.Context, challenge, authenticator, first, second string, opts ...Option) error {
-	o, err := optionsOf(opts, ofAccount)
-	if err != nil {
-		return err
-	}
-	c, err := s.openChallenge(ctx, challenge, o)
-	if err != nil {
-		return err
-	}
-	if !totp.IsCode(first) || !totp.IsCode(second) {
-		return &DeniedError{}
-	}
-	t := core.Attempt{Challenge: c, Method: event.MethodTOTP, Code: first, Keys: map[string]totp.Key{}}
-	return s.apply(ctx, c.Account, transition{
-		prepare: func(ctx context.Context, a core.Account, env core.Env) error {
-			if _, refused := a.Refused(t, env); refused {
-				return nil
-			}
-			return s.openKeys(ctx, a, t.Keys)
-		},
-		step: func(a core.Account, env core.Env) (core.Account, error) {
-			next, out, err := a.Resync(t, authenticator, second, env)
-			if err == nil && out.Reason != core.Accepted {
-				err = denied(out)
-			}
-			return next, err
-		},
-	})
-}
-
-// openKeys adds the keys of an account's authenticators that are not in keys yet. They go by ID and
-// not by sealed secret: a sealed secret copied to a second authenticator must not open there.
-func (s *Service) openKeys(ctx context.Context, a core.Account, keys map[string]totp.Key) error {
-	for _, auth := range a.Authenticators {
-		if _, ok := keys[auth.ID]; ok {
-			continue
-		}
-		key, err := s.openKey(ctx, a.ID, auth)
-		if err != nil {
-			return err
-		}
-		keys[auth.ID] = key
-	}
-	return nil
-}
-
-func (s *Service) openKey(ctx context.Context, account string, auth core.Authenticator) (totp.Key, error) {
-	plain, err := s.sealer.Open(ctx, auth.Sealed, secretBinding(account, auth.ID))
-	if err != nil {
-		return totp.Key{}, fmt.Errorf("gatehouse: open secret: %w", err)
-	}
-	var secret totp.Secret
-	if auth.Weak {
-		secret, _, err = totp.ParseImported(string(plain))
-	} else {
-		secret, err = totp.ParseSecret(string(plain))
-	}
-	if err != nil {
-		return totp.Key{}, fmt.Errorf("gatehouse: open secret: %w", err)
-	}
-	return totp.Key{Secret: secret, Algorithm: auth.Algorithm, Digits: auth.Digits, Weak: auth.Weak}, nil
-}
-
-func secretBinding(account, authenticator string) keyring.Binding {
-	return keyring.Binding{Purpose: purposeTOTP, Account: account, Item: authenticator}
+	return t.s.sealProof(ctx, claim)
 }

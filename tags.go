@@ -15,13 +15,13 @@ const purposeTag = "recovery tag"
 
 // tagger returns what makes the tags of codes, and under which key it does so: the primary one.
 func (s *Service) tagger(account, item string) (tag func(recovery.Code) (string, error), tags *core.Tags, err error) {
-	key, b := s.keys.Primary(), keyring.Binding{Purpose: purposeTag, Account: account, Item: item}
-	check, err := s.keys.MAC(key, nil, b)
+	key, b := s.e.Keys.Primary(), keyring.Binding{Purpose: purposeTag, Account: account, Item: item}
+	check, err := s.e.Keys.MAC(key, nil, b)
 	if err != nil {
 		return nil, nil, err
 	}
 	return func(c recovery.Code) (string, error) {
-		mac, err := s.keys.MAC(key, []byte(c.Reveal()), b)
+		mac, err := s.e.Keys.MAC(key, []byte(c.Reveal()), b)
 		if err != nil {
 			return "", err
 		}
@@ -37,14 +37,14 @@ func (s *Service) tagOf(a core.Account, m event.Method, typed recovery.Code) (st
 		return "", nil
 	}
 	b := keyring.Binding{Purpose: purposeTag, Account: a.ID, Item: item}
-	check, err := s.keys.MAC(tags.Key, nil, b)
+	check, err := s.e.Keys.MAC(tags.Key, nil, b)
 	if errors.Is(err, keyring.ErrUnknownKey) || err == nil && !tags.Are(check) {
 		return "", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	mac, err := s.keys.MAC(tags.Key, []byte(typed.Reveal()), b)
+	mac, err := s.e.Keys.MAC(tags.Key, []byte(typed.Reveal()), b)
 	if err != nil {
 		return "", err
 	}

@@ -2,8 +2,10 @@ package gatehousetest_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,7 +17,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/storage/memory"
 )
 
-// codeHandler is the handler that is tested: the second page of somebody's sign-in.
+// codeHandler is the handler under test: the second page of a sign-in.
 func codeHandler(svc *gatehouse.Service) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		cookie, err := r.Cookie("challenge")
@@ -23,7 +25,8 @@ func codeHandler(svc *gatehouse.Service) http.HandlerFunc {
 			http.Error(w, "start over", http.StatusUnauthorized)
 			return
 		}
-		v, err := svc.Answer(r.Context(), cookie.Value, strings.TrimSpace(r.PostFormValue("code")))
+		session := gatehouse.Session{Secret: rand.Text()} // the one that a right code begins
+		v, err := svc.Answer(r.Context(), session, cookie.Value, strings.TrimSpace(r.PostFormValue("code")))
 		switch {
 		case err == nil:
 			fmt.Fprintf(w, "hello %s", v.AccountID)
@@ -43,7 +46,14 @@ func Example() {
 	handler := codeHandler(svc.Service)
 
 	post := func(code string) {
-		ch, _ := svc.Challenge(context.Background(), "user-42")
+		try, err := svc.Before(context.Background(), "user-42")
+		if err != nil {
+			log.Fatal(err)
+		}
+		ch, err := try.Challenge(context.Background())
+		if err != nil {
+			log.Fatal(err)
+		}
 		form := url.Values{"code": {code}}.Encode()
 		r := httptest.NewRequest("POST", "/code", strings.NewReader(form))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -53,6 +63,7 @@ func Example() {
 		fmt.Println(w.Code, strings.TrimSpace(w.Body.String()))
 	}
 
+	svc.Events.Take() // those of the enrollment
 	code := ada.Code()
 	post(" " + code + " ")
 	post(code)
@@ -60,7 +71,7 @@ func Example() {
 	svc.Store.Inject(gatehousetest.On("SaveAccount", gatehousetest.Fail))
 	post(ada.Code())
 
-	for _, e := range svc.Events.Take()[3:] { // after those of the enrollment
+	for _, e := range svc.Events.Take() {
 		fmt.Println(strings.TrimSpace(string(e.Kind) + " " + e.Why))
 	}
 	// Output:

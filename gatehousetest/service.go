@@ -66,8 +66,8 @@ func (s *Service) Wait(d time.Duration) {
 	s.clock.wait(d)
 }
 
-// Owner is an account that has two-factor sign-in.
-type Owner struct {
+// User is the owner of an account that has two-factor sign-in.
+type User struct {
 	AccountID       string
 	Authenticator   *Authenticator
 	AuthenticatorID string
@@ -78,14 +78,11 @@ type Owner struct {
 }
 
 // Enroll gives an account its first authenticator, and waits until a code can be used again.
-func (s *Service) Enroll(t testing.TB, account string) *Owner {
+func (s *Service) Enroll(t testing.TB, account string) *User {
 	t.Helper()
 	ctx := context.Background()
-	proof, err := s.Attest(ctx, account, gatehouse.FirstFactor{Method: "pwd", At: s.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	face := s.Service.Owner(proof)
+	in := s.Vouch(t, account)
+	face := s.Owner(in)
 	enr, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "owner@example.test"})
 	if err != nil {
 		t.Fatal(err)
@@ -94,21 +91,50 @@ func (s *Service) Enroll(t testing.TB, account string) *Owner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proof, err = face.ConfirmEnrollment(ctx, enr.ID, app.Code(s.Now()))
+	proof, err := face.ConfirmEnrollment(ctx, enr.ID, app.Code(s.Now()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Wait(totp.Period)
-	return &Owner{
+	return &User{
 		AccountID: account, Authenticator: app, AuthenticatorID: enr.ID,
 		RecoveryCodes: enr.RecoveryCodes, Proof: proof, s: s,
 	}
 }
 
+// Vouch returns the session of somebody who has typed the account's password just now.
+func (s *Service) Vouch(t testing.TB, account string) gatehouse.Session {
+	t.Helper()
+	in := gatehouse.Session{Account: account}
+	try, err := s.Before(context.Background(), account)
+	if err == nil {
+		in.Proof, err = try.Vouch(context.Background(), in, gatehouse.FirstFactor{Method: "pwd", At: s.Now()})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// Session returns a session of the user with the Proof.
+func (u *User) Session() gatehouse.Session {
+	return gatehouse.Session{Account: u.AccountID, Proof: u.Proof}
+}
+
+// StepUp waits for the authenticator's next code, and returns a session with the proof of it.
+func (u *User) StepUp(t testing.TB) gatehouse.Session {
+	t.Helper()
+	v, err := u.s.StepUp(context.Background(), gatehouse.Session{Account: u.AccountID}, u.Code())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return gatehouse.Session{Account: u.AccountID, Proof: v.Proof}
+}
+
 // Code waits for the authenticator's next code, which nobody has used, and returns it.
-func (o *Owner) Code() string {
-	o.s.Wait(totp.Period)
-	return o.Authenticator.Code(o.s.Now())
+func (u *User) Code() string {
+	u.s.Wait(totp.Period)
+	return u.Authenticator.Code(u.s.Now())
 }
 
 // clock only moves when told.

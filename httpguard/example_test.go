@@ -9,17 +9,21 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/httpguard"
+	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 // An API that is called with tokens, and pages of the same service whose risky actions go through gates.
 func Example() {
 	var svc *gatehouse.Service // see gatehouse.New
-	sessionOf := func(*http.Request) (gatehouse.Proof, []gatehouse.Option) {
-		return gatehouse.Proof{}, nil // what the host's session keeps
+	var tok *tokens.Service    // see tokens.New
+	var pos *posture.Service   // see posture.New
+	sessionOf := func(*http.Request) gatehouse.Session {
+		return gatehouse.Session{} // what the host's session keeps
 	}
 	mount := func() (http.Handler, error) {
 		guard, err := httpguard.New(httpguard.Config{
-			Service: svc, Session: sessionOf,
+			Service: svc, Tokens: tok, Posture: pos, Session: sessionOf,
 			Client: func(r *http.Request) netip.Addr { // there is no proxy before this service
 				a, _ := netip.ParseAddrPort(r.RemoteAddr)
 				return a.Addr()
@@ -30,9 +34,10 @@ func Example() {
 		}
 		project := func(r *http.Request) string { return "project/" + r.PathValue("id") }
 		mux := http.NewServeMux()
-		mux.Handle("GET /api/projects/{id}", guard.Token("projects:read", project)(http.HandlerFunc(showProject)))
-		mux.Handle("POST /deploy", guard.Gate("deploy.public")(http.HandlerFunc(deploy)))
-		mux.Handle("POST /email", guard.StepUp(5*time.Minute, true)(http.HandlerFunc(changeEmail)))
+		mux.Handle("GET /api/projects/{id}", guard.RequireScope("projects:read", project)(http.HandlerFunc(showProject)))
+		mux.Handle("POST /deploy", guard.RequireGate("deploy.public")(http.HandlerFunc(deploy)))
+		fresh := httpguard.ProofOptions{MaxAge: 5 * time.Minute, SecondFactor: true}
+		mux.Handle("POST /email", guard.RequireProof(fresh)(http.HandlerFunc(changeEmail)))
 		return httpguard.Log(slog.Default())(mux), nil
 	}
 	_ = mount

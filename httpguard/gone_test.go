@@ -9,19 +9,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/httpguard"
 )
 
 // Row K17: a client that hangs up is no error, and is let in nowhere; a fault and a deadline of the service's are.
 func TestClientHasGone(t *testing.T) {
 	s := newShop(t)
 	token := s.token("projects:read")
-	s.proof = s.fresh()
+	s.session = s.fresh()
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	late, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
 	defer cancel()
 	for what, guard := range map[string]func(http.Handler) http.Handler{
-		"token": s.guard.Token("projects:read", nil), "step-up": s.guard.StepUp(time.Minute, false), "gate": s.guard.Gate("deploy.public"),
+		"token": s.guard.RequireScope("projects:read", nil), "step-up": s.guard.RequireProof(httpguard.ProofOptions{MaxAge: time.Minute}), "gate": s.guard.RequireGate("deploy.public"),
 	} {
 		for _, c := range []struct {
 			ctx   context.Context

@@ -1,6 +1,6 @@
-// Package httpguard is net/http middleware for what gatehouse.Service checks: access tokens with their
-// scopes, fresh proofs, and gates. [New] makes a [Guard]; [Guard.Token], [Guard.StepUp] and [Guard.Gate] are
-// func(http.Handler) http.Handler, for any router that takes those.
+// Package httpguard is net/http middleware: it lets a request through by an access token with a scope, by a fresh proof,
+// or by an open gate. [New] makes a [Guard]; [Guard.RequireScope], [Guard.RequireProof] and [Guard.RequireGate] return a
+// func(http.Handler) http.Handler, for any router that takes one.
 //
 // What is refused is answered with a problem document (RFC 9457) and, for tokens and proofs, the
 // WWW-Authenticate that clients go by (RFC 6750 §3, RFC 9470 §3). Every fault refuses too.
@@ -17,22 +17,29 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 // Config is what a Guard is told once.
 type Config struct {
-	// Service answers. There is no default.
+	// Service checks proofs. There is no default.
 	Service *gatehouse.Service
+
+	// Tokens are those of the Service, for RequireScope. Defaults to none: then it refuses everybody, as a fault.
+	Tokens *tokens.Service
+
+	// Posture is that of the Service, for RequireGate. Defaults to none: then it refuses everybody, as a fault.
+	Posture *posture.Service
 
 	// Client returns the address that a request came from, the zero Addr for an unknown one. Only the host
 	// knows which of its proxies to believe, so no header is read here. Defaults to unknown: then a token
 	// that is restricted to networks is denied.
 	Client func(*http.Request) netip.Addr
 
-	// Session returns the proof that the request's session keeps, and its options (gatehouse.InSession).
-	// StepUp and Gate need it. Defaults to no proof.
-	Session func(*http.Request) (gatehouse.Proof, []gatehouse.Option)
+	// Session returns what the host knows of the request's session. RequireProof and RequireGate need it. Defaults to
+	// nobody.
+	Session func(*http.Request) gatehouse.Session
 
 	// Refuse answers what is refused, in the place of a problem document: for pages. WWW-Authenticate is
 	// set by then. It must not call the handler that was guarded.
@@ -54,6 +61,9 @@ func New(c Config) (*Guard, error) {
 	if c.Service == nil {
 		return nil, fmt.Errorf("%w: no service", gatehouse.ErrInvalid)
 	}
+	if c.Tokens != nil && !c.Tokens.Of(c.Service) || c.Posture != nil && !c.Posture.Of(c.Service) {
+		return nil, fmt.Errorf("%w: the tokens or the posture are of another service", gatehouse.ErrInvalid)
+	}
 	if c.Realm == "" {
 		c.Realm = "api"
 	}
@@ -64,7 +74,7 @@ func New(c Config) (*Guard, error) {
 		c.Client = func(*http.Request) netip.Addr { return netip.Addr{} }
 	}
 	if c.Session == nil {
-		c.Session = func(*http.Request) (gatehouse.Proof, []gatehouse.Option) { return gatehouse.Proof{}, nil }
+		c.Session = func(*http.Request) gatehouse.Session { return gatehouse.Session{} }
 	}
 	if c.Refuse == nil {
 		c.Refuse = func(w http.ResponseWriter, _ *http.Request, p Problem) { p.Write(w) }
@@ -77,37 +87,28 @@ func New(c Config) (*Guard, error) {
 
 type grantKey struct{}
 
-// Grant returns what the token of a request may do, behind Token.
-func Grant(ctx context.Context) (gatehouse.Grant, bool) {
-	g, ok := ctx.Value(grantKey{}).(gatehouse.Grant)
+// Grant returns what the token of a request may do, behind RequireScope.
+func Grant(ctx context.Context) (tokens.Grant, bool) {
+	g, ok := ctx.Value(grantKey{}).(tokens.Grant)
 	return g, ok
 }
 
-// Token lets a request through whose token allows a scope on a resource, as Grant.Allows says. resource
+// RequireScope lets a request through whose token allows a scope on a resource, as tokens.Grant.Allows says. resource
 // returns the host's ID of what the request is about; nil is "", what belongs to no resource. The token
 // comes in the Authorization header and nowhere else: in a URL it would get into logs and histories
 // (RFC 6750 §5.3).
 //
 // A handler that asks for more finds the grant with [Grant].
-func (g *Guard) Token(scope tokens.Scope, resource func(*http.Request) string) func(http.Handler) http.Handler {
+func (g *Guard) RequireScope(scope tokens.Scope, resource func(*http.Request) string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			text, present, err := bearer(r)
+			grant, refused, err := g.check(r)
 			if err != nil {
-				g.refuse(w, r, Problem{Status: http.StatusBadRequest, Code: "invalid_request", Title: "The Authorization header is malformed"})
-				return
-			}
-			if !present {
-				g.refuse(w, r, Problem{Status: http.StatusUnauthorized, Title: "An access token is needed"})
-				return
-			}
-			grant, err := g.c.Service.AuthenticateToken(r.Context(), text, gatehouse.From(g.c.Client(r)))
-			switch {
-			case errors.Is(err, gatehouse.ErrDenied):
-				g.refuse(w, r, Problem{Status: http.StatusUnauthorized, Code: "invalid_token", Title: "The access token is not valid"})
-				return
-			case err != nil:
 				g.fault(w, r, err)
+				return
+			}
+			if refused != nil {
+				g.refuse(w, r, *refused)
 				return
 			}
 			of := ""
@@ -129,7 +130,29 @@ func (g *Guard) Token(scope tokens.Scope, resource func(*http.Request) string) f
 	}
 }
 
-var errHeader = errors.New("httpguard: malformed Authorization header")
+// check returns what the token of a request may do, or why the request is refused. An error is a fault.
+func (g *Guard) check(r *http.Request) (grant tokens.Grant, refused *Problem, err error) {
+	text, present, err := bearer(r)
+	switch {
+	case err != nil:
+		return tokens.Grant{}, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Title: "The Authorization header is malformed"}, nil
+	case !present:
+		return tokens.Grant{}, &Problem{Status: http.StatusUnauthorized, Title: "An access token is needed"}, nil
+	case g.c.Tokens == nil:
+		return tokens.Grant{}, nil, errNoTokens
+	}
+	grant, err = g.c.Tokens.Check(r.Context(), text, g.c.Client(r))
+	if errors.Is(err, gatehouse.ErrDenied) {
+		return tokens.Grant{}, &Problem{Status: http.StatusUnauthorized, Code: "invalid_token", Title: "The access token is not valid"}, nil
+	}
+	return grant, nil, err
+}
+
+var (
+	errHeader    = errors.New("httpguard: malformed Authorization header")
+	errNoTokens  = errors.New("httpguard: Config.Tokens is not set")
+	errNoPosture = errors.New("httpguard: Config.Posture is not set")
+)
 
 // bearer returns the token of a request. Another scheme's credentials are none.
 func bearer(r *http.Request) (token string, present bool, err error) {
@@ -151,19 +174,24 @@ func bearer(r *http.Request) (token string, present bool, err error) {
 	return token, true, nil
 }
 
-// StepUp lets a request through whose session has a proof of at most maxAge (see
-// gatehouse.Service.CheckProof), by the second factor where that is asked for. What it refuses names both (RFC 9470), so that a page can ask for a code and come
-// back.
-func (g *Guard) StepUp(maxAge time.Duration, secondFactor bool) func(http.Handler) http.Handler {
+// ProofOptions says what RequireProof asks of a proof. The zero value asks for one of the last day, by any factor that is
+// enough for the account.
+type ProofOptions struct {
+	MaxAge       time.Duration // 0, and more than a day: a day
+	SecondFactor bool          // no first factor is enough, also where the account has no second one
+}
+
+// RequireProof lets a request through whose session has a proof (see gatehouse.Service.CheckProof). What it refuses names
+// the age (RFC 9470), so that a page can ask for a code and come back.
+func (g *Guard) RequireProof(o ProofOptions) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			proof, opts := g.c.Session(r)
-			proven, err := g.c.Service.CheckProof(r.Context(), proof, maxAge, opts...)
+			proof, err := g.c.Service.CheckProof(r.Context(), g.c.Session(r), o.MaxAge)
 			switch {
-			case err == nil && (proven.SecondFactor || !secondFactor):
+			case err == nil && (proof.SecondFactor || !o.SecondFactor):
 				next.ServeHTTP(w, r)
 			case err == nil || errors.Is(err, gatehouse.ErrStepUpRequired):
-				g.refuse(w, r, stepUp(maxAge))
+				g.refuse(w, r, stepUp(o.MaxAge))
 			default:
 				g.fault(w, r, err)
 			}
@@ -178,14 +206,17 @@ func stepUp(maxAge time.Duration) Problem {
 	}
 }
 
-// Gate lets a request through whose session's owner gets through the gate of an action, as
-// gatehouse.Service.Require says. What keeps it closed is in the problem document.
-func (g *Guard) Gate(action string) func(http.Handler) http.Handler {
+// RequireGate lets a request through whose session's owner gets through the gate of an action, as
+// posture.Service.Require says. What keeps it closed is in the problem document.
+func (g *Guard) RequireGate(action string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			proof, opts := g.c.Session(r)
-			err := g.c.Service.Require(r.Context(), proof, action, opts...)
-			var closed *gatehouse.GateError
+			if g.c.Posture == nil {
+				g.fault(w, r, errNoPosture)
+				return
+			}
+			err := g.c.Posture.Require(r.Context(), g.c.Session(r), action)
+			var closed *posture.GateError
 			switch {
 			case err == nil:
 				next.ServeHTTP(w, r)

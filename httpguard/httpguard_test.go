@@ -25,12 +25,13 @@ import (
 // shop is a service with an owner, a token, and a guard whose session is what the test says.
 type shop struct {
 	*gatehousetest.Service
-	t      testing.TB
-	owner  *gatehousetest.Owner
-	guard  *httpguard.Guard
-	proof  gatehouse.Proof
-	opts   []gatehouse.Option
-	faults bytes.Buffer
+	t       testing.TB
+	tokens  *tokens.Service
+	posture *posture.Service
+	owner   *gatehousetest.User
+	guard   *httpguard.Guard
+	session gatehouse.Session
+	faults  bytes.Buffer
 }
 
 func newShop(t testing.TB, edit ...func(*httpguard.Config)) *shop {
@@ -44,14 +45,15 @@ func newShop(t testing.TB, edit ...func(*httpguard.Config)) *shop {
 		posture.Gate{Action: "deploy.public", Controls: []string{posture.SecondFactor}, MaxAge: 5 * time.Minute},
 	)
 	require.NoError(t, err)
-	s := &shop{t: t}
-	s.Service = gatehousetest.New(t, func(c *gatehouse.Config) {
-		c.Tokens, c.Posture = &tokens.Policy{Brand: "acme", Scopes: scopes}, gates
-	})
+	s := &shop{t: t, Service: gatehousetest.New(t)}
+	s.tokens, err = tokens.New(s.Service.Service, tokens.Policy{Brand: "acme", Scopes: scopes})
+	require.NoError(t, err)
+	s.posture, err = posture.New(s.Service.Service, posture.Config{Policy: gates, Tokens: s.tokens})
+	require.NoError(t, err)
 	s.owner = s.Enroll(t, "user-42")
 	c := httpguard.Config{
-		Service: s.Service.Service, Faults: slog.New(slog.NewTextHandler(&s.faults, nil)),
-		Session: func(*http.Request) (gatehouse.Proof, []gatehouse.Option) { return s.proof, s.opts },
+		Service: s.Service.Service, Tokens: s.tokens, Posture: s.posture, Faults: slog.New(slog.NewTextHandler(&s.faults, nil)),
+		Session: func(*http.Request) gatehouse.Session { return s.session },
 		Client:  func(r *http.Request) netip.Addr { return netip.MustParseAddrPort(r.RemoteAddr).Addr() },
 	}
 	for _, f := range edit {
@@ -64,24 +66,20 @@ func newShop(t testing.TB, edit ...func(*httpguard.Config)) *shop {
 
 func (s *shop) token(scope tokens.Scope, edit ...func(*tokens.Request)) string {
 	s.t.Helper()
-	s.Wait(30 * time.Second)
-	v, err := s.StepUp(context.Background(), "user-42", s.owner.Code())
-	require.NoError(s.t, err)
 	r := tokens.Request{Name: "ci", Scopes: tokens.Scopes{scope}}
 	for _, f := range edit {
 		f(&r)
 	}
-	m, err := s.Owner(v.Proof).MintToken(context.Background(), r)
+	m, err := s.tokens.Mint(context.Background(), s.fresh(), r)
 	require.NoError(s.t, err)
 	return m.Token.Reveal()
 }
 
-func (s *shop) fresh() gatehouse.Proof {
+// fresh returns a session with a proof of now.
+func (s *shop) fresh() gatehouse.Session {
 	s.t.Helper()
 	s.Wait(30 * time.Second)
-	v, err := s.StepUp(context.Background(), "user-42", s.owner.Code())
-	require.NoError(s.t, err)
-	return v.Proof
+	return s.owner.StepUp(s.t)
 }
 
 // ask sends a request through middleware to a handler that says "let in".
@@ -133,7 +131,7 @@ func problem(t *testing.T, resp *http.Response, body string) map[string]any {
 func TestToken(t *testing.T) {
 	s := newShop(t)
 	read, write := s.token("projects:read"), s.token("projects:write")
-	guard := s.guard.Token("projects:write", nil)
+	guard := s.guard.RequireScope("projects:write", nil)
 	for what, c := range map[string]struct {
 		header       string
 		status       int
@@ -202,11 +200,11 @@ func TestTokenRestrictions(t *testing.T) {
 		})
 		return resp.StatusCode
 	}
-	require.Equal(t, 200, status(s.guard.Token("projects:read", path), nil))
-	require.Equal(t, 403, status(s.guard.Token("projects:read", path), func(r *http.Request) { r.URL.Path = "/projects/8" }))
-	require.Equal(t, 403, status(s.guard.Token("projects:read", nil), nil), "what belongs to no resource")
-	require.Equal(t, 401, status(s.guard.Token("projects:read", path), func(r *http.Request) { r.RemoteAddr = "198.51.100.1:1" }))
-	require.Equal(t, 401, status(s.guard.Token("projects:read", path), func(r *http.Request) {
+	require.Equal(t, 200, status(s.guard.RequireScope("projects:read", path), nil))
+	require.Equal(t, 403, status(s.guard.RequireScope("projects:read", path), func(r *http.Request) { r.URL.Path = "/projects/8" }))
+	require.Equal(t, 403, status(s.guard.RequireScope("projects:read", nil), nil), "what belongs to no resource")
+	require.Equal(t, 401, status(s.guard.RequireScope("projects:read", path), func(r *http.Request) { r.RemoteAddr = "198.51.100.1:1" }))
+	require.Equal(t, 401, status(s.guard.RequireScope("projects:read", path), func(r *http.Request) {
 		r.RemoteAddr = "198.51.100.1:1"
 		r.Header.Set("X-Forwarded-For", "192.0.2.1")
 	}), "no header is believed")
@@ -214,7 +212,7 @@ func TestTokenRestrictions(t *testing.T) {
 
 func TestStepUp(t *testing.T) {
 	s := newShop(t)
-	guard := s.guard.StepUp(5*time.Minute, true)
+	guard := s.guard.RequireProof(httpguard.ProofOptions{MaxAge: 5 * time.Minute, SecondFactor: true})
 	refused := func(what string) {
 		t.Helper()
 		resp, body := ask(t, guard, nil)
@@ -223,33 +221,39 @@ func TestStepUp(t *testing.T) {
 		require.EqualValues(t, 300, problem(t, resp, body)["max_age"])
 	}
 	refused("no proof")
-	s.proof = s.fresh()
+	s.session = s.fresh()
 	resp, _ := ask(t, guard, nil)
 	require.Equal(t, 200, resp.StatusCode)
 	s.Wait(5*time.Minute + time.Second)
 	refused("too old")
-	v, err := s.Service.StepUp(t.Context(), "user-42", s.owner.Code(), gatehouse.InSession("one"))
+	one := gatehouse.Session{Account: "user-42", Secret: "one"}
+	v, err := s.Service.StepUp(t.Context(), one, s.owner.Code())
 	require.NoError(t, err)
-	s.proof, s.opts = v.Proof, []gatehouse.Option{gatehouse.InSession("two")}
+	one.Proof = v.Proof
+	s.session = one
+	s.session.Secret = "two"
 	refused("another session's")
-	s.opts = []gatehouse.Option{gatehouse.InSession("one")}
+	s.session = one
+	s.session.Account = "user-43"
+	refused("another account's")
+	s.session.Account = ""
+	refused("a proof in nobody's session")
+	s.session = one
 	resp, _ = ask(t, guard, nil)
 	require.Equal(t, 200, resp.StatusCode)
-	s.proof = gatehouse.ProofFromString("forged")
+	s.session.Proof = gatehouse.ParseProof("forged")
 	refused("forged")
 
-	plain, err := s.Attest(t.Context(), "plain", gatehouse.FirstFactor{Method: "pwd", At: s.Now()})
-	require.NoError(t, err)
-	s.proof, s.opts = plain, nil
+	s.session = s.Vouch(t, "plain")
 	refused("the second factor is asked for")
-	resp, _ = ask(t, s.guard.StepUp(time.Minute, false), nil)
+	resp, _ = ask(t, s.guard.RequireProof(httpguard.ProofOptions{MaxAge: time.Minute}), nil)
 	require.Equal(t, 200, resp.StatusCode)
 }
 
 func TestGate(t *testing.T) {
 	s := newShop(t)
-	s.proof = s.fresh()
-	resp, body := ask(t, s.guard.Gate("members.invite"), nil)
+	s.session = s.fresh()
+	resp, body := ask(t, s.guard.RequireGate("members.invite"), nil)
 	require.Equal(t, 403, resp.StatusCode)
 	require.Empty(t, resp.Header.Get("WWW-Authenticate"), "no other token would do")
 	p := problem(t, resp, body)
@@ -257,23 +261,23 @@ func TestGate(t *testing.T) {
 	unmet := p["gate"].(map[string]any)["unmet"].([]any)[0].(map[string]any)
 	require.Equal(t, posture.RecoveryCodesSaved, unmet["id"])
 	require.NotEmpty(t, unmet["fix"].(map[string]any)["text"])
-	st, err := s.Status(t.Context(), "user-42")
+	st, err := s.Account(t.Context(), "user-42")
 	require.NoError(t, err)
-	require.NoError(t, s.Owner(s.proof).AcknowledgeRecoveryCodes(t.Context(), st.RecoveryCodes.ID))
-	resp, _ = ask(t, s.guard.Gate("members.invite"), nil)
+	require.NoError(t, s.Owner(s.session).AcknowledgeRecoveryCodes(t.Context(), st.RecoveryCodes.ID))
+	resp, _ = ask(t, s.guard.RequireGate("members.invite"), nil)
 	require.Equal(t, 200, resp.StatusCode)
 
-	resp, _ = ask(t, s.guard.Gate("deploy.public"), nil)
+	resp, _ = ask(t, s.guard.RequireGate("deploy.public"), nil)
 	require.Equal(t, 200, resp.StatusCode)
 	s.Wait(6 * time.Minute)
-	resp, body = ask(t, s.guard.Gate("deploy.public"), nil)
+	resp, body = ask(t, s.guard.RequireGate("deploy.public"), nil)
 	require.Equal(t, 401, resp.StatusCode, "another proof would do")
 	require.EqualValues(t, 300, problem(t, resp, body)["max_age"])
-	s.proof = gatehouse.Proof{}
-	resp, _ = ask(t, s.guard.Gate("deploy.public"), nil)
+	s.session = gatehouse.Session{}
+	resp, _ = ask(t, s.guard.RequireGate("deploy.public"), nil)
 	require.Equal(t, 401, resp.StatusCode)
-	s.proof = s.fresh()
-	resp, body = ask(t, s.guard.Gate("no such action"), nil)
+	s.session = s.fresh()
+	resp, body = ask(t, s.guard.RequireGate("no such action"), nil)
 	require.Equal(t, 500, resp.StatusCode, "a gate that is not there is closed")
 	problem(t, resp, body)
 	require.Contains(t, s.faults.String(), "no gate for this action")
@@ -283,10 +287,10 @@ func TestGate(t *testing.T) {
 func TestFaults(t *testing.T) {
 	s := newShop(t)
 	token := s.token("projects:read")
-	s.proof = s.fresh()
+	s.session = s.fresh()
 	s.Store.Inject(func(string) gatehousetest.Fault { return gatehousetest.Fail })
 	for what, guard := range map[string]func(http.Handler) http.Handler{
-		"token": s.guard.Token("projects:read", nil), "step-up": s.guard.StepUp(time.Minute, false), "gate": s.guard.Gate("deploy.public"),
+		"token": s.guard.RequireScope("projects:read", nil), "step-up": s.guard.RequireProof(httpguard.ProofOptions{MaxAge: time.Minute}), "gate": s.guard.RequireGate("deploy.public"),
 	} {
 		resp, body := ask(t, guard, with("Bearer "+token))
 		require.Equal(t, 500, resp.StatusCode, what)
@@ -302,9 +306,9 @@ func TestFaults(t *testing.T) {
 func TestEveryCall(t *testing.T) {
 	s := newShop(t)
 	token := s.token("projects:read")
-	s.proof = s.fresh()
+	s.session = s.fresh()
 	for what, guard := range map[string]func(http.Handler) http.Handler{
-		"token": s.guard.Token("projects:read", nil), "step-up": s.guard.StepUp(time.Minute, true), "gate": s.guard.Gate("deploy.public"),
+		"token": s.guard.RequireScope("projects:read", nil), "step-up": s.guard.RequireProof(httpguard.ProofOptions{MaxAge: time.Minute, SecondFactor: true}), "gate": s.guard.RequireGate("deploy.public"),
 	} {
 		calls := 0
 		s.Store.Inject(func(string) gatehousetest.Fault { calls++; return gatehousetest.None })
@@ -330,25 +334,25 @@ func TestEveryCall(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	s := newShop(t)
 	token := s.token("projects:read")
-	g, err := httpguard.New(httpguard.Config{Service: s.Service.Service, Realm: "the shop!~"})
+	g, err := httpguard.New(httpguard.Config{Service: s.Service.Service, Tokens: s.tokens, Realm: "the shop!~"})
 	require.NoError(t, err)
-	resp, _ := ask(t, g.Token("projects:read", nil), nil)
+	resp, _ := ask(t, g.RequireScope("projects:read", nil), nil)
 	require.Equal(t, `Bearer realm="the shop!~"`, resp.Header.Get("WWW-Authenticate"))
-	g, err = httpguard.New(httpguard.Config{Service: s.Service.Service})
+	g, err = httpguard.New(httpguard.Config{Service: s.Service.Service, Tokens: s.tokens})
 	require.NoError(t, err)
-	resp, body := ask(t, g.Token("projects:read", nil), with("Bearer "+token))
+	resp, body := ask(t, g.RequireScope("projects:read", nil), with("Bearer "+token))
 	require.Equal(t, 200, resp.StatusCode, body)
-	resp, _ = ask(t, g.Token("projects:write", nil), with("Bearer "+token))
+	resp, _ = ask(t, g.RequireScope("projects:write", nil), with("Bearer "+token))
 	require.Equal(t, `Bearer realm="api", error="insufficient_scope", scope="projects:write"`, resp.Header.Get("WWW-Authenticate"))
 
 	var out bytes.Buffer
 	was := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(&out, nil)))
 	defer slog.SetDefault(was)
-	g, err = httpguard.New(httpguard.Config{Service: s.Service.Service})
+	g, err = httpguard.New(httpguard.Config{Service: s.Service.Service, Tokens: s.tokens})
 	require.NoError(t, err)
 	s.Store.Inject(func(string) gatehousetest.Fault { return gatehousetest.Fail })
-	resp, _ = ask(t, g.Token("projects:read", nil), with("Bearer "+token))
+	resp, _ = ask(t, g.RequireScope("projects:read", nil), with("Bearer "+token))
 	require.Equal(t, 500, resp.StatusCode)
 	require.Contains(t, out.String(), gatehousetest.ErrFault.Error())
 }
@@ -361,7 +365,7 @@ func TestRefuse(t *testing.T) {
 			http.Redirect(w, r, "/step-up?code="+p.Code, http.StatusSeeOther)
 		}
 	})
-	resp, _ := ask(t, s.guard.StepUp(time.Minute, true), nil)
+	resp, _ := ask(t, s.guard.RequireProof(httpguard.ProofOptions{MaxAge: time.Minute, SecondFactor: true}), nil)
 	require.Equal(t, "/step-up?code=insufficient_user_authentication", resp.Header.Get("Location"))
 	require.Contains(t, resp.Header.Get("WWW-Authenticate"), `realm="shop"`)
 }
@@ -373,7 +377,7 @@ func TestLog(t *testing.T) {
 	var out bytes.Buffer
 	log := httpguard.Log(slog.New(slog.NewTextHandler(&out, nil)))
 	for _, scope := range []tokens.Scope{"projects:read", "projects:write"} {
-		_, _ = ask(t, func(h http.Handler) http.Handler { return log(s.guard.Token(scope, nil)(h)) }, func(r *http.Request) {
+		_, _ = ask(t, func(h http.Handler) http.Handler { return log(s.guard.RequireScope(scope, nil)(h)) }, func(r *http.Request) {
 			with("Bearer " + token)(r)
 			r.URL.RawQuery = "access_token=" + token
 		})
@@ -418,10 +422,30 @@ func TestNew(t *testing.T) {
 		_, err := httpguard.New(httpguard.Config{Service: s.Service.Service, Realm: realm})
 		require.ErrorIs(t, err, gatehouse.ErrInvalid, realm)
 	}
-	g, err := httpguard.New(httpguard.Config{Service: s.Service.Service})
+	g, err := httpguard.New(httpguard.Config{Service: s.Service.Service, Posture: s.posture})
 	require.NoError(t, err)
-	resp, _ := ask(t, g.Gate("deploy.public"), nil)
+	resp, _ := ask(t, g.RequireGate("deploy.public"), nil)
 	require.Equal(t, 401, resp.StatusCode, "without a session there is no proof")
+
+	// What a guard was not given it cannot check, so nobody gets through.
+	faults := &bytes.Buffer{}
+	g, err = httpguard.New(httpguard.Config{Service: s.Service.Service, Faults: slog.New(slog.NewTextHandler(faults, nil))})
+	require.NoError(t, err)
+	token := s.token("projects:read")
+	for lacks, guard := range map[string]func(http.Handler) http.Handler{
+		"Config.Tokens": g.RequireScope("projects:read", nil), "Config.Posture": g.RequireGate("deploy.public"),
+	} {
+		resp, body := ask(t, guard, with("Bearer "+token))
+		require.Equal(t, 500, resp.StatusCode, lacks)
+		problem(t, resp, body)
+		require.Contains(t, faults.String(), lacks+" is not set")
+	}
+	other := newShop(t)
+	for _, c := range []httpguard.Config{{Tokens: other.tokens}, {Posture: other.posture}} {
+		c.Service = s.Service.Service
+		_, err = httpguard.New(c)
+		require.ErrorIs(t, err, gatehouse.ErrInvalid)
+	}
 }
 
 func FuzzToken(f *testing.F) {
@@ -430,7 +454,7 @@ func FuzzToken(f *testing.F) {
 	f.Add("Bearer " + good)
 	f.Add("bearer\t" + good)
 	f.Add("Basic x")
-	guard := s.guard.Token("projects:read", nil)
+	guard := s.guard.RequireScope("projects:read", nil)
 	f.Fuzz(func(t *testing.T, header string) {
 		resp, body := ask(t, guard, func(r *http.Request) { r.Header["Authorization"] = []string{header} })
 		if resp.StatusCode == 200 {

@@ -3,6 +3,8 @@ package posture
 import (
 	"fmt"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 // The IDs of the controls that are built in.
@@ -103,7 +105,7 @@ func builtin() []Control {
 			ID: TokensExpire, Title: "Tokens expire", Question: "Does every access token end by itself?",
 			Severity: Medium, Standards: []string{"OWASP ASVS 5.0 10.4.8"}, Impact: Some, Effort: Some,
 			Fix:   Remediation{Text: "Replace tokens that never expire."},
-			Reads: TokenEvidence, Check: tokenCheck(func(t Token, _ time.Time) bool { return t.Expires.IsZero() }, "never expire"),
+			Reads: TokenEvidence, Check: tokenCheck(func(t tokens.Info, _ time.Time) bool { return t.Expires.IsZero() }, "never expire"),
 		},
 		{
 			ID: TokensSecondFactor, Title: "No token by password alone", Question: "Did it take the second factor to make every access token?",
@@ -115,7 +117,7 @@ func builtin() []Control {
 			ID: TokensUsed, Title: "No forgotten tokens", Question: "Was every access token used in the last 90 days?",
 			Severity: Low, Standards: []string{"OWASP ASVS 5.0 7.4.1"}, Impact: Little, Effort: Little,
 			Fix:   Remediation{Text: "Revoke tokens that nothing uses any more."},
-			Reads: TokenEvidence, Check: tokenCheck(func(t Token, now time.Time) bool {
+			Reads: TokenEvidence, Check: tokenCheck(func(t tokens.Info, now time.Time) bool {
 				last := t.LastUsed
 				if last.Before(t.Created) {
 					last = t.Created
@@ -127,7 +129,7 @@ func builtin() []Control {
 			ID: TokensNarrow, Title: "Narrow tokens", Question: "Does every access token use what it may do?",
 			Severity: Medium, Standards: []string{"OWASP ASVS 5.0 10.3.2"}, Impact: Some, Effort: Some,
 			Fix:   Remediation{Text: "Replace tokens by ones with fewer scopes.", StepUp: true},
-			Reads: TokenEvidence, Check: tokenCheck(func(t Token, now time.Time) bool {
+			Reads: TokenEvidence, Check: tokenCheck(func(t tokens.Info, now time.Time) bool {
 				return len(t.Unused) > 0 && now.Sub(t.Created) > broadAfter
 			}, "may do more than they have ever done"),
 		},
@@ -135,7 +137,7 @@ func builtin() []Control {
 			ID: TokensNotExpiring, Title: "No token about to expire", Question: "Will every access token work next week?",
 			Severity: Low, Impact: Little, Effort: Some,
 			Fix:   Remediation{Text: "Rotate tokens before they expire.", StepUp: true},
-			Reads: TokenEvidence, Check: tokenCheck(func(t Token, now time.Time) bool {
+			Reads: TokenEvidence, Check: tokenCheck(func(t tokens.Info, now time.Time) bool {
 				return !t.Expires.IsZero() && t.Expires.Sub(now) < expiringSoon
 			}, "expire within 7 days"),
 		},
@@ -159,9 +161,9 @@ func checkSecondFactor(f Facts, _ time.Time) Result {
 		return Result{StateUnknown, "The identity provider does not say whether it asks for a second factor."}
 	}
 	switch {
-	case len(f.Authenticators) > 0:
+	case len(f.Account.Authenticators) > 0:
 		return Result{Pass, "An authenticator is paired."}
-	case f.ResetPending:
+	case f.Account.Reset != nil:
 		return Result{Fail, "Support has removed the factors, or none could be taken over: an authenticator has to be paired anew."}
 	}
 	return Result{Fail, "The password alone signs in."}
@@ -171,7 +173,7 @@ func checkSecondFactor(f Facts, _ time.Time) Result {
 // where no authenticator is paired here.
 func delegates(f Facts) Answer {
 	switch {
-	case len(f.Authenticators) > 0:
+	case len(f.Account.Authenticators) > 0:
 		return No
 	case f.Host.Delegated.secondFactor():
 		return Yes
@@ -197,12 +199,12 @@ func checkRecoveryCodes(f Facts, _ time.Time) Result {
 		return r
 	}
 	switch {
-	case len(f.Authenticators) == 0:
+	case len(f.Account.Authenticators) == 0:
 		return Result{Fail, "There are none before an authenticator is paired."}
-	case f.Recovery.Left == 0:
+	case f.Account.RecoveryCodes.Left == 0:
 		return Result{Fail, "There is no unused recovery code."}
 	}
-	return Result{Pass, fmt.Sprintf("%d of %d codes are unused.", f.Recovery.Left, f.Recovery.Total)}
+	return Result{Pass, fmt.Sprintf("%d of %d codes are unused.", f.Account.RecoveryCodes.Left, f.Account.RecoveryCodes.Total)}
 }
 
 func checkCodesSaved(f Facts, _ time.Time) Result {
@@ -210,9 +212,9 @@ func checkCodesSaved(f Facts, _ time.Time) Result {
 		return r
 	}
 	switch {
-	case f.Recovery.Total == 0:
+	case f.Account.RecoveryCodes.Total == 0:
 		return Result{Fail, "There are no recovery codes."}
-	case f.Recovery.Acknowledged.IsZero():
+	case f.Account.RecoveryCodes.Acknowledged.IsZero():
 		return Result{Fail, "Nobody has said that the codes are saved."}
 	}
 	return Result{Pass, "The owner has said that the codes are saved."}
@@ -222,11 +224,11 @@ func checkCodesLeft(f Facts, _ time.Time) Result {
 	if r, ok := delegated(f); ok {
 		return r
 	}
-	switch left := f.Recovery.Left; {
+	switch left := f.Account.RecoveryCodes.Left; {
 	case left >= fewCodes:
 		return Result{Pass, fmt.Sprintf("%d codes are unused.", left)}
 	case left > 0:
-		return Result{Partial, fmt.Sprintf("Only %d unused, of %d.", left, f.Recovery.Total)}
+		return Result{Partial, fmt.Sprintf("Only %d unused, of %d.", left, f.Account.RecoveryCodes.Total)}
 	}
 	return Result{Fail, "There is no unused recovery code."}
 }
@@ -235,24 +237,24 @@ func checkSecondAuthenticator(f Facts, _ time.Time) Result {
 	if r, ok := delegated(f); ok {
 		return r
 	}
-	switch len(f.Authenticators) {
+	switch len(f.Account.Authenticators) {
 	case 0:
 		return Result{Fail, "There is no authenticator."}
 	case 1:
 		return Result{Fail, "There is one authenticator."}
 	}
-	return Result{Pass, fmt.Sprintf("There are %d authenticators.", len(f.Authenticators))}
+	return Result{Pass, fmt.Sprintf("There are %d authenticators.", len(f.Account.Authenticators))}
 }
 
 func checkPhishingResistant(f Facts, _ time.Time) Result {
 	resistant := 0
-	for _, a := range f.Authenticators {
+	for _, a := range f.Account.Authenticators {
 		if a.PhishingResistant {
 			resistant++
 		}
 	}
 	switch {
-	case resistant > 0 && resistant == len(f.Authenticators):
+	case resistant > 0 && resistant == len(f.Account.Authenticators):
 		return Result{Pass, "Every authenticator resists phishing."}
 	case resistant > 0:
 		return Result{Partial, "One that does not resist phishing can be used as well."}
@@ -272,9 +274,9 @@ func checkEmail(f Facts, _ time.Time) Result {
 
 func checkMethods(f Facts, _ time.Time) Result {
 	switch {
-	case f.TOTP.Disabled:
+	case f.totp() == disabled:
 		return Result{Fail, "Codes of authenticators are refused until they are unlocked."}
-	case f.TOTP.Locked || f.RecoveryCodes.Locked || f.RecoveryCodes.Disabled:
+	case f.totp() == waiting || f.recoveryCodes() != usable:
 		return Result{Partial, "A method is locked for a while, after wrong codes."}
 	}
 	return Result{Pass, "No method is locked."}
@@ -282,7 +284,7 @@ func checkMethods(f Facts, _ time.Time) Result {
 
 // checkRecoveryUse has no end of its own: a use that nobody has looked at does not become the owner's by waiting.
 func checkRecoveryUse(f Facts, _ time.Time) Result {
-	if f.RecoveryUnseen.IsZero() {
+	if f.Account.CodeUseUnseen.IsZero() {
 		return Result{Pass, "The owner has looked at every use of a recovery code."}
 	}
 	return Result{Fail, "A recovery code was used, and nobody has said that it was the owner."}
@@ -290,26 +292,26 @@ func checkRecoveryUse(f Facts, _ time.Time) Result {
 
 func checkKeys(f Facts, _ time.Time) Result {
 	switch {
-	case len(f.Authenticators) == 0:
+	case len(f.Account.Authenticators) == 0:
 		return Result{NotApplicable, "There is no secret."}
-	case f.KeysCurrent:
+	case f.Account.KeysCurrent:
 		return Result{Pass, "Every secret is sealed under the primary key."}
 	}
 	return Result{Fail, "A secret is sealed under an older key."}
 }
 
 func checkStrong(f Facts, _ time.Time) Result {
-	if len(f.Authenticators) == 0 {
+	if len(f.Account.Authenticators) == 0 {
 		return Result{NotApplicable, "There is no secret."}
 	}
 	weak := 0
-	for _, a := range f.Authenticators {
+	for _, a := range f.Account.Authenticators {
 		if a.Weak {
 			weak++
 		}
 	}
 	if weak > 0 {
-		return Result{Fail, fmt.Sprintf("%d of %d authenticators came from another system with a short secret.", weak, len(f.Authenticators))}
+		return Result{Fail, fmt.Sprintf("%d of %d authenticators came from another system with a short secret.", weak, len(f.Account.Authenticators))}
 	}
 	return Result{Pass, "Every secret has at least 128 bits."}
 }
@@ -322,7 +324,7 @@ func checkTokensSecondFactor(f Facts, _ time.Time) Result {
 	}
 	n := 0
 	for _, t := range f.Tokens {
-		if t.FirstFactorOnly {
+		if !t.SecondFactor {
 			n++
 		}
 	}
@@ -338,7 +340,7 @@ func checkTokensSecondFactor(f Facts, _ time.Time) Result {
 }
 
 // tokenCheck is a control that fails for each token that is bad.
-func tokenCheck(bad func(t Token, now time.Time) bool, what string) func(Facts, time.Time) Result {
+func tokenCheck(bad func(t tokens.Info, now time.Time) bool, what string) func(Facts, time.Time) Result {
 	return func(f Facts, now time.Time) Result {
 		if !f.TokensKnown {
 			return Result{StateUnknown, "The access tokens are not known."}

@@ -4,18 +4,20 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
-// Preview is what a change would make of an account.
+// Preview shows what a change would make of an account.
 type Preview struct {
 	Before, After Review
 	Flips         []Flip   // controls whose answer changes
 	Opens         []string // gates
 	Closes        []string
-	Suspends      []Token  // tokens that would stop working
-	Resumes       []Token  // and start to
-	WaysBack      []string // for an owner whose phone is lost, after it
-	Warnings      []string // for people, the worst first
+	Suspends      []tokens.Info // tokens that would stop working
+	Resumes       []tokens.Info // and start to
+	WaysBack      []string      // for an owner whose phone is lost, after it
+	Warnings      []string      // for people, the worst first
 }
 
 // Flip is a control whose answer changes.
@@ -40,39 +42,39 @@ func (p *Policy) Compare(before, after Facts, now time.Time) Preview {
 			v.Closes = append(v.Closes, d.Action)
 		}
 	}
-	works := map[string]bool{}
-	for _, t := range after.Tokens {
-		if t.Works {
-			works[t.ID] = true
-		}
-	}
-	worked := map[string]bool{}
-	for _, t := range before.Tokens {
-		if worked[t.ID] = t.Works; t.Works && !works[t.ID] {
-			v.Suspends = append(v.Suspends, t.clone())
-		}
-	}
-	for _, t := range after.Tokens {
-		if t.Works && !worked[t.ID] {
-			v.Resumes = append(v.Resumes, t.clone())
-		}
-	}
+	v.Suspends = newlyWorking(after.Tokens, before.Tokens)
+	v.Resumes = newlyWorking(before.Tokens, after.Tokens)
 	v.WaysBack = waysBack(after)
 	v.warn(before, after)
 	return v
 }
 
+// newlyWorking returns the tokens that work in is and not in was.
+func newlyWorking(was, is []tokens.Info) (list []tokens.Info) {
+	worked := map[string]bool{}
+	for _, t := range was {
+		worked[t.ID] = works(t)
+	}
+	for _, t := range is {
+		if works(t) && !worked[t.ID] {
+			list = append(list, cloneToken(t))
+		}
+	}
+	return list
+}
+
+// waysBack returns the ways in for an owner whose phone is lost.
 func waysBack(f Facts) (ways []string) {
-	if f.Suspended {
+	if !f.Account.Suspended.IsZero() {
 		return nil
 	}
-	if n := len(f.Authenticators) - 1; n > 0 && !f.TOTP.Disabled {
+	if n := len(f.Account.Authenticators) - 1; n > 0 && f.totp() != disabled {
 		ways = append(ways, fmt.Sprintf("another authenticator (%d)", n))
 	}
-	if f.Recovery.Left > 0 && !f.RecoveryCodes.Disabled {
-		ways = append(ways, fmt.Sprintf("recovery codes (%d)", f.Recovery.Left))
+	if left := f.Account.RecoveryCodes.Left; left > 0 && f.recoveryCodes() != disabled {
+		ways = append(ways, fmt.Sprintf("recovery codes (%d)", left))
 	}
-	if f.OperatorCode {
+	if f.Account.OperatorCode.Available {
 		ways = append(ways, "the operator's code")
 	}
 	return ways
@@ -80,17 +82,17 @@ func waysBack(f Facts) (ways []string) {
 
 func (v *Preview) warn(before, after Facts) {
 	say := func(format string, args ...any) { v.Warnings = append(v.Warnings, fmt.Sprintf(format, args...)) }
-	protected := len(after.Authenticators) > 0 || after.ResetPending
+	protected := len(after.Account.Authenticators) > 0 || after.Account.Reset != nil
 	switch {
-	case after.Suspended:
+	case !after.Account.Suspended.IsZero():
 		say("Nobody gets in until the account is resumed.")
 	case protected && len(v.WaysBack) == 0:
 		say("Whoever loses the phone is locked out: no way back is left but support.")
 	}
-	if before.Recovery.Left > 0 && after.Recovery.Left == 0 && protected {
+	if before.Account.RecoveryCodes.Left > 0 && after.Account.RecoveryCodes.Left == 0 && protected {
 		say("No recovery code would be left.")
 	}
-	if len(before.Authenticators) > 0 && !protected {
+	if len(before.Account.Authenticators) > 0 && !protected {
 		say("The password alone would sign in.")
 	}
 	if len(v.Closes) > 0 {

@@ -6,10 +6,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
-func names(list []posture.Token) (ids []string) {
+func names(list []tokens.Info) (ids []string) {
 	for _, t := range list {
 		ids = append(ids, t.ID)
 	}
@@ -18,10 +20,11 @@ func names(list []posture.Token) (ids []string) {
 
 func TestCompare(t *testing.T) {
 	p := policyOf(t, posture.ModelConfig{}, tableGates...)
-	waits := func(f *posture.Facts) { f.Tokens[0].Works = false }
+	waits := func(f *posture.Facts) { f.Tokens[0].State = tokens.StateNeedsSecondFactor }
 	const lost = "Whoever loses the phone is locked out: no way back is left but support."
 	off := func(f *posture.Facts) { // what turning two-factor off does
-		f.Authenticators, f.Recovery = nil, posture.RecoverySet{}
+		noCodes(f)
+		f.Account.Authenticators, f.Account.TOTP = nil, gatehouse.MethodState{}
 		waits(f)
 	}
 	for _, c := range []struct {
@@ -61,7 +64,7 @@ func TestCompare(t *testing.T) {
 			},
 			opens: []string{mint, deploy}, start: []string{"T1"}, back: []string{"recovery codes (10)"}},
 
-		{name: "the last codes are used", before: oneApp, after: all(oneApp, func(f *posture.Facts) { f.Recovery.Left = 0 }),
+		{name: "the last codes are used", before: oneApp, after: all(oneApp, func(f *posture.Facts) { f.Account.RecoveryCodes.Left = 0 }),
 			levels: [2]int{1, 1}, scores: [2]int{96, 78}, // 27 and 22 of 28
 			flips: []posture.Flip{
 				{Control: posture.RecoveryCodesExist, From: posture.Pass, To: posture.Fail},
@@ -73,7 +76,7 @@ func TestCompare(t *testing.T) {
 			flips:    []posture.Flip{{Control: posture.SecondAuthenticator, From: posture.Pass, To: posture.Fail}},
 			warnings: []string{lost}},
 
-		{name: "support resets", before: nothing, after: all(off, func(f *posture.Facts) { f.ResetPending, f.OperatorCode = true, true }),
+		{name: "support resets", before: nothing, after: all(off, func(f *posture.Facts) { f.Account.Reset, f.Account.OperatorCode = &gatehouse.Reset{At: now}, available }),
 			levels: [2]int{2, 0}, scores: [2]int{100, 39},
 			flips: []posture.Flip{
 				{Control: posture.SecondFactor, From: posture.Pass, To: posture.Fail},
@@ -87,22 +90,22 @@ func TestCompare(t *testing.T) {
 			closes: []string{mint, invite, deploy, admin}, stop: []string{"T1"}, back: []string{"the operator's code"},
 			warnings: []string{"No recovery code would be left.", "Gates that would close: mint, invite, deploy, admin.", "Access tokens that would stop working: 1."}},
 
-		{name: "suspended", before: nothing, after: all(waits, func(f *posture.Facts) { f.Suspended = true }), levels: [2]int{2, 2}, scores: [2]int{100, 100},
+		{name: "suspended", before: nothing, after: all(waits, func(f *posture.Facts) { f.Account.Suspended = now }), levels: [2]int{2, 2}, scores: [2]int{100, 100},
 			stop:     []string{"T1"},
 			warnings: []string{"Nobody gets in until the account is resumed.", "Access tokens that would stop working: 1."}},
 
-		{name: "suspended already", before: func(f *posture.Facts) { f.Suspended = true }, after: func(f *posture.Facts) { f.Suspended = true },
+		{name: "suspended already", before: func(f *posture.Facts) { f.Account.Suspended = now }, after: func(f *posture.Facts) { f.Account.Suspended = now },
 			levels: [2]int{2, 2}, scores: [2]int{100, 100}, warnings: []string{"Nobody gets in until the account is resumed."}},
 
 		{name: "a token is revoked, another made", before: nothing, after: func(f *posture.Facts) { f.Tokens[0].ID = "T2" },
 			levels: [2]int{2, 2}, scores: [2]int{100, 100}, stop: []string{"T1"}, start: []string{"T2"},
 			back: []string{"another authenticator (1)", "recovery codes (10)"}, warnings: []string{"Access tokens that would stop working: 1."}},
 
-		{name: "codes are disabled", before: nothing, after: func(f *posture.Facts) { f.TOTP.Disabled = true }, levels: [2]int{2, 2}, scores: [2]int{100, 92},
+		{name: "codes are disabled", before: nothing, after: func(f *posture.Facts) { f.Account.TOTP = disabled }, levels: [2]int{2, 2}, scores: [2]int{100, 92},
 			flips: []posture.Flip{{Control: posture.MethodsOpen, From: posture.Pass, To: posture.Fail}},
 			back:  []string{"recovery codes (10)"}}, // codes of the other app are refused as well
 
-		{name: "both are disabled", before: nothing, after: func(f *posture.Facts) { f.TOTP.Disabled, f.RecoveryCodes.Disabled = true, true },
+		{name: "both are disabled", before: nothing, after: func(f *posture.Facts) { f.Account.TOTP, f.Account.RecoveryCode = disabled, disabled },
 			levels: [2]int{2, 2}, scores: [2]int{100, 92},
 			flips:    []posture.Flip{{Control: posture.MethodsOpen, From: posture.Pass, To: posture.Fail}},
 			warnings: []string{lost}},

@@ -120,7 +120,7 @@ type Control struct {
 
 // needs returns the evidence that the answer on an account depends on.
 func (c Control) needs(f Facts) Evidence {
-	if c.delegable && len(f.Authenticators) > 0 {
+	if c.delegable && len(f.Account.Authenticators) > 0 {
 		return c.Reads&^HostEvidence | AccountEvidence
 	}
 	return c.Reads

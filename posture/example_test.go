@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 // passwordChanged is a control of the host's own. Its evidence is in Host.Answers.
@@ -119,8 +121,8 @@ func ExamplePolicy_Decide() {
 	now := time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 	policy := examplePolicy()
 	facts := posture.Facts{
-		Authenticators: []posture.Authenticator{{ID: "A1", Name: "Phone"}},
-		Host:           posture.Host{At: now}, // the host does not know whether the address is verified
+		Account: gatehouse.Account{Authenticators: []gatehouse.Authenticator{{ID: "A1", Name: "Phone"}}},
+		Host:    posture.Host{At: now}, // the host does not know whether the address is verified
 	}
 	report := policy.Model().Evaluate(facts, now)
 	d := policy.Decide("deploy.public", report, facts, posture.Proof{At: now.Add(-time.Hour), SecondFactor: true}, now)
@@ -138,16 +140,24 @@ func ExamplePolicy_Decide() {
 // What would be, if two-factor were turned off?
 func ExamplePolicy_Compare() {
 	now := time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
+	token := tokens.Info{
+		ID: "T1", Name: "ci", State: tokens.StateActive, Created: now, Expires: now.AddDate(0, 0, 30), SecondFactor: true,
+	}
 	before := posture.Facts{
-		Authenticators: []posture.Authenticator{{ID: "A1", Name: "Phone"}},
-		Recovery:       posture.RecoverySet{Total: 10, Left: 10, Acknowledged: now},
-		KeysCurrent:    true, TokensKnown: true,
-		Tokens: []posture.Token{{ID: "T1", Name: "ci", Works: true, Created: now, Expires: now.AddDate(0, 0, 30)}},
-		Host:   posture.Host{At: now, EmailVerified: posture.Yes},
+		Account: gatehouse.Account{
+			Authenticators: []gatehouse.Authenticator{{ID: "A1", Name: "Phone"}},
+			RecoveryCodes:  gatehouse.RecoverySet{Total: 10, Left: 10, Acknowledged: now},
+			TOTP:           gatehouse.MethodState{Available: true},
+			RecoveryCode:   gatehouse.MethodState{Available: true},
+			KeysCurrent:    true,
+		},
+		Tokens: []tokens.Info{token}, TokensKnown: true,
+		Host: posture.Host{At: now, EmailVerified: posture.Yes},
 	}
 	after := before
-	after.Authenticators, after.Recovery = nil, posture.RecoverySet{}
-	after.Tokens = []posture.Token{{ID: "T1", Name: "ci", Created: now, Expires: now.AddDate(0, 0, 30)}}
+	after.Account.Authenticators, after.Account.RecoveryCodes = nil, gatehouse.RecoverySet{}
+	token.State = tokens.StateNeedsSecondFactor
+	after.Tokens = []tokens.Info{token}
 
 	v := examplePolicy().Compare(before, after, now)
 	fmt.Println("level", v.Before.Level, "to", v.After.Level, "score", v.Before.Score, "to", v.After.Score)
@@ -164,11 +174,15 @@ func ExamplePolicy_Compare() {
 func ExampleReview_WriteText() {
 	now := time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 	r := examplePolicy().Review(posture.Facts{
-		Authenticators: []posture.Authenticator{{ID: "A1", Name: "Phone"}},
-		Recovery:       posture.RecoverySet{Total: 10, Left: 2, Acknowledged: now},
-		KeysCurrent:    true,
-		TokensKnown:    true,
-		Host:           posture.Host{At: now, EmailVerified: posture.No},
+		Account: gatehouse.Account{
+			Authenticators: []gatehouse.Authenticator{{ID: "A1", Name: "Phone"}},
+			RecoveryCodes:  gatehouse.RecoverySet{Total: 10, Left: 2, Acknowledged: now},
+			TOTP:           gatehouse.MethodState{Available: true},
+			RecoveryCode:   gatehouse.MethodState{Available: true},
+			KeysCurrent:    true,
+		},
+		TokensKnown: true,
+		Host:        posture.Host{At: now, EmailVerified: posture.No},
 	}, now)
 	if err := r.WriteText(os.Stdout); err != nil {
 		log.Fatal(err)

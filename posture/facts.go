@@ -3,6 +3,9 @@ package posture
 import (
 	"slices"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 // Answer is what is known of a question. The zero value is unknown.
@@ -14,67 +17,48 @@ const (
 	No
 )
 
-// Facts is everything that is known of an account. What Gatehouse keeps is filled in by gatehouse.Service;
-// the fields of Host are the host's.
+// Facts is everything that is known of an account. Gatehouse fills in Account and Tokens; Host is the host's.
 type Facts struct {
-	Authenticators []Authenticator
-	Recovery       RecoverySet
-	RecoveryUnseen time.Time // when a recovery code was last used that the owner has not looked at; zero: never
-	TOTP           Method
-	RecoveryCodes  Method
-	ResetPending   bool // an operator has removed the factors, and the owner has yet to enroll anew
-	OperatorCode   bool // an operator's code can be redeemed
-	Suspended      bool
-	KeysCurrent    bool // every secret is sealed under the primary key
-	TokensKnown    bool
-	Tokens         []Token
-	Accepted       []Acceptance
-
-	Host Host
+	Account     gatehouse.Account
+	Tokens      []tokens.Info // those that have not ended
+	TokensKnown bool
+	Host        Host
 }
 
-// Authenticator is one that is active.
-type Authenticator struct {
-	ID                string
-	Name              string
-	PhishingResistant bool
-	Weak              bool // its secret has under 128 bits, as another system made it
-	Created           time.Time
-	LastUsed          time.Time
+// lock says whether the owner can use a method that the account has.
+type lock uint8
+
+const (
+	usable   lock = iota // or the account does not have it
+	waiting              // locked for a time
+	disabled             // locked until it is unlocked
+)
+
+func lockOf(has bool, m gatehouse.MethodState) lock {
+	switch {
+	case !has || m.Available:
+		return usable
+	case m.RetryAt.IsZero():
+		return disabled
+	}
+	return waiting
 }
 
-// RecoverySet is the set of recovery codes. Its Total is 0 where there is none.
-type RecoverySet struct {
-	Total        int
-	Left         int
-	Acknowledged time.Time // when the owner said that the codes are saved; zero: not yet
+func (f Facts) totp() lock { return lockOf(len(f.Account.Authenticators) > 0, f.Account.TOTP) }
+
+func (f Facts) recoveryCodes() lock {
+	return lockOf(f.Account.RecoveryCodes.Left > 0, f.Account.RecoveryCode)
 }
 
-// Method is whether a method can be used.
-type Method struct {
-	Locked   bool // for a time
-	Disabled bool // until it is unlocked
-}
+func works(t tokens.Info) bool { return t.State == tokens.StateActive }
 
-// Token is an access token that has not ended for good.
-type Token struct {
-	ID       string
-	Name     string
-	Works    bool // now; one that waits for the second factor does not
-	Created  time.Time
-	Expires  time.Time // zero: never
-	LastUsed time.Time // zero: never
-	Unused   []string  // scopes that no check has asked for
-
-	FirstFactorOnly bool // it was made, or last rotated, without a second factor
-}
-
-func (t Token) clone() Token {
-	t.Unused = slices.Clone(t.Unused)
+// cloneToken returns a token that shares nothing with t that can change.
+func cloneToken(t tokens.Info) tokens.Info {
+	t.Scopes, t.Unused, t.Addresses = slices.Clone(t.Scopes), slices.Clone(t.Unused), slices.Clone(t.Addresses)
 	return t
 }
 
-// Host is what the host knows of an account. The zero value knows nothing: where At is zero, a Plan or a Delegated
+// Host has the host's knowledge of an account. The zero value knows nothing: where At is zero, a Plan or a Delegated
 // that is empty is not known. With an At, an empty Plan says that there is none, and a nil Delegated that the host
 // itself signs the owner in.
 type Host struct {
@@ -89,8 +73,8 @@ type Host struct {
 // planKnown reports whether an empty Plan says that there is none.
 func (h Host) planKnown() bool { return h.Plan != "" || !h.At.IsZero() }
 
-// Evidence is what there is to know of an account beside what Gatehouse keeps of the account itself. To gather it
-// costs a call of the host, or reads of the store.
+// Evidence is everything that can be known of an account besides the account itself. To gather it costs a call of the
+// host, or reads of the store.
 type Evidence uint8
 
 const (
@@ -138,14 +122,6 @@ func (d *Delegation) secondFactor() bool {
 		}
 	}
 	return has && other
-}
-
-// Acceptance is a risk that somebody has taken on.
-type Acceptance struct {
-	Control string    `json:"control"`
-	By      string    `json:"by"`
-	Why     string    `json:"why"`
-	Until   time.Time `json:"until,omitzero"` // zero: without an end
 }
 
 const (

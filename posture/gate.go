@@ -154,7 +154,7 @@ func (p *Policy) Decide(action string, r Report, f Facts, proof Proof, now time.
 // that is what the account lacks.
 func (d *Decision) factor(r Report, f Facts) bool {
 	second, shown := r.Find(SecondFactor)
-	if second.State == Pass || len(f.Authenticators) > 0 {
+	if second.State == Pass || len(f.Account.Authenticators) > 0 {
 		return true
 	}
 	switch {

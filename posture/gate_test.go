@@ -232,7 +232,7 @@ func TestFactorThatCannotBe(t *testing.T) {
 		"there, locked":    {*adjusted(posture.SecondFactor, posture.Adjustment{LockedBy: "Pro"}), good(), nil, nil},
 	} {
 		p := policyOf(t, c.model, gate)
-		can := len(c.facts.Authenticators) > 0
+		can := len(c.facts.Account.Authenticators) > 0
 		d := decide(p, "act", c.facts, posture.Proof{At: now}, now)
 		require.Equal(t, c.unmet, unmet(d), name)
 		require.Equal(t, c.hidden, d.Hidden, name)

@@ -36,7 +36,7 @@ func golden(t *testing.T) map[string]posture.Review {
 	oneApp(&mixed)
 	notSaved(&mixed)
 	accept(now.Add(90*day), posture.SecondAuthenticator)(&mixed)
-	mixed.Recovery.Left, mixed.RecoveryUnseen = 2, ago(3*day)
+	mixed.Account.RecoveryCodes.Left, mixed.Account.CodeUseUnseen = 2, ago(3*day)
 	mixed.Host.EmailVerified = posture.Unknown
 	hidden := *adjusted(posture.KeysCurrent, posture.Adjustment{Hide: true})
 	hidden.Version, hidden.Links, hidden.Controls = "7", links, []posture.Control{ownControl(func(posture.Facts, time.Time) posture.Result { panic("broken") })}

@@ -11,7 +11,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 // draw is facts, and policies to judge them by, drawn at random.
@@ -30,8 +32,11 @@ func pick[T any](d draw, of ...T) T { return of[d.IntN(len(of))] }
 
 func (d draw) facts() posture.Facts {
 	f := posture.Facts{
-		RecoveryUnseen: d.ago(), ResetPending: d.yes(), KeysCurrent: d.yes(), TokensKnown: d.IntN(4) > 0,
-		TOTP: posture.Method{Locked: d.yes(), Disabled: d.yes()}, RecoveryCodes: posture.Method{Locked: d.yes()},
+		Account: gatehouse.Account{
+			CodeUseUnseen: d.ago(), Reset: pick(d, nil, &gatehouse.Reset{At: now}), KeysCurrent: d.yes(),
+			TOTP: pick(d, available, locked, disabled), RecoveryCode: pick(d, available, locked),
+		},
+		TokensKnown: d.IntN(4) > 0,
 		Host: posture.Host{
 			At: pick(d, now, now, now, ago(25*time.Hour), time.Time{}), Since: d.ago(), Plan: pick(d, "", "free", "pro"),
 			EmailVerified: pick(d, posture.Unknown, posture.Yes, posture.No),
@@ -42,20 +47,20 @@ func (d draw) facts() posture.Facts {
 		f.Host.Delegated = &posture.Delegation{Provider: "idp", AMR: pick(d, nil, []string{"mfa"}, []string{"otp"}, []string{"pwd", "hwk"})}
 	}
 	for i := range d.IntN(3) {
-		f.Authenticators = append(f.Authenticators, posture.Authenticator{ID: fmt.Sprint("A", i), PhishingResistant: d.yes(), Weak: d.yes()})
+		f.Account.Authenticators = append(f.Account.Authenticators, gatehouse.Authenticator{ID: fmt.Sprint("A", i), PhishingResistant: d.yes(), Weak: d.yes()})
 	}
 	if d.yes() {
-		f.Recovery = posture.RecoverySet{Total: 10, Left: d.IntN(11), Acknowledged: d.ago()}
+		f.Account.RecoveryCodes = gatehouse.RecoverySet{Total: 10, Left: d.IntN(11), Acknowledged: d.ago()}
 	}
 	for i := range d.IntN(3) {
-		f.Tokens = append(f.Tokens, posture.Token{
-			ID: fmt.Sprint("T", i), Works: d.yes(), Created: ago(1000 * time.Hour), LastUsed: d.ago(),
-			Expires: pick(d, time.Time{}, now.Add(time.Hour), now.Add(60*day)), Unused: pick(d, nil, []string{"a:b"}), FirstFactorOnly: d.yes(),
+		f.Tokens = append(f.Tokens, tokens.Info{
+			ID: fmt.Sprint("T", i), State: pick(d, tokens.StateActive, tokens.StateNeedsSecondFactor), Created: ago(1000 * time.Hour), LastUsed: d.ago(),
+			Expires: pick(d, time.Time{}, now.Add(time.Hour), now.Add(60*day)), Unused: pick(d, nil, tokens.Scopes{"a:b"}), SecondFactor: d.yes(),
 		})
 	}
 	for _, id := range builtin {
 		if d.IntN(8) == 0 {
-			f.Accepted = append(f.Accepted, posture.Acceptance{Control: id, By: "op", Why: "why"})
+			f.Account.AcceptedRisks = append(f.Account.AcceptedRisks, gatehouse.AcceptedRisk{Control: id, Operator: "op", Reason: "why"})
 		}
 	}
 	return f
@@ -86,7 +91,7 @@ func (d draw) policy(t testing.TB) *posture.Policy {
 		own("own-tokens", posture.TokenEvidence, few),
 		own("own-both", posture.AllEvidence, func(f posture.Facts) posture.Answer { return min(f.Host.Answers["own"], few(f)) }),
 		own("own-account", posture.AccountEvidence, func(f posture.Facts) posture.Answer {
-			if len(f.Authenticators) == 1 {
+			if len(f.Account.Authenticators) == 1 {
 				return posture.Yes
 			}
 			return posture.No
@@ -259,7 +264,7 @@ func TestChecksSeeWhatTheyRead(t *testing.T) {
 	} {
 		var seen [2]bool
 		c := ownControl(func(f posture.Facts, _ time.Time) posture.Result {
-			require.Equal(t, good().Authenticators, f.Authenticators)
+			require.Equal(t, good().Account.Authenticators, f.Account.Authenticators)
 			require.Equal(t, f.TokensKnown, len(f.Tokens) > 0)
 			seen = [2]bool{f.Host.EmailVerified == posture.Yes, f.TokensKnown}
 			return posture.Result{}
@@ -301,7 +306,7 @@ func TestUnknownHost(t *testing.T) {
 			require.Equal(t, c.factor[:7] == "unknown", state(f, id)[:7] == "unknown", "%s: %s", c.name, id)
 		}
 		require.False(t, decide(p, "act", f, posture.Proof{}, now).Open, c.name)
-		f.Authenticators = good().Authenticators
+		f.Account.Authenticators = good().Account.Authenticators
 		require.Equal(t, "pass. An authenticator is paired.", state(f, posture.SecondFactor), c.name)
 	}
 }

@@ -135,11 +135,11 @@ func (m *Model) ask(c Control, f Facts, now time.Time) (a Adjustment, r Result) 
 	return a, r
 }
 
-// accepted returns who has taken a risk on, if that stands at a time.
+// accepted returns who has taken a risk on, if that counts at a time.
 func (f Facts) accepted(control string, now time.Time) (Acceptance, bool) {
-	for _, a := range f.Accepted {
+	for _, a := range f.Account.AcceptedRisks {
 		if a.Control == control && (a.Until.IsZero() || now.Before(a.Until)) {
-			return a, true
+			return Acceptance{Control: a.Control, By: a.Operator, Why: a.Reason, Until: a.Until}, true
 		}
 	}
 	return Acceptance{}, false

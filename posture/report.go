@@ -31,6 +31,14 @@ type Finding struct {
 	Fix       Remediation `json:"fix"`
 }
 
+// Acceptance is a risk that somebody has taken on, as gatehouse.AcceptedRisk.
+type Acceptance struct {
+	Control string    `json:"control"`
+	By      string    `json:"by"`
+	Why     string    `json:"why"`
+	Until   time.Time `json:"until,omitzero"` // zero: without an end
+}
+
 // Find returns the finding of a control, and whether it is shown.
 func (r Report) Find(id string) (Finding, bool) {
 	for _, f := range r.Findings {

@@ -8,7 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 const day = 24 * time.Hour
@@ -17,30 +19,41 @@ var now = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 
 func ago(d time.Duration) time.Time { return now.Add(-d) }
 
+// The states of a method that the account has.
+var (
+	available = gatehouse.MethodState{Available: true}
+	locked    = gatehouse.MethodState{RetryAt: now.Add(time.Hour)}
+	disabled  = gatehouse.MethodState{}
+)
+
 // good is an account that fails nothing: two apps, codes that are saved, a verified address and a token
 // with no fault.
 func good() posture.Facts {
 	return posture.Facts{
-		Authenticators: []posture.Authenticator{
-			{ID: "A1", Name: "Phone", Created: ago(100 * day), LastUsed: ago(day)},
-			{ID: "A2", Name: "Tablet", Created: ago(100 * day)},
+		Account: gatehouse.Account{
+			Authenticators: []gatehouse.Authenticator{
+				{ID: "A1", Name: "Phone", Created: ago(100 * day), LastUsed: ago(day)},
+				{ID: "A2", Name: "Tablet", Created: ago(100 * day)},
+			},
+			RecoveryCodes: gatehouse.RecoverySet{Total: 10, Left: 10, Acknowledged: ago(99 * day)},
+			TOTP:          available,
+			RecoveryCode:  available,
+			KeysCurrent:   true,
 		},
-		Recovery:    posture.RecoverySet{Total: 10, Left: 10, Acknowledged: ago(99 * day)},
-		KeysCurrent: true,
 		TokensKnown: true,
-		Tokens:      []posture.Token{goodToken()},
+		Tokens:      []tokens.Info{goodToken()},
 		Host:        posture.Host{At: now, Since: ago(400 * day), EmailVerified: posture.Yes},
 	}
 }
 
-func goodToken() posture.Token {
-	return posture.Token{ID: "T1", Name: "ci", Works: true, Created: ago(100 * day), Expires: now.Add(30 * day), LastUsed: ago(day)}
+func goodToken() tokens.Info {
+	return tokens.Info{ID: "T1", Name: "ci", State: tokens.StateActive, Created: ago(100 * day), Expires: now.Add(30 * day), LastUsed: ago(day), SecondFactor: true}
 }
 
 // bare is an account with a password and nothing else.
 func bare() posture.Facts {
 	return posture.Facts{
-		KeysCurrent: true, TokensKnown: true,
+		Account: gatehouse.Account{KeysCurrent: true}, TokensKnown: true,
 		Host: posture.Host{At: now, Since: ago(400 * day), EmailVerified: posture.Yes},
 	}
 }
@@ -60,14 +73,14 @@ func password(edit func(*posture.Facts)) func(*posture.Facts) {
 	}
 }
 
-func token(edit func(*posture.Token)) func(*posture.Facts) {
+func token(edit func(*tokens.Info)) func(*posture.Facts) {
 	return func(f *posture.Facts) { edit(&f.Tokens[0]) }
 }
 
 func accept(until time.Time, controls ...string) func(*posture.Facts) {
 	return func(f *posture.Facts) {
 		for _, c := range controls {
-			f.Accepted = append(f.Accepted, posture.Acceptance{Control: c, By: "op-1", Why: "a test", Until: until})
+			f.Account.AcceptedRisks = append(f.Account.AcceptedRisks, gatehouse.AcceptedRisk{Control: c, Operator: "op-1", Reason: "a test", Until: until})
 		}
 	}
 }
@@ -80,10 +93,12 @@ func all(edits ...func(*posture.Facts)) func(*posture.Facts) {
 	}
 }
 
-func oneApp(f *posture.Facts)   { f.Authenticators = f.Authenticators[:1] }
-func weak(f *posture.Facts)     { f.Authenticators[0].Weak = true }
-func notSaved(f *posture.Facts) { f.Recovery.Acknowledged = time.Time{} }
-func noCodes(f *posture.Facts)  { f.Recovery = posture.RecoverySet{} }
+func oneApp(f *posture.Facts)   { f.Account.Authenticators = f.Account.Authenticators[:1] }
+func weak(f *posture.Facts)     { f.Account.Authenticators[0].Weak = true }
+func notSaved(f *posture.Facts) { f.Account.RecoveryCodes.Acknowledged = time.Time{} }
+func noCodes(f *posture.Facts) {
+	f.Account.RecoveryCodes, f.Account.RecoveryCode = gatehouse.RecoverySet{}, gatehouse.MethodState{}
+}
 func noTokens(f *posture.Facts) { f.Tokens = nil }
 func nothing(*posture.Facts)    {}
 
@@ -158,19 +173,19 @@ var accounts = []account{
 		1, 28 - 3 - 2 - 2 - 1, 28, 71, 71, "", 71, 100, "mint deploy", nil}, // under 79: nothing to cap
 	{"two apps, no codes", noCodes, "recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail",
 		1, 28 - 3 - 2 - 2, 28, 75, 75, "", 75, 100, "mint deploy", nil},
-	{"two apps, all codes used up", func(f *posture.Facts) { f.Recovery.Left = 0 }, "recovery-codes fail, recovery-codes-left fail",
+	{"two apps, all codes used up", func(f *posture.Facts) { f.Account.RecoveryCodes.Left = 0 }, "recovery-codes fail, recovery-codes-left fail",
 		1, 28 - 3 - 2, 28, 82, 79, "recovery-codes", 79, 100, "mint invite deploy", nil},
-	{"two apps, two codes left", func(f *posture.Facts) { f.Recovery.Left = 2 }, "recovery-codes-left partial",
+	{"two apps, two codes left", func(f *posture.Facts) { f.Account.RecoveryCodes.Left = 2 }, "recovery-codes-left partial",
 		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
-	{"two apps, three codes left", func(f *posture.Facts) { f.Recovery.Left = 3 }, "",
+	{"two apps, three codes left", func(f *posture.Facts) { f.Account.RecoveryCodes.Left = 3 }, "",
 		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
-	{"one code left, not saved", all(notSaved, func(f *posture.Facts) { f.Recovery.Left = 1 }), "recovery-codes-left partial, recovery-codes-saved fail",
+	{"one code left, not saved", all(notSaved, func(f *posture.Facts) { f.Account.RecoveryCodes.Left = 1 }), "recovery-codes-left partial, recovery-codes-saved fail",
 		1, 28 - 1 - 2, 28, 89, 89, "", 89, 100, "mint deploy", nil},
-	{"reset by support", password(func(f *posture.Facts) { f.ResetPending, f.OperatorCode = true, true }), noFactor,
+	{"reset by support", password(func(f *posture.Facts) { f.Account.Reset, f.Account.OperatorCode = &gatehouse.Reset{At: now}, available }), noFactor,
 		0, 13, 25, 52, 39, "second-factor", 39, 100, "", nil},
-	{"suspended", func(f *posture.Facts) { f.Suspended = true }, "", // not a question of protection
+	{"suspended", func(f *posture.Facts) { f.Account.Suspended = now }, "", // not a question of protection
 		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
-	{"a secret under an old key", func(f *posture.Facts) { f.KeysCurrent = false }, "keys-current fail",
+	{"a secret under an old key", func(f *posture.Facts) { f.Account.KeysCurrent = false }, "keys-current fail",
 		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
 	// Row F3: an authenticator that another system made with a secret of 80 bits.
 	{"one of two authenticators weak", weak, "authenticators-strong fail",
@@ -179,17 +194,17 @@ var accounts = []account{
 		1, 28 - 2 - 1, 28, 89, 89, "", 89, 100, "mint invite deploy", nil},
 
 	// Methods and the use of recovery codes.
-	{"codes locked for a while", func(f *posture.Facts) { f.TOTP.Locked = true }, "methods-open partial",
+	{"codes locked for a while", func(f *posture.Facts) { f.Account.TOTP = locked }, "methods-open partial",
 		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
-	{"codes disabled", func(f *posture.Facts) { f.TOTP.Disabled = true }, "methods-open fail",
+	{"codes disabled", func(f *posture.Facts) { f.Account.TOTP = disabled }, "methods-open fail",
 		2, 28 - 2, 28, 92, 92, "", 92, 100, "mint invite deploy admin", nil},
-	{"recovery codes locked for a while", func(f *posture.Facts) { f.RecoveryCodes.Locked = true }, "methods-open partial",
+	{"recovery codes locked for a while", func(f *posture.Facts) { f.Account.RecoveryCode = locked }, "methods-open partial",
 		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
-	{"recovery codes disabled", func(f *posture.Facts) { f.RecoveryCodes.Disabled = true }, "methods-open partial",
+	{"recovery codes disabled", func(f *posture.Facts) { f.Account.RecoveryCode = disabled }, "methods-open partial",
 		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
-	{"recovery code used, not looked at", func(f *posture.Facts) { f.RecoveryUnseen = ago(day) }, "recovery-use-seen fail",
+	{"recovery code used, not looked at", func(f *posture.Facts) { f.Account.CodeUseUnseen = ago(day) }, "recovery-use-seen fail",
 		2, 28 - 3, 28, 89, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
-	{"recovery code used long ago, not looked at", func(f *posture.Facts) { f.RecoveryUnseen = ago(3650 * day) }, "recovery-use-seen fail",
+	{"recovery code used long ago, not looked at", func(f *posture.Facts) { f.Account.CodeUseUnseen = ago(3650 * day) }, "recovery-use-seen fail",
 		2, 28 - 3, 28, 89, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
 
 	// What the host knows.
@@ -213,39 +228,39 @@ var accounts = []account{
 		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
 	{"tokens not known", func(f *posture.Facts) { f.TokensKnown = false }, tokensUn,
 		2, 28 - 6, 28 + 2, 73, 73, "", 100, 73, "mint invite deploy admin", nil}, // known 22 of 30
-	{"token without an end", token(func(t *posture.Token) { t.Expires = time.Time{} }), "tokens-expire fail",
+	{"token without an end", token(func(t *tokens.Info) { t.Expires = time.Time{} }), "tokens-expire fail",
 		2, 28 - 2, 28, 92, 92, "", 92, 100, "mint invite deploy admin", nil},
-	{"token used 90 days ago", token(func(t *posture.Token) { t.LastUsed = ago(90 * day) }), "",
+	{"token used 90 days ago", token(func(t *tokens.Info) { t.LastUsed = ago(90 * day) }), "",
 		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
-	{"token used over 90 days ago", token(func(t *posture.Token) { t.LastUsed = ago(90*day + time.Second) }), "tokens-used fail",
+	{"token used over 90 days ago", token(func(t *tokens.Info) { t.LastUsed = ago(90*day + time.Second) }), "tokens-used fail",
 		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
-	{"token made over 90 days ago, never used", token(func(t *posture.Token) { t.LastUsed = time.Time{} }), "tokens-used fail",
+	{"token made over 90 days ago, never used", token(func(t *tokens.Info) { t.LastUsed = time.Time{} }), "tokens-used fail",
 		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
-	{"token made today, never used", token(func(t *posture.Token) { t.Created, t.LastUsed = now, time.Time{} }), "",
+	{"token made today, never used", token(func(t *tokens.Info) { t.Created, t.LastUsed = now, time.Time{} }), "",
 		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
-	{"broad token, 30 days old", token(func(t *posture.Token) { t.Created, t.Unused = ago(30*day), []string{"x:write"} }), "",
+	{"broad token, 30 days old", token(func(t *tokens.Info) { t.Created, t.Unused = ago(30*day), tokens.Scopes{"x:write"} }), "",
 		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
-	{"broad token, older", token(func(t *posture.Token) { t.Created, t.Unused = ago(30*day+time.Second), []string{"x:write"} }), "tokens-narrow fail",
+	{"broad token, older", token(func(t *tokens.Info) { t.Created, t.Unused = ago(30*day+time.Second), tokens.Scopes{"x:write"} }), "tokens-narrow fail",
 		2, 28 - 2, 28, 92, 92, "", 92, 100, "mint invite deploy admin", nil},
-	{"token made by the password alone", token(func(t *posture.Token) { t.FirstFactorOnly = true }), "tokens-second-factor fail",
+	{"token made by the password alone", token(func(t *tokens.Info) { t.SecondFactor = false }), "tokens-second-factor fail",
 		2, 28, 28 + 2, 93, 93, "", 93, 100, "mint invite deploy admin", nil},
 	{"password only, and a token that it made", password(func(f *posture.Facts) {
-		f.Tokens = []posture.Token{goodToken()}
-		f.Tokens[0].FirstFactorOnly = true
+		f.Tokens = []tokens.Info{goodToken()}
+		f.Tokens[0].SecondFactor = false
 	}), noFactor + ", tokens-second-factor fail",
 		0, 13, 25 + 2, 48, 39, "second-factor", 39, 100, "", nil},
 	{"delegated with mfa, and a token of that", all(delegated("mfa"), func(f *posture.Facts) {
-		f.Tokens = []posture.Token{goodToken()}
-		f.Tokens[0].FirstFactorOnly = true
+		f.Tokens = []tokens.Info{goodToken()}
+		f.Tokens[0].SecondFactor = false
 	}), atIdP,
 		2, 25, 25, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
-	{"token that ends in 7 days", token(func(t *posture.Token) { t.Expires = now.Add(7 * day) }), "",
+	{"token that ends in 7 days", token(func(t *tokens.Info) { t.Expires = now.Add(7 * day) }), "",
 		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
-	{"token that ends before", token(func(t *posture.Token) { t.Expires = now.Add(7*day - time.Second) }), "tokens-not-expiring fail",
+	{"token that ends before", token(func(t *tokens.Info) { t.Expires = now.Add(7*day - time.Second) }), "tokens-not-expiring fail",
 		2, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy admin", nil},
 	{"one bad token among two", func(f *posture.Facts) {
 		bad := goodToken()
-		bad.ID, bad.LastUsed, bad.Expires, bad.Unused = "T2", time.Time{}, time.Time{}, []string{"x:write"}
+		bad.ID, bad.LastUsed, bad.Expires, bad.Unused = "T2", time.Time{}, time.Time{}, tokens.Scopes{"x:write"}
 		f.Tokens = append(f.Tokens, bad)
 	}, "tokens-expire fail, tokens-used fail, tokens-narrow fail",
 		2, 28 - 2 - 1 - 2, 28, 82, 82, "", 82, 100, "mint invite deploy admin", nil},
@@ -280,9 +295,9 @@ var accounts = []account{
 		1, 28 - 1, 28, 96, 96, "", 96, 100, "mint invite deploy", nil},
 	{"accepted, critical", password(accept(time.Time{}, posture.SecondFactor)), strings.Replace(noFactor, "second-factor fail", "second-factor accepted", 1),
 		0, 13, 25, 52, 39, "second-factor", 39, 100, "", nil},
-	{"accepted, high", all(func(f *posture.Facts) { f.RecoveryUnseen = ago(day) }, accept(time.Time{}, posture.RecoveryUseSeen)), "recovery-use-seen accepted",
+	{"accepted, high", all(func(f *posture.Facts) { f.Account.CodeUseUnseen = ago(day) }, accept(time.Time{}, posture.RecoveryUseSeen)), "recovery-use-seen accepted",
 		2, 28 - 3, 28, 89, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
-	{"accepted, partial", all(func(f *posture.Facts) { f.Recovery.Left = 2 }, accept(time.Time{}, posture.RecoveryCodesLeft)), "recovery-codes-left accepted",
+	{"accepted, partial", all(func(f *posture.Facts) { f.Account.RecoveryCodes.Left = 2 }, accept(time.Time{}, posture.RecoveryCodesLeft)), "recovery-codes-left accepted",
 		2, 28 - 2, 28, 92, 92, "", 92, 100, "mint invite deploy admin", nil}, // nothing, not half
 	{"accepted, but it passes", accept(time.Time{}, posture.SecondAuthenticator), "",
 		2, 28, 28, 100, 100, "", 100, 100, "mint invite deploy admin", nil},
@@ -293,10 +308,10 @@ var accounts = []account{
 		oneApp(f)
 		noCodes(f)
 		weak(f)
-		f.RecoveryUnseen, f.TOTP.Disabled, f.KeysCurrent, f.Host.EmailVerified = ago(day), true, false, posture.No
-		f.Tokens = []posture.Token{
-			{ID: "T1", Created: ago(100 * day), Unused: []string{"x:write"}},
-			{ID: "T2", Created: ago(day), Expires: now.Add(day)},
+		f.Account.CodeUseUnseen, f.Account.TOTP, f.Account.KeysCurrent, f.Host.EmailVerified = ago(day), disabled, false, posture.No
+		f.Tokens = []tokens.Info{
+			{ID: "T1", Created: ago(100 * day), Unused: tokens.Scopes{"x:write"}, SecondFactor: true},
+			{ID: "T2", Created: ago(day), Expires: now.Add(day), SecondFactor: true},
 		}
 	}, "recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail, recovery-use-seen fail, methods-open fail, " +
 		"keys-current fail, authenticators-strong fail, email-verified fail, tokens-expire fail, tokens-used fail, tokens-narrow fail, tokens-not-expiring fail",
@@ -307,15 +322,15 @@ var accounts = []account{
 		2, 28, 28 + 2, 93, 93, "", 93, 100, "mint invite deploy admin", unlocked},
 	{"phishing-resistant asked for, no app", password(nothing), noFactor + ", phishing-resistant fail",
 		0, 13, 25 + 2, 48, 39, "second-factor", 39, 100, "", unlocked},
-	{"phishing-resistant asked for, one of two", func(f *posture.Facts) { f.Authenticators[0].PhishingResistant = true }, "phishing-resistant partial",
+	{"phishing-resistant asked for, one of two", func(f *posture.Facts) { f.Account.Authenticators[0].PhishingResistant = true }, "phishing-resistant partial",
 		2, 28 + 1, 30, 96, 96, "", 96, 100, "mint invite deploy admin", unlocked},
 	{"nothing but phishing-resistant", func(f *posture.Facts) {
-		f.Authenticators[0].PhishingResistant, f.Authenticators[1].PhishingResistant = true, true
+		f.Account.Authenticators[0].PhishingResistant, f.Account.Authenticators[1].PhishingResistant = true, true
 	}, "phishing-resistant pass",
 		3, 28 + 2, 30, 100, 100, "", 100, 100, "mint invite deploy admin", unlocked},
 	{"phishing-resistant, but alone", func(f *posture.Facts) {
 		oneApp(f)
-		f.Authenticators[0].PhishingResistant = true
+		f.Account.Authenticators[0].PhishingResistant = true
 	}, "phishing-resistant pass, second-authenticator fail",
 		1, 30 - 1, 30, 96, 96, "", 96, 100, "mint invite deploy", unlocked},
 	{"address hidden", func(f *posture.Facts) { f.Host.EmailVerified = posture.No }, "email-verified hidden",
@@ -334,11 +349,11 @@ var accounts = []account{
 		2, 28, 28 + 3, 90, 79, "own", 79, 100, "mint invite deploy admin", own(posture.High, posture.Fail)},
 	{"own high control, unknown", nothing, "own unknown",
 		2, 28, 28 + 3, 90, 79, "own", 100, 90, "mint invite deploy admin", own(posture.High, posture.StateUnknown)},
-	{"own critical and built-in high", func(f *posture.Facts) { f.RecoveryUnseen = ago(day) }, "own fail, recovery-use-seen fail",
+	{"own critical and built-in high", func(f *posture.Facts) { f.Account.CodeUseUnseen = ago(day) }, "own fail, recovery-use-seen fail",
 		2, 28 - 3, 28 + 4, 78, 39, "own", 39, 100, "mint invite deploy admin", own(posture.Critical, posture.Fail)}, // 78 is under 79
-	{"at the cap, not over it", func(f *posture.Facts) { f.RecoveryUnseen, f.TOTP.Disabled = ago(day), true }, "own fail, recovery-use-seen fail, methods-open fail",
+	{"at the cap, not over it", func(f *posture.Facts) { f.Account.CodeUseUnseen, f.Account.TOTP = ago(day), disabled }, "own fail, recovery-use-seen fail, methods-open fail",
 		2, 28 - 3 - 2, 28 + 1, 79, 79, "", 79, 100, "mint invite deploy admin", own(posture.Low, posture.Fail)},
-	{"critical and high, both under raw", func(f *posture.Facts) { f.RecoveryUnseen = ago(day) }, "own fail, own-2 pass, own-3 pass, recovery-use-seen fail",
+	{"critical and high, both under raw", func(f *posture.Facts) { f.Account.CodeUseUnseen = ago(day) }, "own fail, own-2 pass, own-3 pass, recovery-use-seen fail",
 		2, 28 - 3 + 4 + 4, 28 + 4 + 4 + 4, 82, 39, "own recovery-use-seen", 39, 100, "mint invite deploy admin", // the lower one counts
 		own(posture.Critical, posture.Fail, posture.Pass, posture.Pass)},
 	{"own low control, half", nothing, "own partial",
@@ -488,7 +503,7 @@ func TestStates(t *testing.T) {
 
 func TestReset(t *testing.T) {
 	f := bare()
-	f.ResetPending = true
+	f.Account.Reset = &gatehouse.Reset{At: now}
 	finding, _ := policyOf(t, posture.ModelConfig{}).Review(f, now).Find(posture.SecondFactor)
 	require.Contains(t, finding.Reason, "Support has removed the factors")
 }

@@ -5,32 +5,34 @@ import (
 	"slices"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/text"
 	"github.com/gatehouse-go/gatehouse/posture"
 )
 
 // authenticatorsData is what the page of authenticators shows.
 type authenticatorsData struct {
-	Status gatehouse.Status
-	Full   bool
-	State  string
-	Typed  map[string]string // names that were refused, by ID
+	Account gatehouse.Account
+	Full    bool
+	State   string
+	Typed   map[string]string // names that were refused, by ID
 }
 
 func (c *call) authenticators() error { return c.authenticatorsWith(http.StatusOK, nil, nil) }
 
 func (c *call) authenticatorsWith(status int, typed, wrong map[string]string) error {
-	st, err := c.account()
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
 	return c.renderWith(status, "authenticators", authenticatorsData{
-		Status: st, Full: len(st.Authenticators) >= maxAuthenticators, State: factorState(st), Typed: typed,
+		Account: a, Full: len(a.Authenticators) >= maxAuthenticators, State: factorState(a), Typed: typed,
 	}, wrong)
 }
 
 func (c *call) rename() error {
 	id, name := c.field("id"), c.field("name")
-	if gatehouse.CheckName(name) != nil {
+	if !text.IsName(name) {
 		return c.authenticatorsWith(http.StatusUnprocessableEntity, map[string]string{id: name}, map[string]string{"name-" + id: c.text("wrong.name")})
 	}
 	if err := c.owner().RenameAuthenticator(c.ctx(), id, name); err != nil {
@@ -44,48 +46,48 @@ func (c *call) rename() error {
 type changeData struct {
 	Authenticator gatehouse.Authenticator
 	Last          bool             // it is the only one: two-factor is turned off instead
-	Preview       *posture.Preview // nil: the service judges no accounts
-	Status        gatehouse.Status
+	Preview       *posture.Preview // nil: accounts are not judged
+	Account       gatehouse.Account
 	State         string
 }
 
 // change returns what a change would make of the account.
-func (c *call) change(changes ...gatehouse.Change) (changeData, error) {
-	st, err := c.account()
+func (c *call) change(try func(*posture.Trial) error) (changeData, error) {
+	a, err := c.account()
 	if err != nil {
 		return changeData{}, err
 	}
-	d := changeData{Status: st, State: factorState(st)}
-	if review, err := c.review(); err != nil || review == nil {
-		return d, err
+	d := changeData{Account: a, State: factorState(a)}
+	if c.p.c.Posture == nil {
+		return d, nil
 	}
-	p, err := c.svc().Preview(c.ctx(), c.s.Account, changes...)
+	p, err := c.p.c.Posture.Preview(c.ctx(), a.ID, try)
 	d.Preview = &p
 	return d, err
 }
 
 // removal shows what the removal of an authenticator would do.
 func (c *call) removal() error {
-	st, err := c.account()
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
 	id := c.r.URL.Query().Get("id")
-	i := slices.IndexFunc(st.Authenticators, func(a gatehouse.Authenticator) bool { return a.ID == id })
+	i := slices.IndexFunc(a.Authenticators, func(a gatehouse.Authenticator) bool { return a.ID == id })
 	if i < 0 {
 		return errNotFound
 	}
-	if len(st.Authenticators) == 1 {
-		return c.render(http.StatusOK, "remove", changeData{Authenticator: st.Authenticators[i], Last: true, Status: st})
+	if len(a.Authenticators) == 1 {
+		return c.render(http.StatusOK, "remove", changeData{Authenticator: a.Authenticators[i], Last: true, Account: a})
 	}
 	if err := c.allowed(forFactors); err != nil {
 		return err
 	}
-	d, err := c.change(gatehouse.RemovingAuthenticator(id))
+	d, err := c.change(func(t *posture.Trial) error { return t.RemoveAuthenticator(id) })
 	if err != nil {
 		return err
 	}
-	d.Authenticator = st.Authenticators[i]
+	d.Authenticator = a.Authenticators[i]
 	return c.render(http.StatusOK, "remove", d)
 }
 
@@ -102,7 +104,7 @@ func (c *call) remove() error {
 }
 
 func (c *call) unlock() error {
-	method := map[string]gatehouse.Method{"totp": gatehouse.MethodTOTP, "recovery": gatehouse.MethodRecoveryCode}[c.field("method")]
+	method := map[string]event.Method{"totp": event.MethodTOTP, "recovery": event.MethodRecoveryCode}[c.field("method")]
 	if method == "" {
 		return errForm
 	}
@@ -115,17 +117,17 @@ func (c *call) unlock() error {
 
 // disabling shows what turning two-factor off would do.
 func (c *call) disabling() error {
-	st, err := c.account()
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
-	if len(st.Authenticators) == 0 {
+	if len(a.Authenticators) == 0 {
 		return errStale
 	}
 	if err := c.allowed(forFactors); err != nil {
 		return err
 	}
-	d, err := c.change(gatehouse.DisablingTwoFactor())
+	d, err := c.change((*posture.Trial).DisableTwoFactor)
 	if err != nil {
 		return err
 	}
@@ -134,7 +136,7 @@ func (c *call) disabling() error {
 
 func (c *call) disable() error {
 	if c.field("sure") == "" {
-		d, err := c.change(gatehouse.DisablingTwoFactor())
+		d, err := c.change((*posture.Trial).DisableTwoFactor)
 		if err != nil {
 			return err
 		}

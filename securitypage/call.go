@@ -13,6 +13,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/internal/queue"
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 // maxBody bounds a form, in bytes.
@@ -25,28 +26,41 @@ type call struct {
 	r        *http.Request
 	s        Session
 	texts    map[string]string
-	stepped  bool                // this request has brought a code (or the password) for the prompt, and it was right
-	seen     gatehouse.TokenInfo // what the form is about, where it is about one
-	recovery bool                // a recovery code will do for what is asked for
-	status   int                 // of the answer; 0: the host has written it
+	stepped  bool        // this request has brought a code (or the password) for the prompt, and it was right
+	seen     tokens.Info // what the form is about, where it is about one
+	recovery bool        // a recovery code will do for what is asked for
+	status   int         // of the answer; 0: the host has written it
 	body     []byte
+
+	loaded *gatehouse.Account // the session's account; nil: not loaded, or changed since
+	listed []tokens.Info      // its tokens, the newest first; nil: not listed, or changed since
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
 
 func (c *call) svc() *gatehouse.Service { return c.p.c.Service }
 
-// tied are the options that tie proofs to the session, and to its account.
-func (c *call) tied() []gatehouse.Option {
-	return []gatehouse.Option{gatehouse.InSession(c.s.Secret), gatehouse.OfAccount(c.s.Account)}
+func (c *call) tok() *tokens.Service { return c.p.c.Tokens }
+
+// account returns the session's account. It is loaded once, and again after a change.
+func (c *call) account() (gatehouse.Account, error) {
+	if c.loaded == nil {
+		a, err := c.svc().Account(c.ctx(), c.s.Account)
+		if err != nil {
+			return gatehouse.Account{}, err
+		}
+		c.loaded = &a
+	}
+	return *c.loaded, nil
 }
 
-// ofAccount ties a sign-in to its account.
-func (c *call) ofAccount() gatehouse.Option { return gatehouse.OfAccount(c.s.Account) }
+// changing returns the session for a call that may change the account or a token of it.
+func (c *call) changing() gatehouse.Session {
+	c.loaded, c.listed = nil, nil
+	return c.s.Session
+}
 
-func (c *call) owner() gatehouse.Owner { return c.svc().Owner(c.s.Proof, c.tied()...) }
-
-func (c *call) account() (gatehouse.Status, error) { return c.svc().Status(c.ctx(), c.s.Account) }
+func (c *call) owner() gatehouse.Owner { return c.svc().Owner(c.changing()) }
 
 func (c *call) field(name string) string { return strings.TrimSpace(c.r.PostForm.Get(name)) }
 
@@ -93,13 +107,15 @@ func (p *Page) routes() *http.ServeMux {
 	handle("/recovery-codes/saved", route{who: signedIn, recovery: true, post: (*call).savedCodes, state: (*call).factors})
 	handle("/unlock", route{who: signedIn, recovery: true, post: (*call).unlock})
 	handle("/disable", route{who: signedIn, get: (*call).disabling, post: (*call).disable, state: (*call).factors})
-	handle("/tokens", route{who: signedIn, get: (*call).tokens})
-	handle("/tokens/new", route{who: signedIn, get: (*call).minting, post: (*call).mint, state: (*call).tokenList})
-	handle("/tokens/revoke-all", route{who: signedIn, recovery: true, post: (*call).revokeAll, state: (*call).tokenList})
-	handle("/tokens/{id}", route{who: signedIn, get: (*call).token})
-	handle("/tokens/{id}/rotate", route{who: signedIn, post: (*call).rotate, state: (*call).tokenState})
-	handle("/tokens/{id}/renew", route{who: signedIn, post: (*call).renew, state: (*call).tokenState})
-	handle("/tokens/{id}/revoke", route{who: signedIn, recovery: true, post: (*call).revoke, state: (*call).tokenState})
+	if p.c.Tokens != nil {
+		handle("/tokens", route{who: signedIn, get: (*call).tokens})
+		handle("/tokens/new", route{who: signedIn, get: (*call).minting, post: (*call).mint, state: (*call).tokenList})
+		handle("/tokens/revoke-all", route{who: signedIn, recovery: true, post: (*call).revokeAll, state: (*call).tokenList})
+		handle("/tokens/{id}", route{who: signedIn, get: (*call).token})
+		handle("/tokens/{id}/rotate", route{who: signedIn, post: (*call).rotate, state: (*call).tokenState})
+		handle("/tokens/{id}/renew", route{who: signedIn, post: (*call).renew, state: (*call).tokenState})
+		handle("/tokens/{id}/revoke", route{who: signedIn, recovery: true, post: (*call).revoke, state: (*call).tokenState})
+	}
 	handle("/activity", route{who: signedIn, get: (*call).activity})
 	handle("/activity/reviewed", route{who: signedIn, post: (*call).reviewed})
 	handle("/step-up", route{who: signedIn, get: (*call).stepUpPage, post: (*call).stepUpDone, state: (*call).next})

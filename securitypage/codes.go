@@ -29,18 +29,18 @@ func (c *call) codesData(codes recovery.Codes) codesData {
 // recoveryData is what the page of recovery codes shows.
 type recoveryData struct {
 	Set     gatehouse.RecoverySet
-	Status  gatehouse.Status
+	Account gatehouse.Account
 	State   string
 	Codes   codesData // only in the answer to the form that has made them
 	Pending bool
 }
 
 func (c *call) codes() error {
-	st, err := c.account()
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
-	return c.render(http.StatusOK, "codes", recoveryData{Set: st.RecoveryCodes, Status: st, State: factorState(st)})
+	return c.render(http.StatusOK, "codes", recoveryData{Set: a.RecoveryCodes, Account: a, State: factorState(a)})
 }
 
 func (c *call) newCodes() error {
@@ -50,12 +50,12 @@ func (c *call) newCodes() error {
 	}
 	// The old codes are gone, so the new ones are shown whatever fails from here on: without a proof or a state the
 	// next form asks for a code, or to be loaded again.
-	st, err := c.account()
+	a, err := c.account()
 	if err := errors.Join(err, c.keep(made.Proof)); err != nil {
 		c.log(err)
 	}
 	return c.render(http.StatusOK, "newcodes", recoveryData{
-		Set: gatehouse.RecoverySet{ID: made.SetID}, Status: st, State: factorState(st), Codes: c.codesData(made.Codes),
+		Set: gatehouse.RecoverySet{ID: made.SetID}, Account: a, State: factorState(a), Codes: c.codesData(made.Codes),
 	})
 }
 

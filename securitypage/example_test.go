@@ -5,12 +5,16 @@ import (
 	"net/http"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/securitypage"
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 // What the host has already: its service, its sessions and its passwords.
 var (
 	svc *gatehouse.Service
+	tok *tokens.Service  // nil: the page has no access tokens
+	pos *posture.Service // nil: the page does not say how well accounts are protected
 	mux = http.NewServeMux()
 )
 
@@ -26,7 +30,7 @@ func startSession(http.ResponseWriter, *http.Request, gatehouse.Verification) er
 // startSession begins the session once the second step is done.
 func Example() {
 	page, err := securitypage.New(securitypage.Config{
-		Service: svc, Name: "Acme",
+		Service: svc, Tokens: tok, Posture: pos, Name: "Acme",
 		Session: sessionOf, FirstFactor: checkPassword, SignedIn: startSession,
 		Links: securitypage.Links{Home: "/", SignIn: "/login", SignOut: "/logout", Help: "/help"},
 	})

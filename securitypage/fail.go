@@ -20,7 +20,7 @@ var (
 
 // fail answers with the page of an error.
 func (c *call) fail(err error) {
-	var gate *gatehouse.GateError
+	var gate *posture.GateError
 	var tooBig *http.MaxBytesError
 	switch {
 	case errors.Is(err, gatehouse.ErrStepUpRequired):
@@ -37,7 +37,7 @@ func (c *call) fail(err error) {
 		err = c.message(http.StatusRequestEntityTooLarge, "toobig")
 	case errors.Is(err, errForm):
 		err = c.message(http.StatusBadRequest, "form")
-	case errors.Is(err, errStale), errors.Is(err, gatehouse.ErrState):
+	case errors.Is(err, errStale), errors.Is(err, gatehouse.ErrPrecondition), errors.Is(err, gatehouse.ErrNotFound):
 		err = c.message(http.StatusConflict, "stale")
 	case errors.Is(err, gatehouse.ErrInvalid):
 		err = c.message(http.StatusUnprocessableEntity, "invalid")

@@ -14,30 +14,29 @@ import (
 // what was on stays on, and the next try works.
 func TestStoreFailsMidFlow(t *testing.T) {
 	writes := map[string]bool{"SaveAccount": true, "SaveToken": true, "DeleteToken": true, "TouchTokens": true}
-	flows := map[string]func(h *host, b *browser, o *gatehousetest.Owner) (send func() answer, done func() bool){
-		"pair": func(h *host, b *browser, _ *gatehousetest.Owner) (func() answer, func() bool) {
+	flows := map[string]func(h *host, b *browser, o *gatehousetest.User) (send func() answer, done func() bool){
+		"pair": func(h *host, b *browser, _ *gatehousetest.User) (func() answer, func() bool) {
 			return func() answer { return b.attempt("/pair", "/pair", "name", "Tablet") }, func() bool {
-				st, err := h.svc.Status(t.Context(), "ada")
+				st, err := h.svc.Account(t.Context(), "ada")
 				return err == nil && st.Pending != nil
 			}
 		},
-		"codes": func(h *host, b *browser, _ *gatehousetest.Owner) (func() answer, func() bool) {
+		"codes": func(h *host, b *browser, _ *gatehousetest.User) (func() answer, func() bool) {
 			before := h.set("ada")
 			return func() answer { return b.attempt("/recovery-codes", "/recovery-codes") }, func() bool { return h.set("ada") != before }
 		},
-		"mint": func(h *host, b *browser, _ *gatehousetest.Owner) (func() answer, func() bool) {
+		"mint": func(h *host, b *browser, _ *gatehousetest.User) (func() answer, func() bool) {
 			return func() answer { return b.attempt("/tokens/new", "/tokens/new", "name", "x", "scope", "projects:read") }, func() bool {
-				list, err := h.svc.Tokens(t.Context(), "ada", "", 10)
-				return err == nil && len(list) > 0
+				return len(h.tokens("ada")) > 0
 			}
 		},
-		"disable": func(h *host, b *browser, _ *gatehousetest.Owner) (func() answer, func() bool) {
+		"disable": func(h *host, b *browser, _ *gatehousetest.User) (func() answer, func() bool) {
 			return func() answer { return b.attempt("/disable", "/disable", "sure", "yes") }, func() bool {
-				st, err := h.svc.Status(t.Context(), "ada")
+				st, err := h.svc.Account(t.Context(), "ada")
 				return err == nil && !st.Protected
 			}
 		},
-		"sign in": func(h *host, _ *browser, o *gatehousetest.Owner) (func() answer, func() bool) {
+		"sign in": func(h *host, _ *browser, o *gatehousetest.User) (func() answer, func() bool) {
 			in := h.signIn("ada")
 			return func() answer { return in.attempt("/sign-in", "/sign-in", "code", o.Authenticator.Code(h.svc.Now())) }, func() bool {
 				return in.challenge == ""

@@ -3,6 +3,7 @@ package securitypage_test
 import (
 	"html"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
@@ -116,7 +117,7 @@ func TestReplaceByRecoveryCode(t *testing.T) {
 	require.Equal(t, prefix+"/pair/done", a.header.Get("Location"), a.body)
 	require.Contains(t, b.get("/authenticators").text(), "New phone")
 
-	st, err := h.svc.Status(t.Context(), "ada")
+	st, err := h.svc.Account(t.Context(), "ada")
 	require.NoError(t, err)
 	require.Len(t, st.Authenticators, 1)
 
@@ -193,10 +194,10 @@ func TestTokens(t *testing.T) {
 	require.Contains(t, a.text(), "deploy <b>")
 	require.NotContains(t, a.body, "<b>")
 	works := func(text string) bool {
-		_, err := h.svc.AuthenticateToken(t.Context(), text)
+		_, err := h.tok.Check(t.Context(), text, netip.Addr{})
 		return err == nil
 	}
-	g, err := h.svc.AuthenticateToken(t.Context(), token[1])
+	g, err := h.tok.Check(t.Context(), token[1], netip.Addr{})
 	require.NoError(t, err)
 	require.True(t, g.Allows("deploys:write", "project/7"))
 	require.False(t, g.Allows("deploys:write", "project/9"))
@@ -265,7 +266,7 @@ func TestSettings(t *testing.T) {
 	a = b.get("/authenticators/remove?id=" + o.AuthenticatorID)
 	require.Contains(t, a.text(), "What would change")
 	require.Contains(t, b.follow(b.send(a, "/authenticators/remove")).text(), "The authenticator is removed.")
-	st, err := h.svc.Status(t.Context(), "ada")
+	st, err := h.svc.Account(t.Context(), "ada")
 	require.NoError(t, err)
 	require.Len(t, st.Authenticators, 1)
 	a = b.get("/authenticators/remove?id=" + st.Authenticators[0].ID)
@@ -360,13 +361,12 @@ func TestSecretsAreShownOnce(t *testing.T) {
 	a = b.submit("/tokens/new", "/tokens/new", "name", "x", "scope", "projects:read")
 	token := regexp.MustCompile(`acme_pat_[0-9A-Za-z]+`)
 	once = append(once, token.FindString(a.body))
-	list, err := h.svc.Tokens(t.Context(), "ada", "", 10)
-	require.NoError(t, err)
+	list := h.tokens("ada")
 	of := "/tokens/" + list[0].ID
 	a = b.submit(of, of+"/rotate", "grace", "24")
 	once = append(once, token.FindString(a.body))
 	hidden = append(hidden, b.proof)
-	st, err := h.svc.Status(t.Context(), "ada")
+	st, err := h.svc.Account(t.Context(), "ada")
 	require.NoError(t, err)
 	for _, p := range paths(st.Authenticators[0].ID, list[0].ID) {
 		if p.page != "" {
@@ -409,7 +409,7 @@ func TestManyTokens(t *testing.T) {
 	h := newHost(t)
 	b, _ := h.enrolled("ada")
 	mint := func(life time.Duration) {
-		_, err := h.svc.Owner(gatehouse.ProofFromString(b.proof), gatehouse.InSession(b.secret)).MintToken(t.Context(), tokens.Request{
+		_, err := h.tok.Mint(t.Context(), b.in(), tokens.Request{
 			Name: strings.Repeat("n", 64), Lifetime: life, Scopes: tokens.Scopes{"deploys:write", "projects:write"},
 		})
 		require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 // sign returns a code that only this session has for these words. It is how forms prove that this page has
@@ -46,34 +47,34 @@ func digest(parts []string) string {
 
 // factors is the state of forms that change factors: which there are.
 func (c *call) factors() (string, error) {
-	st, err := c.account()
+	a, err := c.account()
 	if err != nil {
 		return "", err
 	}
-	return factorState(st), nil
+	return factorState(a), nil
 }
 
-func factorState(st gatehouse.Status) string {
-	parts := []string{st.RecoveryCodes.ID, ""}
-	if st.Pending != nil {
-		parts[1] = st.Pending.ID
+func factorState(a gatehouse.Account) string {
+	parts := []string{a.RecoveryCodes.ID, ""}
+	if a.Pending != nil {
+		parts[1] = a.Pending.ID
 	}
-	for _, a := range st.Authenticators {
-		parts = append(parts, a.ID, a.Name)
+	for _, auth := range a.Authenticators {
+		parts = append(parts, auth.ID, auth.Name)
 	}
 	return digest(parts)
 }
 
 // tokenList is the state of forms that change the list of tokens.
 func (c *call) tokenList() (string, error) {
-	list, err := c.tokensOrNotFound()
+	list, err := c.allTokens()
 	if err != nil {
 		return "", err
 	}
 	return tokenListState(list), nil
 }
 
-func tokenListState(list []gatehouse.TokenInfo) string {
+func tokenListState(list []tokens.Info) string {
 	var parts []string
 	for _, t := range list {
 		parts = append(parts, tokenStateOf(t))
@@ -90,7 +91,7 @@ func (c *call) tokenState() (string, error) {
 	return tokenStateOf(c.seen), nil
 }
 
-func tokenStateOf(t gatehouse.TokenInfo) string {
+func tokenStateOf(t tokens.Info) string {
 	return digest([]string{t.ID, t.Expires.Format(time.RFC3339), t.Revoked.Format(time.RFC3339), strconv.Itoa(t.Rotations)})
 }
 

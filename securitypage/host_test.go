@@ -35,6 +35,8 @@ const (
 type host struct {
 	t    *testing.T
 	svc  *gatehousetest.Service
+	tok  *tokens.Service
+	pos  *posture.Service
 	page *securitypage.Page
 	web  *httptest.Server
 	logs *strings.Builder
@@ -47,12 +49,23 @@ type host struct {
 
 type session struct{ account, secret, proof, challenge string }
 
+func (s *session) in() gatehouse.Session {
+	return gatehouse.Session{Account: s.account, Secret: s.secret, Proof: gatehouse.ParseProof(s.proof)}
+}
+
 func newHost(t *testing.T, edit ...func(*securitypage.Config)) *host {
 	t.Helper()
 	return newHostWith(t, nil, edit...)
 }
 
-func newHostWith(t *testing.T, service []func(*gatehouse.Config), edit ...func(*securitypage.Config)) *host {
+// parts are what a host is made of.
+type parts struct {
+	tokens *tokens.Policy  // nil: none
+	gates  *posture.Policy // nil: no posture
+	now    func() time.Time
+}
+
+func newHostWith(t *testing.T, change func(*parts), edit ...func(*securitypage.Config)) *host {
 	t.Helper()
 	model, err := posture.NewModel(posture.ModelConfig{})
 	require.NoError(t, err)
@@ -69,11 +82,21 @@ func newHostWith(t *testing.T, service []func(*gatehouse.Config), edit ...func(*
 	)
 	require.NoError(t, err)
 	h := &host{t: t, sessions: map[string]*session{}, asks: map[string]int{}, logs: &strings.Builder{}}
-	h.svc = gatehousetest.New(t, append([]func(*gatehouse.Config){func(c *gatehouse.Config) {
-		c.Posture, c.Tokens = gates, &tokens.Policy{Brand: "acme", Scopes: scopes, Separator: "/"}
-	}}, service...)...)
+	of := parts{tokens: &tokens.Policy{Brand: "acme", Scopes: scopes, Separator: "/"}, gates: gates}
+	if change != nil {
+		change(&of)
+	}
+	h.svc = gatehousetest.New(t, func(c *gatehouse.Config) { c.Now = of.now })
+	if of.tokens != nil {
+		h.tok, err = tokens.New(h.svc.Service, *of.tokens)
+		require.NoError(t, err)
+	}
+	if of.gates != nil {
+		h.pos, err = posture.New(h.svc.Service, posture.Config{Policy: of.gates, Tokens: h.tok})
+		require.NoError(t, err)
+	}
 	c := securitypage.Config{
-		Service: h.svc.Service, Name: "Acme", Now: h.svc.Now, Session: h.session,
+		Service: h.svc.Service, Tokens: h.tok, Posture: h.pos, Name: "Acme", Now: h.svc.Now, Session: h.session,
 		Faults: slog.New(slog.NewTextHandler(h.logs, nil)),
 		Links:  securitypage.Links{Home: "/home", SignIn: "/login", Help: "/help", SignOut: "/logout", Password: "/password", Sessions: "/sessions"},
 		FirstFactor: func(_ *http.Request, _, typed string) (gatehouse.FirstFactor, error) {
@@ -97,11 +120,7 @@ func newHostWith(t *testing.T, service []func(*gatehouse.Config), edit ...func(*
 	h.page, err = securitypage.New(c)
 	require.NoError(t, err)
 	guard, err := httpguard.New(httpguard.Config{
-		Service: h.svc.Service, Refuse: h.page.Refuse, Faults: c.Faults,
-		Session: func(r *http.Request) (gatehouse.Proof, []gatehouse.Option) {
-			s, _ := h.session(r)
-			return s.Proof, []gatehouse.Option{gatehouse.InSession(s.Secret)}
-		},
+		Service: h.svc.Service, Posture: h.pos, Refuse: h.page.Refuse, Faults: c.Faults, Session: h.bare,
 	})
 	require.NoError(t, err)
 	mux := http.NewServeMux()
@@ -111,7 +130,7 @@ func newHostWith(t *testing.T, service []func(*gatehouse.Config), edit ...func(*
 	}
 	mux.Handle("GET /home", said("home"))
 	mux.Handle("GET /login", said("login"))
-	mux.Handle("/deploy", guard.Gate("deploy.public")(said("deployed")))
+	mux.Handle("/deploy", guard.RequireGate("deploy.public")(said("deployed")))
 	h.web = httptest.NewServer(mux)
 	t.Cleanup(h.web.Close)
 	return h
@@ -140,8 +159,7 @@ func (h *host) session(r *http.Request) (securitypage.Session, error) {
 		return securitypage.Session{}, nil
 	}
 	return securitypage.Session{
-		Account: s.account, Label: s.account + "@acme.test", Secret: s.secret, Challenge: s.challenge,
-		Proof: gatehouse.ProofFromString(s.proof),
+		Session: s.in(), Label: s.account + "@acme.test", Challenge: s.challenge,
 		Keep: func(p gatehouse.Proof) error {
 			h.mu.Lock()
 			defer h.mu.Unlock()
@@ -149,6 +167,12 @@ func (h *host) session(r *http.Request) (securitypage.Session, error) {
 			return nil
 		},
 	}, nil
+}
+
+// bare is the session as guards have it.
+func (h *host) bare(r *http.Request) gatehouse.Session {
+	s, _ := h.session(r)
+	return s.Session
 }
 
 // browser is one that follows no redirects by itself and has a session.
@@ -188,12 +212,14 @@ func (h *host) browser(s *session) *browser {
 func (h *host) signIn(account string) *browser {
 	h.t.Helper()
 	s := &session{account: account, secret: rand.Text()}
-	ch, err := h.svc.Challenge(h.t.Context(), account)
+	try, err := h.svc.Before(h.t.Context(), account)
 	require.NoError(h.t, err)
-	if ch.Step == gatehouse.Needed {
+	ch, err := try.Challenge(h.t.Context())
+	require.NoError(h.t, err)
+	if ch.Step == gatehouse.StepNeeded {
 		s.challenge = ch.Token.Reveal()
 	} else {
-		p, err := h.svc.Attest(h.t.Context(), account, gatehouse.FirstFactor{Method: "pwd", At: h.svc.Now()}, gatehouse.InSession(s.secret))
+		p, err := try.Vouch(h.t.Context(), s.in(), gatehouse.FirstFactor{Method: "pwd", At: h.svc.Now()})
 		require.NoError(h.t, err)
 		s.proof = p.Reveal()
 	}
@@ -201,10 +227,10 @@ func (h *host) signIn(account string) *browser {
 }
 
 // enrolled is an owner with an authenticator, and a browser that has just signed in with a code of it.
-func (h *host) enrolled(account string) (*browser, *gatehousetest.Owner) {
+func (h *host) enrolled(account string) (*browser, *gatehousetest.User) {
 	h.t.Helper()
 	o := h.svc.Enroll(h.t, account)
-	require.NoError(h.t, h.svc.Owner(o.Proof).AcknowledgeRecoveryCodes(h.t.Context(), h.set(account)))
+	require.NoError(h.t, h.svc.Owner(o.Session()).AcknowledgeRecoveryCodes(h.t.Context(), h.set(account)))
 	b := h.signIn(account)
 	a := b.submit("/sign-in", "/sign-in", "code", o.Code())
 	require.Equal(h.t, http.StatusSeeOther, a.status, a.body)
@@ -212,9 +238,19 @@ func (h *host) enrolled(account string) (*browser, *gatehousetest.Owner) {
 }
 
 func (h *host) set(account string) string {
-	st, err := h.svc.Status(h.t.Context(), account)
+	st, err := h.svc.Account(h.t.Context(), account)
 	require.NoError(h.t, err)
 	return st.RecoveryCodes.ID
+}
+
+// tokens returns an account's tokens.
+func (h *host) tokens(account string) (list []tokens.Info) {
+	h.t.Helper()
+	for info, err := range h.tok.List(h.t.Context(), account) {
+		require.NoError(h.t, err)
+		list = append(list, info)
+	}
+	return list
 }
 
 func (b *browser) do(r *http.Request) answer {

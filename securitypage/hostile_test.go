@@ -1,6 +1,7 @@
 package securitypage_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -55,23 +56,26 @@ func paths(auth, token string) []path {
 }
 
 // ready is an owner with everything.
-func (h *host) ready(account string) (b *browser, o *gatehousetest.Owner, token string) {
+func (h *host) ready(account string) (b *browser, o *gatehousetest.User, token string) {
 	h.t.Helper()
 	b, o = h.enrolled(account)
-	minted, err := h.svc.Owner(gatehouse.ProofFromString(b.proof), gatehouse.InSession(b.secret)).MintToken(
-		h.t.Context(), tokens.Request{Name: "x", Scopes: tokens.Scopes{"projects:read"}})
+	minted, err := h.tok.Mint(h.t.Context(), b.in(), tokens.Request{Name: "x", Scopes: tokens.Scopes{"projects:read"}})
 	require.NoError(h.t, err)
 	return b, o, minted.Info.ID
 }
 
-// same reports what an account is like, but for times.
-func (h *host) account(account string) []any {
+// account returns what there is to show of an account and of its tokens.
+func (h *host) account(account string) string {
 	h.t.Helper()
-	st, err := h.svc.Status(h.t.Context(), account)
+	a, err := h.svc.Account(h.t.Context(), account)
 	require.NoError(h.t, err)
-	list, err := h.svc.Tokens(h.t.Context(), account, "", 1000)
+	shown := []any{a}
+	if h.tok != nil {
+		shown = append(shown, h.tokens(account))
+	}
+	text, err := json.Marshal(shown)
 	require.NoError(h.t, err)
-	return []any{st, list}
+	return string(text)
 }
 
 // Forms that are not this page's, or not for what is there now, do nothing.
@@ -153,11 +157,7 @@ func TestFormsThatAreRefused(t *testing.T) {
 func TestFormsWorkOnce(t *testing.T) {
 	h := newHost(t)
 	b, o := h.enrolled("ada")
-	count := func() int {
-		list, err := h.svc.Tokens(t.Context(), "ada", "", 1000)
-		require.NoError(t, err)
-		return len(list)
-	}
+	count := func() int { return len(h.tokens("ada")) }
 
 	form, _ := b.get("/tokens/new").form("/tokens/new")
 	form["name"], form["scope"] = []string{"ci"}, []string{"projects:read"}

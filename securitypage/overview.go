@@ -1,12 +1,12 @@
 package securitypage
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 // recent is how many entries of the activity the overview shows.
@@ -14,8 +14,8 @@ const recent = 3
 
 // overview is what the first page shows.
 type overview struct {
-	Status   gatehouse.Status
-	Review   *posture.Review // nil: the service judges no accounts
+	Account  gatehouse.Account
+	Review   *posture.Review // nil: accounts are not judged
 	Findings []group
 	Tokens   int // that work
 	Recent   []entry
@@ -58,30 +58,25 @@ func grouped(findings []posture.Finding) (out []group) {
 }
 
 func (c *call) overview() error {
-	st, err := c.account()
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
-	d := overview{Status: st, State: factorState(st)}
-	if d.Review, err = c.review(); err != nil {
+	live, err := c.live(a)
+	if err != nil {
+		return err
+	}
+	d := overview{Account: a, State: factorState(a), Recent: c.entries(a, recent)}
+	for _, t := range live {
+		if t.State == tokens.StateActive {
+			d.Tokens++
+		}
+	}
+	if d.Review, err = c.review(a, live); err != nil {
 		return err
 	}
 	if d.Review != nil {
 		d.Findings = grouped(d.Review.Findings)
-	}
-	if _, ok := c.svc().TokenPolicy(); ok {
-		list, err := c.allTokens()
-		if err != nil {
-			return err
-		}
-		for _, t := range list {
-			if t.State == gatehouse.TokenActive {
-				d.Tokens++
-			}
-		}
-	}
-	if d.Recent, err = c.entries(recent); err != nil {
-		return err
 	}
 	if d.ByRecoveryCode, err = c.byRecoveryCode(); err != nil {
 		return err
@@ -89,18 +84,23 @@ func (c *call) overview() error {
 	return c.render(http.StatusOK, "overview", d)
 }
 
-// review returns nil where the service judges no accounts.
-func (c *call) review() (*posture.Review, error) {
-	r, err := c.svc().Review(c.ctx(), c.s.Account)
-	if errors.Is(err, gatehouse.ErrState) {
+// review returns the review of an account with its live tokens, nil where accounts are not judged.
+func (c *call) review(a gatehouse.Account, live []tokens.Info) (*posture.Review, error) {
+	pos := c.p.c.Posture
+	if pos == nil {
 		return nil, nil
 	}
+	if c.tok() == nil { // the page has no tokens, but the posture may have
+		r, err := pos.Review(c.ctx(), a.ID)
+		return &r, err
+	}
+	r, err := pos.ReviewOf(c.ctx(), a, live)
 	return &r, err
 }
 
 // byRecoveryCode reports whether the session's proof was made with a recovery code, a short while ago.
 func (c *call) byRecoveryCode() (bool, error) {
-	may, err := c.owner().Allowed(c.ctx())
+	may, err := c.permissions()
 	return may.Replace && !may.Factors, err
 }
 
@@ -111,14 +111,9 @@ type entry struct {
 	Detail string
 }
 
-// entries returns the latest of the account's activity, newest first.
-func (c *call) entries(most int) ([]entry, error) {
-	events, err := c.svc().Activity(c.ctx(), c.s.Account)
-	if err != nil {
-		return nil, err
-	}
-	var out []entry
-	for _, e := range events[:min(most, len(events))] {
+// entries returns the latest of an account's activity, newest first.
+func (c *call) entries(a gatehouse.Account, most int) (out []entry) {
+	for _, e := range a.Activity[:min(most, len(a.Activity))] {
 		detail := e.AuthenticatorName + e.TokenName
 		if e.Kind == event.CodeAccepted || e.Kind == event.CodeDenied {
 			detail = c.text("method." + string(e.Method))
@@ -128,5 +123,5 @@ func (c *call) entries(most int) ([]entry, error) {
 		}
 		out = append(out, entry{Event: e, Text: c.either("event."+string(e.Kind), string(e.Kind)), Detail: detail})
 	}
-	return out, nil
+	return out
 }

@@ -9,12 +9,13 @@ import (
 	"unicode"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/text"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
 // pairData is what the first page of pairing shows.
 type pairData struct {
-	Status  gatehouse.Status
+	Account gatehouse.Account
 	SHA256  bool   // the app has to be one that does more than SHA-1
 	Full    bool   // there are as many authenticators as there can be
 	OnlyOld bool   // the session is one of a recovery code, which only replaces
@@ -24,19 +25,19 @@ type pairData struct {
 }
 
 func (c *call) pairData() (pairData, error) {
-	st, err := c.account()
+	a, err := c.account()
 	if err != nil {
 		return pairData{}, err
 	}
 	d := pairData{
-		Status: st, State: factorState(st), Full: len(st.Authenticators) >= maxAuthenticators,
+		Account: a, State: factorState(a), Full: len(a.Authenticators) >= maxAuthenticators,
 		Name: c.field("name"), Replace: c.field("replace"), SHA256: algorithm() == totp.SHA256,
 	}
 	if c.who() == signedIn {
 		d.OnlyOld, err = c.byRecoveryCode()
 	}
-	if d.Replace == "" && (d.OnlyOld || d.Full) && len(st.Authenticators) > 0 {
-		d.Replace = st.Authenticators[0].ID
+	if d.Replace == "" && (d.OnlyOld || d.Full) && len(a.Authenticators) > 0 {
+		d.Replace = a.Authenticators[0].ID
 	}
 	return d, err
 }
@@ -46,7 +47,7 @@ const maxAuthenticators = 5
 // mayPair returns gatehouse.ErrStepUpRequired unless the session's proof is one to pair an authenticator with. While
 // somebody is signing in, that is one by an operator's code: the password alone shows nothing of an account.
 func (c *call) mayPair() error {
-	return c.allowed(func(may gatehouse.Allowed) bool { return may.Replace || may.Enroll })
+	return c.allowed(func(may gatehouse.Permissions) bool { return may.Replace || may.Enroll })
 }
 
 func (c *call) pair() error {
@@ -81,7 +82,7 @@ type pairingData struct {
 
 func (c *call) beginPairing() error {
 	name := c.field("name")
-	if name != "" && gatehouse.CheckName(name) != nil {
+	if name != "" && !text.IsName(name) {
 		d, err := c.pairData()
 		if err != nil {
 			return err
@@ -101,13 +102,13 @@ func (c *call) beginPairing() error {
 	if err != nil {
 		return err
 	}
-	st, err := c.account()
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
-	d := c.pairingData(st)
+	d := c.pairingData(a)
 	// The picture is a drawing of squares that this library has made, without a word of anybody's in it.
-	d.QR, d.Secret = template.HTML(enr.QR().SVG()), spaced(enr.Secret().Reveal())
+	d.QR, d.Secret = template.HTML(enr.QR.SVG()), spaced(enr.Secret.Reveal())
 	d.Codes = c.codesData(enr.RecoveryCodes)
 	return c.render(http.StatusOK, "pairing", d)
 }
@@ -147,9 +148,9 @@ func spaced(secret string) string {
 }
 
 // pairingData returns what is known of the enrollment that is pending. Its ID is empty where there is none.
-func (c *call) pairingData(st gatehouse.Status) pairingData {
-	d := pairingData{SignedIn: c.who() == signedIn, State: factorState(st), SHA256: algorithm() == totp.SHA256}
-	if p := st.Pending; p != nil {
+func (c *call) pairingData(a gatehouse.Account) pairingData {
+	d := pairingData{SignedIn: c.who() == signedIn, State: factorState(a), SHA256: algorithm() == totp.SHA256}
+	if p := a.Pending; p != nil {
 		d.Pending, d.ID, d.Name, d.TriesLeft = p, p.ID, p.Name, p.TriesLeft
 		if p.RecoveryCodes.Total > 0 && p.RecoveryCodes.Acknowledged.IsZero() {
 			d.SetID = p.RecoveryCodes.ID
@@ -160,7 +161,7 @@ func (c *call) pairingData(st gatehouse.Status) pairingData {
 
 // pairing shows the form for the first code again, without the secrets.
 func (c *call) pairing() error {
-	st, err := c.account()
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
@@ -169,7 +170,7 @@ func (c *call) pairing() error {
 			return err
 		}
 	}
-	d := c.pairingData(st)
+	d := c.pairingData(a)
 	if d.Pending == nil {
 		c.redirect(c.p.c.Path + "/pair")
 		return nil
@@ -178,11 +179,11 @@ func (c *call) pairing() error {
 }
 
 func (c *call) confirmPairing() error {
-	st, err := c.account()
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
-	d := c.pairingData(st)
+	d := c.pairingData(a)
 	if d.Pending == nil {
 		return errStale
 	}
@@ -196,10 +197,10 @@ func (c *call) confirmPairing() error {
 	}
 	proof, err := c.owner().ConfirmEnrollment(c.ctx(), d.ID, typed(c.field("code")))
 	if errors.Is(err, gatehouse.ErrDenied) {
-		if st, err = c.account(); err != nil {
+		if a, err = c.account(); err != nil {
 			return err
 		}
-		if d = c.pairingData(st); d.Pending == nil {
+		if d = c.pairingData(a); d.Pending == nil {
 			return c.message(http.StatusConflict, "tries")
 		}
 		return c.renderWith(http.StatusUnprocessableEntity, "pairing", d, map[string]string{"code": c.text("wrong.first", d.TriesLeft)})
@@ -218,11 +219,11 @@ func (c *call) confirmPairing() error {
 }
 
 func (c *call) cancelPairing() error {
-	st, err := c.account()
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
-	if err := c.owner().CancelEnrollment(c.ctx(), c.pairingData(st).ID); err != nil {
+	if err := c.owner().CancelEnrollment(c.ctx(), c.pairingData(a).ID); err != nil {
 		return err
 	}
 	c.redirect(c.p.c.Path+"/authenticators", "canceled")
@@ -231,11 +232,11 @@ func (c *call) cancelPairing() error {
 
 // paired says that it worked.
 func (c *call) paired() error {
-	st, err := c.account()
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
-	if len(st.Authenticators) == 0 {
+	if len(a.Authenticators) == 0 {
 		return errNotFound
 	}
 	return c.render(http.StatusOK, "paired", true)

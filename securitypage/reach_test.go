@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -34,7 +35,7 @@ func TestProofOfAnotherAccount(t *testing.T) {
 		form.Set("sure", "yes")
 		b.post("/disable", form)
 	}
-	st, err := h.svc.Status(t.Context(), "ada")
+	st, err := h.svc.Account(t.Context(), "ada")
 	require.NoError(t, err)
 	require.True(t, st.Protected, "a page of mallory's has turned ada's two-factor off")
 }
@@ -66,7 +67,7 @@ func TestRecoveryCodesBurnInALoop(t *testing.T) {
 	a = b.send(a, "/step-up", "step_up", o.RecoveryCodes[0].Reveal())
 	require.Equal(t, http.StatusUnprocessableEntity, a.status)
 	require.Contains(t, a.text(), "not a recovery code")
-	st, err := h.svc.Status(t.Context(), "ada")
+	st, err := h.svc.Account(t.Context(), "ada")
 	require.NoError(t, err)
 	require.Equal(t, 10, st.RecoveryCodes.Left, "it is not used up for nothing")
 
@@ -84,16 +85,12 @@ func TestRecoveryCodesBurnInALoop(t *testing.T) {
 func TestGuardLoop(t *testing.T) {
 	h := newHost(t)
 	guard, err := httpguard.New(httpguard.Config{
-		Service: h.svc.Service, Refuse: h.page.Refuse,
-		Session: func(r *http.Request) (gatehouse.Proof, []gatehouse.Option) {
-			s, _ := h.session(r)
-			return s.Proof, []gatehouse.Option{gatehouse.InSession(s.Secret)}
-		},
+		Service: h.svc.Service, Refuse: h.page.Refuse, Session: h.bare,
 	})
 	require.NoError(t, err)
 	mux := http.NewServeMux()
 	mux.Handle(prefix+"/", h.page)
-	mux.Handle("/billing", guard.StepUp(5*time.Minute, true)(http.NotFoundHandler()))
+	mux.Handle("/billing", guard.RequireProof(httpguard.ProofOptions{MaxAge: 5 * time.Minute, SecondFactor: true})(http.NotFoundHandler()))
 	h.web.Config.Handler = mux
 	b := h.signIn("ada")
 	a := b.get("//billing")
@@ -193,23 +190,22 @@ func TestPasswordOfAProtectedAccount(t *testing.T) {
 // A rotated token that is shown works, also when the form has reached two processes.
 func TestRotateInTwoProcesses(t *testing.T) {
 	var meanwhile func()
-	h := newHostWith(t, []func(*gatehouse.Config){func(c *gatehouse.Config) {
-		c.Posture = nil // no gate for minting: a password will do here
-		c.Now = func() time.Time {
+	h := newHostWith(t, func(of *parts) {
+		of.gates = nil // no gate for minting: a password will do here
+		of.now = func() time.Time {
 			if f := meanwhile; f != nil {
 				f()
 			}
 			return gatehousetest.Start
 		}
-	}})
+	})
 	b := h.signIn("ada")
-	minted, err := h.svc.Owner(gatehouse.ProofFromString(b.proof), gatehouse.InSession(b.secret)).MintToken(
-		t.Context(), tokens.Request{Name: "x", Scopes: tokens.Scopes{"projects:read"}})
+	minted, err := h.tok.Mint(t.Context(), b.in(), tokens.Request{Name: "x", Scopes: tokens.Scopes{"projects:read"}})
 	require.NoError(t, err)
 	token := minted.Info.ID
 	// Another process, on the same store.
 	other, err := securitypage.New(securitypage.Config{
-		Service: h.svc.Service, Name: "Acme", Now: h.svc.Now, Session: h.session,
+		Service: h.svc.Service, Tokens: h.tok, Name: "Acme", Now: h.svc.Now, Session: h.session,
 		SignedIn: func(http.ResponseWriter, *http.Request, gatehouse.Verification) error { return nil },
 	})
 	require.NoError(t, err)
@@ -234,7 +230,7 @@ func TestRotateInTwoProcesses(t *testing.T) {
 	}
 	second := post(h.page)
 	require.NotEmpty(t, first)
-	_, err = h.svc.AuthenticateToken(t.Context(), first)
+	_, err = h.tok.Check(t.Context(), first, netip.Addr{})
 	require.Empty(t, second)
 	require.NoError(t, err, "a token that a page has shown is dead, and using it revokes the other")
 }
@@ -347,7 +343,7 @@ func TestPasswordAloneReachesNothing(t *testing.T) {
 	form, _ := in.get("/sign-in").form("/sign-in")
 	form.Set("name", "evil")
 	require.Equal(t, http.StatusConflict, in.post("/pair", form).status)
-	st, err := h.svc.Status(t.Context(), "ada")
+	st, err := h.svc.Account(t.Context(), "ada")
 	require.NoError(t, err)
 	require.Nil(t, st.Pending)
 	// nor with a step-up's field in it
@@ -388,7 +384,7 @@ func TestSuspendedUnprotected(t *testing.T) {
 
 // A service without access tokens has no pages of them.
 func TestTokensWithoutPolicy(t *testing.T) {
-	h := newHostWith(t, []func(*gatehouse.Config){func(c *gatehouse.Config) { c.Tokens = nil }})
+	h := newHostWith(t, func(of *parts) { of.tokens = nil })
 	b, _ := h.enrolled("ada")
 	require.Equal(t, http.StatusNotFound, b.get("/tokens/new").status)
 	require.Equal(t, http.StatusNotFound, b.post("/tokens/new", nil).status)

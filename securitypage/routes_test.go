@@ -25,7 +25,7 @@ import (
 type visit struct {
 	h     *host
 	b     *browser
-	o     *gatehousetest.Owner
+	o     *gatehousetest.User
 	token string // the ID of one
 	phone string // the ID of another authenticator
 	last  answer
@@ -53,16 +53,13 @@ type stop struct {
 }
 
 func (v *visit) api() gatehouse.Owner {
-	return v.h.svc.Owner(v.o.Proof) // not the session's
+	return v.h.svc.Owner(v.o.Session()) // not the session's
 }
 
 // fresh lets the API's proof be of now.
 func (v *visit) fresh(t *testing.T) {
 	t.Helper()
-	v.h.svc.Wait(totp.Period)
-	got, err := v.h.svc.StepUp(t.Context(), "ada", v.o.Authenticator.Code(v.h.svc.Now()))
-	require.NoError(t, err)
-	v.o.Proof = got.Proof
+	v.o.Proof = v.o.StepUp(t).Proof
 }
 
 func stops(t *testing.T) []stop {
@@ -79,12 +76,12 @@ func stops(t *testing.T) []stop {
 	}
 	mint := func(v *visit) {
 		v.fresh(t)
-		_, err := v.api().MintToken(ctx, tokens.Request{Name: "new", Scopes: tokens.Scopes{"projects:read"}})
+		_, err := v.h.tok.Mint(ctx, v.o.Session(), tokens.Request{Name: "new", Scopes: tokens.Scopes{"projects:read"}})
 		ok(err)
 	}
 	rotate := func(v *visit) {
 		v.fresh(t)
-		_, err := v.api().RotateToken(ctx, v.token, gatehouse.Rotation{})
+		_, err := v.h.tok.Rotate(ctx, v.o.Session(), v.token, tokens.Rotation{})
 		ok(err)
 	}
 	pairing := func(v *visit) { v.last = v.b.submit("/pair", "/pair", "name", "Tablet") }
@@ -115,9 +112,9 @@ func stops(t *testing.T) []stop {
 		}},
 		{path: "/unlock", post: true, status: 303, ask: aCodeOrOther, page: at("/authenticators"), begin: func(v *visit) {
 			for range 20 {
-				_, _ = v.h.svc.StepUp(ctx, "ada", "000000")
+				_, _ = v.h.svc.StepUp(ctx, v.o.Session(), "000000")
 			}
-			got, err := v.h.svc.StepUp(ctx, "ada", v.o.RecoveryCodes[0].Reveal(), gatehouse.InSession(v.b.secret))
+			got, err := v.h.svc.StepUp(ctx, v.b.in(), v.o.RecoveryCodes[0].Reveal())
 			ok(err)
 			v.b.proof = got.Proof.Reveal()
 		}},
@@ -131,13 +128,13 @@ func stops(t *testing.T) []stop {
 		{path: "/tokens/{id}/rotate", post: true, status: 200, ask: anApp, page: of(""), fields: with("grace", "0"), stale: rotate},
 		{path: "/tokens/{id}/renew", post: true, status: 303, page: of(""), stale: func(v *visit) { // the form brings a code
 			v.fresh(t)
-			_, err := v.api().RenewToken(ctx, v.token, 0)
+			_, err := v.h.tok.Renew(ctx, v.o.Session(), v.token, 0)
 			ok(err)
 		}, begin: func(v *visit) { v.h.svc.Wait(91 * 24 * time.Hour) }, fields: func(v *visit) []string { return []string{"step_up", code(v)} }},
 		{path: "/tokens/{id}/revoke", post: true, status: 303, ask: aCodeOrOther, page: of(""), stale: rotate},
 		{path: "/activity", status: 200},
 		{path: "/activity/reviewed", post: true, status: 303, ask: anApp, page: at("/activity"), begin: func(v *visit) {
-			_, err := v.h.svc.StepUp(ctx, "ada", v.o.RecoveryCodes[0].Reveal())
+			_, err := v.h.svc.StepUp(ctx, v.o.Session(), v.o.RecoveryCodes[0].Reveal())
 			ok(err)
 		}},
 		{path: "/step-up", status: 200},
@@ -165,7 +162,7 @@ func (s stop) come(t *testing.T) (v *visit, send func() answer) {
 	v.o.Proof, err = v.api().ConfirmEnrollment(t.Context(), enr.ID, app.Code(v.h.svc.Now()))
 	require.NoError(t, err)
 	v.fresh(t)
-	got, err := v.h.svc.StepUp(t.Context(), "ada", app.Code(v.h.svc.Now()), gatehouse.InSession(v.b.secret))
+	got, err := v.h.svc.StepUp(t.Context(), v.b.in(), app.Code(v.h.svc.Now()))
 	require.NoError(t, err)
 	v.b.proof = got.Proof.Reveal()
 	if s.begin != nil {
@@ -314,7 +311,7 @@ func untold() bool {
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
 	for {
 		frame, more := frames.Next()
-		for _, name := range []string{".(*Service).follow", ".(*Service).record", ".(*Service).tellSuspended"} {
+		for _, name := range []string{"posture.(*Service).trail", "posture.(*Service).reviewed", "tokens.(*Service).changed"} {
 			if strings.HasSuffix(frame.Function, name) {
 				return true
 			}

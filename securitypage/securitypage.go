@@ -4,7 +4,8 @@
 // The host goes on owning sign-in, passwords and sessions. It says who a request's session belongs to
 // ([Config.Session]), checks the first factor where the page asks for it ([Config.FirstFactor]), and begins
 // the session once the second step is done ([Config.SignedIn]). Everything else is here: pairing
-// authenticators, recovery codes, access tokens, what the account's protection lacks and how to mend it.
+// authenticators, recovery codes, access tokens ([Config.Tokens]), what the account's protection lacks and how to mend it
+// ([Config.Posture]).
 //
 // Pages are rendered on the server and need no JavaScript. A secret is in the body of one answer to a POST,
 // which is not stored, and nowhere else: in no URL and in no cookie. A form that is sent twice, or after
@@ -25,23 +26,21 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/internal/queue"
+	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 // Session is what the host knows of a request's session. The zero Session is nobody's.
 type Session struct {
-	// Account is the host's own ID of who is signed in, or, with Challenge, of who is signing in.
-	Account string
+	// Session is the one that httpguard and the methods of gatehouse take. Its Account is the host's own ID of who is
+	// signed in or, with Challenge, of who is signing in. Its Secret ties forms to the session as well as proofs: it is a
+	// random value of at least 16 bytes, the same from the first factor on. Its Proof is the last one that came from
+	// sign-in, from gatehouse.SignIn.Vouch or by Keep, and defaults to none.
+	gatehouse.Session
 
 	// Label is what authenticator apps show beside the service's name, and the page at its top: an e-mail
 	// address or a user name. Defaults to Account.
 	Label string
-
-	// Secret is a random value of at least 16 bytes that this session keeps and no other has, the same from
-	// the first factor on. Proofs are tied to it (gatehouse.InSession), and forms.
-	Secret string
-
-	// Proof is what the session keeps by Keep, by sign-in or by gatehouse.Service.Attest. Defaults to none.
-	Proof gatehouse.Proof
 
 	// Keep has the session keep another proof, also while somebody is signing in. It is called before the
 	// answer is written. Session is asked again for each form, once it is that form's turn: where Keep stores at once
@@ -70,8 +69,15 @@ type Links struct {
 
 // Config is what a Page is told once.
 type Config struct {
-	// Service is shown. There is no default.
+	// Service has the accounts. There is no default.
 	Service *gatehouse.Service
+
+	// Tokens are those of the Service. Defaults to none: then the page has no access tokens.
+	Tokens *tokens.Service
+
+	// Posture is that of the Service. Defaults to none: then the page does not say how well an account is
+	// protected.
+	Posture *posture.Service
 
 	// Name is the service's name, in titles. There is no default.
 	Name string
@@ -85,7 +91,7 @@ type Config struct {
 	// FirstFactor checks the password, of the session's account, where the page asks for it: only of
 	// accounts without a second factor. It is for the host to count wrong ones. A wrong one is
 	// gatehouse.ErrDenied, or a *gatehouse.DeniedError that says when to try again; other errors are faults.
-	// Defaults to none: then owners are asked to sign in again, which SignIn has to attest.
+	// Defaults to none: then owners are asked to sign in again, and the host vouches for that (gatehouse.SignIn.Vouch).
 	FirstFactor func(r *http.Request, account, password string) (gatehouse.FirstFactor, error)
 
 	// SignedIn begins the session of somebody who has completed the second step, under a new session ID,
@@ -133,6 +139,8 @@ func New(c Config) (*Page, error) {
 	switch {
 	case c.Service == nil || c.Session == nil || c.SignedIn == nil || c.Name == "":
 		return nil, fmt.Errorf("%w: Service, Name, Session and SignedIn are needed", gatehouse.ErrInvalid)
+	case c.Tokens != nil && !c.Tokens.Of(c.Service) || c.Posture != nil && !c.Posture.Of(c.Service):
+		return nil, fmt.Errorf("%w: the tokens or the posture are of another service", gatehouse.ErrInvalid)
 	case c.Path == "":
 		c.Path = "/settings/security"
 	case c.Path == "/" || c.Path[0] != '/' || path.Clean(c.Path) != c.Path || strings.ContainsAny(c.Path, "{}?#%"):

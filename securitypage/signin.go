@@ -30,20 +30,26 @@ func way(with string) string {
 
 // challenge returns the challenge of the session. Where that no longer stands it has answered.
 func (c *call) challenge() (gatehouse.Challenge, error) {
-	ch, err := c.svc().CheckChallenge(c.ctx(), c.s.Challenge, c.ofAccount())
-	if !errors.Is(err, gatehouse.ErrDenied) {
-		return ch, err
+	ch, err := c.svc().CheckChallenge(c.ctx(), c.s.Challenge)
+	if err == nil && ch.AccountID == c.s.Account {
+		return ch, nil
+	}
+	if err != nil && !errors.Is(err, gatehouse.ErrDenied) {
+		return gatehouse.Challenge{}, err
 	}
 	if c.r.Method == http.MethodPost {
 		// Its twin may have been faster: what the session is like now shows the next request.
 		c.redirect(c.p.c.Path + "/sign-in")
-		return ch, errAnswered
+		return gatehouse.Challenge{}, errAnswered
 	}
-	if c.mayPair() == nil { // support's code was redeemed, and the authenticator is yet to be paired
+	switch err := c.mayPair(); {
+	case err == nil: // support's code was redeemed, and the authenticator is yet to be paired
 		c.redirect(c.p.c.Path + "/pair")
-		return ch, errAnswered
+		return gatehouse.Challenge{}, errAnswered
+	case !errors.Is(err, gatehouse.ErrStepUpRequired):
+		return gatehouse.Challenge{}, err
 	}
-	return ch, errors.Join(errAnswered, c.message(http.StatusForbidden, "expired"))
+	return gatehouse.Challenge{}, errors.Join(errAnswered, c.message(http.StatusForbidden, "expired"))
 }
 
 func (c *call) secondStepWith(status int, with string, wrong map[string]string) error {
@@ -65,7 +71,7 @@ func (c *call) answer() error {
 	if with == "support" {
 		return c.redeem(code)
 	}
-	v, err := c.svc().Answer(c.ctx(), c.s.Challenge, typed(code), c.tied()...)
+	v, err := c.svc().Answer(c.ctx(), c.changing(), c.s.Challenge, typed(code))
 	if errors.Is(err, gatehouse.ErrDenied) {
 		return c.deniedAtSignIn(err, with)
 	}
@@ -76,7 +82,7 @@ func (c *call) answer() error {
 }
 
 func (c *call) redeem(code string) error {
-	proof, err := c.svc().RedeemOperatorCode(c.ctx(), c.s.Challenge, typed(code), c.tied()...)
+	proof, err := c.svc().RedeemOperatorCode(c.ctx(), c.changing(), c.s.Challenge, typed(code))
 	if errors.Is(err, gatehouse.ErrDenied) {
 		return c.deniedAtSignIn(err, "support")
 	}
@@ -123,7 +129,10 @@ func (c *call) clockWith(status int, wrong map[string]string) error {
 }
 
 func (c *call) resync() error {
-	err := c.svc().Resync(c.ctx(), c.s.Challenge, c.field("authenticator"), typed(c.field("first")), typed(c.field("second")), c.ofAccount())
+	if _, err := c.challenge(); err != nil { // Resync does not ask whose challenge it is
+		return err
+	}
+	err := c.svc().Resync(c.ctx(), c.s.Challenge, c.field("authenticator"), typed(c.field("first")), typed(c.field("second")))
 	if errors.Is(err, gatehouse.ErrDenied) {
 		status, text := c.denied(err, "wrong.clock")
 		return c.clockWith(status, map[string]string{"first": text})

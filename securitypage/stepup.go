@@ -12,18 +12,27 @@ import (
 	"github.com/gatehouse-go/gatehouse/httpguard"
 )
 
+// permissions returns what the session's proof is enough for.
+func (c *call) permissions() (gatehouse.Permissions, error) {
+	a, err := c.account()
+	if err != nil {
+		return gatehouse.Permissions{}, err
+	}
+	return c.svc().Permissions(c.ctx(), a, c.s.Session)
+}
+
 // allowed returns gatehouse.ErrStepUpRequired unless the session's proof is enough for a form that is about to be
 // shown. It may no longer be when the form comes back: then the prompt stands in between.
-func (c *call) allowed(enough func(gatehouse.Allowed) bool) error {
-	may, err := c.owner().Allowed(c.ctx())
+func (c *call) allowed(enough func(gatehouse.Permissions) bool) error {
+	may, err := c.permissions()
 	if err == nil && !enough(may) {
 		err = gatehouse.ErrStepUpRequired
 	}
 	return err
 }
 
-func forFactors(may gatehouse.Allowed) bool { return may.Factors }
-func forTokens(may gatehouse.Allowed) bool  { return may.Tokens }
+func forFactors(may gatehouse.Permissions) bool { return may.Factors }
+func forTokens(may gatehouse.Permissions) bool  { return may.Tokens }
 
 // stepUpData is what the step-up prompt shows.
 type stepUpData struct {
@@ -48,14 +57,14 @@ func (c *call) prompt(status int, wrong map[string]string) error {
 	if c.who() != signedIn {
 		return c.message(http.StatusForbidden, "expired")
 	}
-	st, err := c.account()
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
-	if !st.Suspended.IsZero() {
+	if !a.Suspended.IsZero() {
 		return c.message(http.StatusForbidden, "suspended")
 	}
-	d := c.stepUpData(st)
+	d := c.stepUpData(a)
 	if c.r.Method == http.MethodPost {
 		d.Action, d.Form = c.r.URL.Path, c.r.PostForm.Get("form")
 		for name, values := range c.r.PostForm {
@@ -73,10 +82,10 @@ func (c *call) prompt(status int, wrong map[string]string) error {
 	return c.renderWith(status, "stepup", d, wrong)
 }
 
-func (c *call) stepUpData(st gatehouse.Status) stepUpData {
+func (c *call) stepUpData(a gatehouse.Account) stepUpData {
 	return stepUpData{
-		Password: !st.Protected && c.p.c.FirstFactor != nil, SignIn: !st.Protected && c.p.c.FirstFactor == nil,
-		Reset: st.Reset != nil, TOTP: st.TOTP, Recovery: c.recovery, TooLittle: c.stepped,
+		Password: !a.Protected && c.p.c.FirstFactor != nil, SignIn: !a.Protected && c.p.c.FirstFactor == nil,
+		Reset: a.Reset != nil, TOTP: a.TOTP, Recovery: c.recovery, TooLittle: c.stepped,
 	}
 }
 
@@ -101,19 +110,19 @@ func (c *call) stepUpHere() error {
 	if c.who() != signedIn || code == "" && password == "" {
 		return nil
 	}
-	switch _, err := c.svc().CheckProof(c.ctx(), c.s.Proof, justNow, c.tied()...); {
+	switch _, err := c.svc().CheckProof(c.ctx(), c.s.Session, justNow); {
 	case err == nil && c.r.PostForm.Get("next") != "":
 		c.stepped = true // the same form again: its code is used up, and has done what it was for
 		return nil
 	case err != nil && !errors.Is(err, gatehouse.ErrStepUpRequired):
 		return err // or a code that is used up would be called wrong
 	}
-	st, err := c.account()
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
 	var proof gatehouse.Proof
-	if st.Protected {
+	if a.Protected {
 		proof, err = c.proofByCode(code)
 	} else {
 		proof, err = c.proofByPassword(password)
@@ -133,7 +142,7 @@ func (c *call) proofByCode(code string) (gatehouse.Proof, error) {
 	if !c.recovery && !isAppCode(code) { // it would be used up for nothing
 		return gatehouse.Proof{}, c.wrongHere(http.StatusUnprocessableEntity, "step_up", c.text("wrong.appcode"))
 	}
-	v, err := c.svc().StepUp(c.ctx(), c.s.Account, code, c.tied()...)
+	v, err := c.svc().StepUp(c.ctx(), c.changing(), code)
 	if err != nil {
 		return gatehouse.Proof{}, c.deniedHere(err, "step_up", "wrong.code")
 	}
@@ -156,17 +165,20 @@ func (c *call) proofByPassword(password string) (gatehouse.Proof, error) {
 	if err != nil {
 		return gatehouse.Proof{}, c.deniedHere(err, "step_up_password", "wrong.password")
 	}
-	return check.Attest(c.ctx(), f, c.tied()...)
+	return check.Vouch(c.ctx(), c.changing(), f)
 }
 
 // take has this request go by another proof, and the session too, unless that has a stronger one: a recovery code
 // that was given for one form must not take the place of a second factor that gates and guards ask for.
 func (c *call) take(proof gatehouse.Proof) error {
-	_, strong := c.svc().CheckProof(c.ctx(), c.s.Proof, 0, c.tied()...)
-	_, weak := c.svc().CheckProof(c.ctx(), proof, 0, c.tied()...)
+	had := c.s.Session
 	c.s.Proof = proof
-	if strong == nil && errors.Is(weak, gatehouse.ErrStepUpRequired) && c.r.PostForm.Get("next") == "" {
-		return nil
+	if c.r.PostForm.Get("next") == "" {
+		if _, weak := c.svc().CheckProof(c.ctx(), c.s.Session, 0); errors.Is(weak, gatehouse.ErrStepUpRequired) {
+			if _, err := c.svc().CheckProof(c.ctx(), had, 0); err == nil {
+				return nil
+			}
+		}
 	}
 	return c.s.Keep(proof)
 }
@@ -226,11 +238,11 @@ func (c *call) stepUpPage() error {
 	if !local(next) {
 		next = c.p.c.Path + "/"
 	}
-	st, err := c.account()
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
-	d := c.stepUpData(st)
+	d := c.stepUpData(a)
 	// What sends an owner here whose password was given just now asks for a second factor, which there is not.
 	d.TooLittle = d.Password && c.allowed(forFactors) == nil
 	d.promptFor(c, next)

@@ -118,8 +118,8 @@ var english = map[string]string{
 	"tokens.all.about": "After a leak that you cannot pin down. Whatever uses a token stops working at once.",
 	"tokens.all.sure":  "I understand that all of them stop working", "tokens.all.do": "Revoke all",
 
-	"state.active": "Active", "state.not yet valid": "Not yet valid", "state.expired": "Expired", "state.revoked": "Revoked",
-	"state.waiting for the second factor": "Waits for two-factor sign-in", "state.account suspended": "Account suspended", "state.made without the second factor": "Rotate it to use it", "state.unknown": "Not known",
+	"state.active": "Active", "state.not_yet_valid": "Not yet valid", "state.expired": "Expired", "state.revoked": "Revoked",
+	"state.needs_second_factor": "Waits for two-factor sign-in", "state.account_suspended": "Account suspended", "state.first_factor_only": "Rotate it to use it", "state.": "Not known",
 
 	"token.id": "ID", "token.scopes": "Scopes", "token.created": "Created", "token.rotations": "rotated %d times", "token.expires": "Expires",
 	"token.expired": "Expired", "token.used": "Last used", "token.delay": "(shown a minute or two later)", "token.addresses": "Last used from", "token.revoked": "Revoked",

@@ -63,10 +63,11 @@ func TestCatalog(t *testing.T) {
 	for s := posture.StateUnknown; s <= posture.Delegated; s++ {
 		require.Contains(t, english, "finding."+s.String())
 	}
-	for _, s := range []gatehouse.TokenState{0, gatehouse.TokenActive, gatehouse.TokenNotYetValid, gatehouse.TokenExpired, gatehouse.TokenEnded, gatehouse.TokenWaiting, gatehouse.TokenBlocked} {
-		require.Contains(t, english, "state."+s.String())
+	for _, s := range []tokens.State{"", tokens.StateActive, tokens.StateNotYetValid, tokens.StateExpired, tokens.StateRevoked,
+		tokens.StateNeedsSecondFactor, tokens.StateAccountSuspended, tokens.StateFirstFactorOnly} {
+		require.Contains(t, english, "state."+string(s))
 	}
-	for _, m := range []gatehouse.Method{"", gatehouse.MethodTOTP, gatehouse.MethodRecoveryCode, gatehouse.MethodOperatorCode} {
+	for _, m := range []event.Method{"", event.MethodTOTP, event.MethodRecoveryCode, event.MethodOperatorCode} {
 		require.Contains(t, english, "method."+string(m))
 	}
 	for _, r := range []tokens.Risk{tokens.Low, tokens.Medium, tokens.High} {

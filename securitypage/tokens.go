@@ -9,61 +9,72 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/text"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 const (
 	day = 24 * time.Hour
-	// tokenPage is how many tokens are read at once.
-	tokenPage = 1000
 	// maxListed is how many tokens a page lists.
 	maxListed = 50
 )
 
-// allTokens returns the account's tokens, the newest first. Without access tokens it is gatehouse.ErrState.
-func (c *call) allTokens() ([]gatehouse.TokenInfo, error) {
-	var all []gatehouse.TokenInfo
-	for after := ""; ; {
-		page, err := c.svc().Tokens(c.ctx(), c.s.Account, after, tokenPage)
+// allTokens returns the account's tokens, the newest first.
+func (c *call) allTokens() ([]tokens.Info, error) {
+	if c.listed != nil {
+		return c.listed, nil
+	}
+	all := []tokens.Info{}
+	for t, err := range c.tok().List(c.ctx(), c.s.Account) {
 		if err != nil {
 			return nil, err
 		}
-		if all = append(all, page...); len(page) < tokenPage {
-			break
-		}
-		after = page[len(page)-1].ID
+		all = append(all, t)
 	}
-	slices.SortStableFunc(all, func(a, b gatehouse.TokenInfo) int { return b.Created.Compare(a.Created) })
+	slices.SortStableFunc(all, func(a, b tokens.Info) int { return b.Created.Compare(a.Created) })
+	c.listed = all
 	return all, nil
 }
 
+// live returns the tokens of an account that have not ended. There are none where the page has no tokens.
+func (c *call) live(a gatehouse.Account) ([]tokens.Info, error) {
+	switch {
+	case c.tok() == nil:
+		return nil, nil
+	case c.listed != nil:
+		return slices.DeleteFunc(slices.Clone(c.listed), ended), nil
+	}
+	return c.tok().Live(c.ctx(), a)
+}
+
 // findToken returns a token of the account. Another account's is as unknown as none.
-func (c *call) findToken(id string) (gatehouse.TokenInfo, error) {
-	info, err := c.svc().Token(c.ctx(), c.s.Account, id)
-	if errors.Is(err, gatehouse.ErrState) {
-		return gatehouse.TokenInfo{}, errNotFound
+func (c *call) findToken(id string) (tokens.Info, error) {
+	info, err := c.tok().Get(c.ctx(), c.s.Account, id)
+	if errors.Is(err, gatehouse.ErrNotFound) {
+		return tokens.Info{}, errNotFound
 	}
 	return info, err
 }
 
 // tokensData is what the list of tokens shows.
 type tokensData struct {
-	Live, Ended  []gatehouse.TokenInfo // Ended are those that are expired or revoked
-	Newer, Older int                   // numbers of pages; 0: there is none
+	Live, Ended  []tokens.Info // Ended are those that are expired or revoked
+	Newer, Older int           // numbers of pages; 0: there is none
 	State        string
 }
 
 func (c *call) tokens() error { return c.tokensWith(http.StatusOK, nil) }
 
 func (c *call) tokensWith(status int, wrong map[string]string) error {
-	all, err := c.tokensOrNotFound()
+	listed, err := c.allTokens()
 	if err != nil {
 		return err
 	}
-	d := tokensData{State: tokenListState(all)}
+	d := tokensData{State: tokenListState(listed)}
 	// Those that work come first, on whatever page the others then are.
-	slices.SortStableFunc(all, func(a, b gatehouse.TokenInfo) int { return order(a) - order(b) })
+	all := slices.Clone(listed)
+	slices.SortStableFunc(all, func(a, b tokens.Info) int { return order(a) - order(b) })
 	page, err := strconv.Atoi(c.r.URL.Query().Get("page"))
 	if last := (max(len(all), 1) - 1) / maxListed; err != nil || page < 1 || page > last+1 {
 		page = 1
@@ -74,7 +85,7 @@ func (c *call) tokensWith(status int, wrong map[string]string) error {
 		d.Older = page + 1
 	}
 	for _, t := range all[from:to] {
-		if order(t) > 0 {
+		if ended(t) {
 			d.Ended = append(d.Ended, t)
 		} else {
 			d.Live = append(d.Live, t)
@@ -83,19 +94,17 @@ func (c *call) tokensWith(status int, wrong map[string]string) error {
 	return c.renderWith(status, "tokens", d, wrong)
 }
 
-// order is 1 for a token that is expired or revoked, else 0.
-func order(t gatehouse.TokenInfo) int {
-	if t.State == gatehouse.TokenEnded || t.State == gatehouse.TokenExpired {
+// ended reports whether a token is expired or revoked.
+func ended(t tokens.Info) bool {
+	return t.State == tokens.StateRevoked || t.State == tokens.StateExpired
+}
+
+// order is 1 for a token that has ended, otherwise 0.
+func order(t tokens.Info) int {
+	if ended(t) {
 		return 1
 	}
 	return 0
-}
-
-func (c *call) tokensOrNotFound() ([]gatehouse.TokenInfo, error) {
-	if _, ok := c.svc().TokenPolicy(); !ok {
-		return nil, errNotFound
-	}
-	return c.allTokens()
 }
 
 // mintData is what the form for a new token shows.
@@ -122,26 +131,49 @@ func (v values) Get(name string) string {
 func (v values) Has(name, value string) bool { return slices.Contains(v[name], value) }
 
 func (c *call) minting() error {
-	if _, err := c.tokensOrNotFound(); err != nil {
+	// A gate that no code would open is better shown before the form is filled in.
+	gate, err := c.mintGate()
+	if err != nil {
 		return err
 	}
-	// A gate that no code would open is better shown before the form is filled in.
-	if review, err := c.review(); err != nil {
-		return err
-	} else if review != nil {
-		for _, d := range review.Gates {
-			if d.Action == posture.MintToken && !d.Open {
-				return c.closed(d)
-			}
-		}
+	if !gate.Open {
+		return c.closed(gate)
 	}
 	if err := c.allowed(forTokens); err != nil {
 		return err
 	}
-	policy, _ := c.svc().TokenPolicy()
 	return c.mintForm(http.StatusOK, values{
-		"kind": {string(tokens.Personal)}, "days": {strconv.Itoa(int(policy.Lifetime / day))},
+		"kind": {string(tokens.Personal)}, "days": {strconv.Itoa(int(c.tok().Policy().Lifetime / day))},
 	}, nil)
+}
+
+// mintGate returns the decision of the gate for new tokens, as if the proof were as it demands it.
+func (c *call) mintGate() (posture.Decision, error) {
+	open := posture.Decision{Open: true}
+	if c.p.c.Posture == nil {
+		return open, nil
+	}
+	a, err := c.account()
+	if err != nil {
+		return open, err
+	}
+	if _, err := c.allTokens(); err != nil { // the form needs all of them, and live picks its own from that list
+		return open, err
+	}
+	live, err := c.live(a)
+	if err != nil {
+		return open, err
+	}
+	review, err := c.review(a, live)
+	if err != nil {
+		return open, err
+	}
+	for _, d := range review.Gates {
+		if d.Action == posture.MintToken {
+			return d, nil
+		}
+	}
+	return open, nil
 }
 
 func (c *call) mintForm(status int, typed values, wrong map[string]string) error {
@@ -149,7 +181,7 @@ func (c *call) mintForm(status int, typed values, wrong map[string]string) error
 	if err != nil {
 		return err
 	}
-	policy, _ := c.svc().TokenPolicy()
+	policy := c.tok().Policy()
 	return c.renderWith(status, "mint", mintData{
 		Scopes: policy.Scopes.All(), Kinds: policy.Kinds,
 		Lifetimes: lifetimes(policy), Typed: typed, State: state,
@@ -159,7 +191,7 @@ func (c *call) mintForm(status int, typed values, wrong map[string]string) error
 // lifetimes returns those that a form offers, in days, the default among them.
 func lifetimes(p tokens.Policy) (days []int) {
 	for _, n := range []int{7, 30, 90, 180, 365, int(p.Lifetime / day)} {
-		if life := time.Duration(n) * day; n > 0 && life <= p.Longest && !slices.Contains(days, n) {
+		if life := time.Duration(n) * day; n > 0 && life <= p.MaxLifetime && !slices.Contains(days, n) {
 			days = append(days, n)
 		}
 	}
@@ -169,7 +201,7 @@ func lifetimes(p tokens.Policy) (days []int) {
 
 // mintedData is a token with its secret, which is shown once.
 type mintedData struct {
-	Info    gatehouse.TokenInfo
+	Info    tokens.Info
 	Token   string
 	Rotated bool
 	Grace   int // hours
@@ -180,11 +212,11 @@ func (c *call) mint() error {
 	if len(wrong) > 0 {
 		return c.mintForm(http.StatusUnprocessableEntity, values(c.r.PostForm), wrong)
 	}
-	minted, err := c.owner().MintToken(c.ctx(), request)
+	minted, err := c.tok().Mint(c.ctx(), c.changing(), request)
 	switch {
 	case errors.Is(err, gatehouse.ErrInvalid):
 		return c.mintForm(http.StatusUnprocessableEntity, values(c.r.PostForm), map[string]string{"": c.text("wrong.request")})
-	case errors.Is(err, gatehouse.ErrState):
+	case errors.Is(err, gatehouse.ErrPrecondition):
 		return c.mintForm(http.StatusConflict, values(c.r.PostForm), map[string]string{"": c.text("wrong.full")})
 	case err != nil:
 		return err
@@ -202,7 +234,9 @@ func (c *call) request() (r tokens.Request, wrong map[string]string) {
 	}
 	var err error
 	r = tokens.Request{Name: c.field("name"), Kind: tokens.Kind(c.field("kind")), RotatesItself: c.field("rotates") != ""}
-	check("name", gatehouse.CheckName(r.Name))
+	if !text.IsName(r.Name) {
+		wrong["name"] = c.text("wrong.name")
+	}
 	var scopes []tokens.Scope
 	for _, s := range form["scope"] {
 		scopes = append(scopes, tokens.Scope(s))
@@ -242,7 +276,7 @@ func graces(p tokens.Policy) []int {
 
 // tokenData is what the page of one token shows.
 type tokenData struct {
-	Info                gatehouse.TokenInfo
+	Info                tokens.Info
 	Resources, Networks []string // nil: not restricted
 	Scopes              []tokens.ScopeInfo
 	Unused              map[tokens.Scope]bool
@@ -255,7 +289,7 @@ func (c *call) token() error {
 	if err != nil {
 		return err
 	}
-	policy, _ := c.svc().TokenPolicy()
+	policy := c.tok().Policy()
 	d := tokenData{Info: info, State: tokenStateOf(info), Unused: map[tokens.Scope]bool{}, Graces: graces(policy)}
 	d.Resources, _ = info.Resources.Only()
 	d.Networks, _ = info.Networks.Only()
@@ -276,11 +310,10 @@ func (c *call) token() error {
 
 func (c *call) rotate() error {
 	hours, err := strconv.Atoi(c.field("grace"))
-	policy, _ := c.svc().TokenPolicy()
-	if err != nil || !slices.Contains(graces(policy), hours) {
+	if err != nil || !slices.Contains(graces(c.tok().Policy()), hours) {
 		return errForm
 	}
-	minted, err := c.owner().RotateToken(c.ctx(), c.seen.ID, gatehouse.Rotation{Grace: time.Duration(hours) * time.Hour, Seen: c.seen})
+	minted, err := c.tok().Rotate(c.ctx(), c.changing(), c.seen.ID, tokens.Rotation{Grace: time.Duration(hours) * time.Hour, Seen: c.seen})
 	if err != nil {
 		return err
 	}
@@ -288,7 +321,7 @@ func (c *call) rotate() error {
 }
 
 func (c *call) renew() error {
-	if _, err := c.owner().RenewToken(c.ctx(), c.r.PathValue("id"), 0); err != nil {
+	if _, err := c.tok().Renew(c.ctx(), c.changing(), c.r.PathValue("id"), 0); err != nil {
 		return err
 	}
 	c.redirect(c.p.c.Path+"/tokens/"+c.r.PathValue("id"), "renewed")
@@ -296,7 +329,7 @@ func (c *call) renew() error {
 }
 
 func (c *call) revoke() error {
-	if err := c.owner().RevokeToken(c.ctx(), c.r.PathValue("id")); err != nil {
+	if err := c.tok().Revoke(c.ctx(), c.changing(), c.r.PathValue("id")); err != nil {
 		return err
 	}
 	c.redirect(c.p.c.Path+"/tokens", "revoked")
@@ -307,7 +340,7 @@ func (c *call) revokeAll() error {
 	if c.field("sure") == "" {
 		return c.tokensWith(http.StatusUnprocessableEntity, map[string]string{"sure": c.text("wrong.sure")})
 	}
-	if err := c.owner().RevokeAllTokens(c.ctx()); err != nil {
+	if err := c.tok().RevokeAll(c.ctx(), c.changing()); err != nil {
 		return err
 	}
 	c.redirect(c.p.c.Path+"/tokens", "allrevoked")

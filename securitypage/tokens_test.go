@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -22,13 +21,11 @@ func TestTokensOfThePassword(t *testing.T) {
 	gates, err := posture.NewPolicy(model, posture.Gate{Action: posture.MintToken, Controls: []string{posture.RecoveryCodesSaved}})
 	require.NoError(t, err)
 	policy := tokens.Policy{Brand: "acme", Scopes: registry, SecondFactorOnly: true, MaxGrace: time.Hour}
-	open := newHostWith(t, []func(*gatehouse.Config){func(c *gatehouse.Config) { c.Posture, c.Tokens = nil, &policy }})
-	proof, err := open.svc.Attest(t.Context(), "ada", gatehouse.FirstFactor{Method: "pwd", At: open.svc.Now()})
-	require.NoError(t, err)
-	minted, err := open.svc.Owner(proof).MintToken(t.Context(), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}, RotatesItself: true})
+	open := newHostWith(t, func(of *parts) { of.gates, of.tokens = nil, &policy })
+	minted, err := open.tok.Mint(t.Context(), open.svc.Vouch(t, "ada"), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}, RotatesItself: true})
 	require.NoError(t, err)
 
-	h := newHostWith(t, []func(*gatehouse.Config){func(c *gatehouse.Config) { c.Posture, c.Tokens = gates, &policy }})
+	h := newHostWith(t, func(of *parts) { of.gates, of.tokens = gates, &policy })
 	account, err := open.svc.Store.LoadAccount(t.Context(), "ada")
 	require.NoError(t, err)
 	token, _, err := open.svc.Store.LoadToken(t.Context(), minted.Info.ID)
@@ -53,7 +50,7 @@ func TestTokensOfThePassword(t *testing.T) {
 	require.Contains(t, b.get(of).text(), "one hour")
 	require.Equal(t, http.StatusBadRequest, b.submit(of, of+"/rotate", "grace", "24").status)
 	require.Equal(t, http.StatusForbidden, b.submit(of, of+"/rotate", "grace", "0").status, "the gate for minting is closed")
-	require.NoError(t, h.svc.Owner(owner.Proof).AcknowledgeRecoveryCodes(t.Context(), h.set("ada")))
+	require.NoError(t, h.svc.Owner(owner.Session()).AcknowledgeRecoveryCodes(t.Context(), h.set("ada")))
 	require.Equal(t, http.StatusOK, b.submit(of, of+"/rotate", "grace", "0").status)
 	for _, page := range []string{"/tokens", of} {
 		require.NotContains(t, b.get(page).text(), "Made by the password alone", page)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -102,8 +101,8 @@ func (v *View) Asset(name string) string {
 // SignedIn reports whether there is somebody to show links to.
 func (v *View) SignedIn() bool { return v.c.who() == signedIn }
 
-// HasTokens reports whether the service has access tokens.
-func (v *View) HasTokens() bool { _, ok := v.c.svc().TokenPolicy(); return ok }
+// HasTokens reports whether the page has access tokens.
+func (v *View) HasTokens() bool { return v.c.tok() != nil }
 
 // Section returns "page" for the entry of the navigation that a page belongs to.
 func (v *View) Section(page string) string {
@@ -236,14 +235,14 @@ func (v *View) Mends(s posture.State) bool {
 func (v *View) Kind(k tokens.Kind) string { return v.c.either("kind."+string(k), string(k)) }
 
 // Weak reports whether a token that has not ended was made by the password alone.
-func (v *View) Weak(t gatehouse.TokenInfo) bool { return !t.SecondFactor && order(t) == 0 }
+func (v *View) Weak(t tokens.Info) bool { return !t.SecondFactor && !ended(t) }
 
 // StateClass is the CSS class of a token's state.
-func (v *View) StateClass(s gatehouse.TokenState) string {
+func (v *View) StateClass(s tokens.State) string {
 	switch s {
-	case gatehouse.TokenActive:
+	case tokens.StateActive:
 		return "pass"
-	case gatehouse.TokenEnded, gatehouse.TokenExpired:
+	case tokens.StateRevoked, tokens.StateExpired:
 		return "ended"
 	}
 	return "partial"

@@ -1,7 +1,8 @@
-// Package tokens has the pure parts of access tokens: the string, scopes, restrictions and the policy
-// under which they are minted. It keeps nothing and reads no clock. Most programs use it through
-// gatehouse.Owner.MintToken and gatehouse.Service.AuthenticateToken, and build here what those take:
-// a [Policy] with a [Registry] of scopes, and a [Request] for each token.
+// Package tokens gives the accounts of a gatehouse.Service access tokens.
+//
+// [New] returns a [Service] under a [Policy], which has a [Registry] of scopes. An owner makes a token with
+// [Service.Mint], which takes a [Request], and ends it with [Service.Revoke]. [Service.Check] is for each request that
+// presents one.
 //
 // A token is one string of letters, digits and '_':
 //
@@ -12,6 +13,9 @@
 // The checksum is the CRC-32 of everything before it: it keeps typing errors and strings
 // that only look like tokens away from the store, and lets scanners be sure of a find. It proves nothing.
 // [Find] finds the tokens in a text of any kind, such as a log in which they have leaked.
+//
+// The string, scopes, restrictions, the policy and the changes of a token are pure: they keep nothing and read no
+// clock.
 package tokens
 
 import "errors"

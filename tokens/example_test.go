@@ -32,7 +32,7 @@ func ExampleFind() {
 			fmt.Println(err) // the report could not be read to its end
 			return
 		}
-		fmt.Println(token, token.Reveal() == leaked.Reveal()) // svc.RevokePresented(ctx, token.Reveal())
+		fmt.Println(token, token.Reveal() == leaked.Reveal()) // tok.RevokePresented(ctx, token.Reveal())
 	}
 	// Output: [redacted] true
 }

@@ -1,8 +1,19 @@
 package tokens
 
+import "time"
+
 // Work returns how many bytes Find looks at in a text, counted each time.
 func Work(brand string, text []byte) int {
 	f := finder{brand: brand}
 	f.all(text, true, func(string) bool { return true })
 	return f.work
 }
+
+// Settle returns the policy with its defaults filled in.
+func (p Policy) Settle() (Policy, error) { return p.settle() }
+
+// Request returns a request with its defaults filled in.
+func (p Policy) Request(r Request) (Request, error) { return p.request(r) }
+
+// Life returns the lifetime that the policy gives.
+func (p Policy) Life(asked time.Duration) (time.Duration, error) { return p.life(asked) }

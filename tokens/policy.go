@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/internal/text"
 )
 
 const (
@@ -13,13 +15,12 @@ const (
 	// MaxLifetime is the longest that a policy can let a token live before it has to be renewed or
 	// rotated.
 	MaxLifetime = 365 * day
-	// MaxGrace is the longest that a policy can let a rotated token work beside its successor.
+	// MaxGrace is the longest that a policy can let a rotated token work besides its successor.
 	MaxGrace = 30 * day
-	// MaxSelfGrace is the longest that a token which has rotated itself can work beside its successor, whatever the
-	// policy says.
+	// MaxSelfGrace is the longest that a token which has rotated itself can work besides its successor, under any
+	// policy.
 	MaxSelfGrace = day
 
-	maxName   = 64
 	maxActive = 100_000
 )
 
@@ -32,22 +33,21 @@ type Policy struct {
 	// Scopes has all that can be minted. There is no default.
 	Scopes *Registry
 
-	// Kinds are the host's own, beside pat, cli, app and svc. Defaults to none.
+	// Kinds are the host's own, besides pat, cli, app and svc. Defaults to none.
 	Kinds []Kind
 
-	// Lifetime is that of a token for which none is asked. Defaults to 30 days, or to Longest where
+	// Lifetime is that of a token for which none is asked. Defaults to 30 days, or to MaxLifetime where
 	// that is less.
 	Lifetime time.Duration
 
-	// Longest is the most that can be asked, at most 365 days. Defaults to 365 days.
-	Longest time.Duration
+	// MaxLifetime is the most that can be asked, at most 365 days. Defaults to 365 days.
+	MaxLifetime time.Duration
 
-	// Clamp cuts a lifetime that is longer than that. Defaults to refusing it.
-	Clamp bool
+	// ClampLifetime cuts a lifetime that is longer than that. Defaults to refusing it.
+	ClampLifetime bool
 
-	// MaxGrace is the most that can be asked for a rotated token to work beside its successor, at most 30 days. As
-	// long as it does, whoever has stolen the token goes unnoticed. One that rotates itself can ask for a day at most.
-	// Defaults to 7 days.
+	// MaxGrace is the longest grace that can be asked for a rotated token, at most 30 days. Until it is over, a thief
+	// of the token goes unnoticed. One that rotates itself can ask for a day at most. Defaults to 7 days.
 	MaxGrace time.Duration
 
 	// Unattended is how long a token that rotates itself can do so before its owner has to rotate it, or to renew it
@@ -60,7 +60,7 @@ type Policy struct {
 	// at most. It is at most 100,000. Defaults to 100.
 	MaxActive int
 
-	// Separator is what divides the parts of the host's resource IDs, such as "/". With it a token can
+	// Separator divides the parts of the host's resource IDs, such as "/". With it a token can
 	// be restricted to all resources behind a prefix that ends in it. Defaults to none: then a
 	// restriction names each resource.
 	Separator string
@@ -78,8 +78,8 @@ type Policy struct {
 	Addresses bool
 }
 
-// Settle returns the policy with its defaults filled in, or ErrInvalid.
-func (p Policy) Settle() (Policy, error) {
+// settle returns the policy with its defaults filled in, or ErrInvalid.
+func (p Policy) settle() (Policy, error) {
 	if err := CheckBrand(p.Brand); err != nil {
 		return Policy{}, err
 	}
@@ -91,11 +91,11 @@ func (p Policy) Settle() (Policy, error) {
 			return Policy{}, err
 		}
 	}
-	if p.Longest == 0 {
-		p.Longest = MaxLifetime
+	if p.MaxLifetime == 0 {
+		p.MaxLifetime = MaxLifetime
 	}
 	if p.Lifetime == 0 {
-		p.Lifetime = min(30*day, p.Longest)
+		p.Lifetime = min(30*day, p.MaxLifetime)
 	}
 	if p.MaxGrace == 0 {
 		p.MaxGrace = 7 * day
@@ -107,7 +107,7 @@ func (p Policy) Settle() (Policy, error) {
 		p.MaxActive = 100
 	}
 	switch {
-	case p.Longest < time.Second || p.Longest > MaxLifetime || p.Lifetime < time.Second || p.Lifetime > p.Longest:
+	case p.MaxLifetime < time.Second || p.MaxLifetime > MaxLifetime || p.Lifetime < time.Second || p.Lifetime > p.MaxLifetime:
 		return Policy{}, fmt.Errorf("%w: lifetimes are a second to %v, the default one at most the longest", ErrInvalid, MaxLifetime)
 	case p.MaxGrace < time.Second || p.MaxGrace > MaxGrace:
 		return Policy{}, fmt.Errorf("%w: the most of a grace is a second to %v", ErrInvalid, MaxGrace)
@@ -115,20 +115,20 @@ func (p Policy) Settle() (Policy, error) {
 		return Policy{}, fmt.Errorf("%w: a token rotates itself for a second to %v", ErrInvalid, MaxLifetime)
 	case p.MaxActive < 1 || p.MaxActive > maxActive:
 		return Policy{}, fmt.Errorf("%w: 1 to %d active tokens", ErrInvalid, maxActive)
-	case !printable(p.Separator, 0, 8) || strings.Contains(p.Separator, "*"):
+	case !text.Trimmed(p.Separator, 0, 8) || strings.Contains(p.Separator, "*"):
 		return Policy{}, fmt.Errorf("%w: a separator is up to 8 bytes without %q", ErrInvalid, "*")
 	}
 	p.Kinds = slices.Concat([]Kind{Personal, CommandLine, App, Machine}, p.Kinds)
 	return p, nil
 }
 
-// Request is what is asked for in a token.
+// Request describes a token to be minted.
 type Request struct {
 	// Name is for its owner to know it by: 1 to 64 bytes of printable UTF-8.
 	Name string
 	// Kind defaults to Personal.
 	Kind Kind
-	// Scopes are what it may do; at least one. A token never gets more.
+	// Scopes are its rights; at least one. A token never gets more.
 	Scopes Scopes
 	// Resources and Networks restrict it further. Default to no restriction.
 	Resources Resources
@@ -137,14 +137,14 @@ type Request struct {
 	Lifetime time.Duration
 	// NotBefore is when it begins to work. Defaults to at once.
 	NotBefore time.Time
-	// RotatesItself lets whoever holds the token rotate it, without its owner. Defaults to the owner
+	// RotatesItself lets the holder of the token rotate it, without its owner. Defaults to the owner
 	// alone.
 	RotatesItself bool
 }
 
-// Request returns a request with its defaults filled in, under a policy that Settle has returned. It
-// returns ErrInvalid or ErrUnknownScope for what the policy refuses.
-func (p Policy) Request(r Request) (Request, error) {
+// request returns a request with its defaults filled in, under a policy that settle has returned. It
+// returns ErrInvalid or ErrUnknownScope if the policy refuses it.
+func (p Policy) request(r Request) (Request, error) {
 	if r.Kind == "" {
 		r.Kind = Personal
 	}
@@ -160,32 +160,32 @@ func (p Policy) Request(r Request) (Request, error) {
 		return Request{}, err
 	}
 	if r.RotatesItself {
-		p.Longest = min(p.Longest, p.Unattended)
-		p.Lifetime = min(p.Lifetime, p.Longest)
+		p.MaxLifetime = min(p.MaxLifetime, p.Unattended)
+		p.Lifetime = min(p.Lifetime, p.MaxLifetime)
 	}
-	if r.Lifetime, err = p.Life(r.Lifetime); err != nil {
+	if r.Lifetime, err = p.life(r.Lifetime); err != nil {
 		return Request{}, err
 	}
 	switch {
-	case !printable(r.Name, 1, maxName):
-		return Request{}, fmt.Errorf("%w: a name is 1 to %d bytes of printable UTF-8 without spaces around it", ErrInvalid, maxName)
+	case !text.IsName(r.Name):
+		return Request{}, fmt.Errorf("%w: a name is 1 to %d bytes of printable UTF-8 without spaces around it", ErrInvalid, text.MaxName)
 	case !slices.Contains(p.Kinds, r.Kind):
 		return Request{}, fmt.Errorf("%w: a kind that the policy does not have", ErrInvalid)
 	}
 	return r, nil
 }
 
-// Life returns the lifetime that the policy gives where one is asked for, 0 for the default.
-func (p Policy) Life(asked time.Duration) (time.Duration, error) {
+// life returns the lifetime that the policy gives where one is asked for, 0 for the default.
+func (p Policy) life(asked time.Duration) (time.Duration, error) {
 	switch {
 	case asked == 0:
 		return p.Lifetime, nil
 	case asked < time.Second:
 		return 0, fmt.Errorf("%w: a lifetime is at least a second", ErrInvalid)
-	case asked > p.Longest && p.Clamp:
-		return p.Longest, nil
-	case asked > p.Longest:
-		return 0, fmt.Errorf("%w: a lifetime is at most %v here", ErrInvalid, p.Longest)
+	case asked > p.MaxLifetime && p.ClampLifetime:
+		return p.MaxLifetime, nil
+	case asked > p.MaxLifetime:
+		return 0, fmt.Errorf("%w: a lifetime is at most %v here", ErrInvalid, p.MaxLifetime)
 	}
 	return asked, nil
 }

@@ -120,20 +120,19 @@ func TestNetworks(t *testing.T) {
 }
 
 func TestPolicy(t *testing.T) {
-	const day = 24 * time.Hour
 	p, err := tokens.Policy{Brand: "acme", Scopes: registry(t), Kinds: []tokens.Kind{"bot"}}.Settle()
 	require.NoError(t, err)
-	require.Equal(t, []any{30 * day, 365 * day, 100}, []any{p.Lifetime, p.Longest, p.MaxActive})
+	require.Equal(t, []any{30 * day, 365 * day, 100}, []any{p.Lifetime, p.MaxLifetime, p.MaxActive})
 	for _, bad := range []tokens.Policy{
 		{}, {Brand: "acme"}, {Scopes: p.Scopes}, {Brand: "A", Scopes: p.Scopes}, {Brand: "acme", Scopes: p.Scopes, Kinds: []tokens.Kind{"x"}},
-		{Brand: "acme", Scopes: p.Scopes, Longest: 366 * day}, {Brand: "acme", Scopes: p.Scopes, Longest: -1},
-		{Brand: "acme", Scopes: p.Scopes, Longest: day, Lifetime: 2 * day}, {Brand: "acme", Scopes: p.Scopes, Lifetime: 1},
+		{Brand: "acme", Scopes: p.Scopes, MaxLifetime: 366 * day}, {Brand: "acme", Scopes: p.Scopes, MaxLifetime: -1},
+		{Brand: "acme", Scopes: p.Scopes, MaxLifetime: day, Lifetime: 2 * day}, {Brand: "acme", Scopes: p.Scopes, Lifetime: 1},
 		{Brand: "acme", Scopes: p.Scopes, MaxActive: -1}, {Brand: "acme", Scopes: p.Scopes, Separator: "*"},
 	} {
 		_, err := bad.Settle()
 		require.ErrorIs(t, err, tokens.ErrInvalid, "%+v", bad)
 	}
-	short, err := tokens.Policy{Brand: "acme", Scopes: p.Scopes, Longest: day}.Settle()
+	short, err := tokens.Policy{Brand: "acme", Scopes: p.Scopes, MaxLifetime: day}.Settle()
 	require.NoError(t, err)
 	require.Equal(t, day, short.Lifetime)
 
@@ -169,7 +168,7 @@ func TestPolicy(t *testing.T) {
 	_, err = p.Request(with(func(r *tokens.Request) { r.Scopes = tokens.Scopes{"projects:delete"} }))
 	require.ErrorIs(t, err, tokens.ErrUnknownScope)
 
-	p.Clamp, p.Separator = true, "/"
+	p.ClampLifetime, p.Separator = true, "/"
 	r, err = p.Request(with(func(r *tokens.Request) { r.Lifetime, r.Resources, r.Kind = 1000*day, prefix, "bot" }))
 	require.NoError(t, err)
 	require.Equal(t, 365*day, r.Lifetime)
@@ -180,7 +179,6 @@ func TestPolicy(t *testing.T) {
 
 // Rows K14 and T3: each bound of a policy, at it and beside it.
 func TestPolicyBounds(t *testing.T) {
-	const day = 24 * time.Hour
 	settle := func(edit func(*tokens.Policy)) (tokens.Policy, error) {
 		p := tokens.Policy{Brand: "acme", Scopes: registry(t)}
 		edit(&p)
@@ -195,7 +193,7 @@ func TestPolicyBounds(t *testing.T) {
 	}{
 		"MaxGrace":   {func(p *tokens.Policy, d time.Duration) { p.MaxGrace = d }, time.Second, 30 * day},
 		"Unattended": {func(p *tokens.Policy, d time.Duration) { p.Unattended = d }, time.Second, 365 * day},
-		"Longest":    {func(p *tokens.Policy, d time.Duration) { p.Longest = d }, time.Second, 365 * day},
+		"Longest":    {func(p *tokens.Policy, d time.Duration) { p.MaxLifetime = d }, time.Second, 365 * day},
 		"Lifetime":   {func(p *tokens.Policy, d time.Duration) { p.Lifetime = d }, time.Second, 365 * day},
 		"MaxActive":  {func(p *tokens.Policy, d time.Duration) { p.MaxActive = int(d) }, 1, 100_000},
 		"Separator":  {func(p *tokens.Policy, d time.Duration) { p.Separator = strings.Repeat("/", max(int(d), 0)) }, 1, 8},
@@ -217,7 +215,7 @@ func TestPolicyBounds(t *testing.T) {
 		}
 	}
 
-	p, err = settle(func(p *tokens.Policy) { p.Longest, p.Unattended = 60*day, 10*day })
+	p, err = settle(func(p *tokens.Policy) { p.MaxLifetime, p.Unattended = 60*day, 10*day })
 	require.NoError(t, err)
 	ask := func(itself bool, life time.Duration) time.Duration {
 		r, err := p.Request(tokens.Request{Name: "x", Scopes: scopes(t, "projects:read"), RotatesItself: itself, Lifetime: life})
@@ -228,6 +226,6 @@ func TestPolicyBounds(t *testing.T) {
 	}
 	require.Equal(t, []time.Duration{30 * day, 60 * day, 0, time.Second}, []time.Duration{ask(false, 0), ask(false, 60*day), ask(false, 60*day+1), ask(false, time.Second)})
 	require.Equal(t, []time.Duration{10 * day, 10 * day, 0}, []time.Duration{ask(true, 0), ask(true, 10*day), ask(true, 10*day+1)})
-	p.Clamp = true
+	p.ClampLifetime = true
 	require.Equal(t, []time.Duration{60 * day, 10 * day}, []time.Duration{ask(false, 61*day), ask(true, 11*day)})
 }

@@ -3,9 +3,8 @@ package tokens
 import (
 	"fmt"
 	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/gatehouse-go/gatehouse/internal/text"
 )
 
 // Risk is what a scope can do in the wrong hands.
@@ -60,7 +59,7 @@ func NewRegistry(infos ...ScopeInfo) (*Registry, error) {
 			return nil, fmt.Errorf("%w: %s is listed twice", ErrInvalid, info.Scope)
 		case info.Risk > High:
 			return nil, fmt.Errorf("%w: the risk of %s", ErrInvalid, info.Scope)
-		case !printable(info.Description, 0, maxDescription):
+		case !text.Trimmed(info.Description, 0, maxDescription):
 			return nil, fmt.Errorf("%w: the description of %s", ErrInvalid, info.Scope)
 		}
 		r.known[info.Scope] = true
@@ -97,11 +96,4 @@ func (r *Registry) Risk(scopes Scopes) Risk {
 // StepUp reports whether anything that scopes give needs a proof of the second factor.
 func (r *Registry) StepUp(scopes Scopes) bool {
 	return slices.ContainsFunc(r.infos, func(info ScopeInfo) bool { return info.StepUp && scopes.Has(info.Scope) })
-}
-
-// printable reports whether s has from least to most bytes of UTF-8 that can be shown on one line,
-// without space around it.
-func printable(s string, least, most int) bool {
-	return len(s) >= least && len(s) <= most && utf8.ValidString(s) && strings.TrimSpace(s) == s &&
-		!strings.ContainsFunc(s, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) })
 }

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/gatehouse-go/gatehouse/internal/text"
 )
 
 const (
@@ -28,7 +30,7 @@ func OnlyResources(ids ...string) (Resources, error) {
 		return Resources{}, fmt.Errorf("%w: %d resources, where at most %d can be", ErrInvalid, len(ids), maxResources)
 	}
 	for i, id := range ids {
-		if !printable(id, 1, maxResource) || strings.Contains(strings.TrimSuffix(id, "*"), "*") || id == "*" {
+		if !text.Trimmed(id, 1, maxResource) || strings.Contains(strings.TrimSuffix(id, "*"), "*") || id == "*" {
 			return Resources{}, fmt.Errorf("%w: resource %d of the list", ErrInvalid, i+1)
 		}
 	}

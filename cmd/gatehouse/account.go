@@ -119,7 +119,7 @@ func unlockCommand() *cli.Command {
 				return err
 			}
 			done := changed{Account: account}
-			for _, m := range []gatehouse.Method{gatehouse.MethodTOTP, gatehouse.MethodRecoveryCode} {
+			for _, m := range []event.Method{event.MethodTOTP, event.MethodRecoveryCode} {
 				if err := o.Unlock(ctx, account, m); err != nil {
 					return err
 				}

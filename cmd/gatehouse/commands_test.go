@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -90,7 +91,7 @@ func TestAccounts(t *testing.T) {
 			wrong = "111111"
 		}
 		for range 6 {
-			_, err := o.svc.StepUp(ctx, o.id, wrong)
+			_, err := o.svc.StepUp(ctx, o.session, wrong)
 			require.ErrorIs(t, err, gatehouse.ErrDenied)
 		}
 		out := p.ok("status", "user-42")
@@ -163,12 +164,11 @@ func TestAccounts(t *testing.T) {
 }
 
 func (o *owner) redeem(code string) error {
-	ctx := context.Background()
-	ch, err := o.svc.Challenge(ctx, o.id)
+	challenge, err := o.challenge()
 	if err != nil {
 		return err
 	}
-	_, err = o.svc.RedeemOperatorCode(ctx, ch.Token.Reveal(), code)
+	_, err = o.svc.RedeemOperatorCode(context.Background(), gatehouse.Session{}, challenge, code)
 	return err
 }
 
@@ -182,7 +182,7 @@ func TestWindow(t *testing.T) {
 			if o.app.Code(time.Now()) == code {
 				code = "111111"
 			}
-			_, err := then.StepUp(t.Context(), o.id, code)
+			_, err := then.StepUp(t.Context(), o.session, code)
 			require.ErrorIs(t, err, gatehouse.ErrDenied)
 		}
 		wide := []string{"user-42", "-window", "2,2"}
@@ -207,7 +207,7 @@ func TestTokens(t *testing.T) {
 			text[name], id[name] = o.mint(t, name)
 		}
 		works := func(name string) bool {
-			_, err := o.svc.AuthenticateToken(ctx, text[name])
+			_, err := o.svc.tokens.Check(ctx, text[name], netip.Addr{})
 			if err != nil {
 				require.ErrorIs(t, err, gatehouse.ErrDenied)
 			}
@@ -217,7 +217,7 @@ func TestTokens(t *testing.T) {
 		require.False(t, works("one"))
 		require.Equal(t, "token "+id["one"]+" was revoked already\n", p.ok("tokens", "revoke", id["one"]))
 		require.Equal(t, doc{"account": "user-42", "id": id["two"], "name": "two", "changed": true}, document[doc](p, "tokens", "revoke", id["two"]))
-		require.Equal(t, ran{1, "", "gatehouse: not possible in the account's state: no such token\n"}, p.run("tokens", "revoke", "nobodys"))
+		require.Equal(t, ran{1, "", "gatehouse: not found: no such token\n"}, p.run("tokens", "revoke", "nobodys"))
 		lines := strings.Split(strings.TrimSpace(p.ok("tokens", "list", "user-42", "-json")), "\n")
 		require.Len(t, lines, 5)
 		states := map[string]any{}
@@ -229,6 +229,14 @@ func TestTokens(t *testing.T) {
 		require.Equal(t, map[string]any{"one": "revoked", "two": "revoked", "three": "active", "four": "active", "five": "active"}, states)
 		require.Regexp(t, `(?m)^`+id["three"]+` +three +active +20.*logs:read$`, p.ok("tokens", "list", "user-42"))
 		require.Equal(t, 1, strings.Count(p.ok("tokens", "list", "user-42"), "LAST USED"), "one heading")
+
+		off := p.enroll("user-43")
+		off.mint(t, "waits")
+		_, err := off.svc.Owner(off.session).DisableTwoFactor(ctx)
+		require.NoError(t, err)
+		require.Equal(t, "needs_second_factor", document[doc](p, "tokens", "list", "user-43")["state"])
+		require.Regexp(t, `waits +needs second factor +20`, p.ok("tokens", "list", "user-43"))
+		require.NoError(t, p.store.DeleteAccount(ctx, "user-43"))
 
 		// Of what is found somewhere, ours is revoked, and nothing is said of the rest.
 		forged := text["four"][:30] + "AAAA" + text["four"][34:]
@@ -255,9 +263,12 @@ func TestTokens(t *testing.T) {
 		time.Sleep(1100 * time.Millisecond) // they were revoked in this second
 		require.Equal(t, doc{"seen": 5.0, "done": 4.0, "failed": 0.0, "cursor": max(id["one"], id["two"], id["three"], id["four"], id["five"]), "complete": true},
 			document[doc](p, "tokens", "purge", "-days", "0"))
-		left, err := p.service(p.keys, 0).Tokens(ctx, "user-42", "", 10)
-		require.NoError(t, err)
-		require.Len(t, left, 1)
+		left := 0
+		for _, err := range p.service(p.keys, 0).tokens.List(ctx, "user-42") {
+			require.NoError(t, err)
+			left++
+		}
+		require.Equal(t, 1, left)
 		for _, secret := range text {
 			require.NotContains(t, p.said.String(), secret)
 		}
@@ -361,10 +372,10 @@ func TestAfterRestore(t *testing.T) {
 		d := document[doc](p, "after-restore", "-keep-recovery-codes", "-after", "user-42")
 		require.Equal(t, doc{"seen": 1.0, "done": 1.0, "failed": 0.0, "cursor": "user-43", "complete": true}, d)
 		require.NoError(t, keeps.signIn(keeps.codes[0].Reveal()))
-		_, err = keeps.svc.AuthenticateToken(ctx, text)
+		_, err = keeps.svc.tokens.Check(ctx, text, netip.Addr{})
 		require.NoError(t, err)
 		p.ok("after-restore", "-revoke-tokens")
-		_, err = keeps.svc.AuthenticateToken(ctx, text)
+		_, err = keeps.svc.tokens.Check(ctx, text, netip.Addr{})
 		require.ErrorIs(t, err, gatehouse.ErrDenied)
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/posture"
 )
 
@@ -69,11 +70,11 @@ func fleet(ctx context.Context, c *cli.Command) error {
 	defer s.close()
 	run := newFleetRun(c, s.out)
 	w := walk{"accounts", "account", "", isTerminal(s.errs) && !isTerminal(s.out)}
-	err = s.through(ctx, w, func(step func(walked)) error {
+	err = s.through(ctx, w, func(step func(gatehouse.Progress)) error {
 		var failed error
-		err := s.svc.Operator("gatehouse").Reviews(ctx, c.String("after"), func(account string, r posture.Review, err error) bool {
+		err := s.review.Operator(s.svc.Operator("gatehouse")).Reviews(ctx, c.String("after"), func(account string, r posture.Review, err error) bool {
 			if failed = run.add(memberOf(account, r, err)); failed == nil {
-				step(walked{Seen: run.seen, Cursor: account})
+				step(gatehouse.Progress{Seen: run.seen, Cursor: account})
 			}
 			return failed == nil
 		})

@@ -56,7 +56,8 @@ func (p *place) endedTokens(n int) {
 	ctx := p.t.Context()
 	o := p.enroll("it's an owner")
 	_, id := o.mint(p.t, "old")
-	require.NoError(p.t, p.service(p.keys, -40*24*time.Hour).Operator("op").RevokeToken(ctx, id))
+	then := p.service(p.keys, -40*24*time.Hour)
+	require.NoError(p.t, then.tokens.Operator(then.Operator("op")).Revoke(ctx, id))
 	rec, _, err := p.store.LoadToken(ctx, id)
 	require.NoError(p.t, err)
 	for i := range n - 1 {

@@ -139,26 +139,34 @@ func newPlace(t *testing.T, d sqlstore.Dialect, driver, dsn, url string) *place 
 	return p
 }
 
+// service is what the host has: a Service, and its tokens.
+type service struct {
+	*gatehouse.Service
+	tokens *tokens.Service
+}
+
 // service is the host's, with keys of which the first seals, at a time that is some way off.
-func (p *place) service(keys *keyring.Ring, off time.Duration) *gatehouse.Service {
+func (p *place) service(keys *keyring.Ring, off time.Duration) service {
 	p.t.Helper()
 	registry, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "logs:read", Description: "read"})
 	require.NoError(p.t, err)
 	svc, err := gatehouse.New(p.store, gatehouse.Config{
-		Issuer: "Acme", Keys: keys, Recovery: gatehousetest.CheapRecovery(), Tokens: &tokens.Policy{Brand: "acme", Scopes: registry},
+		Issuer: "Acme", Keys: keys, Recovery: gatehousetest.CheapRecovery(),
 		Now: func() time.Time { return time.Now().Add(off) },
 	})
 	require.NoError(p.t, err)
-	return svc
+	tok, err := tokens.New(svc, tokens.Policy{Brand: "acme", Scopes: registry})
+	require.NoError(p.t, err)
+	return service{svc, tok}
 }
 
 // owner is somebody with an authenticator.
 type owner struct {
-	svc   *gatehouse.Service
-	id    string
-	app   *gatehousetest.Authenticator
-	codes recovery.Codes
-	proof gatehouse.Proof
+	svc     service
+	id      string
+	app     *gatehousetest.Authenticator
+	codes   recovery.Codes
+	session gatehouse.Session // with the proof of the enrollment
 }
 
 // enroll gives an account a second factor two minutes ago, so that a code is fresh.
@@ -166,32 +174,45 @@ func (p *place) enroll(id string) *owner {
 	p.t.Helper()
 	ctx, off := p.t.Context(), -2*time.Minute
 	then := p.service(p.keys, off)
-	proof, err := then.Attest(ctx, id, gatehouse.FirstFactor{Method: "pwd", At: time.Now().Add(off)})
+	try, err := then.Before(ctx, id)
 	require.NoError(p.t, err)
-	face := then.Owner(proof)
+	in := gatehouse.Session{Account: id}
+	in.Proof, err = try.Vouch(ctx, in, gatehouse.FirstFactor{Method: "pwd", At: time.Now().Add(off)})
+	require.NoError(p.t, err)
+	face := then.Owner(in)
 	enr, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada", Name: "Phone"})
 	require.NoError(p.t, err)
-	o := &owner{svc: p.service(p.keys, 0), id: id, codes: enr.RecoveryCodes}
+	o := &owner{svc: p.service(p.keys, 0), id: id, codes: enr.RecoveryCodes, session: gatehouse.Session{Account: id}}
 	o.app, err = gatehousetest.Scan(enr.URI())
 	require.NoError(p.t, err)
-	o.proof, err = face.ConfirmEnrollment(ctx, enr.ID, o.app.Code(time.Now().Add(off)))
+	o.session.Proof, err = face.ConfirmEnrollment(ctx, enr.ID, o.app.Code(time.Now().Add(off)))
 	require.NoError(p.t, err)
 	return o
 }
 
+// challenge returns the text of a new challenge.
+func (o *owner) challenge() (string, error) {
+	try, err := o.svc.Before(context.Background(), o.id)
+	if err != nil {
+		return "", err
+	}
+	ch, err := try.Challenge(context.Background())
+	return ch.Token.Reveal(), err
+}
+
 // signIn answers a new challenge.
 func (o *owner) signIn(code string) error {
-	ch, err := o.svc.Challenge(context.Background(), o.id)
+	challenge, err := o.challenge()
 	if err != nil {
 		return err
 	}
-	_, err = o.svc.Answer(context.Background(), ch.Token.Reveal(), code)
+	_, err = o.svc.Answer(context.Background(), gatehouse.Session{}, challenge, code)
 	return err
 }
 
 func (o *owner) mint(t *testing.T, name string) (text, id string) {
 	t.Helper()
-	m, err := o.svc.Owner(o.proof).MintToken(t.Context(), tokens.Request{Name: name, Scopes: tokens.Scopes{"logs:read"}})
+	m, err := o.svc.tokens.Mint(t.Context(), o.session, tokens.Request{Name: name, Scopes: tokens.Scopes{"logs:read"}})
 	require.NoError(t, err)
 	return m.Token.Reveal(), m.Info.ID
 }

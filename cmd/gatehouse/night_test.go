@@ -143,9 +143,8 @@ func TestAfterRestoreWideWindow(t *testing.T) {
 	o := p.enroll("user-42")
 	backup, err := p.store.LoadAccount(t.Context(), o.id)
 	require.NoError(t, err)
-	svc, err := gatehouse.New(p.store, gatehouse.Config{Issuer: "Acme", Keys: p.keys, Window: &totp.Window{Past: 2, Ahead: 2}})
+	o.svc.Service, err = gatehouse.New(p.store, gatehouse.Config{Issuer: "Acme", Keys: p.keys, Window: &totp.Window{Past: 2, Ahead: 2}})
 	require.NoError(t, err)
-	o.svc = svc
 	use := func() (err error) {
 		for _, s := range []int{1, 2} { // a phone whose clock is fast
 			err = o.signIn(o.app.Code(time.Now().Add(time.Duration(s) * totp.Period)))
@@ -158,7 +157,7 @@ func TestAfterRestoreWideWindow(t *testing.T) {
 	require.NoError(t, p.store.SaveAccount(t.Context(), backup, 0))
 	p.ok("after-restore")
 	// Replayed by whoever saw it, a step or so later, when it falls into the window.
-	o.svc, err = gatehouse.New(p.store, gatehouse.Config{Issuer: "Acme", Keys: p.keys, Window: &totp.Window{Past: 2, Ahead: 2},
+	o.svc.Service, err = gatehouse.New(p.store, gatehouse.Config{Issuer: "Acme", Keys: p.keys, Window: &totp.Window{Past: 2, Ahead: 2},
 		Now: func() time.Time { return time.Now().Add(totp.Period) }})
 	require.NoError(t, err)
 	require.ErrorIs(t, o.signIn(last), gatehouse.ErrDenied, "it was accepted before the restore")
@@ -309,9 +308,9 @@ func TestResetInterruptedAndItsReaderGone(t *testing.T) {
 		require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
 		require.NoError(t, tx.Rollback())
 		_ = cmd.Wait()
-		st, err := p.service(p.keys, 0).Status(t.Context(), "user-42")
+		a, err := p.service(p.keys, 0).Account(t.Context(), "user-42")
 		require.NoError(t, err)
-		if st.Reset == nil {
+		if a.Reset == nil {
 			continue // a save is given seconds, and this machine took longer to come to the signal
 		}
 		require.Contains(t, errs.String(), "the reset is done", errs.String())

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/storage"
 )
 
@@ -320,17 +320,17 @@ func (s *session) tokenRecord(ctx context.Context, id string) (tokenRecord, erro
 	if err != nil {
 		return tokenRecord{}, err
 	}
-	t, err := core.DecodeToken(id, rec.AccountID, rec.Data)
+	t, err := engine.DescribeToken(id, rec.AccountID, rec.Data)
 	if err != nil {
 		return tokenRecord{}, err
 	}
 	return tokenRecord{
-		ID: t.ID, Account: t.Account, Stored: storedOf(rec.Version, t.Ancestry, rec.Data), Kind: string(t.Kind), Name: t.Name, Scopes: strings.Fields(t.Scopes.String()),
-		Resources: t.Resources, Networks: t.Networks, Rotations: t.Generation,
-		Grace: each(t.Old, func(o core.OldDigest) copyRecord { return copyRecord{moment(o.Until), o.Told} }), Lines: len(t.Lines),
+		ID: t.ID, Account: t.Account, Stored: storedOf(rec.Version, t.Ancestry, rec.Data), Kind: t.Kind, Name: t.Name, Scopes: t.Scopes,
+		Resources: t.Resources, Networks: t.Networks, Rotations: t.Rotations,
+		Grace: each(t.Grace, func(c engine.StoredCopy) copyRecord { return copyRecord{moment(c.Until), c.Told} }), Lines: t.Lines,
 		Created: moment(t.Created), NotBefore: moment(t.NotBefore), Expires: moment(t.Expires), Revoked: moment(t.Revoked), Lifetime: t.Lifetime, Warned: t.Warned,
 		TokenEpoch: strconv.FormatInt(t.Epoch, 10), OwnersEpoch: strconv.FormatInt(owner.TokenEpoch, 10),
-		Proof: map[core.Kind]string{core.Attested: "first_factor", core.SecondFactor: "second_factor"}[t.How], ProofMethod: t.AMR, ProofAt: moment(t.ProofAt),
+		Proof: map[core.Kind]string{core.Vouched: "first_factor", core.SecondFactor: "second_factor"}[t.Proof], ProofMethod: t.ProofMethod, ProofAt: moment(t.ProofAt),
 		Vouched: moment(t.Vouched), NeedsFactor: t.NeedsFactor, RotatesItself: t.RotatesItself, LastUsed: when(rec.Usage.LastUsed),
 	}, nil
 }

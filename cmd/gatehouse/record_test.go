@@ -6,12 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
@@ -36,11 +37,21 @@ func TestRecordShow(t *testing.T) {
 		History:  []core.Snapshot{{At: 1772323200, Level: 2, Score: 79, Cause: event.TwoFactorOff}},
 		Ancestry: core.Ancestry(nil).Then(77001).Then(77002),
 	}
-	token := core.Token{
-		ID: "00000000000000", Account: "user-42", Kind: tokens.Machine, Scopes: tokens.Scopes{"logs:read"}, Resources: &[]string{""}, Networks: &[]string{"203.0.113.0/24"},
-		Digest: []byte("x"), Old: []core.OldDigest{{Digest: []byte("x"), Until: 1772323900}}, Lines: [][]byte{[]byte("x")}, Epoch: 4711,
-		Created: 1772323200, Expires: 1772323900, Lifetime: 700, How: core.SecondFactor, ProofAt: 1772323200, Vouched: 1772323200, Ancestry: core.Ancestry(nil).Then(77003),
+	stored, _ := engine.DecodeToken("", "", nil) // nothing, of the type that is package tokens' own
+	token := reflect.ValueOf(stored).Elem()
+	for field, value := range map[string]any{
+		"ID": "00000000000000", "Account": "user-42", "Kind": tokens.Machine, "Scopes": tokens.Scopes{"logs:read"}, "Resources": &[]string{""}, "Networks": &[]string{"203.0.113.0/24"},
+		"Digest": []byte("x"), "Generation": 3, "Lines": [][]byte{[]byte("x")}, "Epoch": int64(4711), "Created": int64(1772323200), "NotBefore": int64(1772323201),
+		"Expires": int64(1772323900), "Revoked": int64(1772323202), "Lifetime": int64(700), "Warned": 7, "How": core.SecondFactor, "ProofAt": int64(1772323203),
+		"Vouched": int64(1772323204), "NeedsFactor": true, "RotatesItself": true, "Ancestry": core.Ancestry(nil).Then(77003),
+	} {
+		token.FieldByName(field).Set(reflect.ValueOf(value))
 	}
+	old := token.FieldByName("Old")
+	old.Set(reflect.MakeSlice(old.Type(), 1, 1))
+	old.Index(0).FieldByName("Digest").SetBytes([]byte("x"))
+	old.Index(0).FieldByName("Until").SetInt(1772323205)
+	old.Index(0).FieldByName("Told").SetBool(true)
 	withheld, printed := map[string]string{}, map[string]string{}
 	sizes := map[string]int{"Digest": 32, "Lines": 16, "Check": 4, "Tag": 3, "Selector": 1}
 	n := 0
@@ -69,7 +80,10 @@ func TestRecordShow(t *testing.T) {
 		}
 	}
 	markAll(reflect.ValueOf(&account).Elem(), "account", "", mark)
-	markAll(reflect.ValueOf(&token).Elem(), "token", "", mark)
+	markAll(token, "token", "", mark)
+	for i := range token.NumField() {
+		require.False(t, token.Field(i).IsZero(), "%s is not in this test", token.Type().Field(i).Name)
+	}
 	account.Recovery.Slots[1].Hash, account.Recovery.Slots[1].Tag, account.Recovery.Slots[1].Tags = "", "", nil
 	delete(withheld, "account.Recovery.Slots[1].Hash")
 	account.Recovery.Slots[0].Tags, account.Pending.Recovery.Slots[0].Tags = nil, nil
@@ -80,12 +94,15 @@ func TestRecordShow(t *testing.T) {
 	data, err := account.Encode()
 	require.NoError(t, err)
 	require.NoError(t, p.store.SaveAccount(t.Context(), storage.Record{ID: "user-42", Version: 77004, Data: data, Index: account.Index(totp.DefaultWindow())}, 0))
-	tokenData, err := token.Encode()
+	tokenData, err := token.Interface().(interface{ Encode() ([]byte, error) }).Encode()
 	require.NoError(t, err)
-	require.NoError(t, p.store.SaveToken(t.Context(), storage.TokenRecord{ID: token.ID, AccountID: "user-42", Version: 77005, Data: tokenData, Index: token.Index()}, 0))
+	require.NoError(t, p.store.SaveToken(t.Context(), storage.TokenRecord{
+		ID: "00000000000000", AccountID: "user-42", Version: 77005, Data: tokenData,
+		Index: storage.TokenIndex{Expires: time.Unix(1772323900, 0), Revoked: true, Scopes: "logs:read", Epoch: 4711},
+	}, 0))
 
-	out := p.ok("record", "show", "user-42") + p.ok("record", "show", "-token", token.ID)
-	require.Equal(t, out, p.ok("record", "show", "user-42", "-json")+p.ok("record", "show", "-json", "-token", token.ID))
+	out := p.ok("record", "show", "user-42") + p.ok("record", "show", "-token", "00000000000000")
+	require.Equal(t, out, p.ok("record", "show", "user-42", "-json")+p.ok("record", "show", "-json", "-token", "00000000000000"))
 	require.Greater(t, len(printed), 20)
 	require.Greater(t, len(withheld), 15)
 	for path, text := range printed {
@@ -107,7 +124,20 @@ func TestRecordShow(t *testing.T) {
 	require.Equal(t, doc{"used": nil, "eight_digits": false, "tagged": false}, shown["pending"].(doc)["recovery_codes"].(doc)["codes"].([]any)[0])
 	require.Equal(t, float64(len(data)), shown["stored"].(doc)["bytes"])
 
+	shown = document[doc](p, "record", "show", "-token", "00000000000000")
+	for field, want := range map[string]any{
+		"id": "00000000000000", "account": "user-42", "kind": "svc", "scopes": []any{"logs:read"}, "networks": []any{"203.0.113.0/24"}, "rotations": 3.0, "lines": 1.0,
+		"grace": []any{doc{"until": "2026-03-01T00:00:05Z", "presented_to_rotate": true}}, "token_epoch": "4711", "lifetime_seconds": 700.0, "warned_days": 7.0,
+		"created": "2026-03-01T00:00:00Z", "not_before": "2026-03-01T00:00:01Z", "revoked": "2026-03-01T00:00:02Z", "proof_at": "2026-03-01T00:00:03Z",
+		"vouched": "2026-03-01T00:00:04Z", "expires": "2026-03-01T00:11:40Z", "proof": "second_factor", "needs_second_factor": true, "rotates_itself": true, "last_used": nil,
+	} {
+		require.Equal(t, want, shown[field], field)
+	}
+
 	// What cannot be read is said, and not shown.
+	tokenData[1] = 9
+	require.NoError(t, p.store.SaveToken(t.Context(), storage.TokenRecord{ID: "00000000000000", AccountID: "user-42", Version: 77007, Data: tokenData}, 77005))
+	require.Equal(t, ran{1, "", "gatehouse: stored record cannot be read: format 9, known is 1\n"}, p.run("record", "show", "-token", "00000000000000"))
 	data[1] = 9
 	require.NoError(t, p.store.SaveAccount(t.Context(), storage.Record{ID: "user-42", Version: 77006, Data: data, Index: account.Index(totp.DefaultWindow())}, 77004))
 	require.Equal(t, ran{1, "", "gatehouse: stored record cannot be read: format 9, known is 1\n"}, p.run("record", "show", "user-42"))
@@ -148,7 +178,7 @@ func TestRecordShowsNoSecret(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
 		o := p.enroll("user-42")
 		text, id := o.mint(t, "ci")
-		_, err := o.svc.Owner(o.proof).RotateToken(t.Context(), id, gatehouse.Rotation{})
+		_, err := o.svc.tokens.Rotate(t.Context(), o.session, id, tokens.Rotation{})
 		require.NoError(t, err)
 		out := p.ok("record", "show", "user-42") + p.ok("record", "show", "-token", id)
 		require.Contains(t, out, "Phone")

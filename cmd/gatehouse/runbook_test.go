@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -53,7 +54,7 @@ func TestRunBook(t *testing.T) {
 		p.keysFile(primary, p.keys)
 		var ada *owner
 		var found string
-		works := func(text string) error { _, err := ada.svc.AuthenticateToken(ctx, text); return err }
+		works := func(text string) error { _, err := ada.svc.tokens.Check(ctx, text, netip.Addr{}); return err }
 		again := func() {
 			require.NoError(t, p.store.DeleteAccount(ctx, "user-42"))
 			ada = p.enroll("user-42")
@@ -70,7 +71,7 @@ func TestRunBook(t *testing.T) {
 			"Restore a backup": func() {
 				backup(t, p)
 				require.NoError(t, ada.signIn(ada.codes[0].Reveal()))
-				require.NoError(t, ada.svc.Operator("op").RevokeToken(ctx, documentedToken))
+				require.NoError(t, ada.svc.tokens.Operator(ada.svc.Operator("op")).Revoke(ctx, documentedToken))
 				restore(t, p)
 				require.NoError(t, ada.signIn(ada.codes[0].Reveal()), "the backup knows nothing of it")
 				restore(t, p)
@@ -88,7 +89,7 @@ func TestRunBook(t *testing.T) {
 					if ada.app.Code(time.Now()) == code {
 						code = "111111"
 					}
-					_, err := ada.svc.StepUp(ctx, ada.id, code)
+					_, err := ada.svc.StepUp(ctx, ada.session, code)
 					require.ErrorIs(t, err, gatehouse.ErrDenied)
 				}
 			},
@@ -107,10 +108,10 @@ func TestRunBook(t *testing.T) {
 			},
 			"A token has leaked": func() { require.ErrorIs(t, works(found), gatehouse.ErrDenied) },
 			"An account is in the wrong hands": func() {
-				st, err := ada.svc.Status(ctx, "user-42")
+				a, err := ada.svc.Account(ctx, "user-42")
 				require.NoError(t, err)
-				require.Zero(t, st.Suspended)
-				require.False(t, st.Reset.CodeUsed)
+				require.Zero(t, a.Suspended)
+				require.False(t, a.Reset.CodeUsed)
 			},
 			"An owner is locked out": func() {
 				require.Regexp(t, `unlocked +totp, by ada, because: ticket 4712`, p.ok("status", "user-42"))

@@ -45,6 +45,8 @@ type session struct {
 	db     *database
 	store  *sqlstore.Store
 	svc    *gatehouse.Service
+	tokens *tokens.Service
+	review *posture.Service // nil: the command does not need it
 	out    io.Writer
 	errs   io.Writer
 	events recorder
@@ -83,13 +85,9 @@ func (s *session) begin(ctx context.Context, need setting) (err error) {
 		// Nothing is ever sealed with it: what seals asks for the real ones.
 		config.Keys = keyring.Generate()
 	}
-	if config.Tokens, err = tokenPolicy(s.c, need.brand); err != nil {
+	policy, err := tokenPolicy(s.c, need.brand)
+	if err != nil {
 		return err
-	}
-	if need.posture != nil {
-		if config.Posture, err = need.posture(known); err != nil {
-			return err
-		}
 	}
 	if config.Window, err = windowOf(s.c); err != nil {
 		return err
@@ -107,7 +105,17 @@ func (s *session) begin(ctx context.Context, need setting) (err error) {
 	if err := s.store.Check(ctx); err != nil {
 		return s.db.explain(ctx, err)
 	}
-	s.svc, err = gatehouse.New(s.store, config)
+	if s.svc, err = gatehouse.New(s.store, config); err != nil {
+		return err
+	}
+	if s.tokens, err = tokens.New(s.svc, policy); err != nil || need.posture == nil {
+		return err
+	}
+	judged, err := need.posture(known)
+	if err != nil {
+		return err
+	}
+	s.review, err = posture.New(s.svc, posture.Config{Policy: judged, Tokens: s.tokens})
 	return err
 }
 
@@ -194,16 +202,16 @@ func windowOf(c *cli.Command) (*totp.Window, error) {
 }
 
 // tokenPolicy returns a policy that ends tokens of whatever scope. It mints none.
-func tokenPolicy(c *cli.Command, brand bool) (*tokens.Policy, error) {
+func tokenPolicy(c *cli.Command, brand bool) (tokens.Policy, error) {
 	name := "none"
 	if brand {
 		if name = c.String("brand"); name == "" {
-			return nil, usagef("%s needs -brand (or GATEHOUSE_BRAND): what the service's tokens begin with", c.Name)
+			return tokens.Policy{}, usagef("%s needs -brand (or GATEHOUSE_BRAND): what the service's tokens begin with", c.Name)
 		}
 		if tokens.CheckBrand(name) != nil {
-			return nil, usagef("-brand is not one that tokens can have")
+			return tokens.Policy{}, usagef("-brand is not one that tokens can have")
 		}
 	}
 	registry, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "none:none", Description: "nothing"})
-	return &tokens.Policy{Brand: name, Scopes: registry}, err
+	return tokens.Policy{Brand: name, Scopes: registry}, err
 }

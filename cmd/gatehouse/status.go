@@ -10,7 +10,6 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/gatehouse-go/gatehouse"
-	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -97,44 +96,41 @@ func status(ctx context.Context, c *cli.Command) error {
 	}
 	defer s.close()
 	account := args[0]
-	var st gatehouse.Status
-	var events []event.Event
+	var a gatehouse.Account
 	if err = s.known(ctx, account); err == nil {
-		if st, err = s.svc.Status(ctx, account); err == nil {
-			events, err = s.svc.Activity(ctx, account)
-		}
+		a, err = s.svc.Account(ctx, account)
 	}
 	if err != nil {
 		return s.db.explain(ctx, err)
 	}
-	doc := documentOf(account, st, events)
+	doc := documentOf(a)
 	if c.Bool("json") {
 		return printJSON(c, doc)
 	}
 	return doc.print(s.out)
 }
 
-func documentOf(account string, st gatehouse.Status, events []event.Event) accountStatus {
-	codes := st.RecoveryCodes
+func documentOf(account gatehouse.Account) accountStatus {
+	codes := account.RecoveryCodes
 	d := accountStatus{
-		Account: account, Protected: st.Protected, Suspended: when(st.Suspended),
+		Account: account.ID, Protected: account.Protected, Suspended: when(account.Suspended),
 		Authenticators: []authenticator{}, Activity: []activity{},
 		RecoveryCodes: recoveryCodes{codes.Total, codes.Left, when(codes.Created), when(codes.Acknowledged), codes.Imported},
 		Methods: map[string]*methods{
-			"totp":          methodOf(len(st.Authenticators) > 0, st.TOTP),
-			"recovery_code": methodOf(codes.Left > 0, st.RecoveryCode),
+			"totp":          methodOf(len(account.Authenticators) > 0, account.TOTP),
+			"recovery_code": methodOf(codes.Left > 0, account.RecoveryCode),
 		},
 	}
-	for _, a := range st.Authenticators {
+	for _, a := range account.Authenticators {
 		d.Authenticators = append(d.Authenticators, authenticator{a.ID, a.Name, algorithms[a.Algorithm], a.Digits, a.Weak, when(a.Created), when(a.LastUsed)})
 	}
-	if p := st.Pending; p != nil {
+	if p := account.Pending; p != nil {
 		d.Pending = &pending{p.ID, p.Name, when(p.Expires), p.TriesLeft}
 	}
-	if r := st.Reset; r != nil {
+	if r := account.Reset; r != nil {
 		d.Reset = &resetState{when(r.At), when(r.CodeExpires), r.CodeUsed, r.Imported}
 	}
-	for _, e := range events {
+	for _, e := range account.Activity {
 		a := activity{
 			At: when(e.At), Kind: string(e.Kind), Name: e.AuthenticatorName + e.TokenName, Token: e.TokenID, Control: e.Control,
 			Operator: e.OperatorID, Reason: e.Reason, Count: e.Count, Method: string(e.Method),

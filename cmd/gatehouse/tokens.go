@@ -74,21 +74,15 @@ func listTokens(ctx context.Context, c *cli.Command) error {
 		return s.db.explain(ctx, err)
 	}
 	list := tokenList{c: c, table: table(s.out)}
-	for after := ""; ; {
-		page, err := s.svc.Tokens(ctx, args[0], after, tokenPage)
+	for info, err := range s.tokens.List(ctx, args[0]) {
 		if err != nil {
 			return s.db.explain(ctx, err)
 		}
-		for _, i := range page {
-			if err := list.add(i); err != nil {
-				return err
-			}
-			after = i.ID
-		}
-		if len(page) < tokenPage {
-			return list.end(args[0])
+		if err := list.add(info); err != nil {
+			return err
 		}
 	}
+	return list.end(args[0])
 }
 
 // tokenList prints tokens, as a table or as documents.
@@ -98,10 +92,10 @@ type tokenList struct {
 	some  bool // a token was printed
 }
 
-func (l *tokenList) add(i gatehouse.TokenInfo) error {
+func (l *tokenList) add(i tokens.Info) error {
 	if l.c.Bool("json") {
 		return printJSON(l.c, token{
-			i.ID, i.AccountID, string(i.Kind), i.Name, i.State.String(), strings.Fields(i.Scopes.String()),
+			i.ID, i.AccountID, string(i.Kind), i.Name, string(i.State), strings.Fields(i.Scopes.String()),
 			when(i.Created), when(i.Expires), when(i.Revoked), when(i.LastUsed), i.Rotations,
 		})
 	}
@@ -109,7 +103,7 @@ func (l *tokenList) add(i gatehouse.TokenInfo) error {
 		fmt.Fprintln(l.table, "ID\tNAME\tSTATE\tEXPIRES\tLAST USED\tSCOPES")
 	}
 	l.some = true
-	fmt.Fprintf(l.table, "%s\t%s\t%s\t%s\t%s\t%s\n", i.ID, shown(i.Name), i.State, at(i.Expires), at(i.LastUsed), i.Scopes)
+	fmt.Fprintf(l.table, "%s\t%s\t%s\t%s\t%s\t%s\n", i.ID, shown(i.Name), inWords.Replace(string(i.State)), at(i.Expires), at(i.LastUsed), i.Scopes)
 	return nil
 }
 
@@ -145,7 +139,7 @@ func revokeTokens(ctx context.Context, c *cli.Command) error {
 	defer s.close()
 	if account != "" {
 		if err = s.known(ctx, account); err == nil {
-			err = operator.RevokeAllTokens(ctx, account)
+			err = s.tokens.Operator(operator).RevokeAll(ctx, account)
 		}
 		if err != nil {
 			return s.db.explain(ctx, err)
@@ -155,7 +149,7 @@ func revokeTokens(ctx context.Context, c *cli.Command) error {
 		}
 		return s.logged()
 	}
-	if err := operator.RevokeToken(ctx, args[0]); err != nil {
+	if err := s.tokens.Operator(operator).Revoke(ctx, args[0]); err != nil {
 		return s.db.explain(ctx, err)
 	}
 	e, done := s.happened(event.TokenRevoked)
@@ -180,10 +174,8 @@ func purgeTokens(ctx context.Context, c *cli.Command) error {
 	}
 	defer s.close()
 	before := time.Now().AddDate(0, 0, -days)
-	return s.through(ctx, walk{"tokens", "token", "purged", true}, func(seen func(walked)) error {
-		_, err := operator.PurgeTokens(ctx, before, c.String("after"), func(w gatehouse.TokenSweep) {
-			seen(walked{Seen: w.Seen, Done: w.Done, Failed: w.Failed, Cursor: w.Cursor})
-		})
+	return s.through(ctx, walk{"tokens", "token", "purged", true}, func(seen func(gatehouse.Progress)) error {
+		_, err := s.tokens.Operator(operator).Purge(ctx, before, c.String("after"), seen)
 		return err
 	})
 }
@@ -239,7 +231,7 @@ func leaked(ctx context.Context, c *cli.Command) error {
 		case here.err != nil:
 			return fmt.Errorf("standard input cannot be read; %s revoked, run it again with the same input", counted(ended, "token"))
 		}
-		err := s.svc.RevokePresented(ctx, here.token.Reveal())
+		err := s.tokens.RevokePresented(ctx, here.token.Reveal())
 		n, failed := s.nameRevoked()
 		ended += n
 		if err != nil {

@@ -30,6 +30,10 @@ type walked struct {
 	Complete bool   `json:"complete"` // nothing is left to go on with
 }
 
+func walkedOf(p gatehouse.Progress, complete bool) walked {
+	return walked{p.Seen, p.Done, p.Failed, p.Cursor, complete}
+}
+
 // walk is a command that goes through a table.
 type walk struct {
 	table    string // accounts or tokens
@@ -40,22 +44,23 @@ type walk struct {
 
 // through runs a command that goes through a table, and says at its end what it has done, or where to go on.
 // run calls its argument after each.
-func (s *session) through(ctx context.Context, w walk, run func(seen func(walked)) error) error {
+func (s *session) through(ctx context.Context, w walk, run func(seen func(gatehouse.Progress)) error) error {
 	s.events.each = func(event.Event) {} // there may be millions
-	now := walked{Cursor: s.c.String("after")}
+	now := gatehouse.Progress{Cursor: s.c.String("after")}
 	shown := s.newProgress(ctx, w)
-	err := run(func(n walked) {
+	err := run(func(n gatehouse.Progress) {
 		now = n
 		shown.step(n)
 	})
 	shown.end()
-	if now.Complete = err == nil; err != nil && ctx.Err() == nil && w.table == "accounts" {
+	complete := err == nil
+	if err != nil && ctx.Err() == nil && w.table == "accounts" {
 		// What was passed over is told at the end alone.
 		rest, failed := s.store.Accounts(ctx, now.Cursor, 1)
-		now.Complete = failed == nil && len(rest.Records) == 0
+		complete = failed == nil && len(rest.Records) == 0
 	}
 	if w.did != "" {
-		if failed := report(s.c, w.summary(now), now); err == nil {
+		if failed := report(s.c, w.summary(now), walkedOf(now, complete)); err == nil {
 			err = failed
 		}
 	}
@@ -66,13 +71,13 @@ func (s *session) through(ctx context.Context, w walk, run func(seen func(walked
 		return s.logged()
 	}
 	err = s.db.explain(ctx, err)
-	if now.Complete {
+	if complete {
 		return err
 	}
 	return fmt.Errorf("%w after %s; go on with: %s", err, counted(now.Seen, w.one), s.again(now.Cursor))
 }
 
-func (w walk) summary(n walked) string {
+func (w walk) summary(n gatehouse.Progress) string {
 	text := fmt.Sprintf("%s seen, %d %s", counted(n.Seen, w.one), n.Done, w.did)
 	if n.Failed > 0 {
 		text += fmt.Sprintf(", %d cannot be read", n.Failed)
@@ -157,7 +162,7 @@ func isTerminal(w any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-func (p *progress) step(n walked) {
+func (p *progress) step(n gatehouse.Progress) {
 	switch {
 	case p == nil:
 	case p.bar != nil:
@@ -192,10 +197,8 @@ authenticators with a key service (Config.Sealer) calls Operator.Reseal itself: 
 				return err
 			}
 			defer s.close()
-			return s.through(ctx, walk{"accounts", "account", "moved", true}, func(seen func(walked)) error {
-				_, err := operator.Reseal(ctx, c.String("after"), func(r gatehouse.Resealed) {
-					seen(walked{Seen: r.Seen, Done: r.Moved, Failed: r.Failed, Cursor: r.Cursor})
-				})
+			return s.through(ctx, walk{"accounts", "account", "moved", true}, func(seen func(gatehouse.Progress)) error {
+				_, err := operator.Reseal(ctx, c.String("after"), seen)
 				return err
 			})
 		},
@@ -236,10 +239,8 @@ backup. Run it again from the start only if that is wanted: it also ends what ow
 			}
 			defer s.close()
 			what := gatehouse.Restoration{KeepRecoveryCodes: c.Bool("keep-recovery-codes"), RevokeTokens: c.Bool("revoke-tokens")}
-			return s.through(ctx, walk{"accounts", "account", "done", true}, func(seen func(walked)) error {
-				_, err := operator.AfterRestore(ctx, what, c.String("after"), func(r gatehouse.Restored) {
-					seen(walked{Seen: r.Seen, Done: r.Seen - r.Failed, Failed: r.Failed, Cursor: r.Cursor})
-				})
+			return s.through(ctx, walk{"accounts", "account", "done", true}, func(seen func(gatehouse.Progress)) error {
+				_, err := operator.AfterRestore(ctx, what, c.String("after"), seen)
 				return err
 			})
 		},

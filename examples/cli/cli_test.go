@@ -16,7 +16,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -26,10 +25,11 @@ const day = 24 * time.Hour
 // acme is the service with a clock to move, and whatever it logs.
 type acme struct {
 	*gatehousetest.Service
-	t    *testing.T
-	url  string
-	log  *buffer
-	mint []string // every token there was
+	tokens *tokens.Service
+	t      *testing.T
+	url    string
+	log    *buffer
+	mint   []string // every token there was
 
 	mu     sync.Mutex
 	calls  map[string]int // by path
@@ -60,10 +60,12 @@ func newAcme(t *testing.T) *acme {
 	require.NoError(t, err)
 	rules.Separator = "/"
 	a := &acme{
-		Service: gatehousetest.New(t, func(c *gatehouse.Config) { c.Tokens = rules }),
+		Service: gatehousetest.New(t),
 		t:       t, log: &buffer{}, calls: map[string]int{},
 	}
-	api := newServer(a.Service.Service, log.New(a.log, "", 0), a.Now).handler()
+	a.tokens, err = tokens.New(a.Service.Service, rules)
+	require.NoError(t, err)
+	api := newServer(a.tokens, log.New(a.log, "", 0), a.Now).handler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.mu.Lock()
 		a.calls[r.URL.Path]++
@@ -90,15 +92,8 @@ func (a *acme) called(path string) int {
 	return a.calls[path]
 }
 
-func (a *acme) owner() gatehouse.Owner {
-	a.t.Helper()
-	proof, err := a.Attest(a.t.Context(), "ada", gatehouse.FirstFactor{Method: "pwd", At: a.Now()})
-	require.NoError(a.t, err)
-	return a.Owner(proof)
-}
-
 // token mints one with scopes, and with what edits make of it.
-func (a *acme) token(scopes string, edits ...func(*tokens.Request)) (text string, info gatehouse.TokenInfo) {
+func (a *acme) token(scopes string, edits ...func(*tokens.Request)) (text string, info tokens.Info) {
 	a.t.Helper()
 	list, err := tokens.ParseScopes(scopes)
 	require.NoError(a.t, err)
@@ -106,23 +101,22 @@ func (a *acme) token(scopes string, edits ...func(*tokens.Request)) (text string
 	for _, edit := range edits {
 		edit(&r)
 	}
-	m, err := a.owner().MintToken(a.t.Context(), r)
+	m, err := a.tokens.Mint(a.t.Context(), a.Vouch(a.t, "ada"), r)
 	require.NoError(a.t, err)
 	a.mint = append(a.mint, m.Token.Reveal())
 	return m.Token.Reveal(), m.Info
 }
 
-func (a *acme) info(id string) gatehouse.TokenInfo {
+func (a *acme) info(id string) tokens.Info {
 	a.t.Helper()
-	list, err := a.Tokens(a.t.Context(), "ada", "", 1000)
-	require.NoError(a.t, err)
-	for _, info := range list {
+	for info, err := range a.tokens.List(a.t.Context(), "ada") {
+		require.NoError(a.t, err)
 		if info.ID == id {
 			return info
 		}
 	}
 	a.t.Fatal("there is no such token")
-	return gatehouse.TokenInfo{}
+	return tokens.Info{}
 }
 
 func fileWith(t *testing.T, text string) string {
@@ -192,17 +186,19 @@ func TestOnlyItsResources(t *testing.T) {
 
 // What the command says of a token that is not accepted is the same for each reason.
 func TestNotAccepted(t *testing.T) {
-	for what, end := range map[string]func(a *acme, info gatehouse.TokenInfo){
-		"revoked": func(a *acme, info gatehouse.TokenInfo) {
-			require.NoError(t, a.owner().RevokeToken(t.Context(), info.ID))
+	for what, end := range map[string]func(a *acme, info tokens.Info){
+		"revoked": func(a *acme, info tokens.Info) {
+			require.NoError(t, a.tokens.Revoke(t.Context(), a.Vouch(t, "ada"), info.ID))
 		},
-		"all revoked": func(a *acme, _ gatehouse.TokenInfo) { require.NoError(t, a.owner().RevokeAllTokens(t.Context())) },
-		"expired":     func(a *acme, _ gatehouse.TokenInfo) { a.Wait(30 * day) },
-		"suspended": func(a *acme, _ gatehouse.TokenInfo) {
+		"all revoked": func(a *acme, _ tokens.Info) {
+			require.NoError(t, a.tokens.RevokeAll(t.Context(), a.Vouch(t, "ada")))
+		},
+		"expired": func(a *acme, _ tokens.Info) { a.Wait(30 * day) },
+		"suspended": func(a *acme, _ tokens.Info) {
 			require.NoError(t, a.Operator("op").Suspend(t.Context(), "ada"))
 		},
-		"given back": func(a *acme, _ gatehouse.TokenInfo) {
-			require.NoError(t, a.RevokePresented(t.Context(), a.mint[0]))
+		"given back": func(a *acme, _ tokens.Info) {
+			require.NoError(t, a.tokens.RevokePresented(t.Context(), a.mint[0]))
 		},
 	} {
 		t.Run(what, func(t *testing.T) {

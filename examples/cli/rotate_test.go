@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,7 +16,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -92,7 +92,7 @@ func TestRotatedByItsOwner(t *testing.T) {
 	a := newAcme(t)
 	text, info := a.token("projects:read", itself)
 	path := fileWith(t, text)
-	m, err := a.owner().RotateToken(t.Context(), info.ID, gatehouse.Rotation{Grace: time.Hour})
+	m, err := a.tokens.Rotate(t.Context(), a.Vouch(t, "ada"), info.ID, tokens.Rotation{Grace: time.Hour})
 	require.NoError(t, err)
 	a.mint = append(a.mint, m.Token.Reveal())
 	warned := result{0, "anvil\n", "acme: warning: the token has been rotated, and this copy works until " +
@@ -121,7 +121,7 @@ func TestCrashAfterTheRotation(t *testing.T) {
 	}
 	a.Wait(grace - time.Second)
 	require.Zero(t, a.run("", "projects", "list", "-token", path).status)
-	require.Equal(t, gatehouse.TokenActive, a.info(info.ID).State)
+	require.Equal(t, tokens.StateActive, a.info(info.ID).State)
 }
 
 // Where the file cannot be replaced, nothing is rotated.
@@ -225,7 +225,7 @@ func TestOvertakenInBetween(t *testing.T) {
 	successorWait = 5 * time.Minute // for as long as the other one may take here
 	written := make(chan error, 1)
 	a.before = func(*http.Request) {
-		m, err := a.RotateToken(context.Background(), text, gatehouse.Rotation{Grace: time.Minute})
+		m, err := a.tokens.RotateSelf(context.Background(), text, netip.Addr{}, tokens.Rotation{Grace: time.Minute})
 		assert.NoError(t, err)
 		go func() {
 			next, err := newReplacement(path)

@@ -27,12 +27,12 @@ import (
 
 const brand = "acme"
 
-func policy() (*tokens.Policy, error) {
+func policy() (tokens.Policy, error) {
 	scopes, err := tokens.NewRegistry(
 		tokens.ScopeInfo{Scope: "projects:read", Description: "See projects"},
 		tokens.ScopeInfo{Scope: "projects:write", Description: "Add projects", Risk: tokens.Medium},
 	)
-	return &tokens.Policy{Brand: brand, Scopes: scopes}, err
+	return tokens.Policy{Brand: brand, Scopes: scopes}, err
 }
 
 // serve runs the service until ctx ends.
@@ -57,17 +57,21 @@ func serve(ctx context.Context, args []string, out, errs io.Writer) (err error) 
 	if err != nil {
 		return err
 	}
-	svc, err := gatehouse.New(store, gatehouse.Config{Issuer: "Acme", Keys: keys, Tokens: rules})
+	svc, err := gatehouse.New(store, gatehouse.Config{Issuer: "Acme", Keys: keys})
+	if err != nil {
+		return err
+	}
+	tok, err := tokens.New(svc, rules)
 	if err != nil {
 		return err
 	}
 	if *mint != "" {
-		if err := mintInto(ctx, svc, *mint, *scopes, *life); err != nil {
+		if err := mintInto(ctx, svc, tok, *mint, *scopes, *life); err != nil {
 			return err
 		}
 	}
 
-	s := newServer(svc, log.New(errs, "acme: ", log.LstdFlags), time.Now)
+	s := newServer(tok, log.New(errs, "acme: ", log.LstdFlags), time.Now)
 	listener, err := net.Listen("tcp", *addr)
 	if err != nil {
 		return err
@@ -89,7 +93,7 @@ func serve(ctx context.Context, args []string, out, errs io.Writer) (err error) 
 
 // mintInto makes a token that rotates itself. A real service has its owner do so on the settings page,
 // after a code.
-func mintInto(ctx context.Context, svc *gatehouse.Service, file, scopes string, life time.Duration) error {
+func mintInto(ctx context.Context, svc *gatehouse.Service, tok *tokens.Service, file, scopes string, life time.Duration) error {
 	list, err := tokens.ParseScopes(scopes)
 	if err != nil {
 		return err
@@ -99,11 +103,16 @@ func mintInto(ctx context.Context, svc *gatehouse.Service, file, scopes string, 
 		return err
 	}
 	defer next.discard()
-	proof, err := svc.Attest(ctx, "ada", gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	try, err := svc.Before(ctx, "ada")
 	if err != nil {
 		return err
 	}
-	minted, err := svc.Owner(proof).MintToken(ctx, tokens.Request{
+	in := gatehouse.Session{Account: "ada"}
+	in.Proof, err = try.Vouch(ctx, in, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	if err != nil {
+		return err
+	}
+	minted, err := tok.Mint(ctx, in, tokens.Request{
 		Name: "command line", Kind: tokens.CommandLine, Scopes: list, Lifetime: life, RotatesItself: true,
 	})
 	if err != nil {

@@ -31,16 +31,16 @@ const (
 
 // server is the API. What it has of projects it keeps in memory.
 type server struct {
-	svc *gatehouse.Service
-	log *log.Logger
-	now func() time.Time
+	tokens *tokens.Service
+	log    *log.Logger
+	now    func() time.Time
 
 	mu       sync.Mutex
 	projects []string
 }
 
-func newServer(svc *gatehouse.Service, l *log.Logger, now func() time.Time) *server {
-	return &server{svc: svc, log: l, now: now, projects: []string{"anvil"}}
+func newServer(tok *tokens.Service, l *log.Logger, now func() time.Time) *server {
+	return &server{tokens: tok, log: l, now: now, projects: []string{"anvil"}}
 }
 
 func (s *server) handler() http.Handler {
@@ -58,13 +58,13 @@ func (s *server) handler() http.Handler {
 }
 
 // scoped is a handler for tokens that have a scope.
-func (s *server) scoped(scope tokens.Scope, next func(http.ResponseWriter, *http.Request, gatehouse.Grant)) http.HandlerFunc {
+func (s *server) scoped(scope tokens.Scope, next func(http.ResponseWriter, *http.Request, tokens.Grant)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		presented, ok := bearer(w, r)
 		if !ok {
 			return
 		}
-		grant, err := s.svc.AuthenticateToken(r.Context(), presented, from(r))
+		grant, err := s.tokens.Check(r.Context(), presented, from(r))
 		if err != nil {
 			s.refuse(w, err)
 			return
@@ -101,9 +101,9 @@ func bearer(w http.ResponseWriter, r *http.Request) (presented string, ok bool) 
 
 // from is the address of the connection. A service behind a proxy takes what that proxy says, and only
 // from it.
-func from(r *http.Request) gatehouse.Option {
+func from(r *http.Request) netip.Addr {
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero Addr is an unknown one
-	return gatehouse.From(peer.Addr())
+	return peer.Addr()
 }
 
 func (s *server) refuse(w http.ResponseWriter, err error) {
@@ -130,7 +130,7 @@ func (s *server) rotate(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	minted, err := s.svc.RotateToken(r.Context(), presented, gatehouse.Rotation{Grace: grace}, from(r))
+	minted, err := s.tokens.RotateSelf(r.Context(), presented, from(r), tokens.Rotation{Grace: grace})
 	if !errors.Is(err, gatehouse.ErrDenied) {
 		if err != nil {
 			s.refuse(w, err)
@@ -140,7 +140,7 @@ func (s *server) rotate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// The one denial has three reasons, of which whoever has a good token may know.
-	switch grant, err := s.svc.AuthenticateToken(r.Context(), presented, from(r)); {
+	switch grant, err := s.tokens.Check(r.Context(), presented, from(r)); {
 	case err != nil:
 		s.refuse(w, err)
 	case !grant.Rotated.IsZero():
@@ -150,7 +150,7 @@ func (s *server) rotate(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *server) list(w http.ResponseWriter, _ *http.Request, grant gatehouse.Grant) {
+func (s *server) list(w http.ResponseWriter, _ *http.Request, grant tokens.Grant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, project := range s.projects {
@@ -160,7 +160,7 @@ func (s *server) list(w http.ResponseWriter, _ *http.Request, grant gatehouse.Gr
 	}
 }
 
-func (s *server) add(w http.ResponseWriter, r *http.Request, grant gatehouse.Grant) {
+func (s *server) add(w http.ResponseWriter, r *http.Request, grant tokens.Grant) {
 	name := r.FormValue("name")
 	if !isName(name) {
 		http.Error(w, "A project is 1 to 30 of a-z.", http.StatusBadRequest)

@@ -65,10 +65,12 @@ func TestService(t *testing.T) {
 			Authenticators: []gatehouse.ImportAuthenticator{{Secret: app.Secret, LastStep: 1}},
 		})
 		require.NoError(t, err) // the same import twice changes nothing
-		ch, err := svc.Challenge(ctx, "ada")
+		try, err := svc.Before(ctx, "ada")
 		require.NoError(t, err)
-		require.Equal(t, gatehouse.Needed, ch.Step)
-		_, err = svc.Answer(ctx, ch.Token.Reveal(), code)
+		ch, err := try.Challenge(ctx)
+		require.NoError(t, err)
+		require.Equal(t, gatehouse.StepNeeded, ch.Step)
+		_, err = svc.Answer(ctx, gatehouse.Session{}, ch.Token.Reveal(), code)
 		return err
 	}
 	require.NoError(t, signIn())

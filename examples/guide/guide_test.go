@@ -83,7 +83,7 @@ func TestAfter(t *testing.T) {
 	require.Equal(t, 200, status)
 	secret, err := totp.ParseSecret(regexp.MustCompile(`or type ([A-Z2-7]+)`).FindStringSubmatch(page)[1])
 	require.NoError(t, err)
-	id := regexp.MustCompile(`name="id" value="(\w+)"`).FindStringSubmatch(page)[1]
+	id := regexp.MustCompile(`name="id" value="([\w-]+)"`).FindStringSubmatch(page)[1]
 	codes := regexp.MustCompile(`\b\w{4}-\w{4}-\w{4}-\w{4}\b`).FindAllString(page, -1)
 	require.Len(t, codes, 10)
 	code := func(ahead time.Duration) string {
@@ -114,7 +114,7 @@ func TestAfter(t *testing.T) {
 	status, _ = other.post("/code", "code", codes[0])
 	require.Equal(t, 200, status)
 
-	// A stolen session, however it came about, pairs nothing: the account is protected.
+	// A session that a recovery code has begun pairs nothing beside what there is.
 	status, _ = other.post("/pair")
 	require.Equal(t, 401, status)
 
@@ -148,6 +148,25 @@ func TestOldSessionPairsNothing(t *testing.T) {
 	require.Equal(t, 200, status)
 	status, _ = intruder.post("/pair")
 	require.Equal(t, 401, status)
+}
+
+// Row K1: the same for a host that remembers when it has checked the password, and vouches for that later.
+func TestRememberedCheckProvesNothing(t *testing.T) {
+	ctx := t.Context()
+	svc := gatehousetest.New(t)
+	in := gatehouse.Session{Account: "ada"}
+	checked := gatehouse.FirstFactor{Method: "pwd", At: svc.Now()}
+	for _, wait := range []time.Duration{0, time.Minute} {
+		svc.Wait(time.Millisecond)
+		require.NoError(t, svc.Operator("system").PasswordChanged(ctx, in.Account, gatehouse.RevokeTokens))
+		svc.Wait(time.Millisecond + wait)
+		try, err := svc.Before(ctx, in.Account)
+		require.NoError(t, err)
+		_, err = try.Vouch(ctx, in, checked)
+		require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
+		_, err = try.Vouch(ctx, in, gatehouse.FirstFactor{Method: "pwd", At: svc.Now()})
+		require.NoError(t, err, "the new password")
+	}
 }
 
 // What the guide shows is what package after does, and the number of lines it states is right.

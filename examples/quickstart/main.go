@@ -87,11 +87,11 @@ func usage(flags *flag.FlagSet, err error) int {
 
 func demo(ctx context.Context, svc *gatehouse.Service, account string, enroll gatehouse.EnrollmentRequest, in io.Reader, out io.Writer) error {
 	lines := bufio.NewReader(in)
-	ch, err := svc.Challenge(ctx, account)
+	state, err := svc.Account(ctx, account)
 	if err != nil {
 		return err
 	}
-	if ch.Step == gatehouse.NotNeeded {
+	if !state.Protected {
 		if err := pair(ctx, svc, account, enroll, lines, out); err != nil {
 			return err
 		}
@@ -111,18 +111,23 @@ func demo(ctx context.Context, svc *gatehouse.Service, account string, enroll ga
 
 // pair returns once a code has confirmed the pairing.
 func pair(ctx context.Context, svc *gatehouse.Service, account string, enroll gatehouse.EnrollmentRequest, lines *bufio.Reader, out io.Writer) error {
-	// A real service attests only what it has just checked, here a password.
-	proof, err := svc.Attest(ctx, account, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	try, err := svc.Before(ctx, account)
 	if err != nil {
 		return err
 	}
-	owner := svc.Owner(proof)
+	// A real service checks the password here, and vouches for nothing else. It keeps the session.
+	session := gatehouse.Session{Account: account}
+	session.Proof, err = try.Vouch(ctx, session, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	if err != nil {
+		return err
+	}
+	owner := svc.Owner(session)
 	enr, err := owner.BeginEnrollment(ctx, enroll)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Scan this with an authenticator app:\n\n%s\n", enr.QR().Terminal())
-	fmt.Fprintf(out, "%s\n\nor type the secret: %s\n\n", enr.URI(), enr.Secret().Reveal())
+	fmt.Fprintf(out, "Scan this with an authenticator app:\n\n%s\n", enr.QR.Terminal())
+	fmt.Fprintf(out, "%s\n\nor type the secret: %s\n\n", enr.URI(), enr.Secret.Reveal())
 	fmt.Fprintln(out, "Save these recovery codes; each works once, in the place of a code:")
 	for _, code := range enr.RecoveryCodes {
 		fmt.Fprintln(out, code.Reveal())
@@ -142,13 +147,17 @@ func pair(ctx context.Context, svc *gatehouse.Service, account string, enroll ga
 	return nil
 }
 
-// signIn is what a service does once the password was right.
+// signIn is what a service does around its check of the password.
 func signIn(ctx context.Context, svc *gatehouse.Service, account, code string, out io.Writer) error {
-	ch, err := svc.Challenge(ctx, account)
+	try, err := svc.Before(ctx, account)
 	if err != nil {
 		return err
 	}
-	v, err := svc.Answer(ctx, ch.Token.Reveal(), code)
+	ch, err := try.Challenge(ctx) // once the password was right
+	if err != nil {
+		return err
+	}
+	v, err := svc.Answer(ctx, gatehouse.Session{Account: account}, ch.Token.Reveal(), code)
 	return answer(out, fmt.Sprintf("ok %s, %d recovery codes left", v.Method, v.CodesLeft), err)
 }
 
@@ -164,7 +173,7 @@ func answer(out io.Writer, ok string, err error) error {
 		fmt.Fprintln(out, "denied, retry at", denied.RetryAt.Format(time.RFC3339))
 	case errors.Is(err, gatehouse.ErrDenied):
 		fmt.Fprintln(out, "denied")
-	case errors.Is(err, gatehouse.ErrState), errors.Is(err, gatehouse.ErrStepUpRequired):
+	case errors.Is(err, gatehouse.ErrPrecondition), errors.Is(err, gatehouse.ErrNotFound), errors.Is(err, gatehouse.ErrStepUpRequired):
 		fmt.Fprintln(out, "denied, the pairing took too long or too many codes: start again")
 	default:
 		return err

@@ -115,9 +115,13 @@ func demo(ctx context.Context, accounts int, out io.Writer) error {
 		return err
 	}
 	svc, err := gatehouse.New(store, gatehouse.Config{
-		Issuer: "Acme", Keys: keyring.Generate(), Posture: gates, HostFacts: host,
+		Issuer: "Acme", Keys: keyring.Generate(),
 		Recovery: recovery.Params{Memory: 8, Time: 1, Threads: 1}, // for made-up accounts alone
 	})
+	if err != nil {
+		return err
+	}
+	reviews, err := posture.New(svc, posture.Config{Policy: gates, Host: host})
 	if err != nil {
 		return err
 	}
@@ -128,41 +132,41 @@ func demo(ctx context.Context, accounts int, out io.Writer) error {
 	}
 
 	const ada = "ada"
-	proof, err := svc.Attest(ctx, ada, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	session, err := signIn(ctx, svc, ada)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "# %s, who has a password\n\n", ada)
-	if err := show(ctx, svc, ada, out); err != nil {
+	if err := show(ctx, reviews, ada, out); err != nil {
 		return err
 	}
-	if err := deploy(ctx, svc, proof, out); err != nil {
+	if err := deploy(ctx, reviews, session, out); err != nil {
 		return err
 	}
-	if proof, err = pair(ctx, svc, ada, true); err != nil {
+	if session, err = pair(ctx, svc, ada, true); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\n# %s, who has paired an authenticator and saved the codes\n\n", ada)
-	if err := show(ctx, svc, ada, out); err != nil {
+	if err := show(ctx, reviews, ada, out); err != nil {
 		return err
 	}
-	if err := deploy(ctx, svc, proof, out); err != nil {
+	if err := deploy(ctx, reviews, session, out); err != nil {
 		return err
 	}
-	preview, err := svc.Preview(ctx, ada, gatehouse.DisablingTwoFactor())
+	preview, err := reviews.Preview(ctx, ada, (*posture.Trial).DisableTwoFactor)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\nTurned off again, the score would fall from %d to %d, and close %v. %v\n",
 		preview.Before.Score, preview.After.Score, preview.Closes, preview.Warnings)
-	return fleet(ctx, svc, out)
+	return fleet(ctx, reviews.Operator(svc.Operator("audit")), out)
 }
 
 // makeUp has an account be as well protected as chance has it.
 func makeUp(ctx context.Context, svc *gatehouse.Service, account string) error {
 	switch rand.IntN(3) {
 	case 0:
-		_, err := svc.Attest(ctx, account, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+		_, err := signIn(ctx, svc, account)
 		return err
 	case 1:
 		_, err := pair(ctx, svc, account, false)
@@ -172,29 +176,42 @@ func makeUp(ctx context.Context, svc *gatehouse.Service, account string) error {
 	return err
 }
 
-func pair(ctx context.Context, svc *gatehouse.Service, account string, saved bool) (gatehouse.Proof, error) {
-	proof, err := svc.Attest(ctx, account, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
-	if err != nil {
-		return gatehouse.Proof{}, err
+// signIn returns the session of somebody who has typed the right password.
+func signIn(ctx context.Context, svc *gatehouse.Service, account string) (gatehouse.Session, error) {
+	session := gatehouse.Session{Account: account}
+	try, err := svc.Before(ctx, account)
+	if err == nil {
+		session.Proof, err = try.Vouch(ctx, session, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
 	}
-	enr, err := svc.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: account})
-	if err != nil {
-		return gatehouse.Proof{}, err
-	}
-	if saved {
-		if err := svc.Owner(proof).AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID); err != nil {
-			return gatehouse.Proof{}, err
-		}
-	}
-	code, err := totp.Key{Secret: enr.Secret()}.Code(totp.Step(time.Now())) // what the owner's app shows
-	if err != nil {
-		return gatehouse.Proof{}, err
-	}
-	return svc.Owner(proof).ConfirmEnrollment(ctx, enr.ID, code)
+	return session, err
 }
 
-func show(ctx context.Context, svc *gatehouse.Service, account string, out io.Writer) error {
-	r, err := svc.Review(ctx, account)
+// pair returns the session of an owner who has paired an authenticator.
+func pair(ctx context.Context, svc *gatehouse.Service, account string, saved bool) (gatehouse.Session, error) {
+	session, err := signIn(ctx, svc, account)
+	if err != nil {
+		return session, err
+	}
+	owner := svc.Owner(session)
+	enr, err := owner.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: account})
+	if err != nil {
+		return session, err
+	}
+	if saved {
+		if err := owner.AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID); err != nil {
+			return session, err
+		}
+	}
+	code, err := totp.Key{Secret: enr.Secret}.Code(totp.Step(time.Now())) // what the owner's app shows
+	if err != nil {
+		return session, err
+	}
+	session.Proof, err = owner.ConfirmEnrollment(ctx, enr.ID, code)
+	return session, err
+}
+
+func show(ctx context.Context, reviews *posture.Service, account string, out io.Writer) error {
+	r, err := reviews.Review(ctx, account)
 	if err != nil {
 		return err
 	}
@@ -202,9 +219,9 @@ func show(ctx context.Context, svc *gatehouse.Service, account string, out io.Wr
 }
 
 // deploy goes through a gate, or says what would open it.
-func deploy(ctx context.Context, svc *gatehouse.Service, proof gatehouse.Proof, out io.Writer) error {
-	err := svc.Require(ctx, proof, "deploy.public")
-	var gate *gatehouse.GateError
+func deploy(ctx context.Context, reviews *posture.Service, session gatehouse.Session, out io.Writer) error {
+	err := reviews.Require(ctx, session, "deploy.public")
+	var gate *posture.GateError
 	switch {
 	case err == nil:
 		fmt.Fprintln(out, "\nDeployed to the internet.")
@@ -222,8 +239,8 @@ func deploy(ctx context.Context, svc *gatehouse.Service, proof gatehouse.Proof, 
 	return nil
 }
 
-func fleet(ctx context.Context, svc *gatehouse.Service, out io.Writer) error {
-	f, err := svc.Operator("audit").Fleet(ctx, gatehouse.Fleet{}, nil)
+func fleet(ctx context.Context, operator posture.Operator, out io.Writer) error {
+	f, err := operator.Fleet(ctx, posture.Summary{}, nil)
 	if err != nil {
 		return err
 	}
@@ -232,7 +249,7 @@ func fleet(ctx context.Context, svc *gatehouse.Service, out io.Writer) error {
 	for _, action := range []string{posture.MintToken, "members.invite", "deploy.public"} {
 		fmt.Fprintf(out, "shut out of %s: %d\n", action, f.ShutOut[action])
 	}
-	page, err := svc.Operator("audit").ShutOut(ctx, posture.MintToken, "", 5)
+	page, err := operator.ShutOut(ctx, posture.MintToken, "", 5)
 	if err != nil {
 		return err
 	}

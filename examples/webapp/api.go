@@ -12,8 +12,8 @@ func (a *app) api(guard *httpguard.Guard) http.Handler {
 	ofPath := func(r *http.Request) string { return "project/" + r.PathValue("id") }
 	ofForm := func(r *http.Request) string { return "project/" + r.PostFormValue("project") }
 	mux := http.NewServeMux()
-	mux.Handle("GET /api/projects/{id}", guard.Token("projects:read", ofPath)(http.HandlerFunc(a.showProject)))
-	mux.Handle("POST /api/deploys", guard.Token("deploys:write", ofForm)(http.HandlerFunc(a.newDeploy)))
+	mux.Handle("GET /api/projects/{id}", guard.RequireScope("projects:read", ofPath)(http.HandlerFunc(a.showProject)))
+	mux.Handle("POST /api/deploys", guard.RequireScope("deploys:write", ofForm)(http.HandlerFunc(a.newDeploy)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		httpguard.Problem{Status: http.StatusNotFound, Title: "There is no such resource"}.Write(w)
 	})

@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/securitypage"
 	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 const (
@@ -38,6 +39,8 @@ type options struct {
 // app is the service.
 type app struct {
 	svc      *gatehouse.Service
+	tokens   *tokens.Service
+	posture  *posture.Service
 	users    *users
 	sessions *scs.SessionManager
 	pages    map[string]*template.Template
@@ -71,14 +74,19 @@ func newApp(ctx context.Context, o options) (*app, error) {
 		return nil, err
 	}
 	a.svc, err = gatehouse.New(store, gatehouse.Config{
-		Issuer: name, Keys: o.Keys, Tokens: rules, Posture: gates, HostFacts: a.facts, Now: o.Now,
-		Observer: event.ObserverFunc(a.observe),
+		Issuer: name, Keys: o.Keys, Now: o.Now, Observer: event.ObserverFunc(a.observe),
 	})
 	if err != nil {
 		return nil, err
 	}
+	if a.tokens, err = tokens.New(a.svc, rules); err != nil {
+		return nil, err
+	}
+	if a.posture, err = posture.New(a.svc, posture.Config{Policy: gates, Tokens: a.tokens, Host: a.facts}); err != nil {
+		return nil, err
+	}
 	page, err := securitypage.New(securitypage.Config{
-		Service: a.svc, Name: name, Path: securityPath,
+		Service: a.svc, Tokens: a.tokens, Posture: a.posture, Name: name, Path: securityPath,
 		Session: a.pageSession, FirstFactor: a.firstFactor, SignedIn: a.signInDone,
 		Links:  securitypage.Links{Home: "/", SignIn: "/sign-in", Help: "/help", SignOut: "/sign-out", Password: "/password"},
 		Texts:  func(*http.Request) map[string]string { return texts },
@@ -88,12 +96,12 @@ func newApp(ctx context.Context, o options) (*app, error) {
 		return nil, err
 	}
 	guard, err := httpguard.New(httpguard.Config{
-		Service: a.svc, Session: a.guardSession, Refuse: page.Refuse, Faults: o.Log,
+		Service: a.svc, Posture: a.posture, Session: a.guardSession, Refuse: page.Refuse, Faults: o.Log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	api, err := httpguard.New(httpguard.Config{Service: a.svc, Client: peer, Realm: "acme", Faults: o.Log})
+	api, err := httpguard.New(httpguard.Config{Service: a.svc, Tokens: a.tokens, Client: peer, Realm: "acme", Faults: o.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -136,14 +144,14 @@ func (a *app) routes(page http.Handler, guard, api *httpguard.Guard) http.Handle
 	own.Handle("GET /email", a.member(a.emailPage))
 	own.Handle("POST /email/send", a.member(a.sendMail))
 	own.Handle("POST /email/confirm", a.member(a.confirmMail))
-	fresh := guard.StepUp(5*time.Minute, false) // by the second factor where there is one
+	fresh := guard.RequireProof(httpguard.ProofOptions{MaxAge: 5 * time.Minute}) // by the second factor where there is one
 	own.Handle("GET /password", fresh(a.member(a.passwordPage)))
 	own.Handle("POST /password", fresh(a.member(a.changePassword)))
 	own.Handle("GET /project", a.member(a.project))
 	// Each action asks its gate at every request, whatever a page has shown before.
-	own.Handle("POST /project/token", guard.Gate(posture.MintProductionToken)(a.member(a.newToken)))
-	own.Handle("POST /project/invite", guard.Gate("team.invite")(a.member(a.invite)))
-	own.Handle("POST /project/deploy", guard.Gate("deploy.public")(a.member(a.deploy)))
+	own.Handle("POST /project/token", guard.RequireGate(posture.MintProductionToken)(a.member(a.newToken)))
+	own.Handle("POST /project/invite", guard.RequireGate("team.invite")(a.member(a.invite)))
+	own.Handle("POST /project/deploy", guard.RequireGate("deploy.public")(a.member(a.deploy)))
 	own.Handle("/", a.page(a.missing))
 
 	browser := http.NewServeMux()
@@ -180,7 +188,7 @@ func peer(r *http.Request) netip.Addr {
 	return at.Addr()
 }
 
-// facts is gatehouse.Config.HostFacts.
+// facts is posture.Config.Host.
 func (a *app) facts(ctx context.Context, account string) (posture.Host, error) {
 	u, err := a.users.byID(ctx, account)
 	if err != nil {

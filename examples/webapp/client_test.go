@@ -14,6 +14,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 const password = "correct horse battery"
@@ -157,18 +158,38 @@ func (c *client) change(old, next string) reply {
 	return c.post("/password", url.Values{"old": {old}, "new": {next}})
 }
 
-// pair gives an account an authenticator, and returns that with the proof of having it.
-func (w *world) pair(email string) (*gatehousetest.Authenticator, gatehouse.Proof) {
+// vouch returns a session of somebody who has typed the right password just now.
+func (w *world) vouch(email string) gatehouse.Session {
 	w.t.Helper()
-	ctx := w.t.Context()
-	proof, err := w.app.svc.Attest(ctx, w.account(email), gatehouse.FirstFactor{Method: "pwd", At: w.clock()})
+	in := gatehouse.Session{Account: w.account(email)}
+	try, err := w.app.svc.Before(w.t.Context(), in.Account)
 	require.NoError(w.t, err)
-	enr, err := w.app.svc.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: email})
+	in.Proof, err = try.Vouch(w.t.Context(), in, gatehouse.FirstFactor{Method: "pwd", At: w.clock()})
+	require.NoError(w.t, err)
+	return in
+}
+
+// pair gives an account an authenticator, and returns that with a session that has the proof of it.
+func (w *world) pair(email string) (*gatehousetest.Authenticator, gatehouse.Session) {
+	w.t.Helper()
+	ctx, in := w.t.Context(), w.vouch(email)
+	owner := w.app.svc.Owner(in)
+	enr, err := owner.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: email})
 	require.NoError(w.t, err)
 	phone, err := gatehousetest.Scan(enr.URI())
 	require.NoError(w.t, err)
-	require.NoError(w.t, w.app.svc.Owner(proof).AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID))
-	proof, err = w.app.svc.Owner(proof).ConfirmEnrollment(ctx, enr.ID, w.code(phone))
+	require.NoError(w.t, owner.AcknowledgeRecoveryCodes(ctx, enr.RecoverySetID))
+	in.Proof, err = owner.ConfirmEnrollment(ctx, enr.ID, w.code(phone))
 	require.NoError(w.t, err)
-	return phone, proof
+	return phone, in
+}
+
+// tokens returns the tokens of an account.
+func (w *world) tokens(account string) (list []tokens.Info) {
+	w.t.Helper()
+	for info, err := range w.app.tokens.List(w.t.Context(), account) {
+		require.NoError(w.t, err)
+		list = append(list, info)
+	}
+	return list
 }

@@ -130,7 +130,7 @@ type overview struct {
 }
 
 func (a *app) home(w http.ResponseWriter, r *http.Request, v visit) error {
-	review, err := a.svc.Review(r.Context(), v.Account)
+	review, err := a.posture.Review(r.Context(), v.Account)
 	if err != nil {
 		return err
 	}

@@ -171,13 +171,11 @@ func TestBackButton(t *testing.T) {
 			back()
 			require.NotContains(t, b.text(), ada)
 
-			status, err := w.app.svc.Status(t.Context(), w.account(ada))
+			status, err := w.app.svc.Account(t.Context(), w.account(ada))
 			require.NoError(t, err)
 			require.Len(t, status.Authenticators, 1)
 			require.Nil(t, status.Pending)
-			list, err := w.app.svc.Tokens(t.Context(), w.account(ada), "", 10)
-			require.NoError(t, err)
-			require.Len(t, list, 1, "going back has made none")
+			require.Len(t, w.tokens(w.account(ada)), 1, "going back has made none")
 			b.signInWith(ada, phone)
 		})
 	}
@@ -223,7 +221,7 @@ func TestTwoTabs(t *testing.T) {
 	require.Equal(t, 200, one.answer("Code from the app", w.code(second)))
 	two.answer("Code from the app", w.code(second))
 	require.Equal(t, "/", two.path())
-	status, err := w.app.svc.Status(t.Context(), w.account(ada))
+	status, err := w.app.svc.Account(t.Context(), w.account(ada))
 	require.NoError(t, err)
 	require.Len(t, status.Authenticators, 1)
 	require.Equal(t, len(codes), status.RecoveryCodes.Left)
@@ -249,7 +247,7 @@ func TestDoubleClick(t *testing.T) {
 			b.fill("Code from the app", w.code(phone))
 			twice("Turn on", "Two-factor sign-in is on", "This page was out of date")
 			account := w.account(ada)
-			status, err := w.app.svc.Status(t.Context(), account)
+			status, err := w.app.svc.Account(t.Context(), account)
 			require.NoError(t, err)
 			require.Len(t, status.Authenticators, 1)
 
@@ -257,9 +255,7 @@ func TestDoubleClick(t *testing.T) {
 			b.fill("Name", "Script")
 			b.tick("projects:read")
 			twice("Create token", "Copy it now", "This page was out of date")
-			list, err := w.app.svc.Tokens(t.Context(), account, "", 10)
-			require.NoError(t, err)
-			require.Len(t, list, 1)
+			require.Len(t, w.tokens(account), 1)
 
 			b.visit("/")
 			b.signOut()
@@ -267,10 +263,10 @@ func TestDoubleClick(t *testing.T) {
 			b.fill("Code from the app", w.code(phone))
 			twice("Continue", "Your account", "out of date", "used already")
 			b.visit("/")
-			activity, err := w.app.svc.Activity(t.Context(), account)
+			state, err := w.app.svc.Account(t.Context(), account)
 			require.NoError(t, err)
 			verified := 0
-			for _, e := range activity {
+			for _, e := range state.Activity {
 				if e.Kind == event.CodeAccepted {
 					verified++
 				}

@@ -8,7 +8,7 @@ import (
 )
 
 // tokenPolicy says what access tokens can do here.
-func tokenPolicy() (*tokens.Policy, error) {
+func tokenPolicy() (tokens.Policy, error) {
 	scopes, err := tokens.NewRegistry(
 		tokens.ScopeInfo{Scope: "projects:read", Description: "See projects."},
 		tokens.ScopeInfo{Scope: "projects:write", Description: "Change projects.", Risk: tokens.Medium},
@@ -16,7 +16,7 @@ func tokenPolicy() (*tokens.Policy, error) {
 		tokens.ScopeInfo{Scope: "deploys:write", Description: "Deploy to production.", Risk: tokens.High, StepUp: true},
 		tokens.ScopeInfo{Scope: "members:read", Description: "See who is in the team.", Risk: tokens.Medium},
 	)
-	return &tokens.Policy{Brand: "acme", Scopes: scopes, Separator: "/"}, err
+	return tokens.Policy{Brand: "acme", Scopes: scopes, Separator: "/"}, err
 }
 
 // texts are what the gates are called on pages, by the keys of securitypage.

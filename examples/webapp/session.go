@@ -29,7 +29,7 @@ type visit struct {
 	// everything but the second step has to treat it so.
 	SignedIn  bool
 	Began     time.Time // when the password was right
-	Challenge string    // of gatehouse.Service.Challenge, until SignedIn
+	Challenge string    // of gatehouse.SignIn.Challenge, until SignedIn
 	// Secret is random and stays the same through the change of IDs between the two steps: proofs are tied to
 	// it. The session's ID would do for that only if it never changed.
 	Secret string
@@ -38,9 +38,9 @@ type visit struct {
 	Version string
 }
 
-// proof returns the proof of a visit, with what ties it to this session and account.
-func (v visit) proof() (gatehouse.Proof, []gatehouse.Option) {
-	return gatehouse.ProofFromString(v.Proof), []gatehouse.Option{gatehouse.InSession(v.Secret), gatehouse.OfAccount(v.Account)}
+// session is what Gatehouse has to know of a visit.
+func (v visit) session() gatehouse.Session {
+	return gatehouse.Session{Account: v.Account, Secret: v.Secret, Proof: gatehouse.ParseProof(v.Proof)}
 }
 
 func newSessions(ctx context.Context, db *sql.DB, https bool, log *slog.Logger) (*scs.SessionManager, error) {
@@ -131,8 +131,7 @@ func (a *app) signedIn(ctx context.Context) (visit, error) {
 	if same, err := a.current(ctx, v); err != nil || !same {
 		return visit{}, err
 	}
-	proof, tied := v.proof()
-	_, err := a.svc.CheckProof(ctx, proof, 0, tied...)
+	_, err := a.svc.CheckProof(ctx, v.session(), 0)
 	switch {
 	case err == nil:
 		return v, nil
@@ -140,7 +139,11 @@ func (a *app) signedIn(ctx context.Context) (visit, error) {
 		return visit{}, err
 	}
 	// Who has come by a recovery code has a quarter of an hour to see to the authenticator.
-	if allowed, err := a.svc.Owner(proof, tied...).Allowed(ctx); err != nil || !allowed.Revoke {
+	account, err := a.svc.Account(ctx, v.Account)
+	if err != nil {
+		return visit{}, err
+	}
+	if may, err := a.svc.Permissions(ctx, account, v.session()); err != nil || !may.Revoke {
 		return visit{}, err
 	}
 	return v, nil
@@ -166,9 +169,7 @@ func (a *app) pageSession(r *http.Request) (securitypage.Session, error) {
 		return securitypage.Session{}, err
 	}
 	return securitypage.Session{
-		ExpectSecondFactor: u.factor,
-
-		Account: v.Account, Label: v.Email, Secret: v.Secret, Proof: gatehouse.ProofFromString(v.Proof), Challenge: v.Challenge,
+		Session: v.session(), Label: v.Email, Challenge: v.Challenge, ExpectSecondFactor: u.factor,
 		Keep: func(p gatehouse.Proof) error {
 			v.Proof = p.Reveal()
 			a.sessions.Put(r.Context(), "visit", v) // scs stores it before the first byte of the answer
@@ -179,12 +180,12 @@ func (a *app) pageSession(r *http.Request) (securitypage.Session, error) {
 
 // guardSession is httpguard.Config.Session. Who is still signing in has no proof that counts here. The handler behind
 // each guard is a member's, which asks signedIn for the rest.
-func (a *app) guardSession(r *http.Request) (gatehouse.Proof, []gatehouse.Option) {
+func (a *app) guardSession(r *http.Request) gatehouse.Session {
 	v := a.visit(r.Context())
 	if !v.SignedIn {
-		return gatehouse.Proof{}, nil
+		return gatehouse.Session{}
 	}
-	return v.proof()
+	return v.session()
 }
 
 // newVisit is the visit of somebody whose password was right just now.
@@ -195,7 +196,7 @@ func (a *app) newVisit(u user) visit {
 // start signs somebody in whose account has no second factor.
 func (a *app) start(ctx context.Context, try gatehouse.SignIn, u user) error {
 	v := a.newVisit(u)
-	proof, err := try.Attest(ctx, gatehouse.FirstFactor{Method: "pwd", At: v.Began}, gatehouse.InSession(v.Secret))
+	proof, err := try.Vouch(ctx, v.session(), gatehouse.FirstFactor{Method: "pwd", At: v.Began})
 	if err != nil {
 		return err
 	}

@@ -160,8 +160,7 @@ func TestProofsAreTied(t *testing.T) {
 		got, err = w.app.signedIn(ctx)
 		require.NoError(t, err)
 		require.Equal(t, visit{}, got, what)
-		proof, tied := w.app.guardSession(httptest.NewRequest("GET", "/", nil).WithContext(ctx))
-		_, err = w.app.svc.CheckProof(ctx, proof, 0, tied...)
+		_, err = w.app.svc.CheckProof(ctx, w.app.guardSession(httptest.NewRequest("GET", "/", nil).WithContext(ctx)), 0)
 		require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, what)
 	}
 	c.signUp("ada@acme.test")
@@ -185,17 +184,17 @@ func TestGatesWantTheSecondFactor(t *testing.T) {
 	w.verify("ada@acme.test")
 	require.Equal(t, 403, c.post("/project/invite", url.Values{"email": {"eve@acme.test"}}).StatusCode, "the address alone is not enough")
 	require.Empty(t, w.mail)
-	attested, err := w.app.svc.Attest(t.Context(), w.account("ada@acme.test"), gatehouse.FirstFactor{Method: "pwd", At: w.clock()})
-	require.NoError(t, err)
+	vouched := w.vouch("ada@acme.test")
 	for action, wants := range map[string]bool{posture.MintProductionToken: true, "deploy.public": true, "team.invite": false} {
-		var closed *gatehouse.GateError
-		require.ErrorAs(t, w.app.svc.Require(t.Context(), attested, action), &closed)
+		var closed *posture.GateError
+		require.ErrorAs(t, w.app.posture.Require(t.Context(), vouched, action), &closed)
 		require.Equal(t, wants, closed.StepUp != nil, "%s: whether a fresh password is not enough", action)
 	}
-	phone, proof := w.pair("ada@acme.test")
-	made, err := w.app.svc.Owner(proof).RegenerateRecoveryCodes(t.Context())
+	phone, paired := w.pair("ada@acme.test")
+	made, err := w.app.svc.Owner(paired).RegenerateRecoveryCodes(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, w.app.svc.Owner(made.Proof).AcknowledgeRecoveryCodes(t.Context(), made.SetID))
+	paired.Proof = made.Proof
+	require.NoError(t, w.app.svc.Owner(paired).AcknowledgeRecoveryCodes(t.Context(), made.SetID))
 	requests := map[string]string{
 		"POST /project/token": securityPath + "/tokens/new", "POST /project/deploy": "/project", "POST /project/invite": "", "GET /password": "",
 	}

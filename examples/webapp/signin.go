@@ -77,13 +77,13 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request) error {
 		return a.render(w, r, http.StatusUnprocessableEntity, "signin", form{email, "Something about this account has just changed. Please sign in again."})
 	case err != nil:
 		return err // nobody gets in, and least of all without the second step
-	case challenge.Step == gatehouse.NotNeeded:
+	case challenge.Step == gatehouse.StepNotNeeded:
 		if err := a.start(r.Context(), try, u); err != nil {
 			return err
 		}
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return nil
-	case challenge.Step == gatehouse.Needed:
+	case challenge.Step == gatehouse.StepNeeded:
 		v := a.newVisit(u)
 		v.Challenge = challenge.Token.Reveal()
 		if err := a.begin(r.Context(), v); err != nil {

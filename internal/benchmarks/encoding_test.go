@@ -11,42 +11,56 @@ import (
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
+// storedToken is the record of a token, a struct of package tokens.
+type storedToken interface{ Encode() ([]byte, error) }
+
+func decodeToken(id, account string, data []byte) (storedToken, error) {
+	record, err := engine.DecodeToken(id, account, data)
+	if err != nil {
+		return nil, err
+	}
+	return record.(storedToken), nil
+}
+
 // storedRecords are an account with one authenticator, ten codes and a full activity, and a token of it that was rotated
 // four times, as they are stored.
-func storedRecords(tb testing.TB) (account core.Account, token core.Token) {
+func storedRecords(tb testing.TB) (account core.Account, token storedToken) {
 	tb.Helper()
 	ctx := context.Background()
 	registry, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "projects:read", Description: "read"}, tokens.ScopeInfo{Scope: "logs:read", Description: "read"})
 	require.NoError(tb, err)
 	s := gatehousetest.New(tb, func(c *gatehouse.Config) {
 		c.Recovery = recovery.Params{Memory: 19456, Time: 1, Threads: 1}
-		c.Tokens = &tokens.Policy{Brand: "acme", Scopes: registry}
 	})
+	tok, err := tokens.New(s.Service, tokens.Policy{Brand: "acme", Scopes: registry})
+	require.NoError(tb, err)
 	o := s.Enroll(tb, "user-42")
+	in := gatehouse.Session{Account: "user-42"}
 	for i := range 24 {
 		s.Wait(time.Duration(i+4) * totp.Period)
 		code := o.Authenticator.Code(s.Now())
-		_, err := s.StepUp(ctx, "user-42", code)
+		_, err := s.StepUp(ctx, in, code)
 		require.NoError(tb, err)
-		_, err = s.StepUp(ctx, "user-42", code)
+		_, err = s.StepUp(ctx, in, code)
 		require.ErrorIs(tb, err, gatehouse.ErrDenied)
 	}
 	for range 10 {
 		require.NoError(tb, s.Operator("support-4711").PasswordChanged(ctx, "user-42", gatehouse.KeepTokens))
 	}
 	s.Wait(4 * totp.Period)
-	v, err := s.StepUp(ctx, "user-42", o.Authenticator.Code(s.Now()))
+	v, err := s.StepUp(ctx, in, o.Authenticator.Code(s.Now()))
 	require.NoError(tb, err)
-	face := s.Owner(v.Proof)
-	minted, err := face.MintToken(ctx, tokens.Request{Name: "deploy", Scopes: tokens.Scopes{"logs:read", "projects:read"}})
+	in.Proof = v.Proof
+	minted, err := tok.Mint(ctx, in, tokens.Request{Name: "deploy", Scopes: tokens.Scopes{"logs:read", "projects:read"}})
 	require.NoError(tb, err)
 	for range 4 {
-		_, err = face.RotateToken(ctx, minted.Info.ID, gatehouse.Rotation{})
+		_, err = tok.Rotate(ctx, in, minted.Info.ID, tokens.Rotation{})
 		require.NoError(tb, err)
 	}
 	rec, err := s.Store.LoadAccount(ctx, "user-42")
@@ -57,7 +71,7 @@ func storedRecords(tb testing.TB) (account core.Account, token core.Token) {
 	require.Len(tb, account.Ancestry, 128)
 	stored, _, err := s.Store.LoadToken(ctx, minted.Info.ID)
 	require.NoError(tb, err)
-	token, err = core.DecodeToken(stored.ID, stored.AccountID, stored.Data)
+	token, err = decodeToken(stored.ID, stored.AccountID, stored.Data)
 	require.NoError(tb, err)
 	return account, token
 }
@@ -88,7 +102,7 @@ func BenchmarkEncoding(b *testing.B) {
 			return func() ([]byte, error) { return json.Marshal(a) }, err
 		}},
 		{"token/gatehouse", tokenBytes, func(data []byte) (func() ([]byte, error), error) {
-			t, err := core.DecodeToken(token.ID, token.Account, data)
+			t, err := decodeToken("t", "user-42", data)
 			return t.Encode, err
 		}},
 		{"token/json", tokenText, func(data []byte) (func() ([]byte, error), error) {
@@ -141,7 +155,7 @@ func TestEncoding(t *testing.T) {
 	}
 	for what, decode := range map[string]func() error{
 		"an account": func() error { _, err := core.Decode("user-42", data); return err },
-		"a token":    func() error { _, err := core.DecodeToken(token.ID, token.Account, tokenData); return err },
+		"a token":    func() error { _, err := decodeToken("t", "user-42", tokenData); return err },
 	} {
 		allocs := testing.AllocsPerRun(100, func() {
 			if err := decode(); err != nil {

@@ -22,7 +22,7 @@ func BenchmarkTOTPUnderFlood(b *testing.B) {
 	for account := 1; account <= strangers; account++ {
 		wg.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				_, err := r.StepUp(ctx, fmt.Sprint(account), r.wrong[n%len(r.wrong)])
+				_, err := r.StepUp(ctx, gatehouse.Session{Account: fmt.Sprint(account)}, r.wrong[n%len(r.wrong)])
 				if d := (*gatehouse.DeniedError)(nil); errors.As(err, &d) && !d.RetryAt.IsZero() {
 					r.Wait(6 * time.Second) // its throttle is not what is measured
 				}
@@ -33,7 +33,7 @@ func BenchmarkTOTPUnderFlood(b *testing.B) {
 	for b.Loop() {
 		r.Wait(time.Hour) // that of the app's codes
 		begun := time.Now()
-		if _, err := r.StepUp(ctx, "0", "000000"); !errors.Is(err, gatehouse.ErrDenied) {
+		if _, err := r.StepUp(ctx, gatehouse.Session{Account: "0"}, "000000"); !errors.Is(err, gatehouse.ErrDenied) {
 			b.Fatal("not denied:", err)
 		}
 		took = append(took, time.Since(begun))

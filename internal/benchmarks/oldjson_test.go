@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"reflect"
 	"slices"
 
 	"github.com/gatehouse-go/gatehouse/event"
@@ -173,9 +174,16 @@ func inJSON(a core.Account) jsonAccount {
 	return j
 }
 
-func tokenInJSON(t core.Token) jsonToken {
-	return jsonToken{1, t.Kind, t.Name, t.Scopes, t.Resources, t.Networks, t.Digest, t.Generation, t.Lines, t.Created, t.NotBefore, t.Expires, t.Revoked,
-		t.Lifetime, t.Warned, t.Epoch, t.How, t.AMR, t.ProofAt, t.Vouched, t.NeedsFactor, t.RotatesItself, t.Ancestry}
+// tokenInJSON returns the record of a token by the names of its fields.
+func tokenInJSON(t storedToken) jsonToken {
+	j := jsonToken{Format: 1}
+	to, from := reflect.ValueOf(&j).Elem(), reflect.ValueOf(t).Elem()
+	for i := range to.NumField() {
+		if value := from.FieldByName(to.Type().Field(i).Name); value.IsValid() {
+			to.Field(i).Set(value.Convert(to.Field(i).Type()))
+		}
+	}
+	return j
 }
 
 func fromJSON(data []byte, v any) error {

@@ -34,35 +34,41 @@ func BenchmarkOverview(b *testing.B) {
 	require.NoError(b, err)
 	svc, err := gatehouse.New(store, gatehouse.Config{
 		Issuer: "Acme", Keys: keyring.Generate(), Recovery: gatehousetest.CheapRecovery(),
-		Tokens: &tokens.Policy{Brand: "acme", Scopes: scopes}, Posture: gates,
 	})
 	require.NoError(b, err)
+	tok, err := tokens.New(svc, tokens.Policy{Brand: "acme", Scopes: scopes})
+	require.NoError(b, err)
+	pos, err := posture.New(svc, posture.Config{Policy: gates, Tokens: tok})
+	require.NoError(b, err)
 	const secret = "the secret of a session"
-	proofs := map[string]gatehouse.Proof{}
+	sessions := map[string]gatehouse.Session{}
 	var accounts []string
 	for i := range 100 {
 		id := fmt.Sprintf("user-%d", i)
-		proof, err := svc.Attest(b.Context(), id, gatehouse.FirstFactor{Method: "pwd", At: time.Now()}, gatehouse.InSession(secret))
+		in := gatehouse.Session{Account: id, Secret: secret}
+		try, err := svc.Before(b.Context(), id)
 		require.NoError(b, err)
-		owner := svc.Owner(proof, gatehouse.InSession(secret))
+		in.Proof, err = try.Vouch(b.Context(), in, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+		require.NoError(b, err)
+		owner := svc.Owner(in)
 		enr, err := owner.BeginEnrollment(b.Context(), gatehouse.EnrollmentRequest{Label: id})
 		require.NoError(b, err)
 		app, err := gatehousetest.Scan(enr.URI())
 		require.NoError(b, err)
-		proofs[id], err = owner.ConfirmEnrollment(b.Context(), enr.ID, app.Code(time.Now()))
+		in.Proof, err = owner.ConfirmEnrollment(b.Context(), enr.ID, app.Code(time.Now()))
 		require.NoError(b, err)
+		sessions[id] = in
 		for range 3 {
-			_, err = svc.Owner(proofs[id], gatehouse.InSession(secret)).MintToken(b.Context(), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}})
+			_, err = tok.Mint(b.Context(), in, tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}})
 			require.NoError(b, err)
 		}
 		accounts = append(accounts, id)
 	}
 	page, err := securitypage.New(securitypage.Config{
-		Service: svc, Name: "Acme",
+		Service: svc, Tokens: tok, Posture: pos, Name: "Acme",
 		Session: func(r *http.Request) (securitypage.Session, error) {
-			id := r.Header.Get("Account")
 			return securitypage.Session{
-				Account: id, Secret: secret, Proof: proofs[id], Keep: func(gatehouse.Proof) error { return nil },
+				Session: sessions[r.Header.Get("Account")], Keep: func(gatehouse.Proof) error { return nil },
 			}, nil
 		},
 		SignedIn: func(http.ResponseWriter, *http.Request, gatehouse.Verification) error { return nil },
@@ -75,7 +81,7 @@ func BenchmarkOverview(b *testing.B) {
 	b.Cleanup(client.CloseIdleConnections)
 
 	for _, id := range accounts { // the first review of an account keeps its level
-		_, err := svc.Review(b.Context(), id)
+		_, err := pos.Review(b.Context(), id)
 		require.NoError(b, err)
 	}
 	for _, n := range goroutines {

@@ -54,7 +54,7 @@ func enroll(tb testing.TB, size int) population {
 	for range 20 { // entries of recent activity
 		s.Wait(apart)
 		for _, o := range p.owners {
-			_, err := s.StepUp(tb.Context(), o.id, o.app.Code(s.Now()))
+			_, err := s.StepUp(tb.Context(), gatehouse.Session{Account: o.id}, o.app.Code(s.Now()))
 			require.NoError(tb, err)
 		}
 	}

@@ -68,7 +68,7 @@ func newRedeems(tb testing.TB, accounts int) redeems {
 }
 
 func (r redeems) redeem(tb testing.TB, account, code int) {
-	_, err := r.StepUp(context.Background(), fmt.Sprint(account), r.wrong[code])
+	_, err := r.StepUp(context.Background(), gatehouse.Session{Account: fmt.Sprint(account)}, r.wrong[code])
 	if !errors.Is(err, gatehouse.ErrDenied) {
 		tb.Error("not denied:", err)
 	}

@@ -26,7 +26,10 @@ func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }
 func TestOneReadAndOneWrite(t *testing.T) {
 	s := gatehousetest.New(t)
 	o := s.Enroll(t, "u")
-	ch, err := s.Challenge(t.Context(), "u")
+	in := gatehouse.Session{Account: "u"}
+	try, err := s.Before(t.Context(), "u")
+	require.NoError(t, err)
+	ch, err := try.Challenge(t.Context())
 	require.NoError(t, err)
 	var calls []string
 	s.Store.Inject(func(method string) gatehousetest.Fault {
@@ -35,9 +38,9 @@ func TestOneReadAndOneWrite(t *testing.T) {
 	})
 	for name, verify := range map[string]func(code string) (gatehouse.Verification, error){
 		"Answer": func(code string) (gatehouse.Verification, error) {
-			return s.Answer(t.Context(), ch.Token.Reveal(), code)
+			return s.Answer(t.Context(), in, ch.Token.Reveal(), code)
 		},
-		"StepUp": func(code string) (gatehouse.Verification, error) { return s.StepUp(t.Context(), "u", code) },
+		"StepUp": func(code string) (gatehouse.Verification, error) { return s.StepUp(t.Context(), in, code) },
 	} {
 		calls = nil
 		_, err := verify(o.Code())
@@ -160,7 +163,7 @@ func (r *rivals) round(tb testing.TB, bare, ours *side, n, goroutines int) {
 	r.turn += n
 	bare.run(tb, n, goroutines, func(i int) error { return r.bare.change(ctx, spares[i]) })
 	ours.run(tb, n, goroutines, func(i int) error {
-		_, err := r.svc.StepUp(ctx, owners[i].id, codes[i])
+		_, err := r.svc.StepUp(ctx, gatehouse.Session{Account: owners[i].id}, codes[i])
 		return err
 	})
 }

@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/text"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -217,19 +216,10 @@ func (a Account) Index(window totp.Window) storage.AccountIndex {
 	}
 }
 
-// CheckName returns ErrInvalid unless name can be shown as an authenticator's: 1 to 64 bytes of
-// UTF-8, no control, format or line-breaking characters, no space at either end.
+// CheckName returns ErrInvalid unless name can be that of an authenticator, a token or an operator.
 func CheckName(name string) error {
-	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.TrimSpace(name) != name ||
-		strings.ContainsFunc(name, unprintable) {
-		return fmt.Errorf("%w: a name is 1 to %d bytes of printable UTF-8 without spaces around it", ErrInvalid, maxName)
+	if !text.IsName(name) {
+		return fmt.Errorf("%w: a name is 1 to %d bytes of printable UTF-8 without spaces around it", ErrInvalid, text.MaxName)
 	}
 	return nil
-}
-
-func unprintable(r rune) bool {
-	if r < utf8.RuneSelf {
-		return r < ' ' || r == 0x7f
-	}
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }

@@ -43,7 +43,8 @@ func (a Ancestry) has(version int64) bool {
 	return false
 }
 
-func (a Ancestry) broken() bool { return len(a)%versionSize != 0 || len(a) > maxAncestors*versionSize }
+// valid reports whether it can be one.
+func (a Ancestry) valid() bool { return len(a)%versionSize == 0 && len(a) <= maxAncestors*versionSize }
 
 // Fate is what became of a save.
 type Fate uint8
@@ -66,4 +67,13 @@ func (a Ancestry) Fate(now, attempted, over int64) Fate {
 		return NotSaved
 	}
 	return Unsure
+}
+
+// Lineage returns the ancestry of an account's record.
+func (a Account) Lineage() Ancestry { return a.Ancestry }
+
+// After returns the account as it is saved in the place of a version.
+func (a Account) After(version int64) Account {
+	a.Ancestry = a.Ancestry.Then(version)
+	return a
 }

@@ -113,7 +113,7 @@ func TestProofOfAnother(t *testing.T) {
 		require.ErrorIs(t, err, core.ErrStepUpRequired, what)
 	}
 	// An account without a record has no epoch that a proof could have.
-	p := core.Presented{Proof: core.Proof{Account: "user-42", Kind: core.Attested, At: start.Unix()}}
+	p := core.Presented{Proof: core.Proof{Account: "user-42", Kind: core.Vouched, At: start.Unix()}}
 	_, err := core.Account{ID: "user-42"}.Begin(p, core.Pending{Authenticator: newAuthenticator("NEW")}, env)
 	require.ErrorIs(t, err, core.ErrStepUpRequired)
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/internal/text"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -20,7 +21,7 @@ func (a Account) broken() string {
 	if a.Imported > ImportEnded {
 		return "state of imports"
 	}
-	if a.Ancestry.broken() {
+	if !a.Ancestry.valid() {
 		return "ancestry"
 	}
 	if len(a.Authenticators) > MaxAuthenticators {
@@ -98,7 +99,7 @@ func (a Account) showsEight() bool {
 
 func (a Authenticator) broken() string {
 	switch {
-	case a.ID == "" || len(a.ID) > maxName:
+	case a.ID == "" || len(a.ID) > text.MaxName:
 		return "ID"
 	case CheckName(a.Name) != nil:
 		return "name"

@@ -13,7 +13,7 @@ func (a Account) CanRegenerate(p Presented, env Env) error {
 		return err
 	}
 	if len(a.Authenticators) == 0 {
-		return fmt.Errorf("%w: recovery codes come with an authenticator", ErrState)
+		return fmt.Errorf("%w: recovery codes come with an authenticator", ErrPrecondition)
 	}
 	return nil
 }
@@ -53,7 +53,7 @@ func (a Account) own(p Presented, act action, id string, env Env) (int, error) {
 	}
 	i := a.find(id)
 	if i < 0 {
-		return -1, fmt.Errorf("%w: no such authenticator", ErrState)
+		return -1, fmt.Errorf("%w: no such authenticator", ErrNotFound)
 	}
 	return i, nil
 }
@@ -66,7 +66,7 @@ func (a Account) Remove(p Presented, id string, env Env) (Account, Proof, error)
 		return a, Proof{}, err
 	}
 	if len(a.Authenticators) == 1 {
-		return a, Proof{}, fmt.Errorf("%w: the last authenticator goes when two-factor is turned off", ErrState)
+		return a, Proof{}, fmt.Errorf("%w: the last authenticator goes when two-factor is turned off", ErrPrecondition)
 	}
 	a = a.clone()
 	a.note(env, Event{Kind: event.AuthenticatorRemoved, Auth: id, Name: a.Authenticators[i].Name})
@@ -82,7 +82,7 @@ func (a Account) Disable(p Presented, env Env) (Account, Proof, error) {
 		return a, Proof{}, err
 	}
 	if len(a.Authenticators) == 0 {
-		return a, Proof{}, fmt.Errorf("%w: two-factor is off", ErrState)
+		return a, Proof{}, fmt.Errorf("%w: two-factor is off", ErrPrecondition)
 	}
 	a = a.clone()
 	a.dropFactors()

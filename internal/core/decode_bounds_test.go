@@ -1,7 +1,6 @@
 package core_test
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"slices"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
-	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -86,28 +84,15 @@ func refusesDamage(t *testing.T, data []byte, decode func([]byte) (any, func() (
 	require.EqualError(t, err, damaged+"not well-formed")
 }
 
-// Row T3: what is stored of a token, or of an account, is refused wherever it is damaged.
-func TestDamagedRecords(t *testing.T) {
-	token := fullToken()
-	data, err := token.Encode()
+// Row T3: what is stored of an account is refused wherever it is damaged.
+func TestDamagedRecord(t *testing.T) {
+	account := full()
+	data, err := account.Encode()
 	require.NoError(t, err)
 	refusesDamage(t, data, func(data []byte) (any, func() ([]byte, error), error) {
-		got, err := core.DecodeToken(token.ID, token.Account, data)
-		return got, got.Encode, err
-	}, core.Token{})
-
-	account := full()
-	other, err := account.Encode()
-	require.NoError(t, err)
-	refusesDamage(t, other, func(data []byte) (any, func() ([]byte, error), error) {
 		got, err := core.Decode(account.ID, data)
 		return got, got.Encode, err
 	}, core.Account{})
-
-	_, err = core.Decode(account.ID, data)
-	require.ErrorIs(t, err, core.ErrFormat, "a token is no account")
-	_, err = core.DecodeToken(token.ID, token.Account, other)
-	require.ErrorIs(t, err, core.ErrFormat, "an account is no token")
 }
 
 // bound is an edit of a record, and whether the record can be read then.
@@ -140,68 +125,6 @@ var (
 	goodNames = []string{"a", "é", strings.Repeat("a", 64), strings.Repeat("é", 32)}
 	badNames  = []string{"", strings.Repeat("a", 65), strings.Repeat("é", 32) + "a", " a", "a ", "a\x00", "a\nb", "\u202ea", "a\u2028b", "a\u200bb"}
 )
-
-// Row T3: each bound of what is stored of a token, from both sides.
-func TestTokenBounds(t *testing.T) {
-	type T = core.Token
-	digest := func(n int) []byte { return bytes.Repeat([]byte{7}, n) }
-	scope := func(i int) tokens.Scope { return tokens.Scope(fmt.Sprintf("s%02d:read", i)) }
-	resource := func(i int) string { return fmt.Sprintf("project/%03d", i) }
-	network := func(i int) string { return fmt.Sprintf("10.0.%d.0/24", i) }
-	old := func(digestSize int, until int64) core.OldDigest {
-		return core.OldDigest{Digest: digest(digestSize), Until: until}
-	}
-	good := old(32, 1)
-	line := func(int) []byte { return digest(16) }
-	ptr := func(list ...string) *[]string { return &list }
-	none := &[]string{}
-	year := int64(365 * 24 * 60 * 60)
-	all := slices.Concat(
-		in("kind", func(t *T, v tokens.Kind) { t.Kind = v }, []tokens.Kind{"pat", "b0t", "zzz"}, []tokens.Kind{"", "pa", "path", "Pat", "0at", "`at", "{at", "p`t", "pa{", "pa/", "pa:", "p_t"}),
-		in("name", func(t *T, v string) { t.Name = v }, goodNames, badNames),
-		in("scopes", func(t *T, v tokens.Scopes) { t.Scopes = v },
-			[]tokens.Scopes{{"a:read"}, {"a:*"}, {"a:read", "b:read"}, many(63, scope)},
-			[]tokens.Scopes{nil, {}, {""}, {"a"}, {"`:read"}, {"a:{"}, {"b:read", "a:read"}, {"a:read", "a:read"}, {"a:read", "a:write"}, {"a:*", "a:read"}, {"a:read", "b"}, many(64, scope)}),
-		in("resources", func(t *T, v *[]string) { t.Resources = v },
-			[]*[]string{nil, none, ptr("a"), ptr("team/a/*"), ptr(many(100, resource)...), ptr(strings.Repeat("a", 255))},
-			[]*[]string{ptr(""), ptr("*"), ptr("a*b"), ptr("a", " b"), ptr("a", "b", "c\x00"), ptr(many(101, resource)...), ptr(strings.Repeat("a", 256))}),
-		in("networks", func(t *T, v *[]string) { t.Networks = v },
-			[]*[]string{nil, none, ptr("10.0.0.0/8"), ptr("::1"), ptr(many(32, network)...)},
-			[]*[]string{ptr(""), ptr("x"), ptr("10.0.0.1/8"), ptr("10.0.0.0/8", "y"), ptr("fe80::1%eth0"), ptr(many(33, network)...)}),
-		in("digest", func(t *T, v []byte) { t.Digest = v }, [][]byte{digest(32)}, [][]byte{nil, {}, digest(31), digest(33)}),
-		in("generation", func(t *T, v int) { t.Generation = v }, []int{0, 1, math.MaxInt}, []int{-1, math.MinInt}),
-		in("old", func(t *T, v []core.OldDigest) { t.Old = v },
-			[][]core.OldDigest{nil, {good}, {good, old(32, math.MaxInt64)}, many(8, func(int) core.OldDigest { return good })},
-			[][]core.OldDigest{{old(31, 1)}, {old(33, 1)}, {old(0, 1)}, {old(32, 0)}, {good, old(31, 1)}, {good, good, old(32, 0)}, many(9, func(int) core.OldDigest { return good })}),
-		in("lines", func(t *T, v [][]byte) { t.Lines = v }, [][][]byte{{line(0)}, many(32, line)},
-			[][][]byte{nil, {}, {nil}, {digest(15)}, {digest(17)}, {line(0), digest(15)}, {line(0), line(1), nil}, many(33, line)}),
-		in("created", func(t *T, v int64) { t.Created = v }, []int64{1, math.MaxInt64}, []int64{0}),
-		in("expires", func(t *T, v int64) { t.Expires = v }, []int64{1, math.MaxInt64}, []int64{0}),
-		in("vouched", func(t *T, v int64) { t.Vouched = v }, []int64{1, math.MaxInt64}, []int64{0}),
-		in("lifetime", func(t *T, v int64) { t.Lifetime = v }, []int64{1, year}, []int64{0, -1, year + 1, math.MaxInt64, math.MinInt64}),
-		in("epoch", func(t *T, v int64) { t.Epoch = v }, []int64{1, -1, math.MaxInt64, math.MinInt64}, []int64{0}),
-		in("proof", func(t *T, v core.Kind) { t.How = v }, []core.Kind{core.Attested, core.SecondFactor}, []core.Kind{0, core.RecoveryCode, core.OperatorCode, 255}),
-		in("time of the proof", func(t *T, v int64) { t.ProofAt = v }, []int64{1, math.MaxInt64}, []int64{0}),
-		in("revoked", func(t *T, v int64) { t.Revoked = v }, []int64{0, 1, math.MaxInt64}, nil),
-	)
-	for _, b := range all {
-		token := fullToken()
-		b.edit(&token)
-		data, err := token.Encode()
-		if err != nil {
-			require.False(t, b.ok, b.what)
-			continue
-		}
-		got, err := core.DecodeToken(token.ID, token.Account, data)
-		if b.ok {
-			require.NoError(t, err, b.what)
-			require.Equal(t, token, got, b.what)
-		} else {
-			require.ErrorIs(t, err, core.ErrFormat, b.what)
-			require.Equal(t, core.Token{}, got, b.what)
-		}
-	}
-}
 
 // Row T3: each bound of what is stored of an account, from both sides; of sets of recovery codes and of authenticators
 // wherever they are.

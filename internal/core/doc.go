@@ -21,12 +21,12 @@ var (
 	ErrDenied         = errors.New("gatehouse: denied")
 	ErrStepUpRequired = errors.New("gatehouse: step-up required")
 	ErrInvalid        = errors.New("gatehouse: invalid argument")
-	ErrState          = errors.New("gatehouse: not possible in the account's state")
+	ErrNotFound       = errors.New("gatehouse: not found")
+	ErrPrecondition   = errors.New("gatehouse: not possible in the account's state")
 )
 
 const (
 	MaxAuthenticators = 5
-	maxName           = 64  // bytes of an authenticator's name or an operator's ID
 	maxReason         = 200 // bytes of an operator's reason
 	fewCodes          = 3   // fewer are too few
 	eightDigits       = 8   // of a TOTP code, and of some imported recovery codes
@@ -41,9 +41,9 @@ const (
 	// Ahead is how far in the future a time of issue may lie: clocks of one service's machines differ.
 	Ahead = 30 * time.Second
 
-	// clockBack is how far the clock may run back for what it has said before to be believed: as long as the
+	// ClockBack is how far the clock may run back for what it has said before to be believed: as long as the
 	// ladder's longest lock.
-	clockBack = time.Hour
+	ClockBack = time.Hour
 
 	// factorAge bounds the proof for a change of factors; tokenAge the one for a token, and for
 	// what completes an enrollment, which had the younger proof when it began.
@@ -56,8 +56,6 @@ type Env struct {
 	Now    time.Time
 	Fresh  int64 // a fresh random number, never 0: the epoch after a change that ends the present one
 	Window totp.Window
-
-	SecondFactorOnly bool // tokens without a second factor behind them do not work once their owner has one
 }
 
 func (e Env) unix() int64 { return e.Now.Unix() }

@@ -51,7 +51,7 @@ func (a *Account) code(c *wire.Coder) {
 	}
 	wire.Optional(c, &b, &a.Imported)
 	if b.Next() {
-		a.Ancestry.code(c)
+		a.Ancestry.Code(c)
 	}
 }
 
@@ -239,8 +239,8 @@ func (s *Snapshot) code(c *wire.Coder) {
 	}
 }
 
-// code codes the versions, each in eight bytes.
-func (a *Ancestry) code(c *wire.Coder) {
+// Code says, in both directions, which bytes an ancestry is: the versions, each in eight.
+func (a *Ancestry) Code(c *wire.Coder) {
 	n := c.Count(len(*a)/versionSize, maxAncestors)
 	c.Must(n > 0)
 	c.Fixed((*[]byte)(a), n*versionSize)

@@ -65,15 +65,6 @@ func TestEachFieldAlone(t *testing.T) {
 	})
 	require.Equal(t, full(), a, "this test has put everything back")
 	require.Greater(t, fields, 100)
-
-	fields = 0
-	token := fullToken()
-	leaves(reflect.ValueOf(&token).Elem(), "token", func(path string) {
-		check(path, func() ([]byte, error) { return token.Encode() },
-			func(data []byte) (any, error) { return core.DecodeToken(token.ID, token.Account, data) }, func() any { return token })
-	})
-	require.Equal(t, fullToken(), token)
-	require.Greater(t, fields, 12)
 }
 
 // Each record has one encoding, whatever is put into the place of one byte of it, also where a zero is put behind that: a bit

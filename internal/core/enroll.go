@@ -29,9 +29,9 @@ func (a Account) CanBegin(p Presented, instead string, env Env) error {
 	}
 	switch {
 	case instead != "" && a.find(instead) < 0:
-		return fmt.Errorf("%w: no such authenticator to replace", ErrState)
+		return fmt.Errorf("%w: no such authenticator to replace", ErrNotFound)
 	case instead == "" && len(a.Authenticators) >= MaxAuthenticators:
-		return fmt.Errorf("%w: %d authenticators are the most", ErrState, MaxAuthenticators)
+		return fmt.Errorf("%w: %d authenticators are the most", ErrPrecondition, MaxAuthenticators)
 	}
 	return nil
 }
@@ -46,7 +46,7 @@ func (a Account) Begin(p Presented, pending Pending, env Env) (Account, error) {
 		return a, err
 	}
 	if pending.Authenticator.Digits == eightDigits && a.Recovery.eightDigits() > 0 {
-		return a, fmt.Errorf("%w: the recovery codes are of eight digits as well: make new ones first", ErrState)
+		return a, fmt.Errorf("%w: the recovery codes are of eight digits as well: make new ones first", ErrPrecondition)
 	}
 	if !a.NeedsCodes() {
 		pending.Recovery = nil // a set became active meanwhile
@@ -69,7 +69,7 @@ func (a Account) pending(id string, env Env) (*Pending, error) {
 	if p := a.PendingNow(env); p != nil && p.Authenticator.ID == id {
 		return p, nil
 	}
-	return nil, fmt.Errorf("%w: no such enrollment is pending", ErrState)
+	return nil, fmt.Errorf("%w: no such enrollment is pending", ErrNotFound)
 }
 
 // CanConfirm returns the pending authenticator if a code for it may be tried.
@@ -133,7 +133,7 @@ func (a Account) Confirm(p Presented, id, code string, key totp.Key, env Env) (A
 	a.endImport()
 	a.endEpoch(env)
 	proof := a.successor(p)
-	if proof.Kind == Attested {
+	if proof.Kind == Vouched {
 		// The owner has just shown both factors. A recovery code's proof stays what it is.
 		proof.Kind, proof.Method = SecondFactor, amrTOTP
 	}
@@ -166,7 +166,7 @@ func (a Account) Acknowledge(p Presented, set string, env Env) (Account, error) 
 			return a, nil
 		}
 	}
-	return a, fmt.Errorf("%w: no such recovery codes", ErrState)
+	return a, fmt.Errorf("%w: no such recovery codes", ErrNotFound)
 }
 
 func (a Account) sets(env Env) (sets []*RecoverySet) {

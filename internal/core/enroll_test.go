@@ -38,8 +38,8 @@ func TestConfirmWholeAccounts(t *testing.T) {
 			"no key":                {"NEW", code, totp.Key{}, totp.ErrSecret},
 			"a key of no algorithm": {"NEW", code, totp.Key{Secret: key.Secret, Algorithm: 9}, totp.ErrParams},
 			"no code":               {"NEW", "x", key, core.ErrDenied},
-			"another's ID":          {"AUTH0", code, key, core.ErrState},
-			"no ID":                 {"", code, key, core.ErrState},
+			"another's ID":          {"AUTH0", code, key, core.ErrNotFound},
+			"no ID":                 {"", code, key, core.ErrNotFound},
 		} {
 			next, p, err := a.Confirm(proof, c.id, c.code, c.key, env)
 			require.ErrorIs(t, err, c.want, what)

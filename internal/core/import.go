@@ -42,16 +42,16 @@ const (
 	ImportWeak            ImportOutcome = "weak"
 	ImportThere           ImportOutcome = "there"
 	ImportDuplicate       ImportOutcome = "duplicate"
-	ImportTooMany         ImportOutcome = "too-many"
-	ImportBadSecret       ImportOutcome = "bad-secret"
-	ImportBadPeriod       ImportOutcome = "bad-period"
-	ImportBadParameters   ImportOutcome = "bad-parameters"
-	ImportBadCode         ImportOutcome = "bad-code"
-	ImportBadHash         ImportOutcome = "bad-hash"
+	ImportTooMany         ImportOutcome = "too_many"
+	ImportBadSecret       ImportOutcome = "bad_secret"
+	ImportBadPeriod       ImportOutcome = "bad_period"
+	ImportBadParameters   ImportOutcome = "bad_parameters"
+	ImportBadCode         ImportOutcome = "bad_code"
+	ImportBadHash         ImportOutcome = "bad_hash"
 	ImportGuessable       ImportOutcome = "guessable"
-	ImportEightDigits     ImportOutcome = "eight-digits"
-	ImportHasCodes        ImportOutcome = "has-codes"
-	ImportNoAuthenticator ImportOutcome = "no-authenticator"
+	ImportEightDigits     ImportOutcome = "eight_digits"
+	ImportHasCodes        ImportOutcome = "has_codes"
+	ImportNoAuthenticator ImportOutcome = "no_authenticator"
 )
 
 // Brought reports whether this import has added it.
@@ -71,7 +71,7 @@ type ImportPlan struct {
 	Close                 bool // there is nothing else that answers a second step
 }
 
-// PlanImport decides what of an import can be brought. ErrState says that the account does not take what could be: it
+// PlanImport decides what of an import can be brought. ErrPrecondition says that the account does not take what could be: it
 // is suspended, or its factors are not as imports left them. So an import that is run again does not bring back
 // what was removed, nor codes that were used.
 func (a Account) PlanImport(authenticators, codes []Offered) (ImportPlan, error) {
@@ -98,7 +98,7 @@ func (a Account) PlanImport(authenticators, codes []Offered) (ImportPlan, error)
 	}
 	p.Close = have == 0 && !a.Protected()
 	if (adds || p.Close) && (a.Imported == ImportEnded || a.Protected() && a.Imported != ImportOpen) {
-		return ImportPlan{}, fmt.Errorf("%w: the account's second factor is not as an import left it", ErrState)
+		return ImportPlan{}, fmt.Errorf("%w: the account's second factor is not as an import left it", ErrPrecondition)
 	}
 	return p, nil
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
-	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -24,9 +23,9 @@ const (
 	isTested = "bounded when it is read"
 )
 
-// moments are all numbers of an account and of a token that could be moments, by their path, with what keeps
-// one that a wrong clock has set from doing harm. docs/design.md has the same table for people. A new field
-// has to be added to both.
+// moments are all numbers of an account, a challenge and a proof that could be moments, by their path, with the reason
+// why one that a wrong clock has set does no harm. docs/design.md has the same table for people. A new field must be
+// added to both.
 var moments = map[string]string{
 	"Account.Authenticators.Last":            isTested,
 	"Account.Authenticators.Steps":           "no step leaves them; see TestNoStepTwice and TestClockIsPutRight",
@@ -72,16 +71,6 @@ var moments = map[string]string{
 	"Account.Events.First":                   "it is not stored",
 	"Account.Events.Number":                  "it is not stored",
 	"Account.Events.RetryAt":                 "it is not stored",
-
-	"Token.Created":   shown,
-	"Token.NotBefore": given,
-	"Token.Expires":   isTested,
-	"Token.Revoked":   isThere,
-	"Token.Lifetime":  noMoment,
-	"Token.Epoch":     noMoment,
-	"Token.ProofAt":   shown,
-	"Token.Vouched":   "it is set together with Expires, which bounds it",
-	"Token.Old.Until": isTested,
 
 	"Challenge.Epoch": noMoment, "Challenge.SignIns": noMoment, "Challenge.At": isTested,
 	"Proof.Epoch": noMoment, "Proof.At": isTested,
@@ -132,9 +121,7 @@ func TestMomentsAreAllKnown(t *testing.T) {
 			}
 		}
 	}
-	for _, t := range []reflect.Type{
-		reflect.TypeFor[core.Account](), reflect.TypeFor[core.Token](), reflect.TypeFor[core.Challenge](), reflect.TypeFor[core.Proof](),
-	} {
+	for _, t := range []reflect.Type{reflect.TypeFor[core.Account](), reflect.TypeFor[core.Challenge](), reflect.TypeFor[core.Proof]()} {
 		look(t.Name(), t)
 	}
 	require.Equal(t, slices.Sorted(maps.Keys(moments)), slices.Sorted(maps.Keys(found)))
@@ -290,35 +277,6 @@ func TestNothingCountsForLonger(t *testing.T) {
 	}
 }
 
-// Row F5: a token that was minted or rotated by a clock ahead does not work for longer than it may, and its
-// old copies do not after it was renewed.
-func TestTokenOfAnotherClock(t *testing.T) {
-	owner := storage.AccountIndex{Authenticators: 1, TokenEpoch: 1}
-	at := func(d time.Duration) core.Env { return core.Env{Now: start.Add(d), Fresh: 1} }
-	const life, day = 100 * time.Hour, 24 * time.Hour
-	for ahead, want := range map[time.Duration]core.Standing{
-		-time.Hour: core.Good, 0: core.Good, 30 * time.Second: core.Good, time.Hour: core.Good, time.Hour + 30*time.Second: core.Good,
-		time.Hour + 31*time.Second: core.HasExpired, 30 * day: core.HasExpired, 3650 * day: core.HasExpired,
-		-life + time.Second: core.Good, -life: core.HasExpired,
-	} {
-		token := fullToken()
-		token.Epoch, token.Revoked, token.NotBefore, token.Old = 1, 0, 0, nil
-		token.Lifetime, token.Expires = int64(life/time.Second), start.Add(ahead+life).Unix()
-		require.Equal(t, want, token.Stands(owner, at(0)), "%v", ahead)
-		token.Old = []core.OldDigest{{Digest: token.Digest, Until: start.Add(ahead + time.Hour).Unix()}, {Digest: token.Digest, Until: 7}}
-		renewed, err := token.Renew(core.Presented{Proof: core.Proof{Kind: core.SecondFactor, At: start.Unix()}}, life, owner, at(0))
-		if want != core.HasExpired {
-			require.ErrorIs(t, err, core.ErrState)
-			continue
-		}
-		require.NoError(t, err)
-		require.Equal(t, core.Good, renewed.Stands(owner, at(0)))
-		require.Equal(t, start.Add(life).Unix(), renewed.Expires)
-		require.Equal(t, min(start.Unix(), token.Old[0].Until), renewed.Old[0].Until, "an old copy stays ended")
-		require.Equal(t, int64(7), renewed.Old[1].Until)
-	}
-}
-
 // Row F5: failures that were counted for days to come are of today, and do not stay for longer.
 func TestDaysOfAnotherClock(t *testing.T) {
 	w := &walker{t: t, now: start}
@@ -345,16 +303,16 @@ func TestSinceOfAnotherClock(t *testing.T) {
 	for ahead, right := range map[time.Duration]bool{0: true, 30 * time.Second: false, 31 * time.Second: true, wrongBy[1]: true} {
 		a, _ := gettingIn(event.MethodTOTP)
 		a.Authenticators, a.Recovery, a.Since = nil, nil, start.Add(ahead).Unix()
-		attest := func(at time.Time) (ok bool) {
-			next, _, err := a.Attest(core.FirstFactor{Method: "pwd", At: at.Unix()}, nil, core.Env{Now: at, Fresh: 1})
+		vouch := func(at time.Time) (ok bool) {
+			next, _, err := a.Vouch(core.FirstFactor{Method: "pwd", At: at.Unix()}, nil, core.Env{Now: at, Fresh: 1})
 			if err != nil {
 				require.ErrorIs(t, err, core.ErrStepUpRequired)
 			}
 			a = next
 			return err == nil
 		}
-		require.False(t, attest(start), "%v", ahead)
-		require.Equal(t, right, attest(start.Add(time.Second)), "%v", ahead)
-		require.True(t, attest(start.Add(31*time.Second)), "%v", ahead)
+		require.False(t, vouch(start), "%v", ahead)
+		require.Equal(t, right, vouch(start.Add(time.Second)), "%v", ahead)
+		require.True(t, vouch(start.Add(31*time.Second)), "%v", ahead)
 	}
 }

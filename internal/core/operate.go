@@ -2,10 +2,9 @@ package core
 
 import (
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/text"
 )
 
 // Reset is the state between an operator's reset, or an import that brought no authenticator, and the next
@@ -43,7 +42,7 @@ func (b By) Check() error {
 	if err := CheckName(b.Operator); err != nil {
 		return fmt.Errorf("%w (operator)", err)
 	}
-	if len(b.Reason) > maxReason || !utf8.ValidString(b.Reason) || strings.ContainsFunc(b.Reason, unprintable) {
+	if !text.Within(b.Reason, 0, maxReason) {
 		return fmt.Errorf("%w: a reason is at most %d bytes of printable UTF-8", ErrInvalid, maxReason)
 	}
 	return nil
@@ -59,7 +58,7 @@ func (b By) event(k event.Kind) Event {
 // CanReset returns nil if there is something to reset.
 func (a Account) CanReset() error {
 	if !a.Protected() {
-		return fmt.Errorf("%w: the account has no second factor", ErrState)
+		return fmt.Errorf("%w: the account has no second factor", ErrPrecondition)
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ const ProofLife = 24 * time.Hour
 // CheckProof returns ErrStepUpRequired unless a proof of at most an age shows that the account's owner is
 // there, by the second factor if there is one.
 func (a Account) CheckProof(p Presented, age time.Duration, env Env) error {
-	enough := p.Kind == SecondFactor || p.Kind == Attested && !a.Protected()
+	enough := p.Kind == SecondFactor || p.Kind == Vouched && !a.Protected()
 	if err := a.check(p, age, enough, env); err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (a Account) Accept(by By, control string, until int64, env Env) (Account, e
 	a = a.clone().Create(env)
 	a.Accepted = slices.DeleteFunc(a.Accepted, func(x Acceptance) bool { return x.Control == control })
 	if len(a.Accepted) >= maxAccepted {
-		return a, fmt.Errorf("%w: %d risks are accepted, as many as there may be", ErrState, maxAccepted)
+		return a, fmt.Errorf("%w: %d risks are accepted, as many as there may be", ErrPrecondition, maxAccepted)
 	}
 	a.Accepted = append(a.Accepted, Acceptance{control, by.Operator, by.Reason, env.unix(), until})
 	a.note(env, by.riskEvent(event.RiskAccepted, control))
@@ -94,13 +94,14 @@ func (a Account) ReviewActivity(p Presented, upTo int64, env Env) (Account, erro
 }
 
 // Record keeps a level and score if they, or the rules, are others than before. A change of rules is not
-// told as one of the account's.
+// told as one of the account's. It comes in the same save as the change that has moved them, and after its events.
 func (a Account) Record(s Snapshot, env Env) Account {
 	n := len(a.History)
 	rules := n > 0 && a.History[n-1].Model != s.Model
 	if n > 0 && !rules && a.History[n-1].Level == s.Level && a.History[n-1].Score == s.Score {
 		return a
 	}
+	told := a.Events
 	a = a.clone()
 	s.At = env.unix()
 	kind := event.PostureChanged
@@ -109,6 +110,6 @@ func (a Account) Record(s Snapshot, env Env) Account {
 	}
 	a.History = append(a.History, s)
 	a.History = a.History[max(0, len(a.History)-maxHistory):]
-	a.Events = append(a.Events, Event{Kind: kind, At: s.At, Level: s.Level, Score: s.Score})
+	a.Events = append(slices.Clip(told), Event{Kind: kind, At: s.At, Level: s.Level, Score: s.Score})
 	return a
 }

@@ -11,7 +11,7 @@ type Kind uint8
 
 const (
 	_            Kind = iota
-	Attested          // the host vouches for a first factor
+	Vouched           // the host vouches for a first factor
 	SecondFactor      // a code of an authenticator
 	RecoveryCode      // a recovery code
 	OperatorCode      // the code that an operator made at a reset
@@ -66,7 +66,7 @@ func (a Account) allowed(k Kind, act action) bool {
 	switch k {
 	case SecondFactor:
 		return act != unlockTOTP // whoever has guessed a code must not go on guessing
-	case Attested:
+	case Vouched:
 		return !a.Protected()
 	case RecoveryCode:
 		switch act {
@@ -94,20 +94,20 @@ func (a Account) authorize(p Presented, act action, env Env) error {
 	return a.notSuspended()
 }
 
-// Allowed is what a proof is enough for.
-type Allowed struct{ Enroll, Replace, Factors, Revoke, Tokens bool }
+// Permissions is what a proof is enough for.
+type Permissions struct{ Enroll, Replace, Factors, Revoke, Tokens bool }
 
-// Allowed returns what a proof is enough for now.
-func (a Account) Allowed(p Presented, env Env) Allowed {
+// Permissions returns what a proof is enough for now.
+func (a Account) Permissions(p Presented, env Env) Permissions {
 	may := func(act action) bool { return a.authorize(p, act, env) == nil }
-	return Allowed{
+	return Permissions{
 		Enroll: may(enroll), Replace: may(replace) && may(regenerate), Factors: may(remove), Revoke: may(revokeToken), Tokens: may(mintToken),
 	}
 }
 
 func (a Account) notSuspended() error {
 	if a.Suspension != nil {
-		return fmt.Errorf("%w: it is suspended", ErrState)
+		return fmt.Errorf("%w: it is suspended", ErrPrecondition)
 	}
 	return nil
 }
@@ -139,11 +139,13 @@ type FirstFactor struct {
 	Method string
 	At     int64  // when
 	Before *int64 // the account's epoch before it was looked at; nil: not known, At alone decides
+	// Earlier says that it was checked before the epoch was known, so At has to be looked at as well.
+	Earlier bool
 }
 
-// Attest returns the proof that the host has checked a first factor. The account must have a record.
+// Vouch returns the proof that the host has checked a first factor. The account must have a record.
 // A denial may be a change of the account, to be saved.
-func (a Account) Attest(f FirstFactor, session []byte, env Env) (Account, Proof, error) {
+func (a Account) Vouch(f FirstFactor, session []byte, env Env) (Account, Proof, error) {
 	if err := a.notSuspended(); err != nil {
 		return a, Proof{}, err
 	}
@@ -154,7 +156,7 @@ func (a Account) Attest(f FirstFactor, session []byte, env Env) (Account, Proof,
 	if over {
 		return a, Proof{}, fmt.Errorf("%w: the first factor was checked before the password was changed, or the account reset, suspended or restored", ErrStepUpRequired)
 	}
-	return a, Proof{Account: a.ID, Kind: Attested, Method: f.Method, At: f.At, Session: session, Epoch: a.Epoch}, nil
+	return a, Proof{Account: a.ID, Kind: Vouched, Method: f.Method, At: f.At, Session: session, Epoch: a.Epoch}, nil
 }
 
 // over reports whether a first factor proves nothing any more. Where the epoch is known under which it was
@@ -163,7 +165,7 @@ func (a Account) Attest(f FirstFactor, session []byte, env Env) (Account, Proof,
 // A moment that no right clock can have set leaves one denial, which puts it right: else a clock that
 // had jumped ahead would deny for as long as it had jumped.
 func (a Account) over(f FirstFactor, env Env) (Account, bool) {
-	if f.Before != nil {
+	if f.Before != nil && (!f.Earlier || !a.Unchanged(*f.Before)) {
 		return a, !a.Unchanged(*f.Before)
 	}
 	if a.Since > env.unix()+int64(Ahead/time.Second) {

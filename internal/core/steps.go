@@ -8,7 +8,7 @@ const (
 
 	// stepsBack is by how many steps the clock may run back for the order of steps to go on holding. An owner
 	// may have to wait for as many.
-	stepsBack = int64(clockBack / totp.Period)
+	stepsBack = int64(ClockBack / totp.Period)
 
 	maxStep     = 1 << 60 // more than any time.Time has
 	resyncReach = 20      // steps from the server's; totp.Key.Resync looks no further

@@ -56,7 +56,7 @@ func (l *life) proof() core.Presented {
 	if l.IntN(3) > 0 {
 		p.Kind = core.SecondFactor
 		if !l.a.Protected() {
-			p.Kind = core.Attested
+			p.Kind = core.Vouched
 		}
 		if l.a.Reset != nil {
 			p.Kind = core.OperatorCode
@@ -332,14 +332,14 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 		}
 		return next, true
 	},
-	"attest": func(l *life, env core.Env) (core.Account, bool) {
+	"vouch": func(l *life, env core.Env) (core.Account, bool) {
 		f := core.FirstFactor{Method: "pwd", At: l.now.Unix()}
 		if l.IntN(2) == 0 {
 			f.Before = &l.a.Epoch
 		}
-		next, p, err := l.a.Create(env).Attest(f, nil, env)
+		next, p, err := l.a.Create(env).Vouch(f, nil, env)
 		if err == nil {
-			require.Equal(l.t, core.Proof{Account: l.a.ID, Kind: core.Attested, Method: "pwd", At: f.At, Epoch: next.Epoch}, p)
+			require.Equal(l.t, core.Proof{Account: l.a.ID, Kind: core.Vouched, Method: "pwd", At: f.At, Epoch: next.Epoch}, p)
 			require.True(l.t, f.Before != nil || next.Since < f.At)
 		}
 		return next, err == nil
@@ -376,7 +376,7 @@ func (l *life) accepted(t core.Attempt, next core.Account, out core.Outcome) {
 	require.Equal(l.t, next.Epoch, out.Proof.Epoch)
 	require.Equal(l.t, l.a.ID, out.Proof.Account)
 	require.Equal(l.t, l.now.Unix(), out.Proof.At)
-	require.NotEqual(l.t, core.Attested, out.Proof.Kind)
+	require.NotEqual(l.t, core.Vouched, out.Proof.Kind)
 	if t.Challenge != nil {
 		require.Equal(l.t, l.a.SignIns, t.Challenge.SignIns)
 		require.Equal(l.t, l.a.SignIns+1, next.SignIns, "which ends all challenges")
@@ -396,7 +396,7 @@ func stands(a core.Account, hash core.Hash) bool {
 func TestTransitions(t *testing.T) {
 	names := slices.Sorted(maps.Keys(transitions))
 	all := map[string]int{}
-	walk(t, 6, func(w *walker) {
+	walk(t, 10, func(w *walker) {
 		l := &life{
 			walker: w, keys: map[string]totp.Key{}, last: map[string]int64{}, steps: map[usedStep]bool{}, burned: map[core.Hash]bool{},
 			unseen: map[event.Kind]int{},

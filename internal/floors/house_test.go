@@ -47,7 +47,7 @@ func house(t *testing.T) []pkg {
 			return err
 		}
 		dir := filepath.ToSlash(rel)
-		p := pkg{dir: dir, links: links[dir]}
+		p := pkg{dir: dir, links: links[dir], files: map[string]pkg{}}
 		files, err := filepath.Glob(filepath.Join(path, "*.go"))
 		if err != nil || files == nil {
 			return err
@@ -60,9 +60,11 @@ func house(t *testing.T) []pkg {
 			if err != nil {
 				return err
 			}
-			if err := p.read(file, src); err != nil {
+			var alone pkg
+			if err := errors.Join(p.read(file, src), alone.read(file, src)); err != nil {
 				return err
 			}
+			p.files[strings.TrimSuffix(filepath.Base(file), ".go")] = alone
 		}
 		pkgs = append(pkgs, p)
 		return nil

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/totp"
@@ -28,8 +29,8 @@ func (m *machine) codesTold(account string, set *codes, id string, shown recover
 
 // changing is a call with a proof that returns nothing but an error.
 func (m *machine) changing(t *rapid.T, p *process, id, name string, h held[proof], staging bool,
-	rule func(*account, int64) answer, run func(context.Context, *gatehouse.Service) error) {
-	m.owning(t, p, id, name, h, staging, rule, func(ctx context.Context, s *gatehouse.Service) (gatehouse.Proof, error) {
+	rule func(*account, int64) answer, run func(context.Context, *process) error) {
+	m.owning(t, p, id, name, h, staging, rule, func(ctx context.Context, s *process) (gatehouse.Proof, error) {
 		return gatehouse.Proof{}, run(ctx, s)
 	})
 }
@@ -46,7 +47,7 @@ func (m *machine) Cancel(t *rapid.T) {
 	}
 	m.changing(t, p, id, "CancelEnrollment", h, true, func(a *account, now int64) answer {
 		return a.cancel(h.what, in, enrollment, now)
-	}, func(ctx context.Context, s *gatehouse.Service) error {
+	}, func(ctx context.Context, s *process) error {
 		return m.owner(s, h, in).CancelEnrollment(ctx, enrollment)
 	})
 }
@@ -63,7 +64,7 @@ func (m *machine) Acknowledge(t *rapid.T) {
 	}
 	m.changing(t, p, id, "AcknowledgeRecoveryCodes", h, false, func(a *account, now int64) answer {
 		return a.acknowledge(h.what, in, set, now)
-	}, func(ctx context.Context, s *gatehouse.Service) error {
+	}, func(ctx context.Context, s *process) error {
 		return m.owner(s, h, in).AcknowledgeRecoveryCodes(ctx, set)
 	})
 }
@@ -71,7 +72,7 @@ func (m *machine) Acknowledge(t *rapid.T) {
 func (m *machine) Regenerate(t *rapid.T) {
 	p, id := m.process(t), m.likely(t, isProtected)
 	h, in := m.proof(t, p, id)
-	var got gatehouse.NewCodes
+	var got gatehouse.RecoveryCodes
 	m.do(t, p, call{
 		name: "RegenerateRecoveryCodes", account: whose(h.what.account, id),
 		rule: func(a *account, now int64) answer {
@@ -80,7 +81,7 @@ func (m *machine) Regenerate(t *rapid.T) {
 			}
 			return a.regenerate(h.what, in, now)
 		},
-		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
+		run: func(ctx context.Context, s *process) (err error) {
 			got, err = m.owner(s, h, in).RegenerateRecoveryCodes(ctx)
 			return nothing(got, err)
 		},
@@ -110,7 +111,7 @@ func (m *machine) Rename(t *rapid.T) {
 	auth, name := m.authenticator(t, id), rapid.SampledFrom([]string{"Phone", "Tablet", "Ключ"}).Draw(t, "name")
 	m.changing(t, p, id, "RenameAuthenticator", h, false, func(a *account, now int64) answer {
 		return a.rename(h.what, in, auth, name, now)
-	}, func(ctx context.Context, s *gatehouse.Service) error {
+	}, func(ctx context.Context, s *process) error {
 		return m.owner(s, h, in).RenameAuthenticator(ctx, auth, name)
 	})
 }
@@ -121,7 +122,7 @@ func (m *machine) Remove(t *rapid.T) {
 	auth := m.authenticator(t, id)
 	m.owning(t, p, id, "RemoveAuthenticator", h, false, func(a *account, now int64) answer {
 		return a.remove(h.what, in, auth, now)
-	}, func(ctx context.Context, s *gatehouse.Service) (gatehouse.Proof, error) {
+	}, func(ctx context.Context, s *process) (gatehouse.Proof, error) {
 		return m.owner(s, h, in).RemoveAuthenticator(ctx, auth)
 	})
 }
@@ -131,7 +132,7 @@ func (m *machine) Disable(t *rapid.T) {
 	h, in := m.proof(t, p, id)
 	m.owning(t, p, id, "DisableTwoFactor", h, false, func(a *account, now int64) answer {
 		return a.disable(h.what, in, now)
-	}, func(ctx context.Context, s *gatehouse.Service) (gatehouse.Proof, error) {
+	}, func(ctx context.Context, s *process) (gatehouse.Proof, error) {
 		return m.owner(s, h, in).DisableTwoFactor(ctx)
 	})
 }
@@ -142,14 +143,14 @@ func (m *machine) Unlock(t *rapid.T) {
 	h, in := m.proof(t, p, id)
 	m.changing(t, p, id, "Unlock", h, false, func(a *account, now int64) answer {
 		return a.unlock(h.what, in, method, now)
-	}, func(ctx context.Context, s *gatehouse.Service) error { return m.owner(s, h, in).Unlock(ctx, method) })
+	}, func(ctx context.Context, s *process) error { return m.owner(s, h, in).Unlock(ctx, method) })
 }
 
-func (m *machine) method(t *rapid.T) gatehouse.Method {
-	return rapid.SampledFrom([]gatehouse.Method{gatehouse.MethodTOTP, gatehouse.MethodRecoveryCode}).Draw(t, "method")
+func (m *machine) method(t *rapid.T) event.Method {
+	return rapid.SampledFrom([]event.Method{event.MethodTOTP, event.MethodRecoveryCode}).Draw(t, "method")
 }
 
-func operator(s *gatehouse.Service) gatehouse.Operator {
+func operator(s *process) gatehouse.Operator {
 	return s.Operator("op-7").Because("on the phone")
 }
 
@@ -160,7 +161,7 @@ func (m *machine) Reset(t *rapid.T) {
 	m.do(t, p, call{
 		name: "Reset", account: id,
 		rule: func(a *account, now int64) answer { return a.operatorReset(now) },
-		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
+		run: func(ctx context.Context, s *process) (err error) {
 			got, err = operator(s).Reset(ctx, id)
 			return nothing(got, err)
 		},
@@ -195,7 +196,7 @@ func (m *machine) Operator(t *rapid.T) {
 			}
 			return a.passwordChanged(does == "change password and revoke", now)
 		},
-		run: func(ctx context.Context, s *gatehouse.Service) error {
+		run: func(ctx context.Context, s *process) error {
 			o := operator(s)
 			switch does {
 			case "unlock":
@@ -220,7 +221,7 @@ func (m *machine) Delete(t *rapid.T) {
 	m.do(t, p, call{
 		name: "DeleteAccount", account: id,
 		rule:     func(a *account, _ int64) answer { return a.delete() },
-		run:      func(ctx context.Context, s *gatehouse.Service) error { return operator(s).DeleteAccount(ctx, id) },
+		run:      func(ctx context.Context, s *process) error { return operator(s).DeleteAccount(ctx, id) },
 		happened: func(answer) { m.deleteTokens(t, id) },
 	})
 }
@@ -255,7 +256,7 @@ func (m *machine) importTo(t *rapid.T, p *process, id string) {
 			ok, want = a.importFrom(o, now)
 			return ok
 		},
-		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
+		run: func(ctx context.Context, s *process) (err error) {
 			got, err = operator(s).Import(ctx, id, in)
 			return nothing(got, err)
 		},
@@ -369,7 +370,7 @@ func (m *machine) Reseal(t *rapid.T) {
 		m.checkModel(t, a)
 	}
 	err := w.run(p, func(ctx context.Context) error {
-		r, err := operator(p.Service).Reseal(ctx, "", func(r gatehouse.Resealed) { moved(r.Cursor, alone) })
+		r, err := operator(p).Reseal(ctx, "", func(r gatehouse.Progress) { moved(r.Cursor, alone) })
 		require.Zero(t, r.Failed)
 		return err
 	})

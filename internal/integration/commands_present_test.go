@@ -139,9 +139,9 @@ func (m *machine) CheckToken(t *rapid.T) {
 	text, parsed := m.text(t, p)
 	from := rapid.SampledFrom(addresses).Draw(t, "from")
 	right, resource := rapid.SampledFrom(rights).Draw(t, "right"), rapid.SampledFrom(resources).Draw(t, "resource")
-	var got gatehouse.Grant
+	var got tokens.Grant
 	m.doToken(t, p, tokenCall{
-		name: "AuthenticateToken", account: m.ownerOf(parsed.ID), id: parsed.ID,
+		name: "Check", account: m.ownerOf(parsed.ID), id: parsed.ID,
 		rule: func(owner *account, k *token, now int64) (*token, answer) {
 			switch _, v := k.presented(parsed, owner, from, now); v {
 			case yes, old:
@@ -151,8 +151,8 @@ func (m *machine) CheckToken(t *rapid.T) {
 			}
 			return k, denied
 		},
-		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
-			got, err = s.AuthenticateToken(ctx, text, gatehouse.From(from))
+		run: func(ctx context.Context, s *process) (err error) {
+			got, err = s.tok.Check(ctx, text, from)
 			return err
 		},
 		told: func(k *token, owner *account, now int64) {
@@ -170,10 +170,10 @@ func (m *machine) CheckToken(t *rapid.T) {
 }
 
 // requireGrant holds a grant against what was minted, whatever has become of the token since.
-func requireGrant(t *rapid.T, k *token, g generation, got gatehouse.Grant) {
+func requireGrant(t *rapid.T, k *token, g generation, got tokens.Grant) {
 	require.Equal(t, []any{
 		k.id, k.account, k.kind, k.name, k.scopes, moment(k.expires), moment(g.until),
-		map[kind]string{attested: "pwd", secondFactor: "otp"}[k.proof], moment(k.proven), k.proof == secondFactor,
+		map[kind]string{vouched: "pwd", secondFactor: "otp"}[k.proof], moment(k.proven), k.proof == secondFactor,
 	}, []any{
 		got.TokenID, got.AccountID, got.Kind, got.Name, got.Scopes.String(), got.Expires, got.Rotated,
 		got.AuthMethod, got.AuthTime, got.SecondFactor,
@@ -190,23 +190,23 @@ func (m *machine) RotateItself(t *rapid.T) {
 		_, first = k.presented(parsed, m.model[k.account], from, m.at(p))
 		wasInGrace = k.inGrace(parsed, m.model[k.account], m.at(p))
 	}
-	var got gatehouse.MintedToken
+	var got tokens.Minted
 	m.doToken(t, p, tokenCall{
-		name: "Service.RotateToken", account: m.ownerOf(parsed.ID), id: parsed.ID, refused: refusedRotation(lifetime, grace, day),
+		name: "RotateSelf", account: m.ownerOf(parsed.ID), id: parsed.ID, refused: refusedRotation(lifetime, grace, day),
 		rule: func(owner *account, k *token, now int64) (*token, answer) {
 			_, v := k.presented(parsed, owner, from, now)
 			switch {
 			case v == reused && first == reused: // not one that another has rotated in this moment
 				return m.reuse(k, now), denied
-			case wasInGrace && k.inGrace(parsed, owner, now) && k.rotates && k.standing(owner, now) != gatehouse.TokenEnded:
+			case wasInGrace && k.inGrace(parsed, owner, now) && k.rotates && k.standing(owner, now) != tokens.StateRevoked:
 				return k.contest(parsed), denied
 			case v != yes || !k.rotates || first != yes:
 				return k, denied
 			}
 			return tried(k, func(k *token) answer { return m.rotate(k, owner, min(lifetime, k.life), grace, now, nil) })
 		},
-		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
-			got, err = s.RotateToken(ctx, text, rotation(lifetime, grace), gatehouse.From(from))
+		run: func(ctx context.Context, s *process) (err error) {
+			got, err = s.tok.RotateSelf(ctx, text, from, rotation(lifetime, grace))
 			return nothing(got, err)
 		},
 		told: func(k *token, owner *account, now int64) { m.shown(t, k, owner, got, now) },
@@ -225,7 +225,7 @@ func (m *machine) RevokePresented(t *rapid.T) {
 			}
 			return revokeWhatIsThere(owner, k, now)
 		},
-		run: func(ctx context.Context, s *gatehouse.Service) error { return s.RevokePresented(ctx, text) },
+		run: func(ctx context.Context, s *process) error { return s.tok.RevokePresented(ctx, text) },
 	})
 }
 
@@ -250,7 +250,7 @@ func (m *machine) TokenClock(t *rapid.T) {
 // sweep makes a walk over all tokens, of each of which becomes what the rule says: nil for nothing that
 // is left of it. It must, unless there was a fault or another process has come between.
 func (m *machine) sweep(t *rapid.T, p *process, name string, rule func(k *token, owner *account, now int64) *token,
-	run func(context.Context, gatehouse.Operator) (gatehouse.TokenSweep, error)) {
+	run func(context.Context, tokens.Operator) (gatehouse.Progress, error)) {
 	way := m.way(t, p)
 	before := m.snapshot(t)
 	owners := map[string][]*account{} // as they may have been seen
@@ -269,9 +269,9 @@ func (m *machine) sweep(t *rapid.T, p *process, name string, rule func(k *token,
 			must = false
 		}
 	}
-	var w gatehouse.TokenSweep
+	var w gatehouse.Progress
 	err := way.run(p, func(ctx context.Context) (err error) {
-		w, err = run(ctx, operator(p.Service))
+		w, err = run(ctx, p.tok.Operator(operator(p)))
 		return err
 	})
 	t.Logf("%s: %s at %d: %+v, %v", p.name, name, m.at(p), w, err)
@@ -309,13 +309,13 @@ func (m *machine) sweep(t *rapid.T, p *process, name string, rule func(k *token,
 func (m *machine) Purge(t *rapid.T) {
 	p := m.process(t)
 	before := m.at(p) - rapid.SampledFrom([]int64{0, 0, 1, -1, day, -400 * day}).Draw(t, "before")
-	m.sweep(t, p, "PurgeTokens", func(k *token, _ *account, now int64) *token {
+	m.sweep(t, p, "Purge", func(k *token, _ *account, now int64) *token {
 		if k.done(min(before, now)) {
 			return nil
 		}
 		return k
-	}, func(ctx context.Context, o gatehouse.Operator) (gatehouse.TokenSweep, error) {
-		return o.PurgeTokens(ctx, time.Unix(before, 0), "", nil)
+	}, func(ctx context.Context, o tokens.Operator) (gatehouse.Progress, error) {
+		return o.Purge(ctx, time.Unix(before, 0), "", nil)
 	})
 }
 
@@ -332,11 +332,11 @@ func (m *machine) Warn(t *rapid.T) {
 }
 
 func (m *machine) warn(t *rapid.T, p *process) {
-	m.sweep(t, p, "WarnExpiringTokens", func(k *token, owner *account, now int64) *token {
+	m.sweep(t, p, "WarnExpiring", func(k *token, owner *account, now int64) *token {
 		k.warn(owner, now)
 		return k
-	}, func(ctx context.Context, o gatehouse.Operator) (gatehouse.TokenSweep, error) {
-		return o.WarnExpiringTokens(ctx, "", nil)
+	}, func(ctx context.Context, o tokens.Operator) (gatehouse.Progress, error) {
+		return o.WarnExpiring(ctx, "", nil)
 	})
 }
 

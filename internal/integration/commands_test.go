@@ -8,13 +8,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
 // accountCommands are what the machine draws from.
 func (m *machine) accountCommands() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
-		"attest": m.Attest, "answer": m.Answer, "answer again": m.Answer, "step up": m.StepUp, "guess": m.Guess, "resync": m.Resync, "redeem": m.Redeem,
+		"vouch": m.Vouch, "answer": m.Answer, "answer again": m.Answer, "step up": m.StepUp, "guess": m.Guess, "resync": m.Resync, "redeem": m.Redeem,
 		"pair": m.Pair, "begin": m.Begin, "confirm": m.Confirm, "cancel": m.Cancel, "acknowledge": m.Acknowledge,
 		"regenerate": m.Regenerate, "rename": m.Rename, "remove": m.Remove, "disable": m.Disable, "unlock": m.Unlock,
 		"reset": m.Reset, "operator": m.Operator, "delete": m.Delete, "import": m.Import, "reseal": m.Reseal,
@@ -24,8 +25,8 @@ func (m *machine) accountCommands() map[string]func(*rapid.T) {
 
 // accountsMeanwhile are those of them that another process can make while one is in a call.
 var accountsMeanwhile = []string{
-	"acknowledge", "answer", "attest", "begin", "cancel", "confirm", "delete", "disable", "guess", "import", "operator",
-	"pair", "redeem", "regenerate", "remove", "rename", "reset", "resync", "step up", "unlock",
+	"acknowledge", "answer", "begin", "cancel", "confirm", "delete", "disable", "guess", "import", "operator",
+	"pair", "redeem", "regenerate", "remove", "rename", "reset", "resync", "step up", "unlock", "vouch",
 }
 
 // Clock moves the clock: on as a rule, and back. Now and then it jumps, and comes back later by as much.
@@ -45,19 +46,24 @@ func (m *machine) Clock(t *rapid.T) {
 	}).Draw(t, "seconds")
 }
 
-func (m *machine) Attest(t *rapid.T) {
+func (m *machine) Vouch(t *rapid.T) {
 	p, id := m.process(t), m.account(t)
 	ago := rapid.SampledFrom([]int64{0, 0, 299, 300, 301, -30, -31, day}).Draw(t, "seconds ago")
-	m.attest(t, p, id, m.at(p)-ago, m.session(t))
+	m.vouch(t, p, id, m.at(p)-ago, m.session(t))
 }
 
-func (m *machine) attest(t *rapid.T, p *process, id string, at int64, session string) {
+func (m *machine) vouch(t *rapid.T, p *process, id string, at int64, session string) {
 	var got gatehouse.Proof
+	began := m.model[id].clone()
 	m.do(t, p, call{
-		name: "Attest", account: id,
-		rule: func(a *account, now int64) answer { return a.attest(at, session, now) },
-		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
-			got, err = s.Attest(ctx, id, gatehouse.FirstFactor{Method: "pwd", At: time.Unix(at, 0)}, inSession(session)...)
+		name: "Vouch", account: id,
+		rule: func(a *account, now int64) answer { return a.vouch(began, at, session, now) },
+		run: func(ctx context.Context, s *process) error {
+			try, err := s.Before(ctx, id)
+			if err != nil {
+				return err
+			}
+			got, err = try.Vouch(ctx, gatehouse.Session{Account: id, Secret: session}, gatehouse.FirstFactor{Method: "pwd", At: time.Unix(at, 999_999_999)})
 			return nothing(got, err)
 		},
 		told: func(a *account, ok answer) { m.hold(t, p, a, got, ok) },
@@ -72,7 +78,12 @@ func (m *machine) hold(t *rapid.T, p *process, a *account, text gatehouse.Proof,
 	m.proofs = append(m.proofs, h)
 	now := m.now
 	defer func() { m.now = now }()
-	ctx, owner, session := context.Background(), m.owner(p.Service, h, h.what.session), h.what.session
+	ctx, owner, session := context.Background(), m.owner(p, h, h.what.session), h.what.session
+	for _, account := range []string{"", otherThan(a.id)} {
+		in := sessionOf(h, session)
+		in.Account = account
+		require.ErrorIs(t, p.Owner(in).AcknowledgeRecoveryCodes(ctx, "none"), gatehouse.ErrStepUpRequired, "in the session of %q", account)
+	}
 	for _, age := range []int64{15 * minute, 15*minute + 1} {
 		m.now = h.what.at + age - p.skew
 		want := a.acknowledge(h.what, session, "none", m.at(p))
@@ -92,24 +103,36 @@ func (m *machine) challengeFor(t *rapid.T, p *process, id string) {
 			}
 			return answer{}
 		},
-		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
-			got, err = s.Challenge(ctx, id)
+		run: func(ctx context.Context, s *process) error {
+			try, err := s.Before(ctx, id)
+			if err != nil {
+				return err
+			}
+			got, err = try.Challenge(ctx)
 			return nothing(got, err)
 		},
 		told: func(a *account, _ answer) {
 			if !a.protected() {
-				require.Equal(t, gatehouse.Challenge{Step: gatehouse.NotNeeded}, got)
+				require.Equal(t, gatehouse.Challenge{Step: gatehouse.StepNotNeeded}, got)
 				return
 			}
 			m.challenges = append(m.challenges, held[challenge]{got.Token.Reveal(), challenge{id, a.epoch, a.signIns, m.at(p)}})
-			st := a.status(m.at(p))
+			st := a.shown(m.at(p))
 			got.Token = gatehouse.ChallengeToken{}
 			require.Equal(t, gatehouse.Challenge{
-				Step: gatehouse.Needed, Authenticators: st.Authenticators,
+				AccountID: id, Step: gatehouse.StepNeeded, Authenticators: st.Authenticators,
 				TOTP: st.TOTP, RecoveryCode: st.RecoveryCode, OperatorCode: st.OperatorCode,
 			}, got)
 		},
 	})
+}
+
+// otherThan returns another account.
+func otherThan(id string) string {
+	if id == ids[0] {
+		return ids[1]
+	}
+	return ids[0]
 }
 
 // whose returns the account that a challenge or proof names, or the one that garbage is tried for.
@@ -124,8 +147,13 @@ func (m *machine) Answer(t *rapid.T) {
 	p, id := m.process(t), m.likely(t, isProtected)
 	c := m.challenge(t, p, id)
 	typed, session := m.code(t, p, id), m.session(t)
-	m.verify(t, p, whose(c.what.account, id), &c, typed, session, func(ctx context.Context, s *gatehouse.Service) (gatehouse.Verification, error) {
-		return s.Answer(ctx, c.text, typed, inSession(session)...)
+	of, in := whose(c.what.account, id), gatehouse.Session{Account: c.what.account, Secret: session}
+	if oneIn(t, 12, "in another's session") {
+		in.Account = otherThan(of)
+		c.what.account = "" // it is no challenge there
+	}
+	m.verify(t, p, of, &c, typed, session, func(ctx context.Context, s *process) (gatehouse.Verification, error) {
+		return s.Answer(ctx, in, c.text, typed)
 	})
 }
 
@@ -135,17 +163,17 @@ func (m *machine) StepUp(t *rapid.T) {
 }
 
 func (m *machine) stepUp(t *rapid.T, p *process, id, typed, session string) {
-	m.verify(t, p, id, nil, typed, session, func(ctx context.Context, s *gatehouse.Service) (gatehouse.Verification, error) {
-		return s.StepUp(ctx, id, typed, inSession(session)...)
+	m.verify(t, p, id, nil, typed, session, func(ctx context.Context, s *process) (gatehouse.Verification, error) {
+		return s.StepUp(ctx, gatehouse.Session{Account: id, Secret: session}, typed)
 	})
 }
 
 // verify is Answer, or StepUp where c is nil.
 func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], typed, session string,
-	run func(context.Context, *gatehouse.Service) (gatehouse.Verification, error)) {
-	method := gatehouse.MethodRecoveryCode
+	run func(context.Context, *process) (gatehouse.Verification, error)) {
+	method := event.MethodRecoveryCode
 	if isTOTP(typed) {
-		method = gatehouse.MethodTOTP
+		method = event.MethodTOTP
 	}
 	var got gatehouse.Verification
 	m.do(t, p, call{
@@ -159,7 +187,7 @@ func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], 
 			}
 			return a.present(&c.what, typed, session, now)
 		},
-		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
+		run: func(ctx context.Context, s *process) (err error) {
 			got, err = run(ctx, s)
 			return nothing(got, err)
 		},
@@ -171,9 +199,9 @@ func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], 
 		told: func(a *account, ok answer) {
 			m.hold(t, p, a, got.Proof, ok)
 			got.Proof = gatehouse.Proof{}
-			method := gatehouse.MethodTOTP
+			method := event.MethodTOTP
 			if ok.proof.kind == recoveryCode {
-				method = gatehouse.MethodRecoveryCode
+				method = event.MethodRecoveryCode
 			}
 			require.Equal(t, gatehouse.Verification{AccountID: id, Method: method, AuthenticatorID: ok.app, CodesLeft: ok.left}, got)
 		},
@@ -184,7 +212,7 @@ func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], 
 // the password.
 func (m *machine) Guess(t *rapid.T) {
 	p, id := m.process(t), m.likely(t, hasSeveral)
-	method := rapid.SampledFrom([]gatehouse.Method{gatehouse.MethodTOTP, gatehouse.MethodRecoveryCode}).Draw(t, "method")
+	method := rapid.SampledFrom([]event.Method{event.MethodTOTP, event.MethodRecoveryCode}).Draw(t, "method")
 	wait := rapid.Bool().Draw(t, "wait")
 	for range rapid.SampledFrom([]int{1, 2, 3, 6, 6, 12, 60}).Draw(t, "guesses") {
 		until, locked := m.model[id].lock(method, m.at(p))
@@ -195,7 +223,7 @@ func (m *machine) Guess(t *rapid.T) {
 			m.now += until - m.at(p)
 		}
 		typed := "0000-0000-0000-0000"
-		if method == gatehouse.MethodTOTP {
+		if method == event.MethodTOTP {
 			typed = "000000"
 		}
 		m.stepUp(t, p, id, typed, "")
@@ -227,14 +255,14 @@ func (m *machine) Resync(t *rapid.T) {
 		second = rapid.SampledFrom([]string{first, app.code(step + 2), "", "x", "000000"}).Draw(t, "second")
 	}
 	m.do(t, p, call{
-		name: "Resync", account: whose(c.what.account, id), guess: gatehouse.MethodTOTP,
+		name: "Resync", account: whose(c.what.account, id), guess: event.MethodTOTP,
 		rule: func(a *account, now int64) answer {
 			if c.what.account == "" {
 				return denied
 			}
 			return a.resync(c.what, app.id, first, second, now)
 		},
-		run: func(ctx context.Context, s *gatehouse.Service) error {
+		run: func(ctx context.Context, s *process) error {
 			return s.Resync(ctx, c.text, app.id, first, second)
 		},
 	})
@@ -254,15 +282,15 @@ func (m *machine) Redeem(t *rapid.T) {
 func (m *machine) redeemOperatorCode(t *rapid.T, p *process, c held[challenge], typed, session string) {
 	var got gatehouse.Proof
 	m.do(t, p, call{
-		name: "RedeemOperatorCode", account: whose(c.what.account, ids[0]), guess: gatehouse.MethodOperatorCode,
+		name: "RedeemOperatorCode", account: whose(c.what.account, ids[0]), guess: event.MethodOperatorCode,
 		rule: func(a *account, now int64) answer {
 			if c.what.account == "" {
 				return denied
 			}
-			return a.presentCode(gatehouse.MethodOperatorCode, &c.what, typed, session, now)
+			return a.presentCode(event.MethodOperatorCode, &c.what, typed, session, now)
 		},
-		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
-			got, err = s.RedeemOperatorCode(ctx, c.text, typed, inSession(session)...)
+		run: func(ctx context.Context, s *process) (err error) {
+			got, err = s.RedeemOperatorCode(ctx, gatehouse.Session{Account: c.what.account, Secret: session}, c.text, typed)
 			return nothing(got, err)
 		},
 		happened: func(answer) { m.redeem(t, typed) },
@@ -308,7 +336,7 @@ func (m *machine) begin(t *rapid.T, p *process, id string, h held[proof], in, in
 			}
 			return a.begin(h.what, in, next, instead, now)
 		},
-		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
+		run: func(ctx context.Context, s *process) (err error) {
 			got, err = m.owner(s, h, in).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{
 				Label: "o", Name: next.name, Replace: instead, Algorithm: algorithm, Digits: digits,
 			})
@@ -316,7 +344,7 @@ func (m *machine) begin(t *rapid.T, p *process, id string, h held[proof], in, in
 		},
 		told: func(a *account, _ answer) {
 			staged := a.pending
-			staged.app.id, staged.app.key.secret = got.ID, got.Secret().Reveal()
+			staged.app.id, staged.app.key.secret = got.ID, got.Secret.Reveal()
 			require.Equal(t, staged.expires, got.Expires.Unix())
 			require.Equal(t, staged.codes != nil, got.RecoveryCodes != nil)
 			if staged.codes != nil {
@@ -327,8 +355,8 @@ func (m *machine) begin(t *rapid.T, p *process, id string, h held[proof], in, in
 	})
 }
 
-func (m *machine) owner(s *gatehouse.Service, h held[proof], in string) gatehouse.Owner {
-	return s.Owner(gatehouse.ProofFromString(h.text), inSession(in)...)
+func (m *machine) owner(s *process, h held[proof], in string) gatehouse.Owner {
+	return s.Owner(sessionOf(h, in))
 }
 
 func (m *machine) Confirm(t *rapid.T) {
@@ -364,14 +392,14 @@ func (m *machine) Confirm(t *rapid.T) {
 func (m *machine) confirm(t *rapid.T, p *process, id string, h held[proof], in, enrollment, typed string) {
 	m.owning(t, p, id, "ConfirmEnrollment", h, true, func(a *account, now int64) answer {
 		return a.confirm(h.what, in, enrollment, typed, now)
-	}, func(ctx context.Context, s *gatehouse.Service) (gatehouse.Proof, error) {
+	}, func(ctx context.Context, s *process) (gatehouse.Proof, error) {
 		return m.owner(s, h, in).ConfirmEnrollment(ctx, enrollment, typed)
 	})
 }
 
 // owning is a call that ends the proof it takes and returns its successor.
 func (m *machine) owning(t *rapid.T, p *process, id, name string, h held[proof], staging bool,
-	rule func(*account, int64) answer, run func(context.Context, *gatehouse.Service) (gatehouse.Proof, error)) {
+	rule func(*account, int64) answer, run func(context.Context, *process) (gatehouse.Proof, error)) {
 	var got gatehouse.Proof
 	m.do(t, p, call{
 		name: name, account: whose(h.what.account, id), staging: staging,
@@ -381,7 +409,7 @@ func (m *machine) owning(t *rapid.T, p *process, id, name string, h held[proof],
 			}
 			return rule(a, now)
 		},
-		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
+		run: func(ctx context.Context, s *process) (err error) {
 			got, err = run(ctx, s)
 			return nothing(got, err)
 		},

@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -42,7 +41,7 @@ type tokenCall struct {
 	note    func(a *account, now int64) answer // the account's rule; nil: it is not asked
 	// rule is the token's. It changes k, which is nil where there is none, or makes one.
 	rule func(owner *account, k *token, now int64) (*token, answer)
-	run  func(context.Context, *gatehouse.Service) error
+	run  func(context.Context, *process) error
 	told func(k *token, owner *account, now int64) // the client knows
 }
 
@@ -94,7 +93,7 @@ func (m *machine) doToken(t *rapid.T, p *process, c tokenCall) bool {
 			}
 		}
 	}
-	err := way.run(p, func(ctx context.Context) error { return c.run(ctx, p.Service) })
+	err := way.run(p, func(ctx context.Context) error { return c.run(ctx, p) })
 	t.Logf("%s: %s(%q of %q) at %d: %v", p.name, c.name, c.id, c.account, now, err)
 
 	fault := isFault(err)
@@ -169,7 +168,7 @@ func (m *machine) settle(t *rapid.T, id string, next *token, must bool) {
 }
 
 // shown notes the text of a token that somebody was shown.
-func (m *machine) shown(t *rapid.T, k *token, owner *account, got gatehouse.MintedToken, now int64) {
+func (m *machine) shown(t *rapid.T, k *token, owner *account, got tokens.Minted, now int64) {
 	text := got.Token.Reveal()
 	p, err := tokens.Parse(m.policy.Brand, text)
 	require.NoError(t, err)
@@ -235,9 +234,9 @@ func (m *machine) mint(t *rapid.T, p *process, id, normal, scopes string, row *t
 	case h.what.account == "":
 		refused = stepUp
 	}
-	var got gatehouse.MintedToken
+	var got tokens.Minted
 	m.doToken(t, p, tokenCall{
-		name: "MintToken", account: whose(h.what.account, id), refused: refused,
+		name: "Mint", account: whose(h.what.account, id), refused: refused,
 		note: func(a *account, now int64) answer {
 			return a.change(h.what, in, mintToken, entry{kind: "token.minted", token: row.id, name: row.name}, normal, m.room, now)
 		},
@@ -251,8 +250,8 @@ func (m *machine) mint(t *rapid.T, p *process, id, normal, scopes string, row *t
 			}
 			return k, answer{}
 		},
-		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
-			got, err = m.owner(s, h, in).MintToken(ctx, r)
+		run: func(ctx context.Context, s *process) (err error) {
+			got, err = s.tok.Mint(ctx, sessionOf(h, in), r)
 			return nothing(got, err)
 		},
 		told: func(k *token, owner *account, now int64) { m.shown(t, k, owner, got, now) },
@@ -317,7 +316,7 @@ func (m *machine) onToken(t *rapid.T, p *process, of string, c tokenCall, act ac
 	case h.what.account == "":
 		c.refused = stepUp
 	case k == nil || k.account != c.account || !m.model[c.account].stored:
-		c.refused = state
+		c.refused = missing
 	default:
 		e := entry{kind: kind, token: k.id, name: k.name}
 		c.note = func(a *account, now int64) answer { return a.change(h.what, in, act, e, k.scopes, room, now) }
@@ -325,7 +324,7 @@ func (m *machine) onToken(t *rapid.T, p *process, of string, c tokenCall, act ac
 	rule := c.rule
 	c.rule = func(owner *account, k *token, now int64) (*token, answer) {
 		if k == nil || !owner.stored {
-			return nil, state
+			return nil, missing
 		}
 		return rule(owner, k, now)
 	}
@@ -340,21 +339,21 @@ func (m *machine) Rotate(t *rapid.T) {
 	lifetime, grace := rapid.SampledFrom(lifetimes).Draw(t, "lifetime"), rapid.SampledFrom(graces).Draw(t, "grace")
 	times := rapid.SampledFrom([]int{1, 1, 1, 1, 1, 10}).Draw(t, "times")
 	for range times {
-		var got gatehouse.MintedToken
+		var got tokens.Minted
 		first := 0
 		if k := m.tokens[on]; k != nil {
 			first = k.rotations
 		}
 		m.onToken(t, p, id, tokenCall{
-			name: "Owner.RotateToken", id: on, refused: refusedRotation(lifetime, grace, 30*day),
+			name: "Rotate", id: on, refused: refusedRotation(lifetime, grace, 30*day),
 			rule: func(owner *account, k *token, now int64) (*token, answer) {
 				if k.rotations != first {
 					return k, state
 				}
 				return tried(k, func(k *token) answer { return m.rotate(k, owner, lifetime, grace, now, &h.what) })
 			},
-			run: func(ctx context.Context, s *gatehouse.Service) (err error) {
-				got, err = m.owner(s, h, in).RotateToken(ctx, on, rotation(lifetime, grace))
+			run: func(ctx context.Context, s *process) (err error) {
+				got, err = s.tok.Rotate(ctx, sessionOf(h, in), on, rotation(lifetime, grace))
 				return nothing(got, err)
 			},
 			told: func(k *token, owner *account, now int64) { m.shown(t, k, owner, got, now) },
@@ -369,8 +368,8 @@ func refusedRotation(lifetime, grace, longest int64) answer {
 	return answer{}
 }
 
-func rotation(lifetime, grace int64) gatehouse.Rotation {
-	return gatehouse.Rotation{Lifetime: time.Duration(lifetime) * time.Second, Grace: time.Duration(grace) * time.Second}
+func rotation(lifetime, grace int64) tokens.Rotation {
+	return tokens.Rotation{Lifetime: time.Duration(lifetime) * time.Second, Grace: time.Duration(grace) * time.Second}
 }
 
 // tried makes a change of a token that is nothing if it is refused.
@@ -391,14 +390,14 @@ func (m *machine) Renew(t *rapid.T) {
 	id := m.ownerOf(on)
 	h, in := m.tokenProof(t, p, id)
 	lifetime := rapid.SampledFrom(lifetimes).Draw(t, "lifetime")
-	var got gatehouse.TokenInfo
+	var got tokens.Info
 	m.onToken(t, p, id, tokenCall{
-		name: "RenewToken", id: on, refused: refusedRotation(lifetime, 0, 0),
+		name: "Renew", id: on, refused: refusedRotation(lifetime, 0, 0),
 		rule: func(owner *account, k *token, now int64) (*token, answer) {
 			return tried(k, func(k *token) answer { return m.renew(k, owner, lifetime, now, h.what) })
 		},
-		run: func(ctx context.Context, s *gatehouse.Service) (err error) {
-			got, err = m.owner(s, h, in).RenewToken(ctx, on, time.Duration(lifetime)*time.Second)
+		run: func(ctx context.Context, s *process) (err error) {
+			got, err = s.tok.Renew(ctx, sessionOf(h, in), on, time.Duration(lifetime)*time.Second)
 			return nothing(got, err)
 		},
 		told: func(k *token, owner *account, now int64) { requireInfo(t, k.info(owner, now), got) },
@@ -414,11 +413,11 @@ func (m *machine) Revoke(t *rapid.T) {
 	id := m.ownerOf(on)
 	h, in := m.tokenProof(t, p, id)
 	m.onToken(t, p, id, tokenCall{
-		name: "Owner.RevokeToken", id: on,
+		name: "Revoke", id: on,
 		rule: func(_ *account, k *token, now int64) (*token, answer) {
 			return tried(k, func(k *token) answer { return k.revoke(now) })
 		},
-		run: func(ctx context.Context, s *gatehouse.Service) error { return m.owner(s, h, in).RevokeToken(ctx, on) },
+		run: func(ctx context.Context, s *process) error { return s.tok.Revoke(ctx, sessionOf(h, in), on) },
 	}, revokeToken, "token.revoked", h, in, nil)
 }
 
@@ -430,27 +429,27 @@ func (m *machine) RevokeAll(t *rapid.T) {
 	}
 	if oneIn(t, 3, "operator") {
 		m.do(t, p, call{
-			name: "Operator.RevokeAllTokens", account: id,
+			name: "Operator.RevokeAll", account: id,
 			rule: func(a *account, now int64) answer { return a.revokeTokens(now) },
-			run:  func(ctx context.Context, s *gatehouse.Service) error { return operator(s).RevokeAllTokens(ctx, id) },
+			run:  func(ctx context.Context, s *process) error { return s.tok.Operator(operator(s)).RevokeAll(ctx, id) },
 		})
 		return
 	}
 	h, in := m.tokenProof(t, p, id)
-	m.changing(t, p, id, "Owner.RevokeAllTokens", h, false, func(a *account, now int64) answer {
+	m.changing(t, p, id, "RevokeAll", h, false, func(a *account, now int64) answer {
 		return a.revokeOwnTokens(h.what, in, now)
-	}, func(ctx context.Context, s *gatehouse.Service) error { return m.owner(s, h, in).RevokeAllTokens(ctx) })
+	}, func(ctx context.Context, s *process) error { return s.tok.RevokeAll(ctx, sessionOf(h, in)) })
 }
 
 func (m *machine) OperatorRevokes(t *rapid.T) {
 	p := m.process(t)
 	on := m.token(t, p, isLive)
 	c := tokenCall{
-		name: "Operator.RevokeToken", account: m.ownerOf(on), id: on, rule: revokeWhatIsThere,
-		run: func(ctx context.Context, s *gatehouse.Service) error { return operator(s).RevokeToken(ctx, on) },
+		name: "Operator.Revoke", account: m.ownerOf(on), id: on, rule: revokeWhatIsThere,
+		run: func(ctx context.Context, s *process) error { return s.tok.Operator(operator(s)).Revoke(ctx, on) },
 	}
 	if m.tokens[on] == nil || !m.model[c.account].stored {
-		c.refused = state
+		c.refused = missing
 	}
 	m.doToken(t, p, c)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -61,7 +62,7 @@ func (m *machine) Damage(t *rapid.T) {
 	}
 	damaged := m.put(t, a)
 	for _, code := range typed {
-		v, err := p.StepUp(context.Background(), id, code)
+		v, err := p.StepUp(context.Background(), gatehouse.Session{Account: id}, code)
 		require.Error(t, err)
 		require.Zero(t, v)
 		require.Equal(t, damaged, m.snapshot(t)[id])

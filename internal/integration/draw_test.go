@@ -86,11 +86,9 @@ func (m *machine) session(t *rapid.T) string {
 	return rapid.SampledFrom([]string{"", "", "", "a", "b"}).Draw(t, "session")
 }
 
-func inSession(session string) []gatehouse.Option {
-	if session == "" {
-		return nil
-	}
-	return []gatehouse.Option{gatehouse.InSession(session)}
+// sessionOf is a session with a proof in it, of the account that the proof is of.
+func sessionOf(h held[proof], in string) gatehouse.Session {
+	return gatehouse.Session{Account: whose(h.what.account, ids[0]), Secret: in, Proof: gatehouse.ParseProof(h.text)}
 }
 
 // garbage is neither a challenge nor a proof.
@@ -239,7 +237,7 @@ func (m *machine) prove(t *rapid.T, p *process, id string) {
 	a := m.model[id]
 	switch {
 	case !a.protected():
-		m.attest(t, p, id, m.at(p), m.session(t))
+		m.vouch(t, p, id, m.at(p), m.session(t))
 	case len(a.apps) > 0 && !oneIn(t, 4, "by a recovery code"):
 		app := a.apps[rapid.IntRange(0, len(a.apps)-1).Draw(t, "authenticator")]
 		m.waitFor(p, app, a.lockedUntil)

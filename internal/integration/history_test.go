@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 )
 
 const (
@@ -76,7 +77,7 @@ type codesOfCall struct {
 // planned is a call that is to be made.
 type planned struct {
 	input
-	run func(context.Context, *gatehouse.Service) (left int, err error)
+	run func(context.Context, *node) (left int, err error)
 }
 
 func newHistoryRun(t *testing.T, seed uint64) *historyRun {
@@ -179,13 +180,13 @@ func (h *historyRun) present(o *historyOwner, in input, then func(gatehouse.Veri
 		}
 	}
 	p := h.planned(o, in, nil)
-	p.run = func(ctx context.Context, s *gatehouse.Service) (int, error) {
+	p.run = func(ctx context.Context, s *node) (int, error) {
 		var v gatehouse.Verification
 		var err error
 		if in.challenge != nil {
-			v, err = s.Answer(ctx, challenge, typed)
+			v, err = s.Answer(ctx, o.bare(), challenge, typed)
 		} else {
-			v, err = s.StepUp(ctx, o.id, typed)
+			v, err = s.StepUp(ctx, o.bare(), typed)
 		}
 		if err == nil && in.challenge != nil {
 			h.mu.Lock()
@@ -208,10 +209,10 @@ func (h *historyRun) planned(o *historyOwner, in input, proof any) planned {
 	}
 	h.ids++
 	in.account, in.now, in.id = o.id, h.house.now.Load(), h.ids
-	return planned{in, func(ctx context.Context, s *gatehouse.Service) (int, error) {
+	return planned{in, func(ctx context.Context, s *node) (int, error) {
 		switch in.op {
 		case doRegenerate:
-			made, err := s.Owner(o.strong).RegenerateRecoveryCodes(ctx)
+			made, err := s.Owner(o.session(o.strong)).RegenerateRecoveryCodes(ctx)
 			if err == nil {
 				set := codesOfCall{call: in.id}
 				for _, c := range made.Codes {
@@ -223,7 +224,7 @@ func (h *historyRun) planned(o *historyOwner, in input, proof any) planned {
 			}
 			return 0, err
 		case doDisable:
-			_, err := s.Owner(o.strong).DisableTwoFactor(ctx)
+			_, err := s.Owner(o.session(o.strong)).DisableTwoFactor(ctx)
 			if err == nil {
 				h.mu.Lock()
 				o.on = false
@@ -231,9 +232,9 @@ func (h *historyRun) planned(o *historyOwner, in input, proof any) planned {
 			}
 			return 0, err
 		case doUnlock:
-			return 0, s.Owner(o.weak).Unlock(ctx, gatehouse.MethodTOTP)
+			return 0, s.Owner(o.session(o.weak)).Unlock(ctx, event.MethodTOTP)
 		}
-		return 0, s.Operator("op-7").Unlock(ctx, o.id, gatehouse.MethodTOTP)
+		return 0, s.Operator("op-7").Unlock(ctx, o.id, event.MethodTOTP)
 	}}
 }
 

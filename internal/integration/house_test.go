@@ -22,7 +22,7 @@ import (
 // house is several processes on one store, with one clock that only moves when told.
 type house struct {
 	t     testing.TB
-	procs []*gatehouse.Service
+	procs []*node
 	now   atomic.Int64 // Unix seconds
 }
 
@@ -40,24 +40,47 @@ func newHouse(t testing.TB, processes int) *house {
 			return gatehousetest.None
 		})
 		svc, err := gatehouse.New(store, gatehouse.Config{
-			Issuer: "A", Keys: keys, Recovery: gatehousetest.CheapRecovery(), Now: h.time, Tokens: &tokens.Policy{Brand: "acme", Scopes: scopes},
+			Issuer: "A", Keys: keys, Recovery: gatehousetest.CheapRecovery(), Now: h.time,
 		})
 		require.NoError(t, err)
-		h.procs = append(h.procs, svc)
+		h.add(svc)
 	}
 	return h
+}
+
+// node is a process with access tokens.
+type node struct {
+	*gatehouse.Service
+	tok *tokens.Service
+}
+
+func (h *house) add(svc *gatehouse.Service) {
+	tok, err := tokens.New(svc, tokens.Policy{Brand: "acme", Scopes: scopes})
+	require.NoError(h.t, err)
+	h.procs = append(h.procs, &node{svc, tok})
 }
 
 func (h *house) time() time.Time { return time.Unix(h.now.Load(), 0) }
 
 // process returns the i-th process, beginning again after the last.
-func (h *house) process(i int) *gatehouse.Service { return h.procs[i%len(h.procs)] }
+func (h *house) process(i int) *node { return h.procs[i%len(h.procs)] }
 
-func (h *house) attest(id string) gatehouse.Proof {
+// vouch returns a session of an owner who has typed the password.
+func (h *house) vouch(id string) gatehouse.Session {
 	h.t.Helper()
-	p, err := h.procs[0].Attest(context.Background(), id, gatehouse.FirstFactor{Method: "pwd", At: h.time()})
+	in, err := h.procs[0].vouch(id, h.time())
 	require.NoError(h.t, err)
-	return p
+	return in
+}
+
+func (n *node) vouch(id string, at time.Time) (gatehouse.Session, error) {
+	in := gatehouse.Session{Account: id}
+	try, err := n.Before(context.Background(), id)
+	if err != nil {
+		return in, err
+	}
+	in.Proof, err = try.Vouch(context.Background(), in, gatehouse.FirstFactor{Method: "pwd", At: at})
+	return in, err
 }
 
 // owner is what the owner of an account has in hand.
@@ -86,9 +109,9 @@ func (h *house) enroll(id string) *owner {
 	app, err := gatehousetest.Scan(uri)
 	require.NoError(h.t, err)
 	o := &owner{h: h, id: id, apps: []*gatehousetest.Authenticator{app}}
-	v, err := h.procs[0].StepUp(ctx, id, o.at(0))
+	v, err := h.procs[0].StepUp(ctx, o.bare(), o.at(0))
 	require.NoError(h.t, err)
-	made, err := h.procs[0].Owner(v.Proof).RegenerateRecoveryCodes(ctx)
+	made, err := h.procs[0].Owner(o.session(v.Proof)).RegenerateRecoveryCodes(ctx)
 	require.NoError(h.t, err)
 	for _, c := range made.Codes {
 		o.codes = append(o.codes, c.Reveal())
@@ -102,7 +125,7 @@ func (h *house) enroll(id string) *owner {
 func (o *owner) add() {
 	o.h.t.Helper()
 	ctx := context.Background()
-	face := o.h.procs[0].Owner(o.proof)
+	face := o.h.procs[0].Owner(o.in())
 	enr, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "o", Digits: 8})
 	require.NoError(o.h.t, err)
 	app, err := gatehousetest.Scan(enr.URI())
@@ -119,26 +142,39 @@ func (o *owner) at(steps int64) string {
 
 func (o *owner) challenge() string {
 	o.h.t.Helper()
-	c, err := o.h.procs[0].Challenge(context.Background(), o.id)
+	try, err := o.h.procs[0].Before(context.Background(), o.id)
 	require.NoError(o.h.t, err)
-	require.Equal(o.h.t, gatehouse.Needed, c.Step)
+	c, err := try.Challenge(context.Background())
+	require.NoError(o.h.t, err)
+	require.Equal(o.h.t, gatehouse.StepNeeded, c.Step)
 	return c.Token.Reveal()
 }
 
-func (o *owner) status() gatehouse.Status {
+func (o *owner) account() gatehouse.Account {
 	o.h.t.Helper()
-	st, err := o.h.procs[0].Status(context.Background(), o.id)
+	st, err := o.h.procs[0].Account(context.Background(), o.id)
 	require.NoError(o.h.t, err)
 	return st
 }
+
+// session is the owner's, with a proof.
+func (o *owner) session(p gatehouse.Proof) gatehouse.Session {
+	return gatehouse.Session{Account: o.id, Proof: p}
+}
+
+// bare is the owner's session without one, to step up in.
+func (o *owner) bare() gatehouse.Session { return o.session(gatehouse.Proof{}) }
+
+// in is the owner's session with the proof in hand.
+func (o *owner) in() gatehouse.Session { return o.session(o.proof) }
 
 // live reports whether a proof is of the present epoch.
 func (o *owner) live(p gatehouse.Proof) bool {
 	o.h.t.Helper()
 	// There is no such authenticator; but that is only told to who has a proof that is enough.
-	err := o.h.procs[0].Owner(p).RenameAuthenticator(context.Background(), "none", "Phone")
+	err := o.h.procs[0].Owner(o.session(p)).RenameAuthenticator(context.Background(), "none", "Phone")
 	require.Error(o.h.t, err)
-	return errors.Is(err, gatehouse.ErrState)
+	return errors.Is(err, gatehouse.ErrNotFound)
 }
 
 // atOnce runs all at once and waits for them.

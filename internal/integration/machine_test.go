@@ -14,9 +14,11 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 func TestMain(m *testing.M) {
@@ -56,7 +58,7 @@ type machine struct {
 
 // process is a Service in a process of its own: its turns, clock and calls to the store.
 type process struct {
-	*gatehouse.Service
+	*node
 	name  string
 	store *gatehousetest.Store
 	skew  int64 // seconds that its clock is ahead
@@ -88,11 +90,13 @@ func newMachine(t *rapid.T, rules table) *machine {
 	} {
 		p.store = gatehousetest.NewStore(m.truth)
 		svc, err := gatehouse.New(p.store, gatehouse.Config{
-			Issuer: "A", Keys: p.keys, Recovery: gatehousetest.CheapRecovery(), Tokens: &m.policy,
+			Issuer: "A", Keys: p.keys, Recovery: gatehousetest.CheapRecovery(),
 			Now: func() time.Time { return time.Unix(m.at(&p), 999_999_999) },
 		})
 		require.NoError(t, err)
-		p.Service = svc
+		tok, err := tokens.New(svc, m.policy)
+		require.NoError(t, err)
+		p.node = &node{svc, tok}
 		m.procs = append(m.procs, &p)
 	}
 	for _, id := range ids {
@@ -150,11 +154,11 @@ type call struct {
 	name     string
 	account  string // the one that it is about
 	rule     func(a *account, now int64) answer
-	run      func(context.Context, *gatehouse.Service) error
+	run      func(context.Context, *process) error
 	happened func(ok answer)             // it has succeeded, whether or not the client knows
 	told     func(a *account, ok answer) // the client knows: a has what it was told
 	staging  bool                        // it is about a pending enrollment alone, unless it confirms it
-	guess    gatehouse.Method            // of the code that it presents
+	guess    event.Method                // of the code that it presents
 }
 
 // do makes a call, with what may happen to it on the way, and holds all that is seen of it against
@@ -166,7 +170,7 @@ func (m *machine) do(t *rapid.T, p *process, c call) bool {
 		meanwhile := way.meanwhile
 		way.meanwhile = func() { meanwhile(); before = m.snapshot(t) }
 	}
-	err := way.run(p, func(ctx context.Context) error { return c.run(ctx, p.Service) })
+	err := way.run(p, func(ctx context.Context) error { return c.run(ctx, p) })
 
 	now := m.at(p)
 	t.Logf("%s: %s(%q) at %d: %v", p.name, c.name, c.account, now, err)
@@ -216,7 +220,7 @@ func (m *machine) judge(t *rapid.T, want answer, err error) {
 }
 
 func isFault(err error) bool {
-	for _, answer := range []error{nil, gatehouse.ErrDenied, gatehouse.ErrStepUpRequired, gatehouse.ErrState, gatehouse.ErrInvalid} {
+	for _, answer := range []error{nil, gatehouse.ErrDenied, gatehouse.ErrStepUpRequired, gatehouse.ErrPrecondition, gatehouse.ErrNotFound, gatehouse.ErrInvalid} {
 		if errors.Is(err, answer) {
 			return false
 		}

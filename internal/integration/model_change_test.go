@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/storage"
 )
@@ -32,7 +33,7 @@ const (
 // late has the actions for which a proof may be 15 minutes old instead of 5.
 var late = []action{finishEnrollment, finishReplacement, acknowledge, rename, mintToken, revokeToken}
 
-// allowed says what each kind of proof is enough for, beside attested ones.
+// allowed says what each kind of proof is enough for, beside vouched ones.
 var allowed = map[kind][]action{
 	secondFactor: {
 		enroll, replace, finishEnrollment, finishReplacement, acknowledge, regenerate, rename, remove, unlockCodes,
@@ -50,7 +51,7 @@ func (a *account) authorized(p proof, in string, act action, now int64) answer {
 	}
 	enough := slices.Contains(allowed[p.kind], act)
 	switch {
-	case p.kind == attested:
+	case p.kind == vouched:
 		enough = !a.protected()
 	case p.kind == operatorCode && (act == enroll || act == finishEnrollment):
 		enough = a.reset != nil
@@ -71,20 +72,24 @@ func (a *account) successor(p proof) answer {
 	return answer{proof: &p}
 }
 
-func (a *account) attest(at int64, session string, now int64) answer {
+// vouch is for a sign-in that began, in this second, when the account was as in began. Of a first factor from before
+// that it is not known what has come after it, but by the clock.
+func (a *account) vouch(began *account, at int64, session string, now int64) answer {
 	switch {
 	case a.suspended != 0:
 		return state
 	case !fresh(at, now, 5*minute):
 		return stepUp
-	case a.since > now+30: // of a clock that had jumped
+	case at >= now && (began.stored && !(a.stored && a.epoch == began.epoch) || !began.stored && a.since != 0):
+		return stepUp
+	case at < now && a.since > now+30: // of a clock that had jumped
 		a.since = now
 		return stepUp
-	case a.since != 0 && at <= a.since:
+	case at < now && a.since != 0 && at <= a.since:
 		return stepUp
 	}
 	a.create()
-	return answer{proof: &proof{a.id, attested, at, session, a.epoch}}
+	return answer{proof: &proof{a.id, vouched, at, session, a.epoch}}
 }
 
 // begin stages next, whose ID, key and codes are told afterwards.
@@ -96,7 +101,10 @@ func (a *account) begin(p proof, in string, next app, instead string, now int64)
 	if no := a.authorized(p, in, act, now); no.err != nil {
 		return no
 	}
-	if instead != "" && a.find(instead) < 0 || instead == "" && len(a.apps) >= 5 || next.key.digits == 8 && a.codes.eights() > 0 {
+	if instead != "" && a.find(instead) < 0 {
+		return missing
+	}
+	if instead == "" && len(a.apps) >= 5 || next.key.digits == 8 && a.codes.eights() > 0 {
 		return state
 	}
 	next.created = now
@@ -117,7 +125,7 @@ func (a *account) finish(p proof, in, id string, now int64) answer {
 		return no
 	}
 	if pending := a.pendingNow(now); pending == nil || pending.app.id != id {
-		return state
+		return missing
 	}
 	return answer{}
 }
@@ -148,7 +156,7 @@ func (a *account) confirm(p proof, in, id, typed string, now int64) answer {
 	a.reset = nil
 	a.changed()
 	a.endEpoch()
-	if p.kind == attested {
+	if p.kind == vouched {
 		p.kind = secondFactor
 	}
 	return a.successor(p)
@@ -178,7 +186,7 @@ func (a *account) acknowledge(p proof, in, set string, now int64) answer {
 			return answer{}
 		}
 	}
-	return state
+	return missing
 }
 
 func (a *account) regenerate(p proof, in string, now int64) answer {
@@ -203,7 +211,7 @@ func (a *account) rename(p proof, in, id, name string, now int64) answer {
 	}
 	i := a.find(id)
 	if i < 0 {
-		return state
+		return missing
 	}
 	a.apps[i].name = name
 	return answer{}
@@ -214,7 +222,10 @@ func (a *account) remove(p proof, in, id string, now int64) answer {
 		return no
 	}
 	i := a.find(id)
-	if i < 0 || len(a.apps) == 1 {
+	if i < 0 {
+		return missing
+	}
+	if len(a.apps) == 1 {
 		return state
 	}
 	a.apps = slices.Delete(a.apps, i, i+1)
@@ -241,9 +252,9 @@ func (a *account) dropFactors() {
 	a.wrong, a.lockedUntil, a.bucketFull = 0, 0, 0
 }
 
-func (a *account) unlock(p proof, in string, m gatehouse.Method, now int64) answer {
+func (a *account) unlock(p proof, in string, m event.Method, now int64) answer {
 	act := unlockTOTP
-	if m == gatehouse.MethodRecoveryCode {
+	if m == event.MethodRecoveryCode {
 		act = unlockCodes
 	}
 	if no := a.authorized(p, in, act, now); no.err != nil {
@@ -254,8 +265,8 @@ func (a *account) unlock(p proof, in string, m gatehouse.Method, now int64) answ
 
 // --- what an operator does ---
 
-func (a *account) unlockBy(m gatehouse.Method, now int64) answer {
-	if _, locked := a.lock(m, now); locked && m == gatehouse.MethodTOTP {
+func (a *account) unlockBy(m event.Method, now int64) answer {
+	if _, locked := a.lock(m, now); locked && m == event.MethodTOTP {
 		a.wrong, a.lockedUntil = 0, 0
 	} else if locked {
 		a.bucketFull = 0
@@ -328,18 +339,18 @@ func (a *account) importFrom(o offer, now int64) (answer, brought) {
 	}
 	next, b := a.clone(), brought{}
 	for _, x := range o.apps {
-		outcome := gatehouse.ImportBrought
+		outcome := gatehouse.ImportOutcome("brought")
 		switch {
 		case x.key.secret == "":
-			outcome = gatehouse.ImportBadSecret
+			outcome = gatehouse.ImportOutcome("bad_secret")
 		case slices.ContainsFunc(a.apps, func(old app) bool { return old.key.secret == x.key.secret }):
-			outcome = gatehouse.ImportThere
+			outcome = gatehouse.ImportOutcome("there")
 		case x.key.digits == 8 && a.codes.eights() > 0:
-			outcome = gatehouse.ImportEightDigits
+			outcome = gatehouse.ImportOutcome("eight_digits")
 		case len(next.apps) == 5:
-			outcome = gatehouse.ImportTooMany
+			outcome = gatehouse.ImportOutcome("too_many")
 		case x.key.weak:
-			outcome = gatehouse.ImportWeak
+			outcome = gatehouse.ImportOutcome("weak")
 		}
 		if outcome.Brought() {
 			x.created = now
@@ -353,16 +364,16 @@ func (a *account) importFrom(o offer, now int64) (answer, brought) {
 	}
 	showsEight := slices.ContainsFunc(next.apps, func(x app) bool { return x.key.digits == 8 })
 	for i, c := range o.codes {
-		outcome := gatehouse.ImportBrought
+		outcome := gatehouse.ImportOutcome("brought")
 		switch {
 		case o.six[i]:
-			outcome = gatehouse.ImportGuessable
+			outcome = gatehouse.ImportOutcome("guessable")
 		case len(next.apps) == 0:
-			outcome = gatehouse.ImportNoAuthenticator
+			outcome = gatehouse.ImportOutcome("no_authenticator")
 		case a.codes != nil:
-			outcome = gatehouse.ImportHasCodes
+			outcome = gatehouse.ImportOutcome("has_codes")
 		case c.eight && showsEight:
-			outcome = gatehouse.ImportEightDigits
+			outcome = gatehouse.ImportOutcome("eight_digits")
 		}
 		if outcome.Brought() {
 			if next.codes == nil {
@@ -433,7 +444,7 @@ func (a *account) index(tokenEpoch int64) storage.AccountIndex {
 }
 
 // method is the rule of a MethodState. have says whether there is a code of it at all.
-func (a *account) method(m gatehouse.Method, have bool, now int64) gatehouse.MethodState {
+func (a *account) method(m event.Method, have bool, now int64) gatehouse.MethodState {
 	if !have {
 		return gatehouse.MethodState{}
 	}
@@ -444,15 +455,16 @@ func (a *account) method(m gatehouse.Method, have bool, now int64) gatehouse.Met
 	return gatehouse.MethodState{RetryAt: moment(until)}
 }
 
-// status is the rule of Status.
-func (a *account) status(now int64) gatehouse.Status {
+// shown is the rule of Service.Account.
+func (a *account) shown(now int64) gatehouse.Account {
 	operator := a.reset != nil && !a.reset.code.used && lies(a.reset.expires, now, a.reset.life)
-	st := gatehouse.Status{
+	st := gatehouse.Account{
+		ID:            a.id,
 		Protected:     a.protected(),
 		RecoveryCodes: a.codes.shown(),
-		TOTP:          a.method(gatehouse.MethodTOTP, len(a.apps) > 0, now),
-		RecoveryCode:  a.method(gatehouse.MethodRecoveryCode, a.codes.left() > 0, now),
-		OperatorCode:  a.method(gatehouse.MethodOperatorCode, operator, now),
+		TOTP:          a.method(event.MethodTOTP, len(a.apps) > 0, now),
+		RecoveryCode:  a.method(event.MethodRecoveryCode, a.codes.left() > 0, now),
+		OperatorCode:  a.method(event.MethodOperatorCode, operator, now),
 		Suspended:     moment(a.suspended),
 	}
 	if left := a.codes.left(); left > 0 && left == a.codes.eights() {

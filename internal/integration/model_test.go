@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -107,7 +108,7 @@ type proof struct {
 type kind string
 
 const (
-	attested     kind = "attested"
+	vouched      kind = "vouched"
 	secondFactor kind = "second factor"
 	recoveryCode kind = "recovery code"
 	operatorCode kind = "operator code"
@@ -127,7 +128,8 @@ type answer struct {
 var (
 	denied  = answer{err: gatehouse.ErrDenied}
 	stepUp  = answer{err: gatehouse.ErrStepUpRequired}
-	state   = answer{err: gatehouse.ErrState}
+	state   = answer{err: gatehouse.ErrPrecondition}
+	missing = answer{err: gatehouse.ErrNotFound}
 	invalid = answer{err: gatehouse.ErrInvalid}
 )
 
@@ -168,8 +170,8 @@ func (a *account) touch() {
 // --- codes ---
 
 // lock says whether a method takes no codes now, and until when: 0 for good.
-func (a *account) lock(m gatehouse.Method, now int64) (until int64, locked bool) {
-	if m == gatehouse.MethodTOTP {
+func (a *account) lock(m event.Method, now int64) (until int64, locked bool) {
+	if m == event.MethodTOTP {
 		_, most := a.limits()
 		if a.wrong >= most {
 			return 0, true
@@ -227,7 +229,7 @@ func (a *account) current(c challenge, now int64) bool {
 
 // refuses says what is denied without a look at the code. guess says whether it could be a code of
 // anything that the account has.
-func (a *account) refuses(m gatehouse.Method, c *challenge, guess bool, now int64) (answer, bool) {
+func (a *account) refuses(m event.Method, c *challenge, guess bool, now int64) (answer, bool) {
 	if !a.protected() || a.suspended != 0 || c != nil && !a.current(*c, now) {
 		return denied, true
 	}
@@ -238,8 +240,8 @@ func (a *account) refuses(m gatehouse.Method, c *challenge, guess bool, now int6
 }
 
 // guessed counts a wrong code.
-func (a *account) guessed(m gatehouse.Method, now int64) answer {
-	if m == gatehouse.MethodTOTP {
+func (a *account) guessed(m event.Method, now int64) answer {
+	if m == event.MethodTOTP {
 		a.wrong++
 		if free, _ := a.limits(); a.wrong > free {
 			ladder := []int64{30, minute, 2 * minute, 5 * minute, 15 * minute, 30 * minute, hour}
@@ -275,11 +277,11 @@ func (a *account) present(c *challenge, typed, session string, now int64) answer
 	if isTOTP(typed) {
 		return a.presentTOTP(c, typed, session, now)
 	}
-	return a.presentCode(gatehouse.MethodRecoveryCode, c, typed, session, now)
+	return a.presentCode(event.MethodRecoveryCode, c, typed, session, now)
 }
 
 func (a *account) presentTOTP(challenge *challenge, typed, session string, now int64) answer {
-	if no, refused := a.refuses(gatehouse.MethodTOTP, challenge, len(a.apps) > 0, now); refused {
+	if no, refused := a.refuses(event.MethodTOTP, challenge, len(a.apps) > 0, now); refused {
 		return no
 	}
 	for i := range a.apps {
@@ -297,7 +299,7 @@ func (a *account) presentTOTP(challenge *challenge, typed, session string, now i
 			}
 		}
 	}
-	return a.guessed(gatehouse.MethodTOTP, now)
+	return a.guessed(event.MethodTOTP, now)
 }
 
 // window is the steps that a code is looked for in: around the present one, and around where the app was when it
@@ -393,21 +395,21 @@ func (a *app) code(step int64) string {
 }
 
 // presentCode is the rule of recovery codes, and of RedeemOperatorCode.
-func (a *account) presentCode(m gatehouse.Method, c *challenge, typed, session string, now int64) answer {
+func (a *account) presentCode(m event.Method, c *challenge, typed, session string, now int64) answer {
 	if typed == "" || len(typed) > 72 {
 		return denied
 	}
 	text, ok := canonical(typed)
-	foreign := m == gatehouse.MethodRecoveryCode && a.codes != nil && a.codes.imported
-	guess := ok && (m == gatehouse.MethodRecoveryCode || a.reset != nil)
+	foreign := m == event.MethodRecoveryCode && a.codes != nil && a.codes.imported
+	guess := ok && (m == event.MethodRecoveryCode || a.reset != nil)
 	if no, refused := a.refuses(m, c, guess || foreign && !a.codes.allEight(), now); refused {
 		return no
 	}
 	var slots []code
 	switch {
-	case m == gatehouse.MethodOperatorCode && lies(a.reset.expires, now, a.reset.life):
+	case m == event.MethodOperatorCode && lies(a.reset.expires, now, a.reset.life):
 		slots = []code{a.reset.code}
-	case m == gatehouse.MethodRecoveryCode && a.codes != nil:
+	case m == event.MethodRecoveryCode && a.codes != nil:
 		slots = a.codes.list
 	}
 	i := slices.IndexFunc(slots, func(s code) bool {
@@ -423,7 +425,7 @@ func (a *account) presentCode(m gatehouse.Method, c *challenge, typed, session s
 		return a.guessed(m, now)
 	}
 	a.bucketFull = 0
-	if m == gatehouse.MethodOperatorCode {
+	if m == event.MethodOperatorCode {
 		a.reset.code.used = true
 		return a.accepted(c, operatorCode, session, "", now)
 	}
@@ -443,7 +445,7 @@ func (a *account) resync(c challenge, id, first, second string, now int64) answe
 	if !isTOTP(first) || !isTOTP(second) {
 		return denied
 	}
-	if no, refused := a.refuses(gatehouse.MethodTOTP, &c, len(a.apps) > 0, now); refused {
+	if no, refused := a.refuses(event.MethodTOTP, &c, len(a.apps) > 0, now); refused {
 		return no
 	}
 	i := a.find(id)
@@ -462,7 +464,7 @@ func (a *account) resync(c challenge, id, first, second string, now int64) answe
 		}
 	}
 	if found == 0 || used {
-		return a.guessed(gatehouse.MethodTOTP, now)
+		return a.guessed(event.MethodTOTP, now)
 	}
 	_, before := a.limits()
 	app.spend(found-1, found)

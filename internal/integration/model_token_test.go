@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
@@ -71,20 +70,20 @@ func (k *token) clone() *token {
 func (k *token) present() *generation { return &k.generations[len(k.generations)-1] }
 
 // standing is what the owner's page says of the token.
-func (k *token) standing(owner *account, now int64) gatehouse.TokenState {
+func (k *token) standing(owner *account, now int64) tokens.State {
 	switch {
 	case k.revoked != 0 || !owner.stored || k.epoch != owner.tokenEpoch:
-		return gatehouse.TokenEnded
+		return tokens.StateRevoked
 	case owner.suspended != 0:
-		return gatehouse.TokenBlocked
+		return tokens.StateAccountSuspended
 	case !lies(k.expires, now, k.life+hour):
-		return gatehouse.TokenExpired
+		return tokens.StateExpired
 	case k.needsFactor && len(owner.apps) == 0:
-		return gatehouse.TokenWaiting
+		return tokens.StateNeedsSecondFactor
 	case now < k.begins:
-		return gatehouse.TokenNotYetValid
+		return tokens.StateNotYetValid
 	}
-	return gatehouse.TokenActive
+	return tokens.StateActive
 }
 
 // verdict is what a check comes to.
@@ -101,11 +100,11 @@ const (
 // before whatever else would deny it.
 func (k *token) check(g generation, owner *account, from netip.Addr, now int64) verdict {
 	switch st := k.standing(owner, now); {
-	case st == gatehouse.TokenEnded:
+	case st == tokens.StateRevoked:
 		return no
 	case g.until != 0 && now >= g.until:
 		return reused
-	case st != gatehouse.TokenActive || !k.networks.hasAddress(from):
+	case st != tokens.StateActive || !k.networks.hasAddress(from):
 		return no
 	case g.until == 0:
 		return yes
@@ -197,7 +196,7 @@ func (m *machine) room(owner *account, now int64) bool {
 	active := 0
 	for _, k := range m.tokens {
 		st := k.standing(owner, now)
-		if k.account == owner.id && st != gatehouse.TokenEnded && st != gatehouse.TokenExpired {
+		if k.account == owner.id && st != tokens.StateRevoked && st != tokens.StateExpired {
 			active++
 		}
 	}
@@ -228,7 +227,7 @@ func (m *machine) rotate(k *token, owner *account, asked, grace, now int64, by *
 		return invalid
 	}
 	switch k.standing(owner, now) {
-	case gatehouse.TokenActive, gatehouse.TokenNotYetValid, gatehouse.TokenWaiting:
+	case tokens.StateActive, tokens.StateNotYetValid, tokens.StateNeedsSecondFactor:
 	default:
 		return state
 	}
@@ -265,7 +264,7 @@ func (m *machine) renew(k *token, owner *account, asked, now int64, by proof) an
 	if !ok {
 		return invalid
 	}
-	if k.standing(owner, now) != gatehouse.TokenExpired {
+	if k.standing(owner, now) != tokens.StateExpired {
 		return state
 	}
 	for i := range k.generations {
@@ -291,7 +290,7 @@ func (k *token) revoke(now int64) answer {
 // its life.
 func (k *token) warn(owner *account, now int64) {
 	switch k.standing(owner, now) {
-	case gatehouse.TokenEnded, gatehouse.TokenBlocked, gatehouse.TokenExpired:
+	case tokens.StateRevoked, tokens.StateAccountSuspended, tokens.StateExpired:
 		return
 	}
 	for _, days := range []int{1, 7, 14} {
@@ -310,7 +309,7 @@ func (k *token) done(before int64) bool {
 }
 
 // info is what an owner's page shows.
-func (k *token) info(owner *account, now int64) gatehouse.TokenInfo {
+func (k *token) info(owner *account, now int64) tokens.Info {
 	var unused tokens.Scopes
 	for scope := range strings.FieldsSeq(k.scopes) {
 		unused = append(unused, tokens.Scope(scope))
@@ -319,7 +318,7 @@ func (k *token) info(owner *account, now int64) gatehouse.TokenInfo {
 	if k.rotates {
 		rotatesUntil = moment(k.vouched + unattended)
 	}
-	return gatehouse.TokenInfo{
+	return tokens.Info{
 		RotatesUntil: rotatesUntil, ID: k.id, AccountID: k.account, Kind: k.kind, Name: k.name, Scopes: slices.Clone(unused),
 		Resources: k.resources.asResources(), Networks: k.networks.asNetworks(), State: k.standing(owner, now),
 		Created: moment(k.created), NotBefore: moment(k.begins), Expires: moment(k.expires), Revoked: moment(k.revoked),

@@ -10,7 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 var noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -47,6 +49,11 @@ func drawControls(t *rapid.T) (list []answered) {
 	return list
 }
 
+var (
+	available = gatehouse.MethodState{Available: true}
+	locked    = gatehouse.MethodState{RetryAt: noon.Add(time.Hour)}
+)
+
 func drawFacts(t *rapid.T, hosts []answered) posture.Facts {
 	yes := func(what string) bool { return rapid.Bool().Draw(t, what) }
 	ago := func(what string) time.Time {
@@ -56,8 +63,8 @@ func drawFacts(t *rapid.T, hosts []answered) posture.Facts {
 		return noon.Add(-time.Duration(rapid.IntRange(0, 200*24).Draw(t, what)) * time.Hour)
 	}
 	f := posture.Facts{
-		RecoveryUnseen: ago("code used"), ResetPending: yes("reset"), KeysCurrent: yes("keys"), TokensKnown: yes("tokens known"),
-		TOTP: posture.Method{Locked: yes("locked"), Disabled: yes("disabled")}, RecoveryCodes: posture.Method{Locked: yes("recovery locked")},
+		Account:     gatehouse.Account{CodeUseUnseen: ago("code used"), KeysCurrent: yes("keys")},
+		TokensKnown: yes("tokens known"),
 		Host: posture.Host{
 			At: noon, Since: ago("since"), EmailVerified: posture.Answer(rapid.IntRange(0, 2).Draw(t, "e-mail")), Answers: map[string]posture.Answer{},
 		},
@@ -66,15 +73,26 @@ func drawFacts(t *rapid.T, hosts []answered) posture.Facts {
 		f.Host.Delegated = &posture.Delegation{AMR: rapid.SliceOfN(rapid.SampledFrom([]string{"mfa", "otp", "pwd", "hwk", "x"}), 0, 2).Draw(t, "amr")}
 	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "authenticators") {
-		f.Authenticators = append(f.Authenticators, posture.Authenticator{ID: fmt.Sprint("A", i), PhishingResistant: yes("resistant")})
+		f.Account.Authenticators = append(f.Account.Authenticators, gatehouse.Authenticator{ID: fmt.Sprint("A", i), PhishingResistant: yes("resistant")})
 	}
 	if yes("codes") {
-		f.Recovery = posture.RecoverySet{Total: 10, Left: rapid.IntRange(0, 10).Draw(t, "left"), Acknowledged: ago("saved")}
+		f.Account.RecoveryCodes = gatehouse.RecoverySet{Total: 10, Left: rapid.IntRange(0, 10).Draw(t, "left"), Acknowledged: ago("saved")}
+	}
+	if yes("reset") {
+		f.Account.Reset = &gatehouse.Reset{At: noon}
+	}
+	// A method that the account does not have cannot be used, and waiting does not help.
+	if len(f.Account.Authenticators) > 0 {
+		f.Account.TOTP = rapid.SampledFrom([]gatehouse.MethodState{available, locked, {}}).Draw(t, "totp")
+	}
+	if f.Account.RecoveryCodes.Left > 0 {
+		f.Account.RecoveryCode = rapid.SampledFrom([]gatehouse.MethodState{available, locked}).Draw(t, "recovery")
 	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "tokens") {
-		token := posture.Token{
-			ID: fmt.Sprint("T", i), Works: yes("works"), Created: noon.Add(-1000 * time.Hour), LastUsed: ago("used"), FirstFactorOnly: yes("by the password"),
-			Unused: slices.Repeat([]string{"a:b"}, rapid.IntRange(0, 1).Draw(t, "unused")),
+		token := tokens.Info{
+			ID: fmt.Sprint("T", i), Created: noon.Add(-1000 * time.Hour), LastUsed: ago("used"), SecondFactor: yes("by the second factor"),
+			State:  rapid.SampledFrom([]tokens.State{tokens.StateActive, tokens.StateNeedsSecondFactor}).Draw(t, "state"),
+			Unused: slices.Repeat(tokens.Scopes{"a:b"}, rapid.IntRange(0, 1).Draw(t, "unused")),
 		}
 		if yes("ends") {
 			token.Expires = noon.Add(time.Duration(rapid.IntRange(1, 60*24).Draw(t, "expires")) * time.Hour)
@@ -86,7 +104,7 @@ func drawFacts(t *rapid.T, hosts []answered) posture.Facts {
 	}
 	for _, id := range []string{"h0", "h1", posture.SecondFactor, posture.RecoveryCodesLeft, posture.EmailVerified} {
 		if yes("accepted " + id) {
-			f.Accepted = append(f.Accepted, posture.Acceptance{Control: id, By: "op", Why: "why"})
+			f.Account.AcceptedRisks = append(f.Account.AcceptedRisks, gatehouse.AcceptedRisk{Control: id, Operator: "op", Reason: "why"})
 		}
 	}
 	return f
@@ -186,7 +204,7 @@ func monotone(t *rapid.T, hosts []answered, resistant bool, f posture.Facts) {
 	r := p.Review(f, noon)
 	change := func(edit func(*posture.Facts)) posture.Review {
 		g := f
-		g.Host.Answers, g.Tokens, g.Authenticators = maps.Clone(f.Host.Answers), slices.Clone(f.Tokens), slices.Clone(f.Authenticators)
+		g.Host.Answers, g.Tokens, g.Account.Authenticators = maps.Clone(f.Host.Answers), slices.Clone(f.Tokens), slices.Clone(f.Account.Authenticators)
 		edit(&g)
 		return p.Review(g, noon)
 	}
@@ -213,28 +231,34 @@ func monotone(t *rapid.T, hosts []answered, resistant bool, f posture.Facts) {
 	}
 
 	mended("address", func(f *posture.Facts) { f.Host.EmailVerified = posture.Yes })
-	mended("locks", func(f *posture.Facts) { f.TOTP, f.RecoveryCodes = posture.Method{}, posture.Method{} })
-	mended("activity", func(f *posture.Facts) { f.RecoveryUnseen = time.Time{} })
-	mended("keys", func(f *posture.Facts) { f.KeysCurrent = true })
-	mended("risks", func(f *posture.Facts) { f.Accepted = nil })
+	mended("locks", func(f *posture.Facts) { f.Account.TOTP, f.Account.RecoveryCode = available, available })
+	mended("activity", func(f *posture.Facts) { f.Account.CodeUseUnseen = time.Time{} })
+	mended("keys", func(f *posture.Facts) { f.Account.KeysCurrent = true })
+	mended("risks", func(f *posture.Facts) { f.Account.AcceptedRisks = nil })
 	mended("all tokens", func(f *posture.Facts) { f.Tokens = nil })
 	for i := range f.Tokens {
 		mended("a token", func(f *posture.Facts) { f.Tokens = slices.Delete(f.Tokens, i, i+1) })
 	}
-	if f.Recovery.Total > 0 {
-		mended("saved", func(f *posture.Facts) { f.Recovery.Acknowledged = noon })
+	if f.Account.RecoveryCodes.Total > 0 {
+		mended("saved", func(f *posture.Facts) { f.Account.RecoveryCodes.Acknowledged = noon })
 	}
 	// Where a provider answers for all of it, an app of one's own is a change and not a remedy.
 	if second, _ := r.Find(posture.SecondFactor); second.State != posture.Delegated {
 		mended("another authenticator", func(f *posture.Facts) {
-			f.Authenticators = append(f.Authenticators, posture.Authenticator{ID: "new", PhishingResistant: true})
-			f.ResetPending, f.KeysCurrent = false, true
-			if f.Recovery.Left == 0 {
-				f.Recovery.Total, f.Recovery.Left = 10, 10 // as pairing makes them, not saved where none were
+			if len(f.Account.Authenticators) == 0 {
+				f.Account.TOTP = available
+			}
+			f.Account.Authenticators = append(f.Account.Authenticators, gatehouse.Authenticator{ID: "new", PhishingResistant: true})
+			f.Account.Reset, f.Account.KeysCurrent = nil, true
+			if codes := &f.Account.RecoveryCodes; codes.Left == 0 {
+				codes.Total, codes.Left, f.Account.RecoveryCode = 10, 10, available // as pairing makes them, not saved where none were
 			}
 		})
 		mended("new codes, saved", func(f *posture.Facts) {
-			f.Recovery = posture.RecoverySet{Total: 10, Left: 10, Acknowledged: noon}
+			if f.Account.RecoveryCodes.Left == 0 {
+				f.Account.RecoveryCode = available
+			}
+			f.Account.RecoveryCodes = gatehouse.RecoverySet{Total: 10, Left: 10, Acknowledged: noon}
 		})
 	}
 

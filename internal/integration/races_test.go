@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -27,7 +28,7 @@ func accepted(t *testing.T, err error) bool {
 // changed reports whether a change with a proof has happened, and fails if it was refused for anything
 // but that the proof or what it was about had ended.
 func changed(t *testing.T, err error) bool {
-	if err != nil && !errors.Is(err, gatehouse.ErrStepUpRequired) && !errors.Is(err, gatehouse.ErrState) {
+	if err != nil && !errors.Is(err, gatehouse.ErrStepUpRequired) && !errors.Is(err, gatehouse.ErrPrecondition) && !errors.Is(err, gatehouse.ErrNotFound) {
 		t.Errorf("a fault: %v", err)
 	}
 	return err == nil
@@ -45,23 +46,23 @@ func TestRegenerateAgainstRedeem(t *testing.T) {
 		for i, code := range o.codes {
 			for p := range 2 {
 				calls = append(calls, func() {
-					if _, err := h.process(i+p).StepUp(ctx, o.id, code); accepted(t, err) {
+					if _, err := h.process(i+p).StepUp(ctx, o.bare(), code); accepted(t, err) {
 						used[i].Add(1)
 					}
 				})
 			}
 		}
-		var fresh gatehouse.NewCodes
+		var fresh gatehouse.RecoveryCodes
 		calls = append(calls, func() {
 			var err error
-			fresh, err = h.process(3).Owner(o.proof).RegenerateRecoveryCodes(ctx)
+			fresh, err = h.process(3).Owner(o.in()).RegenerateRecoveryCodes(ctx)
 			if err != nil {
 				t.Errorf("regenerate: %v", err)
 				return
 			}
 			// The bucket may be empty: nothing old is accepted, whatever the reason.
 			for _, code := range o.codes {
-				_, err := h.process(3).StepUp(ctx, o.id, code)
+				_, err := h.process(3).StepUp(ctx, o.bare(), code)
 				if accepted(t, err) {
 					t.Error("an old code was accepted after the new ones were told")
 				}
@@ -72,10 +73,10 @@ func TestRegenerateAgainstRedeem(t *testing.T) {
 			require.LessOrEqual(t, used[i].Load(), int32(1))
 			before += int(used[i].Load())
 		}
-		require.Equal(t, 10, o.status().RecoveryCodes.Left)
+		require.Equal(t, 10, o.account().RecoveryCodes.Left)
 		h.now.Add(60)
 		for _, code := range fresh.Codes {
-			_, err := h.process(0).StepUp(ctx, o.id, code.Reveal())
+			_, err := h.process(0).StepUp(ctx, o.bare(), code.Reveal())
 			require.NoError(t, err)
 		}
 	}
@@ -92,17 +93,17 @@ func TestRemoveAgainstRemove(t *testing.T) {
 		var won atomic.Int32
 		var calls []func()
 		for i := range 8 {
-			auth := o.status().Authenticators[i%2].ID
+			auth := o.account().Authenticators[i%2].ID
 			calls = append(calls, func() {
-				if _, err := h.process(i).Owner(o.proof).RemoveAuthenticator(ctx, auth); changed(t, err) {
+				if _, err := h.process(i).Owner(o.in()).RemoveAuthenticator(ctx, auth); changed(t, err) {
 					won.Add(1)
 				}
 			})
 		}
 		atOnce(calls...)
 		require.EqualValues(t, 1, won.Load())
-		require.Len(t, o.status().Authenticators, 1)
-		require.True(t, o.status().Protected)
+		require.Len(t, o.account().Authenticators, 1)
+		require.True(t, o.account().Protected)
 	}
 }
 
@@ -123,7 +124,7 @@ func against(t *testing.T, change func(*house, *owner) error, after func(*house,
 				return
 			}
 			for _, code := range append([]string{o.at(1)}, o.codes...) {
-				if _, err := h.process(3).Answer(ctx, challenge, code); accepted(t, err) {
+				if _, err := h.process(3).Answer(ctx, o.bare(), challenge, code); accepted(t, err) {
 					t.Error("a challenge was answered after the change had returned")
 				}
 			}
@@ -134,7 +135,7 @@ func against(t *testing.T, change func(*house, *owner) error, after func(*house,
 				code = o.codes[i/2]
 			}
 			calls = append(calls, func() {
-				if v, err := h.process(i+round).Answer(ctx, challenge, code); accepted(t, err) {
+				if v, err := h.process(i+round).Answer(ctx, o.bare(), challenge, code); accepted(t, err) {
 					proofs[i] = v.Proof
 				}
 			})
@@ -159,7 +160,7 @@ func TestPasswordChangeAgainstAnswer(t *testing.T) {
 		return h.process(1).Operator("host").PasswordChanged(context.Background(), o.id, gatehouse.RevokeTokens)
 	}, func(h *house, o *owner) {
 		h.now.Add(60)
-		_, err := h.process(0).Answer(context.Background(), o.challenge(), o.at(0))
+		_, err := h.process(0).Answer(context.Background(), o.bare(), o.challenge(), o.at(0))
 		require.NoError(t, err, "the factors are what they were")
 	})
 }
@@ -172,13 +173,13 @@ func TestResetAgainstAnswer(t *testing.T) {
 		codes[o.id] = code.Reveal()
 		return err
 	}, func(h *house, o *owner) {
-		require.Empty(t, o.status().Authenticators)
-		require.Zero(t, o.status().RecoveryCodes.Total)
-		require.True(t, o.status().Protected, "the password alone gets nowhere")
+		require.Empty(t, o.account().Authenticators)
+		require.Zero(t, o.account().RecoveryCodes.Total)
+		require.True(t, o.account().Protected, "the password alone gets nowhere")
 		h.now.Add(60)
-		proof, err := h.process(0).RedeemOperatorCode(ctx, o.challenge(), codes[o.id])
+		proof, err := h.process(0).RedeemOperatorCode(ctx, o.bare(), o.challenge(), codes[o.id])
 		require.NoError(t, err)
-		_, err = h.process(0).Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "o"})
+		_, err = h.process(0).Owner(o.session(proof)).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "o"})
 		require.NoError(t, err)
 	})
 }
@@ -186,13 +187,17 @@ func TestResetAgainstAnswer(t *testing.T) {
 func TestDisableAgainstAnswer(t *testing.T) {
 	ctx := context.Background()
 	against(t, func(h *house, o *owner) error {
-		_, err := h.process(1).Owner(o.proof).DisableTwoFactor(ctx)
+		_, err := h.process(1).Owner(o.in()).DisableTwoFactor(ctx)
 		return err
 	}, func(h *house, o *owner) {
-		require.Equal(t, gatehouse.Status{}, o.status())
-		c, err := h.process(0).Challenge(ctx, o.id)
+		off := exported(o.account())
+		off.Activity, off.KeysCurrent, off.CodeUseUnseen = nil, false, time.Time{}
+		require.Equal(t, gatehouse.Account{ID: o.id}, off)
+		try, err := h.process(0).Before(ctx, o.id)
 		require.NoError(t, err)
-		require.Equal(t, gatehouse.NotNeeded, c.Step)
+		c, err := try.Challenge(ctx)
+		require.NoError(t, err)
+		require.Equal(t, gatehouse.StepNotNeeded, c.Step)
 	})
 }
 
@@ -201,7 +206,7 @@ func TestFiftyBeginAndConfirm(t *testing.T) {
 	ctx := context.Background()
 	for range 2 {
 		h := newHouse(t, 4)
-		proof := h.attest("ada")
+		in := h.vouch("ada")
 		var won atomic.Int32
 		var winner string
 		var app *gatehousetest.Authenticator
@@ -209,7 +214,7 @@ func TestFiftyBeginAndConfirm(t *testing.T) {
 		calls := make([]func(), 50)
 		for i := range calls {
 			calls[i] = func() {
-				face := h.process(i).Owner(proof)
+				face := h.process(i).Owner(in)
 				enr, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "o"})
 				if !changed(t, err) {
 					return
@@ -231,16 +236,16 @@ func TestFiftyBeginAndConfirm(t *testing.T) {
 		atOnce(calls...)
 		require.EqualValues(t, 1, won.Load())
 		o := &owner{h: h, id: "ada", apps: []*gatehousetest.Authenticator{app}}
-		st := o.status()
+		st := o.account()
 		require.Len(t, st.Authenticators, 1)
 		require.Equal(t, winner, st.Authenticators[0].ID)
 		require.Nil(t, st.Pending)
 		h.now.Add(60)
-		_, err := h.process(1).StepUp(ctx, o.id, o.at(0))
+		_, err := h.process(1).StepUp(ctx, o.bare(), o.at(0))
 		require.NoError(t, err)
 		require.Len(t, codes, 10)
 		for _, code := range codes {
-			_, err := h.process(2).StepUp(ctx, o.id, code)
+			_, err := h.process(2).StepUp(ctx, o.bare(), code)
 			require.NoError(t, err, "the codes are those that came with it")
 		}
 	}

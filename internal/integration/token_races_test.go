@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
@@ -21,7 +23,7 @@ import (
 // mint gives the owner a token that rotates itself, and no longer than asked for.
 func (o *owner) mint(lifetime time.Duration) (text, id string) {
 	o.h.t.Helper()
-	m, err := o.h.procs[0].Owner(o.proof).MintToken(context.Background(), tokens.Request{
+	m, err := o.h.procs[0].tok.Mint(context.Background(), o.in(), tokens.Request{
 		Name: "ci", Scopes: tokens.Scopes{"projects:read"}, Lifetime: lifetime, RotatesItself: true,
 	})
 	require.NoError(o.h.t, err)
@@ -29,8 +31,8 @@ func (o *owner) mint(lifetime time.Duration) (text, id string) {
 }
 
 // works reports whether a token is accepted by a process.
-func works(t *testing.T, s *gatehouse.Service, text string) bool {
-	_, err := s.AuthenticateToken(context.Background(), text)
+func works(t *testing.T, s *node, text string) bool {
+	_, err := s.tok.Check(context.Background(), text, netip.Addr{})
 	return accepted(t, err)
 }
 
@@ -41,37 +43,37 @@ func rotated(t *testing.T, err error) bool {
 }
 
 // ends are the ways in which a token ends.
-var ends = map[string]func(s *gatehouse.Service, o *owner, text, id string) error{
-	"revoke": func(s *gatehouse.Service, o *owner, _, id string) error {
-		return s.Owner(o.proof).RevokeToken(context.Background(), id)
+var ends = map[string]func(s *node, o *owner, text, id string) error{
+	"revoke": func(s *node, o *owner, _, id string) error {
+		return s.tok.Revoke(context.Background(), o.in(), id)
 	},
-	"revoke all": func(s *gatehouse.Service, o *owner, _, _ string) error {
-		return s.Owner(o.proof).RevokeAllTokens(context.Background())
+	"revoke all": func(s *node, o *owner, _, _ string) error {
+		return s.tok.RevokeAll(context.Background(), o.in())
 	},
-	"revoke presented": func(s *gatehouse.Service, _ *owner, text, _ string) error {
-		return s.RevokePresented(context.Background(), text)
+	"revoke presented": func(s *node, _ *owner, text, _ string) error {
+		return s.tok.RevokePresented(context.Background(), text)
 	},
-	"operator revokes": func(s *gatehouse.Service, _ *owner, _, id string) error {
-		return s.Operator("op-7").RevokeToken(context.Background(), id)
+	"operator revokes": func(s *node, _ *owner, _, id string) error {
+		return s.tok.Operator(s.Operator("op-7")).Revoke(context.Background(), id)
 	},
-	"operator revokes all": func(s *gatehouse.Service, o *owner, _, _ string) error {
-		return s.Operator("op-7").RevokeAllTokens(context.Background(), o.id)
+	"operator revokes all": func(s *node, o *owner, _, _ string) error {
+		return s.tok.Operator(s.Operator("op-7")).RevokeAll(context.Background(), o.id)
 	},
-	"password changed": func(s *gatehouse.Service, o *owner, _, _ string) error {
+	"password changed": func(s *node, o *owner, _, _ string) error {
 		return s.Operator("host").PasswordChanged(context.Background(), o.id, gatehouse.RevokeTokens)
 	},
-	"suspend": func(s *gatehouse.Service, o *owner, _, _ string) error {
+	"suspend": func(s *node, o *owner, _, _ string) error {
 		return s.Operator("op-7").Suspend(context.Background(), o.id)
 	},
-	"two-factor off": func(s *gatehouse.Service, o *owner, _, _ string) error {
-		_, err := s.Owner(o.proof).DisableTwoFactor(context.Background())
+	"two-factor off": func(s *node, o *owner, _, _ string) error {
+		_, err := s.Owner(o.in()).DisableTwoFactor(context.Background())
 		return err
 	},
-	"reset": func(s *gatehouse.Service, o *owner, _, _ string) error {
+	"reset": func(s *node, o *owner, _, _ string) error {
 		_, err := s.Operator("op-7").Reset(context.Background(), o.id)
 		return err
 	},
-	"delete": func(s *gatehouse.Service, o *owner, _, _ string) error {
+	"delete": func(s *node, o *owner, _, _ string) error {
 		return s.Operator("op-7").DeleteAccount(context.Background(), o.id)
 	},
 }
@@ -131,11 +133,11 @@ func TestRotateAgainstRotate(t *testing.T) {
 					h := newHouse(t, 4)
 					o := h.enroll("ada")
 					text, id := o.mint(0)
-					how := gatehouse.Rotation{Grace: time.Hour}
+					how := tokens.Rotation{Grace: time.Hour}
 					if who == "owner" {
 						how.Grace = 0
 					}
-					made := make([]gatehouse.MintedToken, n)
+					made := make([]tokens.Minted, n)
 					var wins atomic.Int32
 					var calls []func()
 					for i := range made {
@@ -144,9 +146,9 @@ func TestRotateAgainstRotate(t *testing.T) {
 						calls = append(calls, func() {
 							var err error
 							if byOwner {
-								made[i], err = s.Owner(o.proof).RotateToken(ctx, id, how)
+								made[i], err = s.tok.Rotate(ctx, o.in(), id, how)
 							} else {
-								made[i], err = s.RotateToken(ctx, text, how)
+								made[i], err = s.tok.RotateSelf(ctx, text, netip.Addr{}, how)
 							}
 							if rotated(t, err) {
 								wins.Add(1)
@@ -158,8 +160,7 @@ func TestRotateAgainstRotate(t *testing.T) {
 					if who == "itself" {
 						require.EqualValues(t, 1, wins.Load())
 					}
-					list, err := h.process(0).Tokens(ctx, o.id, "", 10)
-					require.NoError(t, err)
+					list := listed(t, h.process(0).tok, o.id)
 					require.Len(t, list, 1)
 					require.EqualValues(t, wins.Load(), list[0].Rotations, "a rotation that was answered was undone")
 					present := 0
@@ -193,7 +194,7 @@ func TestRotateAgainstTheEnd(t *testing.T) {
 				h := newHouse(t, 4)
 				o := h.enroll("ada")
 				text, id := o.mint(0)
-				made := make([]gatehouse.MintedToken, 4)
+				made := make([]tokens.Minted, 4)
 				calls := []func(){func() {
 					if err := end(h.process(1+round), o, text, id); err != nil {
 						t.Errorf("%s: %v", name, err)
@@ -202,11 +203,11 @@ func TestRotateAgainstTheEnd(t *testing.T) {
 				for i := range made {
 					calls = append(calls, func() {
 						var err error
-						how := gatehouse.Rotation{Grace: time.Hour}
+						how := tokens.Rotation{Grace: time.Hour}
 						if i%2 == 0 {
-							made[i], err = h.process(i).Owner(o.proof).RotateToken(ctx, id, how)
+							made[i], err = h.process(i).tok.Rotate(ctx, o.in(), id, how)
 						} else {
-							made[i], err = h.process(i).RotateToken(ctx, text, how)
+							made[i], err = h.process(i).tok.RotateSelf(ctx, text, netip.Addr{}, how)
 						}
 						rotated(t, err)
 					})
@@ -235,23 +236,23 @@ func TestMintAgainstTheEnd(t *testing.T) {
 			for round := range raceRounds {
 				h := newHouse(t, 4)
 				o := h.enroll("ada")
-				var again gatehouse.Proof
+				var again gatehouse.Session
 				calls := []func(){func() {
 					if err := ends[name](h.process(round), o, "", ""); err != nil {
 						t.Errorf("%s: %v", name, err)
 					}
 					if name == "delete" {
 						var err error
-						if again, err = h.process(round).Attest(ctx, o.id, gatehouse.FirstFactor{Method: "pwd", At: h.time()}); err != nil {
-							t.Errorf("attest: %v", err)
+						if again, err = h.process(round).vouch(o.id, h.time()); err != nil {
+							t.Errorf("vouch: %v", err)
 						}
 					}
 				}}
-				made := make([]gatehouse.MintedToken, 8)
+				made := make([]tokens.Minted, 8)
 				for i := range made {
 					calls = append(calls, func() {
 						var err error
-						made[i], err = h.process(i).Owner(o.proof).MintToken(ctx, tokens.Request{Name: "ci", Scopes: tokens.Scopes{"logs:read"}})
+						made[i], err = h.process(i).tok.Mint(ctx, o.in(), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"logs:read"}})
 						changed(t, err)
 					})
 				}
@@ -263,7 +264,7 @@ func TestMintAgainstTheEnd(t *testing.T) {
 					}
 				}
 				if name == "delete" {
-					m, err := h.process(0).Owner(again).MintToken(ctx, tokens.Request{Name: "ci", Scopes: tokens.Scopes{"logs:read"}})
+					m, err := h.process(0).tok.Mint(ctx, again, tokens.Request{Name: "ci", Scopes: tokens.Scopes{"logs:read"}})
 					require.NoError(t, err)
 					require.True(t, works(t, h.process(1), m.Token.Reveal()), "the account that was made again has tokens of its own")
 				}
@@ -290,22 +291,22 @@ func TestMintAcrossDeletion(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t, 0)
 	under, keys := memory.New(), keyring.Generate()
-	var again gatehouse.Proof
+	var again gatehouse.Session
 	for _, store := range []storage.Store{under, slow{under, func() {
 		require.NoError(t, h.process(0).Operator("op-7").DeleteAccount(ctx, "ada"))
-		again = h.attest("ada")
+		again = h.vouch("ada")
 	}}} {
 		svc, err := gatehouse.New(store, gatehouse.Config{
-			Issuer: "A", Keys: keys, Now: h.time, Tokens: &tokens.Policy{Brand: "acme", Scopes: scopes},
+			Issuer: "A", Keys: keys, Now: h.time,
 		})
 		require.NoError(t, err)
-		h.procs = append(h.procs, svc)
+		h.add(svc)
 	}
 	ask := tokens.Request{Name: "ci", Scopes: tokens.Scopes{"logs:read"}}
-	m, err := h.process(1).Owner(h.attest("ada")).MintToken(ctx, ask)
+	m, err := h.process(1).tok.Mint(ctx, h.vouch("ada"), ask)
 	require.NoError(t, err)
 	require.False(t, works(t, h.process(0), m.Token.Reveal()))
-	m, err = h.process(0).Owner(again).MintToken(ctx, ask)
+	m, err = h.process(0).tok.Mint(ctx, again, ask)
 	require.NoError(t, err)
 	require.True(t, works(t, h.process(0), m.Token.Reveal()))
 }
@@ -320,26 +321,25 @@ func TestPurgeAgainstRenew(t *testing.T) {
 		o := h.enroll("ada")
 		text, id := o.mint(time.Minute)
 		h.now.Add(61)
-		proof, before := o.proof, h.time()
+		in, before := o.in(), h.time()
 		wait := rand.N(100 * time.Microsecond) // the purge has less to do first
 		var ok bool
-		var w gatehouse.TokenSweep
+		var w gatehouse.Progress
 		atOnce(
 			func() {
-				_, err := h.process(0).Owner(proof).RenewToken(ctx, id, 0)
+				_, err := h.process(0).tok.Renew(ctx, in, id, 0)
 				ok = changed(t, err)
 			},
 			func() {
 				time.Sleep(wait)
 				var err error
-				if w, err = h.process(1).Operator("cron").PurgeTokens(ctx, before, "", nil); err != nil {
+				if w, err = h.process(1).tok.Operator(h.process(1).Operator("cron")).Purge(ctx, before, "", nil); err != nil {
 					t.Errorf("purge: %v", err)
 				}
 			},
 		)
 		require.Equal(t, ok, works(t, h.process(2), text))
-		list, err := h.process(3).Tokens(ctx, o.id, "", 10)
-		require.NoError(t, err)
+		list := listed(t, h.process(3).tok, o.id)
 		require.Equal(t, ok, len(list) == 1)
 		require.Equal(t, !ok, w.Done == 1)
 		if ok {
@@ -347,4 +347,62 @@ func TestPurgeAgainstRenew(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d were renewed", renewed, 4*raceRounds)
+}
+
+// A token is purged between the two sides of a change: it is gone as if it had never been, and no fault.
+func TestPurgeAcrossChange(t *testing.T) {
+	ctx := context.Background()
+	for name, c := range map[string]struct {
+		call func(h *house, s *node, o *owner, text, old, id string) error
+		want error
+	}{
+		"revoke presented": {func(_ *house, s *node, _ *owner, text, _, _ string) error { return s.tok.RevokePresented(ctx, text) }, nil},
+		"operator revokes": {func(_ *house, s *node, _ *owner, _, _, id string) error {
+			return s.tok.Operator(s.Operator("op-7")).Revoke(ctx, id)
+		}, nil},
+		"owner revokes": {func(_ *house, s *node, o *owner, _, _, id string) error { return s.tok.Revoke(ctx, o.in(), id) }, gatehouse.ErrNotFound},
+		"an old copy": {func(_ *house, s *node, _ *owner, _, old, _ string) error {
+			_, err := s.tok.Check(ctx, old, netip.Addr{})
+			return err
+		}, gatehouse.ErrDenied},
+		"an old copy rotates itself": {func(_ *house, s *node, _ *owner, _, old, _ string) error {
+			_, err := s.tok.RotateSelf(ctx, old, netip.Addr{}, tokens.Rotation{})
+			return err
+		}, gatehouse.ErrDenied},
+		"warn": {func(h *house, s *node, _ *owner, _, _, _ string) error {
+			h.now.Add(24 * 3600)
+			w, err := s.tok.Operator(s.Operator("cron")).WarnExpiring(ctx, "", nil)
+			require.Zero(t, w.Done)
+			return err
+		}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, 0)
+			under, keys := memory.New(), keyring.Generate()
+			id := ""
+			purges := slow{under, func() {
+				rec, _, err := under.LoadToken(ctx, id)
+				require.NoError(t, err)
+				require.NoError(t, under.DeleteToken(ctx, id, rec.Version))
+			}}
+			for _, store := range []storage.Store{under, purges} {
+				svc, err := gatehouse.New(store, gatehouse.Config{Issuer: "A", Keys: keys, Recovery: gatehousetest.CheapRecovery(), Now: h.time})
+				require.NoError(t, err)
+				h.add(svc)
+			}
+			o := h.enroll("ada")
+			var old string
+			old, id = o.mint(8 * 24 * time.Hour)
+			made, err := h.process(0).tok.Rotate(ctx, o.in(), id, tokens.Rotation{})
+			require.NoError(t, err)
+			err = c.call(h, h.process(1), o, made.Token.Reveal(), old, id)
+			if c.want == nil {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, c.want)
+			}
+			_, _, err = under.LoadToken(ctx, id)
+			require.ErrorIs(t, err, storage.ErrNotFound)
+		})
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -58,8 +59,8 @@ var scopes = func() *tokens.Registry {
 func newTable(keepReused, clamp bool) table {
 	return table{
 		policy: tokens.Policy{
-			Brand: "acme", Scopes: scopes, Kinds: []tokens.Kind{"bot"}, Lifetime: usual * time.Second, Longest: longest * time.Second,
-			MaxActive: mostActive, MaxGrace: 30 * day * time.Second, Separator: "/", KeepReused: keepReused, Clamp: clamp,
+			Brand: "acme", Scopes: scopes, Kinds: []tokens.Kind{"bot"}, Lifetime: usual * time.Second, MaxLifetime: longest * time.Second,
+			MaxActive: mostActive, MaxGrace: 30 * day * time.Second, Separator: "/", KeepReused: keepReused, ClampLifetime: clamp,
 		},
 		clamp: clamp, tokens: map[string]*token{}, rows: map[string]storage.TokenRecord{},
 	}
@@ -69,7 +70,7 @@ func newTable(keepReused, clamp bool) table {
 // counts.
 type onlooker struct {
 	storage.Store
-	svc   *gatehouse.Service
+	*node
 	at    int64
 	saves int
 }
@@ -84,11 +85,13 @@ func (o *onlooker) TouchTokens(context.Context, []storage.TokenUse) error { retu
 func (m *machine) look(t *rapid.T) {
 	o := &onlooker{Store: m.truth}
 	svc, err := gatehouse.New(o, gatehouse.Config{
-		Issuer: "A", Keys: keyring.Generate(), Recovery: gatehousetest.CheapRecovery(), Tokens: &m.policy,
+		Issuer: "A", Keys: keyring.Generate(), Recovery: gatehousetest.CheapRecovery(),
 		Now: func() time.Time { return time.Unix(o.at, 0) },
 	})
 	require.NoError(t, err)
-	o.svc, m.onlooker = svc, o
+	tok, err := tokens.New(svc, m.policy)
+	require.NoError(t, err)
+	o.node, m.onlooker = &node{svc, tok}, o
 }
 
 func (m *machine) storedTokens(t *rapid.T) map[string]storage.TokenRecord {
@@ -107,16 +110,69 @@ func (m *machine) inOrder() []string {
 	return slices.SortedFunc(maps.Keys(m.tokens), func(a, b string) int { return m.tokens[a].number - m.tokens[b].number })
 }
 
+// stored is what is kept of a token, as package tokens has it.
+type stored struct {
+	ID, Account                                           string
+	Kind                                                  tokens.Kind
+	Name                                                  string
+	Scopes                                                tokens.Scopes
+	Resources, Networks                                   *[]string
+	Digest                                                []byte
+	Generation, Warned                                    int
+	Created, NotBefore, Expires, Revoked, Lifetime, Epoch int64
+	How                                                   core.Kind
+	ProofAt, Vouched                                      int64
+	NeedsFactor, RotatesItself                            bool
+	Old                                                   []copied
+}
+
+// copied is a rotated copy of it.
+type copied struct {
+	Digest []byte
+	Until  int64
+	Told   bool
+}
+
+func storedToken(t require.TestingT, rec storage.TokenRecord) (s stored) {
+	record, err := engine.DecodeToken(rec.ID, rec.AccountID, rec.Data)
+	require.NoError(t, err)
+	sameFields(reflect.ValueOf(&s).Elem(), reflect.ValueOf(record).Elem())
+	return s
+}
+
+// sameFields fills in a struct from the fields of another that have the same names.
+func sameFields(to, from reflect.Value) {
+	for i := range to.NumField() {
+		value, field := from.FieldByName(to.Type().Field(i).Name), to.Field(i)
+		if field.Type() == value.Type() {
+			field.Set(value)
+			continue
+		}
+		field.Set(reflect.MakeSlice(field.Type(), value.Len(), value.Len()))
+		for i := range value.Len() {
+			sameFields(field.Index(i), value.Index(i))
+		}
+	}
+}
+
+// listed returns all tokens of an account.
+func listed(t require.TestingT, tok *tokens.Service, account string) (list []tokens.Info) {
+	for info, err := range tok.List(context.Background(), account) {
+		require.NoError(t, err)
+		list = append(list, info)
+	}
+	return list
+}
+
 // row returns what is stored of a token, in the terms of the model.
 func (m *machine) row(t *rapid.T, rec storage.TokenRecord) *token {
-	s, err := core.DecodeToken(rec.ID, rec.AccountID, rec.Data)
-	require.NoError(t, err)
+	s := storedToken(t, rec)
 	require.Equal(t, storage.TokenIndex{Expires: moment(s.Expires), Revoked: s.Revoked != 0, Scopes: s.Scopes.String(), Epoch: s.Epoch}, rec.Index)
 	k := &token{
 		id: s.ID, account: s.Account, name: s.Name, kind: s.Kind, scopes: s.Scopes.String(), rotates: s.RotatesItself,
 		created: s.Created, begins: s.NotBefore, expires: s.Expires, revoked: s.Revoked, life: s.Lifetime,
 		epoch: m.ended.number(s.Account, s.Epoch), proven: s.ProofAt, vouched: s.Vouched, needsFactor: s.NeedsFactor, warned: s.Warned, rotations: s.Generation,
-		proof: map[core.Kind]kind{core.Attested: attested, core.SecondFactor: secondFactor}[s.How],
+		proof: map[core.Kind]kind{core.Vouched: vouched, core.SecondFactor: secondFactor}[s.How],
 	}
 	if s.Resources != nil {
 		k.resources = limit{true, *s.Resources}
@@ -190,14 +246,13 @@ func (m *machine) checkTokens(t *rapid.T, p *process, account string) {
 		}
 	}
 
-	var want []gatehouse.TokenInfo
+	var want []tokens.Info
 	for _, id := range slices.Sorted(maps.Keys(m.tokens)) {
 		if k := m.tokens[id]; k.account == account {
 			want = append(want, k.info(owner, now))
 		}
 	}
-	got, err := p.Tokens(context.Background(), account, "", 1000)
-	require.NoError(t, err)
+	got := listed(t, p.tok, account)
 	require.Equal(t, len(want), len(got))
 	for i := range want {
 		requireInfo(t, want[i], got[i])
@@ -205,13 +260,13 @@ func (m *machine) checkTokens(t *rapid.T, p *process, account string) {
 }
 
 // requireInfo takes no list and an empty one for the same.
-func requireInfo(t *rapid.T, want, got gatehouse.TokenInfo) {
+func requireInfo(t *rapid.T, want, got tokens.Info) {
 	entries, restricted := want.Resources.Only()
 	stored, kept := got.Resources.Only()
 	require.Equal(t, restricted, kept)
 	require.True(t, slices.Equal(entries, stored))
 	got.Resources = want.Resources
-	require.Equal(t, want, got)
+	require.Equal(t, want, exported(got))
 }
 
 func (k *token) ends() (ends []int64) {
@@ -230,7 +285,7 @@ func (m *machine) checkText(t *rapid.T, h held[tokens.Parsed], from netip.Addr, 
 		g, want = k.presented(h.what, m.model[k.account], from, at)
 	}
 	m.onlooker.at, m.onlooker.saves = at, 0
-	got, err := m.onlooker.svc.AuthenticateToken(context.Background(), h.text, gatehouse.From(from))
+	got, err := m.onlooker.tok.Check(context.Background(), h.text, from)
 	saves := 0
 	if want == reused && !m.policy.KeepReused {
 		saves = 1 // its revocation
@@ -289,11 +344,9 @@ func (m *machine) close(t *rapid.T) {
 	for _, p := range m.procs {
 		require.NoError(t, p.Close(ctx))
 	}
-	require.NoError(t, m.onlooker.svc.Close(ctx))
+	require.NoError(t, m.onlooker.node.Close(ctx))
 	for _, id := range ids {
-		list, err := m.procs[0].Tokens(ctx, id, "", 1000)
-		require.NoError(t, err)
-		for _, got := range list {
+		for _, got := range listed(t, m.procs[0].tok, id) {
 			k := m.tokens[got.ID]
 			require.Equal(t, moment(k.used), got.LastUsed)
 			var unused tokens.Scopes

@@ -3,6 +3,8 @@
 // refused, it meets a conflict, or its node dies. The clocks of the nodes differ. All of it is drawn from a seed, which
 // gives the same run each time.
 //
+// Each node has tokens and a posture with gates on minting, and an observer to which all that was done is told.
+//
 // After each call what is stored is held against the invariants, and at the end what every client was told is held
 // against a sequential model, by porcupine: some order of the calls must explain all answers.
 package simulation

@@ -16,10 +16,11 @@ import (
 type op string
 
 const (
+	before    op = "before"
 	challenge op = "challenge"
 	answer    op = "answer"
 	stepUp    op = "step up"
-	attest    op = "attest"
+	vouch     op = "vouch"
 	begin     op = "begin"
 	confirm   op = "confirm"
 	regen     op = "regenerate"
@@ -31,6 +32,9 @@ const (
 	resume    op = "resume"
 	unlock    op = "unlock"
 	reseal    op = "reseal"
+	imports   op = "import"
+	look      op = "look"
+	review    op = "review activity"
 	mint      op = "mint"
 	rotate    op = "rotate"
 	revoke    op = "revoke"
@@ -45,6 +49,7 @@ type input struct {
 	account  string
 	from, to int64 // by its node's clock, when it began and when it ended
 
+	try              int   // the sign-in that it goes on with, by the call that began it
 	challenge, proof int   // what it presents, by the calls that made them
 	totp             int   // of which authenticator a code is, -1 for none
 	step             int64 // of which step
@@ -55,6 +60,8 @@ type input struct {
 	seen             int
 	strong           bool // the proof is by a code of an authenticator
 	revoke           bool
+	look             int  // which look at the activity it reviews
+	production       bool // the token has a scope of high risk
 }
 
 // outcome is what the client was told.
@@ -66,13 +73,15 @@ const (
 	denied    outcome = "denied"
 	needsStep outcome = "step-up required"
 	state     outcome = "state"
-	fault     outcome = "fault" // it has happened or not
+	closed    outcome = "gate closed"
+	nothing   outcome = "nothing" // was imported
+	fault     outcome = "fault"   // it has happened or not
 )
 
 type proofKind uint8
 
 const (
-	attested proofKind = iota
+	vouched proofKind = iota
 	secondFactor
 	recoveryCode
 	operatorCode
@@ -90,6 +99,14 @@ type app struct {
 	last int64
 }
 
+type importState uint8
+
+const (
+	neverImported importState = iota
+	importOpen
+	importEnded // its owner or an operator has changed factors since
+)
+
 // account is an account as far as sign-in and changes go.
 type account struct {
 	Stored, Suspended bool
@@ -102,13 +119,25 @@ type account struct {
 	Wrong, WrongCodes int
 	Reset             int
 	ResetUsed         bool
+	Ended             bool        // first factors, once at least
+	Imported          importState // whether more can be imported
+	Uses, Seen        int         // of recovery codes, and how many of them the owner has looked at
+	Looks             map[int]int // how many uses each look has shown
+	Tries             map[int]int // the epochs in which sign-ins began
 	Challenges        map[int]label
 	Proofs            map[int]proof
 }
 
 func (a account) clone() account {
-	a.Apps, a.Challenges, a.Proofs = slices.Clone(a.Apps), maps.Clone(a.Challenges), maps.Clone(a.Proofs)
+	a.Apps, a.Tries, a.Looks = slices.Clone(a.Apps), maps.Clone(a.Tries), maps.Clone(a.Looks)
+	a.Challenges, a.Proofs = maps.Clone(a.Challenges), maps.Clone(a.Proofs)
 	return a
+}
+
+// goesOn reports whether a sign-in is still the one that began: one that began before the account had a record goes on
+// until first factors are ended.
+func (a account) goesOn(try int) bool {
+	return a.Tries[try] == a.Epoch || a.Tries[try] == -1 && !a.Ended
 }
 
 func (a account) protected() bool { return len(a.Apps) > 0 || a.Reset >= 0 }
@@ -119,15 +148,19 @@ func (a account) free() int { return max(15/max(3*len(a.Apps), 3), 1) }
 // good reports whether a proof is good for something that kinds of it are enough for.
 func (a account) good(in input, kinds ...proofKind) bool {
 	p, known := a.Proofs[in.proof]
-	return known && p.epoch == a.Epoch && !a.Suspended && slices.Contains(kinds, p.kind) && (p.kind != attested || !a.protected())
+	return known && p.epoch == a.Epoch && !a.Suspended && slices.Contains(kinds, p.kind) && (p.kind != vouched || !a.protected())
 }
+
+// shut reports whether a gate is closed to whoever would make a secret of a token: after a recovery code that the owner
+// has not looked at, and for production without an authenticator.
+func (a account) shut(in input) bool { return a.Uses > a.Seen || in.production && len(a.Apps) == 0 }
 
 // pairs returns the kinds of proof that are enough to pair an authenticator.
 func (a account) pairs() []proofKind {
 	if a.Reset >= 0 {
-		return []proofKind{attested, secondFactor, operatorCode}
+		return []proofKind{vouched, secondFactor, operatorCode}
 	}
-	return []proofKind{attested, secondFactor}
+	return []proofKind{vouched, secondFactor}
 }
 
 // next is one way in which a call can go.
@@ -152,9 +185,12 @@ func (a account) step(in input) []next {
 		return ways
 	}
 	switch in.op {
+	case before:
+		b.Tries[in.id] = a.Epoch
+		return []next{{ok, b}}
 	case challenge:
 		switch {
-		case a.Suspended:
+		case a.Suspended, !a.goesOn(in.try):
 			return same(denied)
 		case !a.protected():
 			return same(notNeeded)
@@ -163,15 +199,17 @@ func (a account) step(in input) []next {
 		return []next{{ok, b}}
 	case answer, stepUp, redeem:
 		return a.present(in)
-	case attest:
-		if a.Suspended {
-			return same(state, needsStep)
-		}
-		if !b.Stored {
+	case vouch:
+		switch {
+		case a.Suspended:
+			return same(state)
+		case !a.goesOn(in.try):
+			return same(needsStep)
+		case !b.Stored:
 			b.Stored, b.Epoch = true, in.id
 		}
-		b.Proofs[in.id] = proof{b.Epoch, attested}
-		return append(same(needsStep), next{ok, b}) // what was changed while it ran is not in here
+		b.Proofs[in.id] = proof{b.Epoch, vouched}
+		return []next{{ok, b}}
 	case begin:
 		switch {
 		case !a.good(in, a.pairs()...):
@@ -188,18 +226,19 @@ func (a account) step(in input) []next {
 		return a.confirm(in)
 	case regen:
 		switch {
-		case !a.good(in, attested, secondFactor, recoveryCode):
+		case !a.good(in, vouched, secondFactor, recoveryCode):
 			return same(needsStep)
 		case len(a.Apps) == 0:
 			return same(state)
 		}
 		b = b.changed(in)
+		b.endImport()
 		b.Set, b.Used = in.id, 0
 		b.Proofs[in.id] = proof{in.id, a.Proofs[in.proof].kind}
 		return []next{{ok, b}}
 	case disable:
 		switch {
-		case !a.good(in, attested, secondFactor):
+		case !a.good(in, vouched, secondFactor):
 			return same(needsStep)
 		case len(a.Apps) == 0:
 			return same(state)
@@ -214,39 +253,56 @@ func (a account) step(in input) []next {
 		}
 		b = b.changed(in)
 		b.dropFactors()
-		b.Reset, b.ResetUsed = in.id, false
+		b.Reset, b.ResetUsed, b.Ended = in.id, false, true
 		return []next{{ok, b}}
 	case password:
 		b = b.changed(in)
-		b.Stored = true
+		b.Stored, b.Ended = true, true
 		return []next{{ok, b}}
 	case suspend:
 		if !a.Suspended {
 			b = b.changed(in)
-			b.Stored, b.Suspended = true, true
+			b.Stored, b.Suspended, b.Ended = true, true, true
 		}
 		return []next{{ok, b}}
 	case resume:
 		if a.Suspended {
 			b = b.changed(in)
-			b.Suspended = false
+			b.Suspended, b.Ended = false, true
 		}
 		return []next{{ok, b}}
 	case unlock:
 		b.Wrong = 0
 		return append(same(ok), next{ok, b}) // it opens what is locked, and nothing else
 	case mint:
-		if !a.good(in, attested, secondFactor) {
+		switch {
+		case !a.good(in, vouched, secondFactor):
 			return same(needsStep)
+		case a.shut(in):
+			return same(closed, state)
 		}
 		return same(ok, state)
 	case rotate:
-		if !a.good(in, attested, secondFactor) {
+		switch {
+		case !a.good(in, vouched, secondFactor):
 			return same(needsStep, state)
+		case a.shut(in):
+			return same(closed, state)
 		}
 		return same(ok, state)
+	case imports:
+		return a.imports(in)
+	case look:
+		b.Looks[in.id] = a.Uses
+		return []next{{ok, b}}
+	case review:
+		if !a.good(in, vouched, secondFactor) {
+			return same(needsStep)
+		}
+		b.Seen = max(b.Seen, b.Looks[in.look])
+		return []next{{ok, b}}
 	case revoke, revokeAll:
-		if !a.good(in, attested, secondFactor, recoveryCode) {
+		if !a.good(in, vouched, secondFactor, recoveryCode) {
 			return same(needsStep, state)
 		}
 		return same(ok, state)
@@ -254,7 +310,32 @@ func (a account) step(in input) []next {
 	return same(ok) // reseal
 }
 
-func (a *account) dropFactors() { a.Apps, a.Set, a.Used, a.Wrong, a.WrongCodes = nil, -1, 0, 0, 0 }
+func (a *account) dropFactors() {
+	a.Apps, a.Set, a.Used, a.Wrong, a.WrongCodes = nil, -1, 0, 0, 0
+	a.endImport()
+}
+
+func (a *account) endImport() {
+	if a.Imported == importOpen {
+		a.Imported = importEnded
+	}
+}
+
+// imports is what becomes of an authenticator that another system had.
+func (a account) imports(in input) []next {
+	switch {
+	case a.Suspended:
+		return []next{{state, a}}
+	case len(a.Apps) >= 5 || slices.ContainsFunc(a.Apps, func(app app) bool { return app.by == in.totp }):
+		return []next{{nothing, a}}
+	case a.Imported == importEnded || a.protected() && a.Imported != importOpen:
+		return []next{{state, a}}
+	}
+	b := a.clone().changed(in)
+	b.Stored, b.Imported, b.Reset, b.ResetUsed = true, importOpen, -1, false
+	b.Apps = append(b.Apps, app{in.totp, in.step})
+	return []next{{ok, b}}
+}
 
 // present is what becomes of a code.
 func (a account) present(in input) (ways []next) {
@@ -278,6 +359,7 @@ func (a account) present(in input) (ways []next) {
 		found = a.Set == in.set && a.Used>>in.code&1 == 0
 		sure = found && a.WrongCodes < 9
 		right.Used |= 1 << in.code
+		right.Uses++
 		right.WrongCodes = 0
 		right.Proofs[in.id] = proof{a.Epoch, recoveryCode}
 		wrong.WrongCodes++
@@ -322,13 +404,14 @@ func (a account) confirm(in input) []next {
 		return []next{{state, a}}
 	}
 	b := a.clone().changed(in)
+	b.endImport()
 	b.Apps = append(b.Apps, app{in.enrollment, in.step})
 	if a.Brings >= 0 {
 		b.Set, b.Used = a.Brings, 0
 	}
 	b.Reset, b.ResetUsed = -1, false
 	kind := a.Proofs[in.proof].kind
-	if kind == attested {
+	if kind == vouched {
 		kind = secondFactor
 	}
 	b.Proofs[in.id] = proof{in.id, kind}
@@ -381,6 +464,9 @@ func (h holder) step(in input) []nextHolder {
 	case confirm:
 		b.On = true
 		return append(same(needsStep, state, denied), nextHolder{ok, b})
+	case imports:
+		b.On = true
+		return append(same(state, nothing), nextHolder{ok, b})
 	case disable:
 		b.On = false
 		return append(same(needsStep, state), nextHolder{ok, b})
@@ -400,14 +486,14 @@ func (h holder) step(in input) []nextHolder {
 		return append(same(needsStep, state), nextHolder{ok, b})
 	case mint:
 		b.Tokens[in.id] = token{Epoch: h.TokenEpoch, Secret: in.id, Needs: in.strong}
-		return append(same(needsStep, state), nextHolder{ok, b})
+		return append(same(needsStep, state, closed), nextHolder{ok, b})
 	case rotate:
 		if known && !t.Revoked && t.Epoch == h.TokenEpoch && t.Secret == in.seen {
 			t.Old, t.Secret, t.Needs = append(slices.Clone(t.Old), t.Secret), in.id, t.Needs || in.strong
 			b.Tokens[in.token] = t
-			return append(same(needsStep, state), nextHolder{ok, b})
+			return append(same(needsStep, state, closed), nextHolder{ok, b})
 		}
-		return same(needsStep, state)
+		return same(needsStep, state, closed)
 	case revoke:
 		if known {
 			t.Revoked = true
@@ -430,7 +516,7 @@ func (h holder) step(in input) []nextHolder {
 }
 
 // tokenOps are the calls that tokens are held against.
-var tokenOps = []op{confirm, disable, reset, password, suspend, resume, revokeAll, mint, rotate, revoke, check}
+var tokenOps = []op{confirm, imports, disable, reset, password, suspend, resume, revokeAll, mint, rotate, revoke, check}
 
 // models returns the rules for one account's sign-ins and changes, and for its tokens.
 func models(a account, h holder) (accounts, holders porcupine.Model) {

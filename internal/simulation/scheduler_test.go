@@ -231,6 +231,12 @@ func (r remote) Tokens(ctx context.Context, account, after string, limit int) (s
 	})
 }
 
+func (r remote) LiveTokens(ctx context.Context, account string, live storage.Live, after string, limit int) (storage.Page[storage.TokenRecord], error) {
+	return call(r, "live tokens", false, func() (storage.Page[storage.TokenRecord], error) {
+		return r.Store.LiveTokens(context.WithoutCancel(ctx), account, live, after, limit)
+	})
+}
+
 // TouchTokens is not scheduled: uses are stored when a node closes, beside everything else.
 func (r remote) TouchTokens(ctx context.Context, uses []storage.TokenUse) error {
 	return r.Store.TouchTokens(ctx, uses)

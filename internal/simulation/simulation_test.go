@@ -56,6 +56,9 @@ func simulate(t *testing.T, seed uint64, under func(storage.Store) storage.Store
 				r.wrong = wrong + ", after " + what
 			}
 		})
+		if r.wrong == "" {
+			r.wrong = w.mistold
+		}
 	})
 	if r.wrong == "" {
 		if fine, wrong := explained(r.history, r.accounts, r.holders); !fine {

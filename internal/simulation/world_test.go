@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -16,8 +17,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -36,8 +39,9 @@ const (
 type world struct {
 	t     *testing.T
 	s     *scheduler
-	store storage.Store    // as the nodes have it
-	truth storage.Store    // what is really stored
+	store storage.Store // as the nodes have it
+	truth storage.Store // what is really stored
+	gates *posture.Policy
 	keys  [2]*keyring.Ring // the same keys in either order: a rotation that some nodes have yet to take
 	rng   *rand.Rand
 
@@ -47,6 +51,7 @@ type world struct {
 	ids     int
 	history []porcupine.Operation
 	told    map[op]map[outcome]int
+	mistold string // what was not told as it must be
 
 	accounts map[string]account // as they are at first
 	holders  map[string]holder
@@ -62,8 +67,9 @@ type known struct {
 	apps       map[int]totp.Key // of pending enrollments too, by the call that began them
 	names      map[int]string   // their IDs
 	sets       map[int][]string
+	imports    map[int]totp.Secret // by the call that has offered them first
 	resets     map[int]string
-	tokens     map[int]gatehouse.TokenInfo
+	tokens     map[int]tokens.Info
 	secrets    map[int]map[int]string // by token, and by the call that made them
 	newest     map[int]int            // of a token
 }
@@ -81,15 +87,22 @@ func newWorld(t *testing.T, seed uint64, under func(storage.Store) storage.Store
 		require.NoError(t, err)
 		w.keys[i] = ring
 	}
+	model, err := posture.NewModel(posture.ModelConfig{})
+	require.NoError(t, err)
+	w.gates, err = posture.NewPolicy(model,
+		posture.Gate{Action: posture.MintToken, Controls: []string{posture.RecoveryUseSeen}},
+		posture.Gate{Action: posture.MintProductionToken, Controls: []string{posture.SecondFactor}},
+	)
+	require.NoError(t, err)
 	for i := range w.nodes {
 		w.nodes[i] = w.newNode(i)
 	}
 	for _, id := range []string{"ada", "bob"} {
 		w.knows[id] = &known{
-			challenges: map[int]string{}, proofs: map[int]gatehouse.Proof{}, kinds: map[int]proofKind{}, apps: map[int]totp.Key{}, names: map[int]string{},
-			sets: map[int][]string{}, resets: map[int]string{}, tokens: map[int]gatehouse.TokenInfo{}, secrets: map[int]map[int]string{}, newest: map[int]int{},
+			challenges: map[int]string{}, proofs: map[int]gatehouse.Proof{}, kinds: map[int]proofKind{}, apps: map[int]totp.Key{}, names: map[int]string{}, imports: map[int]totp.Secret{},
+			sets: map[int][]string{}, resets: map[int]string{}, tokens: map[int]tokens.Info{}, secrets: map[int]map[int]string{}, newest: map[int]int{},
 		}
-		w.accounts[id] = account{Epoch: -1, Pending: -1, Brings: -1, Set: -1, Reset: -1, Challenges: map[int]label{}, Proofs: map[int]proof{}}
+		w.accounts[id] = account{Epoch: -1, Pending: -1, Brings: -1, Set: -1, Reset: -1, Tries: map[int]int{}, Looks: map[int]int{}, Challenges: map[int]label{}, Proofs: map[int]proof{}}
 		w.holders[id] = holder{TokenEpoch: -1, Tokens: map[int]token{}}
 	}
 	w.enroll("ada", memory)
@@ -105,16 +118,19 @@ func (w *world) enroll(id string, store storage.Store) {
 	ctx := context.Background()
 	svc, err := gatehouse.New(store, w.config(&node{}))
 	require.NoError(w.t, err)
-	p, err := svc.Attest(ctx, id, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	try, err := svc.Before(ctx, id)
 	require.NoError(w.t, err)
-	enr, err := svc.Owner(p).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: id})
+	in := gatehouse.Session{Account: id}
+	in.Proof, err = try.Vouch(ctx, in, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	require.NoError(w.t, err)
+	enr, err := svc.Owner(in).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: id})
 	require.NoError(w.t, err)
 	k := w.knows[id]
 	k.keep(0, enr)
 	step := totp.Step(time.Now())
 	code, err := k.apps[0].Code(step)
 	require.NoError(w.t, err)
-	k.proofs[0], err = svc.Owner(p).ConfirmEnrollment(ctx, enr.ID, code)
+	k.proofs[0], err = svc.Owner(in).ConfirmEnrollment(ctx, enr.ID, code)
 	require.NoError(w.t, err)
 	k.kinds[0] = secondFactor
 	a := w.accounts[id]
@@ -127,7 +143,7 @@ func (w *world) enroll(id string, store storage.Store) {
 
 // keep notes what an enrollment has shown.
 func (k *known) keep(id int, enr gatehouse.Enrollment) {
-	k.apps[id] = totp.Key{Secret: enr.Secret(), Digits: 6}
+	k.apps[id] = totp.Key{Secret: enr.Secret, Digits: 6}
 	k.names[id] = enr.ID
 	if enr.RecoveryCodes != nil {
 		k.keepCodes(id, enr.RecoveryCodes)
@@ -135,12 +151,7 @@ func (k *known) keep(id int, enr gatehouse.Enrollment) {
 }
 
 func (w *world) config(n *node) gatehouse.Config {
-	registry, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "logs:read", Description: "Read logs"})
-	require.NoError(w.t, err)
-	return gatehouse.Config{
-		Issuer: "Acme", Keys: w.keys[n.number%2], Recovery: gatehousetest.CheapRecovery(), Now: n.now,
-		Tokens: &tokens.Policy{Brand: "acme", Scopes: registry},
-	}
+	return gatehouse.Config{Issuer: "Acme", Keys: w.keys[n.number%2], Recovery: gatehousetest.CheapRecovery(), Now: n.now}
 }
 
 // client is somebody who makes calls, each to a node that lives.
@@ -150,10 +161,23 @@ type client struct {
 	rng    *rand.Rand
 	node   *node
 	svc    *gatehouse.Service
+	tokens *tokens.Service
+	tries  map[int]begun // that this client has begun, by the call
+	looks  map[int]int64 // the newest entry of the activity that it was shown, by the call
+
+	hears sync.Mutex
+	heard []event.Kind // what was told since the last call began
+}
+
+// begun is a sign-in that has begun.
+type begun struct {
+	gatehouse.SignIn
+	account string
+	node    *node // by whose clock
 }
 
 func (c *client) run(skip func(call int) bool) {
-	c.node = &node{}
+	c.node, c.tries, c.looks = &node{}, map[int]begun{}, map[int]int64{}
 	for i := range callsOfClient {
 		c.s.await(&waiting{client: c.number, node: c.node, what: "nap", nap: time.Duration(c.rng.IntN(maxNap*1000)+1) * time.Millisecond})
 		c.connect()
@@ -179,7 +203,18 @@ func (c *client) connect() {
 		return
 	}
 	c.node = c.nodes[i]
-	svc, err := gatehouse.New(remote{Store: c.store, s: c.s, client: c.number, node: c.node}, c.config(c.node))
+	config := c.config(c.node)
+	config.Observer = c
+	svc, err := gatehouse.New(remote{Store: c.store, s: c.s, client: c.number, node: c.node}, config)
+	require.NoError(c.t, err)
+	registry, err := tokens.NewRegistry(
+		tokens.ScopeInfo{Scope: "logs:read", Description: "Read logs"},
+		tokens.ScopeInfo{Scope: "live:deploy", Description: "Deploy", Risk: tokens.High},
+	)
+	require.NoError(c.t, err)
+	c.tokens, err = tokens.New(svc, tokens.Policy{Brand: "acme", Scopes: registry})
+	require.NoError(c.t, err)
+	_, err = posture.New(svc, posture.Config{Policy: c.gates, Tokens: c.tokens})
 	require.NoError(c.t, err)
 	c.svc = svc
 }
@@ -187,18 +222,26 @@ func (c *client) connect() {
 // planned is a call that is to be made.
 type planned struct {
 	input
-	run func(ctx context.Context) error
+	run   func(ctx context.Context) error
+	first *planned // a call that is made before it; nil: none
 }
 
 // make makes a call and puts it in the history.
-func (c *client) make(p planned) {
+func (c *client) make(p planned) outcome {
+	if p.first != nil && c.make(*p.first) != ok {
+		return fault
+	}
 	c.mu.Lock()
 	began := c.tick()
 	c.mu.Unlock()
 	p.from = c.node.now().Unix()
+	c.listen()
 	err := p.run(context.Background())
 	p.to = c.node.now().Unix()
 	told := outcomeOf(err)
+	if told == ok {
+		c.hasHeard(p.input)
+	}
 	if p.op == challenge && errors.Is(err, errNotNeeded) {
 		told = notNeeded
 	}
@@ -212,6 +255,53 @@ func (c *client) make(p planned) {
 	c.s.log = append(c.s.log, fmt.Sprintf("client %d was told of %+v: %s (%v)", c.number, p.input, told, err))
 	c.s.mu.Unlock()
 	c.history = append(c.history, porcupine.Operation{ClientId: c.number, Input: p.input, Call: began, Output: told, Return: c.tick()})
+	return told
+}
+
+// Observe notes what is told.
+func (c *client) Observe(_ context.Context, e event.Event) {
+	c.hears.Lock()
+	defer c.hears.Unlock()
+	c.heard = append(c.heard, e.Kind)
+}
+
+func (c *client) listen() {
+	c.hears.Lock()
+	defer c.hears.Unlock()
+	c.heard = nil
+}
+
+// tells is what a call that succeeds tells.
+var tells = map[op]event.Kind{
+	confirm: event.AuthenticatorAdded, regen: event.RecoveryCodesRegenerated, disable: event.TwoFactorOff, reset: event.AccountReset,
+	redeem: event.OperatorCodeUsed, password: event.PasswordChanged, mint: event.TokenMinted, rotate: event.TokenRotated,
+	revokeAll: event.TokensRevoked, imports: event.AccountImported, review: event.ActivityReviewed,
+}
+
+// hasHeard checks that a call which has succeeded was told before its answer, and what that makes of the posture after
+// it. Of a token its account is saved first, and with that the posture.
+func (c *client) hasHeard(in input) {
+	kind := tells[in.op]
+	if (in.op == answer || in.op == stepUp) && in.set >= 0 {
+		kind = event.RecoveryCodeUsed
+	}
+	if kind == "" {
+		return
+	}
+	c.hears.Lock()
+	defer c.hears.Unlock()
+	told, moved := slices.Index(c.heard, kind), slices.Index(c.heard, event.PostureChanged)
+	if told < 0 || moved >= 0 && moved < told && in.op != mint && in.op != rotate {
+		c.wrong(fmt.Sprintf("call %d, %s, has told %v", in.id, in.op, c.heard))
+	}
+}
+
+func (w *world) wrong(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mistold == "" {
+		w.mistold = what
+	}
 }
 
 func (w *world) tick() int64 {
@@ -219,17 +309,24 @@ func (w *world) tick() int64 {
 	return w.clock
 }
 
+var errNothing = errors.New("simulation: nothing was imported")
+
 var errNotNeeded = errors.New("simulation: no second step")
 
 func outcomeOf(err error) outcome {
+	var gate *posture.GateError
 	switch {
+	case errors.As(err, &gate):
+		return closed
+	case errors.Is(err, errNothing):
+		return nothing
 	case err == nil:
 		return ok
 	case errors.Is(err, gatehouse.ErrDenied):
 		return denied
 	case errors.Is(err, gatehouse.ErrStepUpRequired):
 		return needsStep
-	case errors.Is(err, gatehouse.ErrState):
+	case errors.Is(err, gatehouse.ErrPrecondition), errors.Is(err, gatehouse.ErrNotFound):
 		return state
 	}
 	return fault
@@ -237,8 +334,8 @@ func outcomeOf(err error) outcome {
 
 // often says how often a call is drawn.
 var often = map[op]int{
-	challenge: 10, answer: 24, stepUp: 16, attest: 6, begin: 8, confirm: 16, regen: 8, disable: 2, reset: 3, redeem: 8, password: 2,
-	suspend: 1, resume: 4, unlock: 2, reseal: 2, mint: 8, rotate: 14, revoke: 10, revokeAll: 1, check: 20,
+	challenge: 10, answer: 24, stepUp: 18, vouch: 6, begin: 7, confirm: 16, regen: 6, disable: 2, reset: 3, redeem: 8, password: 2,
+	suspend: 1, resume: 4, unlock: 2, reseal: 2, imports: 3, review: 6, mint: 12, rotate: 24, revoke: 14, revokeAll: 1, check: 22,
 }
 
 // plan draws a call. It is nothing where there is nothing yet that such a call could present.
@@ -265,28 +362,77 @@ func (c *client) plan() (p planned) {
 	p.totp, p.set, p.enrollment, p.reset, p.challenge, p.proof, p.token = -1, -1, -1, -1, -1, -1, -1
 	k := c.knows[p.account]
 	in := &p.input
+	switch p.op {
+	case challenge, vouch:
+		p.first = c.planTry(in)
+	case review:
+		p.first = c.planLook(in)
+	}
 	p.run = c.bind(k, in)
 	return p
 }
 
+// planTry draws the sign-in that a challenge or a vouching goes on with: one that this client has begun before, or nil
+// and the call that begins one.
+func (c *client) planTry(in *input) *planned {
+	old, any := c.newest(slices.DeleteFunc(slices.Sorted(maps.Keys(c.tries)), func(id int) bool { return c.tries[id].account != in.account }))
+	if any && c.rng.IntN(4) == 0 {
+		in.try = old
+		return nil
+	}
+	begins := c.planFirst(before, in)
+	in.try = begins.id
+	begins.run = func(ctx context.Context) error {
+		try, err := c.svc.Before(ctx, begins.account)
+		return c.keep(err, func() { c.tries[begins.id] = begun{try, begins.account, c.node} })
+	}
+	return begins
+}
+
+// planFirst returns a call that is made before another one of the same account.
+func (c *client) planFirst(does op, in *input) *planned {
+	first := &planned{input: *in}
+	first.op = does
+	c.ids++
+	in.id = c.ids
+	return first
+}
+
+// planLook returns the look at the activity that is reviewed then.
+func (c *client) planLook(in *input) *planned {
+	looks := c.planFirst(look, in)
+	in.look = looks.id
+	looks.run = func(ctx context.Context) error {
+		a, err := c.svc.Account(ctx, looks.account)
+		if err == nil && len(a.Activity) == 0 {
+			err = errNoActivity
+		}
+		return c.keep(err, func() { c.looks[looks.id] = a.Activity[0].Number })
+	}
+	return looks
+}
+
+var errNoActivity = errors.New("simulation: there is no activity")
+
 // bind draws what a call presents, and returns the call.
 func (c *client) bind(k *known, in *input) func(context.Context) error {
 	svc, op := c.svc, c.svc.Operator("op-7")
-	face := func(kinds ...proofKind) (gatehouse.Owner, bool) {
+	session := gatehouse.Session{Account: in.account}
+	face := func(kinds ...proofKind) (gatehouse.Session, bool) {
 		id, any := c.newest(slices.DeleteFunc(slices.Sorted(maps.Keys(k.proofs)), func(id int) bool {
 			return !slices.Contains(kinds, k.kinds[id]) && c.rng.IntN(8) > 0
 		}))
 		if !any {
-			return gatehouse.Owner{}, false
+			return gatehouse.Session{}, false
 		}
 		in.proof, in.strong = id, k.kinds[id] == secondFactor
-		return svc.Owner(k.proofs[id]), true
+		return gatehouse.Session{Account: in.account, Proof: k.proofs[id]}, true
 	}
 	switch in.op {
 	case challenge:
 		return func(ctx context.Context) error {
-			ch, err := svc.Challenge(ctx, in.account)
-			if err == nil && ch.Step == gatehouse.NotNeeded {
+			ch, err := c.tries[in.try].Challenge(ctx)
+			if err == nil && ch.Step == gatehouse.StepNotNeeded {
 				return errNotNeeded
 			}
 			return c.keep(err, func() { k.challenges[in.id] = ch.Token.Reveal() })
@@ -303,9 +449,9 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 		return func(ctx context.Context) (err error) {
 			var v gatehouse.Verification
 			if in.op == answer {
-				v, err = svc.Answer(ctx, k.challenges[in.challenge], code)
+				v, err = svc.Answer(ctx, session, k.challenges[in.challenge], code)
 			} else {
-				v, err = svc.StepUp(ctx, in.account, code)
+				v, err = svc.StepUp(ctx, session, code)
 			}
 			kind := secondFactor
 			if in.set >= 0 {
@@ -313,26 +459,22 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 			}
 			return c.keepProof(k, in, kind, v.Proof, err)
 		}
-	case attest:
+	case vouch:
 		return func(ctx context.Context) error {
-			try, err := svc.Before(ctx, in.account)
-			if err != nil {
-				return err
-			}
-			p, err := try.Attest(ctx, gatehouse.FirstFactor{Method: "pwd", At: c.node.now()})
-			return c.keepProof(k, in, attested, p, err)
+			p, err := c.tries[in.try].Vouch(ctx, session, gatehouse.FirstFactor{Method: "pwd", At: c.tries[in.try].node.now()})
+			return c.keepProof(k, in, vouched, p, err)
 		}
 	case begin:
-		owner, any := face(attested, secondFactor, operatorCode)
+		session, any := face(vouched, secondFactor, operatorCode)
 		if !any {
 			return nil
 		}
 		return func(ctx context.Context) error {
-			enr, err := owner.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: in.account})
+			enr, err := svc.Owner(session).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: in.account})
 			return c.keep(err, func() { k.keep(in.id, enr) })
 		}
 	case confirm:
-		owner, any := face(attested, secondFactor, operatorCode)
+		session, any := face(vouched, secondFactor, operatorCode)
 		in.enrollment, _ = c.newest(slices.Sorted(maps.Keys(k.names)))
 		if !any || in.enrollment <= 0 {
 			return nil
@@ -341,32 +483,32 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 		code, err := k.apps[in.enrollment].Code(in.step)
 		require.NoError(c.t, err)
 		return func(ctx context.Context) error {
-			p, err := owner.ConfirmEnrollment(ctx, k.names[in.enrollment], code)
+			p, err := svc.Owner(session).ConfirmEnrollment(ctx, k.names[in.enrollment], code)
 			kind := k.kinds[in.proof]
-			if kind == attested {
+			if kind == vouched {
 				kind = secondFactor
 			}
 			return c.keepProof(k, in, kind, p, err)
 		}
 	case regen:
-		owner, any := face(secondFactor, recoveryCode)
+		session, any := face(secondFactor, recoveryCode)
 		if !any {
 			return nil
 		}
 		return func(ctx context.Context) error {
-			made, err := owner.RegenerateRecoveryCodes(ctx)
+			made, err := svc.Owner(session).RegenerateRecoveryCodes(ctx)
 			if err == nil {
 				k.keepCodes(in.id, made.Codes)
 			}
 			return c.keepProof(k, in, k.kinds[in.proof], made.Proof, err)
 		}
 	case disable:
-		owner, any := face(secondFactor)
+		session, any := face(secondFactor)
 		if !any {
 			return nil
 		}
 		return func(ctx context.Context) error {
-			p, err := owner.DisableTwoFactor(ctx)
+			p, err := svc.Owner(session).DisableTwoFactor(ctx)
 			return c.keepProof(k, in, k.kinds[in.proof], p, err)
 		}
 	case reset:
@@ -382,7 +524,7 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 		}
 		in.reset, in.challenge = made, challenge
 		return func(ctx context.Context) error {
-			p, err := svc.RedeemOperatorCode(ctx, k.challenges[in.challenge], k.resets[in.reset])
+			p, err := svc.RedeemOperatorCode(ctx, session, k.challenges[in.challenge], k.resets[in.reset])
 			return c.keepProof(k, in, operatorCode, p, err)
 		}
 	case password:
@@ -397,7 +539,15 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 	case resume:
 		return func(ctx context.Context) error { return op.Resume(ctx, in.account) }
 	case unlock:
-		return func(ctx context.Context) error { return op.Unlock(ctx, in.account, gatehouse.MethodTOTP) }
+		return func(ctx context.Context) error { return op.Unlock(ctx, in.account, event.MethodTOTP) }
+	case review:
+		session, any := face(vouched, secondFactor)
+		if !any {
+			return nil
+		}
+		return func(ctx context.Context) error { return svc.Owner(session).ReviewActivity(ctx, c.looks[in.look]) }
+	case imports:
+		return c.bindImport(k, in)
 	case reseal:
 		return func(ctx context.Context) error {
 			_, err := op.Reseal(ctx, "", nil)
@@ -407,19 +557,40 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 	return c.bindToken(k, in, face)
 }
 
+// bindImport draws an authenticator of another system, sometimes one that was offered before.
+func (c *client) bindImport(k *known, in *input) func(context.Context) error {
+	offered, any := c.oneOf(slices.Sorted(maps.Keys(k.imports)))
+	if !any || c.rng.IntN(3) > 0 {
+		offered = in.id
+		k.imports[offered] = totp.GenerateSecret()
+		k.apps[offered] = totp.Key{Secret: k.imports[offered], Digits: 6}
+	}
+	in.totp, in.step = offered, totp.Step(c.node.now())-1
+	return func(ctx context.Context) error {
+		done, err := c.svc.Operator("op-7").Import(ctx, in.account, gatehouse.Import{
+			Authenticators: []gatehouse.ImportAuthenticator{{Secret: k.imports[in.totp], LastStep: in.step}},
+		})
+		if err == nil && !done.Authenticators[0].Brought() {
+			return errNothing
+		}
+		return err
+	}
+}
+
 // bindToken is bind for calls that have to do with tokens.
-func (c *client) bindToken(k *known, in *input, face func(...proofKind) (gatehouse.Owner, bool)) func(context.Context) error {
-	svc := c.svc
+func (c *client) bindToken(k *known, in *input, face func(...proofKind) (gatehouse.Session, bool)) func(context.Context) error {
+	tok := c.tokens
 	if in.op == mint || in.op == revokeAll {
-		owner, any := face(attested, secondFactor)
+		session, any := face(vouched, secondFactor)
 		switch {
 		case !any:
 			return nil
 		case in.op == revokeAll:
-			return owner.RevokeAllTokens
+			return func(ctx context.Context) error { return tok.RevokeAll(ctx, session) }
 		}
+		in.production = c.rng.IntN(3) == 0
 		return func(ctx context.Context) error {
-			made, err := owner.MintToken(ctx, tokens.Request{Kind: "pat", Name: "deploy", Scopes: tokens.Scopes{"logs:read"}})
+			made, err := tok.Mint(ctx, session, request(in.production))
 			return c.keep(err, func() {
 				k.tokens[in.id] = made.Info
 				k.secrets[in.id] = map[int]string{in.id: made.Token.Reveal()}
@@ -438,30 +609,40 @@ func (c *client) bindToken(k *known, in *input, face func(...proofKind) (gatehou
 			in.secret = k.newest[made]
 		}
 		return func(ctx context.Context) error {
-			grant, err := svc.AuthenticateToken(ctx, k.secrets[in.token][in.secret])
-			if err == nil && !grant.Allows("logs:read", "") {
+			grant, err := tok.Check(ctx, k.secrets[in.token][in.secret], netip.Addr{})
+			if err == nil && !grant.Allows(grant.Scopes[0], "") {
 				return errors.New("a grant without its scope")
 			}
 			return err
 		}
 	}
-	owner, any := face(attested, secondFactor)
+	session, any := face(vouched, secondFactor)
 	if !any {
 		return nil
 	}
 	if in.op == revoke {
-		return func(ctx context.Context) error { return owner.RevokeToken(ctx, k.tokens[in.token].ID) }
+		return func(ctx context.Context) error { return tok.Revoke(ctx, session, k.tokens[in.token].ID) }
 	}
 	in.seen = k.newest[made]
 	seen := k.tokens[made]
+	in.production = seen.Name == production
 	return func(ctx context.Context) error {
-		rotated, err := owner.RotateToken(ctx, seen.ID, gatehouse.Rotation{Seen: seen})
+		rotated, err := tok.Rotate(ctx, session, seen.ID, tokens.Rotation{Seen: seen})
 		return c.keep(err, func() {
 			k.tokens[in.token] = rotated.Info
 			k.secrets[in.token][in.id] = rotated.Token.Reveal()
 			k.newest[in.token] = in.id
 		})
 	}
+}
+
+const production = "production" // the name of tokens with a scope of high risk
+
+func request(risky bool) tokens.Request {
+	if risky {
+		return tokens.Request{Kind: "pat", Name: production, Scopes: tokens.Scopes{"live:deploy"}}
+	}
+	return tokens.Request{Kind: "pat", Name: "reader", Scopes: tokens.Scopes{"logs:read"}}
 }
 
 func (k *known) keepCodes(id int, codes recovery.Codes) {

@@ -17,18 +17,18 @@ import (
 type service struct {
 	mu        sync.Mutex
 	passwords map[string]string // by user; a real service keeps hashes
-	sessions  map[string]*session
+	sessions  map[string]session
 	gate      *gatehouse.Service
 }
 
 type session struct {
-	user     string
+	gatehouse.Session
 	signedIn time.Time
 }
 
 // New returns the service with one user.
 func New(gate *gatehouse.Service) http.Handler {
-	s := &service{passwords: map[string]string{"ada": "correct horse"}, sessions: map[string]*session{}, gate: gate}
+	s := &service{passwords: map[string]string{"ada": "correct horse"}, sessions: map[string]session{}, gate: gate}
 	mux := http.NewServeMux()
 	mux.Handle("POST /login", handler(s.login))
 	mux.Handle("POST /code", handler(s.code))
@@ -70,12 +70,17 @@ func (s *service) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if ch.Step != gatehouse.NotNeeded {
+	if ch.Step != gatehouse.StepNotNeeded {
 		http.SetCookie(w, cookie("challenge", ch.Token.Reveal()))
 		_, err = fmt.Fprintln(w, "type your code")
 		return err
 	}
-	return s.start(w, user)
+	in := gatehouse.Session{Account: user, Secret: rand.Text()}
+	in.Proof, err = try.Vouch(r.Context(), in, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	if err != nil {
+		return err
+	}
+	return s.start(w, in)
 }
 
 func (s *service) code(w http.ResponseWriter, r *http.Request) error {
@@ -83,21 +88,22 @@ func (s *service) code(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return errUnauthorized
 	}
-	v, err := s.gate.Answer(r.Context(), challenge.Value, strings.TrimSpace(r.PostFormValue("code")))
+	in := gatehouse.Session{Secret: rand.Text()}
+	v, err := s.gate.Answer(r.Context(), in, challenge.Value, strings.TrimSpace(r.PostFormValue("code")))
 	if err != nil {
 		return err
 	}
-	return s.start(w, v.AccountID)
+	in.Account, in.Proof = v.AccountID, v.Proof
+	return s.start(w, in)
 }
 
-// start starts a session.
-func (s *service) start(w http.ResponseWriter, user string) error {
-	id := rand.Text()
+// start starts a session, or keeps what has changed in it.
+func (s *service) start(w http.ResponseWriter, in gatehouse.Session) error {
 	s.mu.Lock()
-	s.sessions[id] = &session{user: user, signedIn: time.Now()}
+	s.sessions[in.Secret] = session{in, time.Now()}
 	s.mu.Unlock()
-	http.SetCookie(w, cookie("session", id))
-	_, err := fmt.Fprintln(w, "welcome", user)
+	http.SetCookie(w, cookie("session", in.Secret))
+	_, err := fmt.Fprintln(w, "welcome", in.Account)
 	return err
 }
 
@@ -106,17 +112,17 @@ func cookie(name, value string) *http.Cookie {
 }
 
 // session returns the session of a request.
-func (s *service) session(r *http.Request) (*session, error) {
+func (s *service) session(r *http.Request) (session, error) {
 	c, err := r.Cookie("session")
 	if err != nil {
-		return nil, errUnauthorized
+		return session{}, errUnauthorized
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if found := s.sessions[c.Value]; found != nil {
+	if found, ok := s.sessions[c.Value]; ok {
 		return found, nil
 	}
-	return nil, errUnauthorized
+	return session{}, errUnauthorized
 }
 
 func (s *service) pair(w http.ResponseWriter, r *http.Request) error {
@@ -124,17 +130,12 @@ func (s *service) pair(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	proof, err := s.gate.Attest(r.Context(), in.user, gatehouse.FirstFactor{Method: "pwd", At: in.signedIn})
+	enr, err := s.gate.Owner(in.Session).BeginEnrollment(r.Context(), gatehouse.EnrollmentRequest{Label: in.Account})
 	if err != nil {
 		return err
 	}
-	enr, err := s.gate.Owner(proof).BeginEnrollment(r.Context(), gatehouse.EnrollmentRequest{Label: in.user})
-	if err != nil {
-		return err
-	}
-	http.SetCookie(w, cookie("proof", proof.Reveal()))
 	w.Header().Set("Cache-Control", "no-store")
-	return pairPage.Execute(w, map[string]any{"Enrollment": enr, "SVG": template.HTML(enr.QR().SVG())})
+	return pairPage.Execute(w, map[string]any{"Enrollment": enr, "SVG": template.HTML(enr.QR.SVG())})
 }
 
 var pairPage = template.Must(template.New("pair").Parse(`<!doctype html><p>Scan {{.SVG}} or type {{.Enrollment.Secret.Reveal}}.
@@ -143,13 +144,16 @@ var pairPage = template.Must(template.New("pair").Parse(`<!doctype html><p>Scan 
 <label>The app's code <input name="code" autocomplete="one-time-code"></label><button>Turn on</button></form>`))
 
 func (s *service) confirm(w http.ResponseWriter, r *http.Request) error {
-	proof, err := r.Cookie("proof")
+	in, err := s.session(r)
 	if err != nil {
-		return errUnauthorized
+		return err
 	}
-	owner := s.gate.Owner(gatehouse.ProofFromString(proof.Value))
-	_, err = owner.ConfirmEnrollment(r.Context(), r.PostFormValue("id"), strings.TrimSpace(r.PostFormValue("code")))
-	return err
+	code := strings.TrimSpace(r.PostFormValue("code"))
+	in.Proof, err = s.gate.Owner(in.Session).ConfirmEnrollment(r.Context(), r.PostFormValue("id"), code)
+	if err != nil {
+		return err
+	}
+	return s.start(w, in.Session)
 }
 
 func (s *service) changePassword(w http.ResponseWriter, r *http.Request) error {
@@ -158,9 +162,9 @@ func (s *service) changePassword(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.mu.Lock()
-	s.passwords[in.user] = r.PostFormValue("password")
+	s.passwords[in.Account] = r.PostFormValue("password")
 	s.mu.Unlock()
-	return s.gate.Operator("system").PasswordChanged(r.Context(), in.user, gatehouse.RevokeTokens)
+	return s.gate.Operator("system").PasswordChanged(r.Context(), in.Account, gatehouse.RevokeTokens)
 }
 
 func (s *service) home(w http.ResponseWriter, r *http.Request) error {
@@ -168,6 +172,6 @@ func (s *service) home(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(w, "hello", in.user)
+	_, err = fmt.Fprintln(w, "hello", in.Account)
 	return err
 }

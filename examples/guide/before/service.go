@@ -14,7 +14,7 @@ import (
 type service struct {
 	mu        sync.Mutex
 	passwords map[string]string // by user; a real service keeps hashes
-	sessions  map[string]*session
+	sessions  map[string]session
 }
 
 type session struct {
@@ -24,7 +24,7 @@ type session struct {
 
 // New returns the service with one user.
 func New() http.Handler {
-	s := &service{passwords: map[string]string{"ada": "correct horse"}, sessions: map[string]*session{}}
+	s := &service{passwords: map[string]string{"ada": "correct horse"}, sessions: map[string]session{}}
 	mux := http.NewServeMux()
 	mux.Handle("POST /login", handler(s.login))
 	mux.Handle("POST /password", handler(s.changePassword))
@@ -62,7 +62,7 @@ func (s *service) login(w http.ResponseWriter, r *http.Request) error {
 func (s *service) start(w http.ResponseWriter, user string) error {
 	id := rand.Text()
 	s.mu.Lock()
-	s.sessions[id] = &session{user: user, signedIn: time.Now()}
+	s.sessions[id] = session{user: user, signedIn: time.Now()}
 	s.mu.Unlock()
 	http.SetCookie(w, cookie("session", id))
 	_, err := fmt.Fprintln(w, "welcome", user)
@@ -74,17 +74,17 @@ func cookie(name, value string) *http.Cookie {
 }
 
 // session returns the session of a request.
-func (s *service) session(r *http.Request) (*session, error) {
+func (s *service) session(r *http.Request) (session, error) {
 	c, err := r.Cookie("session")
 	if err != nil {
-		return nil, errUnauthorized
+		return session{}, errUnauthorized
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if found := s.sessions[c.Value]; found != nil {
+	if found, ok := s.sessions[c.Value]; ok {
 		return found, nil
 	}
-	return nil, errUnauthorized
+	return session{}, errUnauthorized
 }
 
 func (s *service) changePassword(w http.ResponseWriter, r *http.Request) error {

@@ -173,13 +173,13 @@ func (t task) signIn(svc *gatehouse.Service, clock *atomic.Int64) error {
 			wg.Go(func() {
 				for again := range int64(2) { // the step before as well, which must be used up or refused
 					tried := step - 1 + again
-					if _, err := svc.StepUp(ctx, a.ID, a.code(tried)); err == nil {
+					if _, err := svc.StepUp(ctx, gatehouse.Session{Account: a.ID}, a.code(tried)); err == nil {
 						say("ok", n, "totp", tried)
 					}
 				}
 				if step%10 == 0 && len(a.Codes) > 0 {
 					i := int(step/10) % len(a.Codes)
-					if _, err := svc.StepUp(ctx, a.ID, a.Codes[i]); err == nil {
+					if _, err := svc.StepUp(ctx, gatehouse.Session{Account: a.ID}, a.Codes[i]); err == nil {
 						say("ok", n, "code", i)
 					}
 				}
@@ -203,7 +203,7 @@ func (t task) race(svc *gatehouse.Service) error {
 	var first atomic.Value
 	for range t.Times {
 		wg.Go(func() {
-			switch _, err := svc.StepUp(ctx, t.Accounts[0].ID, t.Code); {
+			switch _, err := svc.StepUp(ctx, gatehouse.Session{Account: t.Accounts[0].ID}, t.Code); {
 			case err == nil:
 				accepted.Add(1)
 			case errors.Is(err, gatehouse.ErrDenied):
@@ -255,12 +255,15 @@ func setUp(t *testing.T, p place, accounts int) (made []account, step int64) {
 	require.NoError(t, store.Migrate(ctx))
 	for i := range accounts {
 		id := "user-" + strconv.Itoa(i)
-		proof, err := svc.Attest(ctx, id, gatehouse.FirstFactor{Method: "pwd", At: time.Unix(clock.Load()*30, 0)})
+		in := gatehouse.Session{Account: id}
+		try, err := svc.Before(ctx, id)
 		require.NoError(t, err)
-		owner := svc.Owner(proof)
+		in.Proof, err = try.Vouch(ctx, in, gatehouse.FirstFactor{Method: "pwd", At: time.Unix(clock.Load()*30, 0)})
+		require.NoError(t, err)
+		owner := svc.Owner(in)
 		enr, err := owner.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: id})
 		require.NoError(t, err)
-		a := account{ID: id, Secret: enr.Secret().Reveal(), Codes: reveal(enr.RecoveryCodes)}
+		a := account{ID: id, Secret: enr.Secret.Reveal(), Codes: reveal(enr.RecoveryCodes)}
 		_, err = owner.ConfirmEnrollment(ctx, enr.ID, a.code(clock.Load()))
 		require.NoError(t, err)
 		made = append(made, a)

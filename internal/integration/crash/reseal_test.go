@@ -41,7 +41,7 @@ const heapLimit = 64 << 20
 // accounts, it waits to be told to go on.
 func (t task) reseal(svc *gatehouse.Service) error {
 	var most uint64
-	r, err := svc.Operator("rotation").Reseal(context.Background(), "", func(r gatehouse.Resealed) {
+	r, err := svc.Operator("rotation").Reseal(context.Background(), "", func(r gatehouse.Progress) {
 		if r.Seen == t.Times {
 			_, _ = os.Stdin.Read(make([]byte, 1))
 		}
@@ -55,7 +55,7 @@ func (t task) reseal(svc *gatehouse.Service) error {
 	if err != nil {
 		return err
 	}
-	say("moved", r.Moved, most)
+	say("moved", r.Done, most)
 	return nil
 }
 
@@ -95,7 +95,7 @@ func TestResealKilled(t *testing.T) {
 						continue
 					}
 					used[i] = true
-					if _, err := svc.StepUp(ctx, filled(i), a.code(step)); err != nil {
+					if _, err := svc.StepUp(ctx, gatehouse.Session{Account: filled(i)}, a.code(step)); err != nil {
 						failed.Add(1)
 						first.CompareAndSwap(nil, err.Error())
 					}

@@ -29,7 +29,7 @@ func TestAutocommitOff(t *testing.T) {
 	d.store(t, d.open(t), sqlstore.Options{})
 	svc, err := gatehouse.New(newStore(t, d.with("autocommit=0").open(t), d), gatehouse.Config{Issuer: "Acme", Keys: keyring.Generate()})
 	require.NoError(t, err)
-	_, err = svc.Challenge(t.Context(), "ada")
+	_, err = svc.Before(t.Context(), "ada")
 	require.ErrorIs(t, err, sqlstore.ErrSetup)
 	require.ErrorContains(t, err, "autocommit")
 }

@@ -37,14 +37,19 @@ func TestFleetOfMany(t *testing.T) {
 	gates, err := posture.NewPolicy(model, posture.Gate{Action: "deploy.public", Controls: []string{posture.SecondFactor}})
 	require.NoError(t, err)
 	svc, err := gatehouse.New(store, gatehouse.Config{
-		Issuer: "Acme", Keys: keyring.Generate(), Recovery: gatehousetest.CheapRecovery(), Posture: gates,
+		Issuer: "Acme", Keys: keyring.Generate(), Recovery: gatehousetest.CheapRecovery(),
 	})
 	require.NoError(t, err)
+	pos, err := posture.New(svc, posture.Config{Policy: gates})
+	require.NoError(t, err)
+	audit := pos.Operator(svc.Operator("audit"))
 
 	// One in four has a second factor; the others are copies of one that has none.
 	_, err = svc.Operator("op").Import(ctx, "on", gatehouse.Import{Authenticators: []gatehouse.ImportAuthenticator{{Secret: totp.GenerateSecret()}}})
 	require.NoError(t, err)
-	_, err = svc.Attest(ctx, "off", gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	try, err := svc.Before(ctx, "off")
+	require.NoError(t, err)
+	_, err = try.Vouch(ctx, gatehouse.Session{Account: "off"}, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
 	require.NoError(t, err)
 	on, err := store.LoadAccount(ctx, "on")
 	require.NoError(t, err)
@@ -60,7 +65,7 @@ func TestFleetOfMany(t *testing.T) {
 	}
 
 	var most uint64
-	look := func(f gatehouse.Fleet) {
+	look := func(f posture.Summary) {
 		if f.Accounts%500 == 0 {
 			runtime.GC()
 			var m runtime.MemStats
@@ -69,14 +74,14 @@ func TestFleetOfMany(t *testing.T) {
 		}
 	}
 	cut, cancel := context.WithCancel(ctx)
-	part, err := svc.Operator("audit").Fleet(cut, gatehouse.Fleet{}, func(f gatehouse.Fleet) {
+	part, err := audit.Fleet(cut, posture.Summary{}, func(f posture.Summary) {
 		if look(f); f.Accounts == accounts/2 {
 			cancel()
 		}
 	})
 	require.ErrorIs(t, err, context.Canceled)
 	begun := time.Now()
-	f, err := svc.Operator("audit").Fleet(ctx, part, look)
+	f, err := audit.Fleet(ctx, part, look)
 	require.NoError(t, err)
 	protected := 1 + (accounts-2+3)/4
 	require.Equal(t, accounts, f.Accounts)

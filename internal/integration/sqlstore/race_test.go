@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/integration/dbtest"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/recovery"
@@ -70,7 +71,7 @@ func burstMain(text string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := svc.Status(context.Background(), b.Account); err != nil {
+	if _, err := svc.Account(context.Background(), b.Account); err != nil {
 		return err
 	}
 	fmt.Println("ready")
@@ -82,10 +83,11 @@ func burstMain(text string) error {
 	for i := range b.Times {
 		wg.Go(func() {
 			var err error
+			in := gatehouse.Session{Account: b.Account}
 			if i%2 == 0 {
-				_, err = svc.StepUp(context.Background(), b.Account, b.Code)
+				_, err = svc.StepUp(context.Background(), in, b.Code)
 			} else {
-				_, err = svc.Answer(context.Background(), b.Challenge, b.Code)
+				_, err = svc.Answer(context.Background(), in, b.Challenge, b.Code)
 			}
 			var denied *gatehouse.DeniedError
 			mu.Lock()
@@ -187,22 +189,27 @@ func TestRaces(t *testing.T) {
 			ctx := t.Context()
 			svc, err := b.service(d.open(t))
 			require.NoError(t, err)
-			proof, err := svc.Attest(ctx, b.Account, gatehouse.FirstFactor{Method: "pwd", At: b.Now})
+			in := gatehouse.Session{Account: b.Account}
+			try, err := svc.Before(ctx, b.Account)
 			require.NoError(t, err)
-			enr, err := svc.Owner(proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
+			in.Proof, err = try.Vouch(ctx, in, gatehouse.FirstFactor{Method: "pwd", At: b.Now})
+			require.NoError(t, err)
+			enr, err := svc.Owner(in).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
 			require.NoError(t, err)
 			code := func() string {
-				code, err := totp.Key{Secret: enr.Secret(), Digits: 6}.Code(totp.Step(b.Now))
+				code, err := totp.Key{Secret: enr.Secret, Digits: 6}.Code(totp.Step(b.Now))
 				require.NoError(t, err)
 				return code
 			}
-			_, err = svc.Owner(proof).ConfirmEnrollment(ctx, enr.ID, code())
+			_, err = svc.Owner(in).ConfirmEnrollment(ctx, enr.ID, code())
 			require.NoError(t, err)
 			next := func() {
 				b.Now = b.Now.Add(totp.Period)
 				svc, err = b.service(d.open(t))
 				require.NoError(t, err)
-				ch, err := svc.Challenge(ctx, b.Account)
+				try, err := svc.Before(ctx, b.Account)
+				require.NoError(t, err)
+				ch, err := try.Challenge(ctx)
 				require.NoError(t, err)
 				b.Challenge = ch.Token.Reveal()
 			}
@@ -213,12 +220,12 @@ func TestRaces(t *testing.T) {
 			next()
 			b.Code = code()
 			require.Equal(t, 1, b.run(t).Won, "TOTP, %s", isolation)
-			status, err := svc.Status(ctx, b.Account)
+			shown, err := svc.Account(ctx, b.Account)
 			require.NoError(t, err)
-			require.Equal(t, 9, status.RecoveryCodes.Left)
+			require.Equal(t, 9, shown.RecoveryCodes.Left)
 
 			// Those that lost have locked the account, for a while. The sixth wrong guess does so again.
-			require.NoError(t, svc.Operator("support").Unlock(ctx, b.Account, gatehouse.MethodTOTP))
+			require.NoError(t, svc.Operator("support").Unlock(ctx, b.Account, event.MethodTOTP))
 			next()
 			right := []byte(code())
 			right[0] = '0' + (right[0]-'0'+5)%10

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,7 +25,7 @@ import (
 // tokenHouse is two services on one database, each with connections of its own.
 type tokenHouse struct {
 	t     *testing.T
-	procs [2]*gatehouse.Service
+	procs [2]*node
 	wait  func()       // before the first of them saves a token; nil: it does not wait
 	now   atomic.Int64 // Unix seconds
 	made  int          // accounts
@@ -47,14 +48,23 @@ func newTokenHouse(t *testing.T, d database) *tokenHouse {
 		if i == 0 {
 			under = slow{store, h}
 		}
-		h.procs[i], err = gatehouse.New(under, gatehouse.Config{
+		svc, err := gatehouse.New(under, gatehouse.Config{
 			Issuer: "Acme", Keys: keys, Recovery: recovery.Params{Memory: 8, Time: 1, Threads: 1},
-			Tokens: &tokens.Policy{Brand: "acme", Scopes: scopes}, Now: func() time.Time { return time.Unix(h.now.Load(), 0) },
+			Now: func() time.Time { return time.Unix(h.now.Load(), 0) },
 		})
 		require.NoError(t, err)
+		tok, err := tokens.New(svc, tokens.Policy{Brand: "acme", Scopes: scopes})
+		require.NoError(t, err)
+		h.procs[i] = &node{svc, tok}
 		t.Cleanup(func() { h.procs[i].Close(context.Background()) })
 	}
 	return h
+}
+
+// node is a process with access tokens.
+type node struct {
+	*gatehouse.Service
+	tok *tokens.Service
 }
 
 // slow is a store that saves tokens late.
@@ -70,7 +80,7 @@ func (s slow) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64) 
 	return s.Store.SaveToken(ctx, t, prev)
 }
 
-func (h *tokenHouse) process(i int) *gatehouse.Service { return h.procs[i%len(h.procs)] }
+func (h *tokenHouse) process(i int) *node { return h.procs[i%len(h.procs)] }
 
 // tokenOwner is an account with an authenticator, a proof of this moment and a token.
 type tokenOwner struct {
@@ -92,10 +102,10 @@ func (h *tokenHouse) owner(lifetime time.Duration) tokenOwner {
 	require.NoError(h.t, err)
 	code, err := key.Code(step)
 	require.NoError(h.t, err)
-	v, err := s.StepUp(ctx, o.account, code)
+	v, err := s.StepUp(ctx, o.in(), code)
 	require.NoError(h.t, err)
 	o.proof = v.Proof
-	m, err := s.Owner(o.proof).MintToken(ctx, tokens.Request{
+	m, err := s.tok.Mint(ctx, o.in(), tokens.Request{
 		Name: "ci", Scopes: tokens.Scopes{"logs:read"}, Lifetime: lifetime, RotatesItself: true,
 	})
 	require.NoError(h.t, err)
@@ -103,9 +113,24 @@ func (h *tokenHouse) owner(lifetime time.Duration) tokenOwner {
 	return o
 }
 
+// in is the owner's session.
+func (o tokenOwner) in() gatehouse.Session {
+	return gatehouse.Session{Account: o.account, Proof: o.proof}
+}
+
+// list returns the tokens of an account.
+func (n *node) list(t *testing.T, account string) (list []tokens.Info) {
+	t.Helper()
+	for info, err := range n.tok.List(t.Context(), account) {
+		require.NoError(t, err)
+		list = append(list, info)
+	}
+	return list
+}
+
 // works reports whether a token is accepted. A fault is not.
 func (h *tokenHouse) works(i int, text string) bool {
-	_, err := h.process(i).AuthenticateToken(h.t.Context(), text)
+	_, err := h.process(i).tok.Check(h.t.Context(), text, netip.Addr{})
 	if err != nil && !errors.Is(err, gatehouse.ErrDenied) {
 		h.t.Errorf("a fault: %v", err)
 	}
@@ -115,7 +140,7 @@ func (h *tokenHouse) works(i int, text string) bool {
 // changed reports whether a change has been made, and fails if it was refused for anything but that the
 // proof or the token had ended.
 func (h *tokenHouse) changed(err error) bool {
-	if err != nil && !errors.Is(err, gatehouse.ErrDenied) && !errors.Is(err, gatehouse.ErrState) && !errors.Is(err, gatehouse.ErrStepUpRequired) {
+	if err != nil && !errors.Is(err, gatehouse.ErrDenied) && !errors.Is(err, gatehouse.ErrPrecondition) && !errors.Is(err, gatehouse.ErrNotFound) && !errors.Is(err, gatehouse.ErrStepUpRequired) {
 		h.t.Errorf("a fault: %v", err)
 	}
 	return err == nil
@@ -135,24 +160,24 @@ func together(n int, call func(i int)) {
 }
 
 // tokenEnds are the ways in which a token ends.
-var tokenEnds = map[string]func(context.Context, *gatehouse.Service, tokenOwner) error{
-	"revoke": func(ctx context.Context, s *gatehouse.Service, o tokenOwner) error {
-		return s.Owner(o.proof).RevokeToken(ctx, o.id)
+var tokenEnds = map[string]func(context.Context, *node, tokenOwner) error{
+	"revoke": func(ctx context.Context, s *node, o tokenOwner) error {
+		return s.tok.Revoke(ctx, o.in(), o.id)
 	},
-	"revoke all": func(ctx context.Context, s *gatehouse.Service, o tokenOwner) error {
-		return s.Owner(o.proof).RevokeAllTokens(ctx)
+	"revoke all": func(ctx context.Context, s *node, o tokenOwner) error {
+		return s.tok.RevokeAll(ctx, o.in())
 	},
-	"revoke presented": func(ctx context.Context, s *gatehouse.Service, o tokenOwner) error {
-		return s.RevokePresented(ctx, o.text)
+	"revoke presented": func(ctx context.Context, s *node, o tokenOwner) error {
+		return s.tok.RevokePresented(ctx, o.text)
 	},
-	"suspend": func(ctx context.Context, s *gatehouse.Service, o tokenOwner) error {
+	"suspend": func(ctx context.Context, s *node, o tokenOwner) error {
 		return s.Operator("op-7").Suspend(ctx, o.account)
 	},
-	"two-factor off": func(ctx context.Context, s *gatehouse.Service, o tokenOwner) error {
-		_, err := s.Owner(o.proof).DisableTwoFactor(ctx)
+	"two-factor off": func(ctx context.Context, s *node, o tokenOwner) error {
+		_, err := s.Owner(o.in()).DisableTwoFactor(ctx)
 		return err
 	},
-	"delete": func(ctx context.Context, s *gatehouse.Service, o tokenOwner) error {
+	"delete": func(ctx context.Context, s *node, o tokenOwner) error {
 		return s.Operator("op-7").DeleteAccount(ctx, o.account)
 	},
 }
@@ -204,15 +229,15 @@ func TestTokenRotations(t *testing.T) {
 		for _, n := range []int{2, 2, 2, 16} {
 			for _, itself := range []bool{false, true} {
 				o := h.owner(0)
-				how := gatehouse.Rotation{Grace: time.Minute} // in which a copy that comes late is no reuse
-				made := make([]gatehouse.MintedToken, n)
+				how := tokens.Rotation{Grace: time.Minute} // in which a copy that comes late is no reuse
+				made := make([]tokens.Minted, n)
 				var wins atomic.Int32
 				together(n, func(i int) {
 					var err error
 					if itself {
-						made[i], err = h.process(i).RotateToken(t.Context(), o.text, how)
+						made[i], err = h.process(i).tok.RotateSelf(t.Context(), o.text, netip.Addr{}, how)
 					} else {
-						made[i], err = h.process(i).Owner(o.proof).RotateToken(t.Context(), o.id, how)
+						made[i], err = h.process(i).tok.Rotate(t.Context(), o.in(), o.id, how)
 					}
 					if h.changed(err) {
 						wins.Add(1)
@@ -221,8 +246,7 @@ func TestTokenRotations(t *testing.T) {
 				if itself {
 					require.EqualValues(t, 1, wins.Load())
 				}
-				list, err := h.process(0).Tokens(t.Context(), o.account, "", 10)
-				require.NoError(t, err)
+				list := h.process(0).list(t, o.account)
 				require.Len(t, list, 1)
 				require.EqualValues(t, wins.Load(), list[0].Rotations, "a rotation that was answered was undone")
 				h.now.Add(60)
@@ -247,23 +271,23 @@ func TestTokenRotationAgainstTheEnd(t *testing.T) {
 		for name, end := range tokenEnds {
 			for range 2 {
 				o := h.owner(0)
-				how := gatehouse.Rotation{Grace: time.Hour}
-				made := make([]gatehouse.MintedToken, 5)
+				how := tokens.Rotation{Grace: time.Hour}
+				made := make([]tokens.Minted, 5)
 				together(len(made), func(i int) {
 					var err error
 					switch i {
 					case 0:
 						err = end(t.Context(), h.process(1), o)
 					case 1, 2:
-						made[i], err = h.process(i).Owner(o.proof).RotateToken(t.Context(), o.id, how)
+						made[i], err = h.process(i).tok.Rotate(t.Context(), o.in(), o.id, how)
 					default:
-						made[i], err = h.process(i).RotateToken(t.Context(), o.text, how)
+						made[i], err = h.process(i).tok.RotateSelf(t.Context(), o.text, netip.Addr{}, how)
 					}
 					if !h.changed(err) && i == 0 {
 						t.Errorf("%s: %v", name, err)
 					}
 				})
-				for _, m := range append(made, gatehouse.MintedToken{}) {
+				for _, m := range append(made, tokens.Minted{}) {
 					text := m.Token.Reveal()
 					if text == "" {
 						text = o.text
@@ -282,28 +306,32 @@ func TestTokenMintsAgainstDeletion(t *testing.T) {
 		h := newTokenHouse(t, d)
 		ask := tokens.Request{Name: "ci", Scopes: tokens.Scopes{"logs:read"}}
 		// The owner has no second factor, without which a token would be denied for another reason.
-		attest := func(account string) gatehouse.Proof {
-			proof, err := h.process(1).Attest(t.Context(), account, gatehouse.FirstFactor{Method: "pwd", At: time.Unix(h.now.Load(), 0)})
-			if err != nil {
-				t.Errorf("attest: %v", err)
+		vouch := func(account string) gatehouse.Session {
+			in := gatehouse.Session{Account: account}
+			try, err := h.process(1).Before(t.Context(), account)
+			if err == nil {
+				in.Proof, err = try.Vouch(t.Context(), in, gatehouse.FirstFactor{Method: "pwd", At: time.Unix(h.now.Load(), 0)})
 			}
-			return proof
+			if err != nil {
+				t.Errorf("vouch: %v", err)
+			}
+			return in
 		}
 		for i := range 4 {
 			account := fmt.Sprint("account-", i)
-			proof := attest(account)
-			var again gatehouse.Proof
+			in := vouch(account)
+			var again gatehouse.Session
 			deleteAndMake := func() {
 				if err := h.process(1).Operator("op-7").DeleteAccount(t.Context(), account); err != nil {
 					t.Errorf("delete: %v", err)
 				}
-				again = attest(account)
+				again = vouch(account)
 			}
-			made := make([]gatehouse.MintedToken, 8)
+			made := make([]tokens.Minted, 8)
 			if i == 0 { // between the two saves of one minting
 				h.wait = deleteAndMake
 				var err error
-				made[0], err = h.process(0).Owner(proof).MintToken(t.Context(), ask)
+				made[0], err = h.process(0).tok.Mint(t.Context(), in, ask)
 				require.NoError(t, err)
 				h.wait = nil
 			} else {
@@ -313,7 +341,7 @@ func TestTokenMintsAgainstDeletion(t *testing.T) {
 						return
 					}
 					var err error
-					made[i], err = h.process(i).Owner(proof).MintToken(t.Context(), ask)
+					made[i], err = h.process(i).tok.Mint(t.Context(), in, ask)
 					h.changed(err)
 				})
 			}
@@ -322,7 +350,7 @@ func TestTokenMintsAgainstDeletion(t *testing.T) {
 					require.False(t, h.works(0, text))
 				}
 			}
-			m, err := h.process(0).Owner(again).MintToken(t.Context(), ask)
+			m, err := h.process(0).tok.Mint(t.Context(), again, ask)
 			require.NoError(t, err)
 			require.True(t, h.works(1, m.Token.Reveal()))
 		}
@@ -341,18 +369,17 @@ func TestTokenPurgeAgainstRenewal(t *testing.T) {
 			var ok bool
 			together(2, func(i int) {
 				if i == 0 {
-					_, err := h.process(0).Owner(o.proof).RenewToken(t.Context(), o.id, 0)
+					_, err := h.process(0).tok.Renew(t.Context(), o.in(), o.id, 0)
 					ok = h.changed(err)
 					return
 				}
 				time.Sleep(wait)
-				if _, err := h.process(1).Operator("cron").PurgeTokens(t.Context(), time.Unix(h.now.Load(), 0), "", nil); err != nil {
+				if _, err := h.process(1).tok.Operator(h.process(1).Operator("cron")).Purge(t.Context(), time.Unix(h.now.Load(), 0), "", nil); err != nil {
 					t.Errorf("purge: %v", err)
 				}
 			})
 			require.Equal(t, ok, h.works(0, o.text))
-			list, err := h.process(1).Tokens(t.Context(), o.account, "", 10)
-			require.NoError(t, err)
+			list := h.process(1).list(t, o.account)
 			require.Equal(t, ok, len(list) == 1)
 			if ok {
 				renewed++

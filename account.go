@@ -1,0 +1,167 @@
+package gatehouse
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
+	"github.com/gatehouse-go/gatehouse/internal/redact"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// Account is what there is to show of an account, as it was when it was loaded: everything that a page, a review or a
+// list is made from. It holds no secrets. That of an account which Gatehouse has never seen has an ID and nothing else.
+type Account struct {
+	ID             string
+	Protected      bool // a second step is needed at sign-in
+	Authenticators []Authenticator
+	Pending        *PendingEnrollment // nil: none
+	RecoveryCodes  RecoverySet
+	TOTP           MethodState
+	RecoveryCode   MethodState
+	OperatorCode   MethodState
+	Reset          *Reset    // nil: no operator has reset the account since its last enrollment
+	Suspended      time.Time // since when; zero: not suspended
+
+	// CodeUseUnseen is when a recovery code was last used that the owner has not looked at; zero: none was.
+	CodeUseUnseen time.Time
+	// KeysCurrent says that no secret is sealed under an older key than the primary one.
+	KeysCurrent bool
+	// AcceptedRisks are the controls that an operator has accepted for the account.
+	AcceptedRisks []AcceptedRisk
+
+	// Activity is what has happened, newest first: as a rule the last 20 entries, of which ten
+	// are kept for changes of factors. What an owner has to look at, such as the use of a recovery code or a new
+	// token, stays until ReviewActivity has named it or a later entry; where there is too much of that, entries of one
+	// kind become a run. A run, also of denied codes, is one entry with its Count and the times of the first and the
+	// last. Show it to the owner, who alone can say "that was not me".
+	Activity []event.Event
+
+	loaded redact.Value[loaded] // hidden, as a record has hashes and sealed secrets
+}
+
+// loaded is a record, and when it was loaded.
+type loaded struct {
+	core.Account
+	core.Env
+}
+
+// AcceptedRisk is a control that an operator has accepted that the account fails.
+type AcceptedRisk struct {
+	Control  string
+	Operator string
+	Reason   string
+	Until    time.Time // zero: without an end
+}
+
+// Reset says that an operator has removed every factor, or that an import has brought none, and that the owner has yet
+// to enroll.
+type Reset struct {
+	Imported    bool // an import has closed the account
+	At          time.Time
+	CodeExpires time.Time
+	CodeUsed    bool // then either an enrollment is pending, or an operator has to reset again
+}
+
+// Authenticator is an authenticator app that is active.
+type Authenticator struct {
+	ID        string
+	Name      string
+	Algorithm totp.Algorithm
+	Digits    int
+	// Weak says that another system made the secret, with under 128 bits: pair the app again in the place of this one.
+	Weak bool
+	// PhishingResistant says that a false page learns nothing of use from it. No authenticator app is.
+	PhishingResistant bool
+
+	Created  time.Time // when it was paired
+	LastUsed time.Time
+}
+
+// PendingEnrollment is an enrollment that waits for its first code.
+type PendingEnrollment struct {
+	ID        string
+	Name      string
+	Replace   string // the ID of the authenticator whose place it takes; empty: none
+	Expires   time.Time
+	TriesLeft int
+	// RecoveryCodes are those that it brings; its Total is 0 if it brings none.
+	RecoveryCodes RecoverySet
+}
+
+// RecoverySet says how many codes there are, not which.
+type RecoverySet struct {
+	ID           string
+	Total        int
+	Left         int
+	Created      time.Time
+	Acknowledged time.Time // when the owner said that they are saved; zero: not yet
+	Imported     bool      // another system's codes, slower to check: suggest new ones
+}
+
+// Account returns what is on and what is off, in one read. Show it to the account's owner, and to nobody who has
+// only a name.
+func (s *Service) Account(ctx context.Context, id string) (Account, error) {
+	a, err := s.e.Load(ctx, id)
+	if err != nil {
+		return Account{}, err
+	}
+	return view(s.e, a, s.e.Env()), nil
+}
+
+func view(e *engine.Engine, a core.Account, env core.Env) Account {
+	v := Account{
+		ID:             a.ID,
+		Protected:      a.Protected(),
+		Authenticators: authenticators(a),
+		RecoveryCodes:  recoverySet(a.Recovery),
+		OperatorCode:   MethodState(a.OperatorState(env)),
+		TOTP:           MethodState(a.TOTPState(env)),
+		RecoveryCode:   MethodState(a.RecoveryState(env)),
+		CodeUseUnseen:  core.Time(a.CodeUseUnseen()),
+		KeysCurrent:    len(a.UnderOther(e.Sealer.Primary())) == 0,
+		loaded:         redact.New(loaded{a, env}),
+	}
+	if a.Suspension != nil {
+		v.Suspended = core.Time(a.Suspension.At)
+	}
+	if a.Reset != nil {
+		v.Reset = &Reset{Imported: a.Imported == core.ImportOpen, At: core.Time(a.Reset.At), CodeExpires: core.Time(a.Reset.Expires), CodeUsed: a.Reset.Code.Hash == ""}
+	}
+	if p := a.PendingNow(env); p != nil {
+		v.Pending = &PendingEnrollment{
+			ID: p.Authenticator.ID, Name: p.Authenticator.Name, Replace: p.Replace,
+			Expires: core.Time(p.Expires), TriesLeft: p.TriesLeft(), RecoveryCodes: recoverySet(p.Recovery),
+		}
+	}
+	for _, x := range a.Accepted {
+		v.AcceptedRisks = append(v.AcceptedRisks, AcceptedRisk{Control: x.Control, Operator: x.By, Reason: x.Why, Until: core.Time(x.Until)})
+	}
+	for _, e := range slices.Backward(a.Activity) {
+		v.Activity = append(v.Activity, engine.Event(a.ID, e))
+	}
+	return v
+}
+
+func authenticators(a core.Account) (list []Authenticator) {
+	for _, auth := range a.Authenticators {
+		list = append(list, Authenticator{
+			ID: auth.ID, Name: auth.Name, Algorithm: auth.Algorithm, Digits: auth.Digits, Weak: auth.Weak,
+			Created: core.Time(auth.Created), LastUsed: core.Time(auth.LastUsed),
+		})
+	}
+	return list
+}
+
+func recoverySet(s *core.RecoverySet) RecoverySet {
+	if s == nil {
+		return RecoverySet{}
+	}
+	return RecoverySet{
+		ID: s.ID, Total: len(s.Slots), Left: s.Left(),
+		Created: core.Time(s.Created), Acknowledged: core.Time(s.Acknowledged), Imported: s.Imported,
+	}
+}

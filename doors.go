@@ -1,0 +1,21 @@
+package gatehouse
+
+import (
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
+	"github.com/gatehouse-go/gatehouse/internal/redact"
+)
+
+// The doors through which services that stand on a Service reach what it keeps to itself. Only this module can use them.
+func init() {
+	engine.Of = func(service any) *engine.Engine {
+		s, _ := service.(*Service)
+		if s == nil {
+			return nil
+		}
+		return s.e
+	}
+	engine.ByOf = func(operator any) core.By { return operator.(Operator).by }
+	engine.ViewOf = func(e *engine.Engine, a core.Account, env core.Env) any { return view(e, a, env) }
+	engine.AccountOf = func(account any) core.Account { return redact.Open(account.(Account).loaded).Account }
+}

@@ -1,0 +1,27 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/core"
+)
+
+// Event returns an event of an account as it is told.
+func Event(account string, e core.Event) event.Event {
+	told := event.Event{
+		Kind: e.Kind, AccountID: account, At: time.Unix(e.At, 0).UTC(), Method: e.Method,
+		AuthenticatorID: e.Auth, TokenID: e.Token, Address: e.Address, OperatorID: e.Operator, Reason: e.Detail,
+		Why: e.Why.String(), CodesLeft: e.Left, RetryAt: core.Time(e.RetryAt), Count: max(e.Count, 1),
+		First: core.Time(e.First), Number: e.Number, Level: e.Level, Score: e.Score,
+	}
+	switch {
+	case e.Token != "":
+		told.TokenName = e.Name
+	case e.Kind == event.RiskAccepted || e.Kind == event.RiskWithdrawn:
+		told.Control = e.Name
+	default:
+		told.AuthenticatorName = e.Name
+	}
+	return told
+}

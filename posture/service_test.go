@@ -1,0 +1,104 @@
+package posture_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+// The facts are the account's view and its tokens: a review of what was loaded is the review of what is stored, and a
+// control of the host's is shown them.
+func TestFactsAreTheView(t *testing.T) {
+	svc := gatehousetest.New(t)
+	registry, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "projects:read"})
+	require.NoError(t, err)
+	tok, err := tokens.New(svc.Service, tokens.Policy{Brand: "acme", Scopes: registry})
+	require.NoError(t, err)
+	var seen posture.Facts
+	control := ownControl(func(f posture.Facts, _ time.Time) posture.Result {
+		seen = f
+		return posture.Result{State: posture.Pass, Reason: "So it is."}
+	})
+	host := posture.Host{At: svc.Now(), EmailVerified: posture.Yes}
+	pos, err := posture.New(svc.Service, posture.Config{
+		Policy: policyOf(t, posture.ModelConfig{Controls: []posture.Control{control}}, tableGates...), Tokens: tok,
+		Host: func(context.Context, string) (posture.Host, error) { return host, nil },
+	})
+	require.NoError(t, err)
+	ctx := t.Context()
+	user := svc.Enroll(t, "user-42")
+	mint := func() tokens.Info {
+		minted, err := tok.Mint(ctx, user.Session(), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}})
+		require.NoError(t, err)
+		return minted.Info
+	}
+	kept, ended := mint(), mint()
+	require.NoError(t, tok.Revoke(ctx, user.Session(), ended.ID))
+
+	stored, err := pos.Review(ctx, user.AccountID)
+	require.NoError(t, err)
+	account, err := svc.Account(ctx, user.AccountID)
+	require.NoError(t, err)
+	live, err := tok.Live(ctx, account)
+	require.NoError(t, err)
+	require.Equal(t, must2any(t, posture.Facts{Account: account, Tokens: live, TokensKnown: true, Host: host}), must2any(t, seen))
+	require.Len(t, live, 1)
+	require.Equal(t, kept.ID, live[0].ID)
+	loaded, err := pos.ReviewOf(ctx, account, live)
+	require.NoError(t, err)
+	require.Equal(t, stored, loaded)
+	require.Equal(t, 1, stored.Level)
+
+	// Turned off, the token stops; on again, it works.
+	turnedOff := func(t *posture.Trial) error { return t.DisableTwoFactor() }
+	off, err := pos.Preview(ctx, user.AccountID, turnedOff)
+	require.NoError(t, err)
+	require.Equal(t, []string{kept.ID}, names(off.Suspends))
+	require.Equal(t, tokens.StateActive, off.Suspends[0].State, "as it is before")
+	require.Empty(t, off.Resumes)
+	require.Equal(t, gatehouse.MethodState{}, seen.Account.TOTP, "a method that the account does not have")
+	finding, _ := off.After.Find(posture.MethodsOpen)
+	require.Equal(t, posture.Pass, finding.State)
+	back, err := pos.Preview(ctx, user.AccountID, func(t *posture.Trial) error {
+		if err := t.DisableTwoFactor(); err != nil {
+			return err
+		}
+		return t.AddAuthenticator()
+	})
+	require.NoError(t, err)
+	require.Empty(t, back.Suspends)
+	revoked, err := pos.Preview(ctx, user.AccountID, func(t *posture.Trial) error { return t.RevokeTokens() })
+	require.NoError(t, err)
+	require.Equal(t, []string{kept.ID}, names(revoked.Suspends))
+	require.Empty(t, seen.Tokens, "those that have ended are no facts")
+
+	// The report has a risk under the names that its JSON has always had.
+	require.NoError(t, pos.Operator(svc.Operator("op-1").Because("a test")).AcceptRisk(ctx, user.AccountID, posture.SecondAuthenticator, time.Time{}))
+	r, err := pos.Review(ctx, user.AccountID)
+	require.NoError(t, err)
+	finding, _ = r.Find(posture.SecondAuthenticator)
+	require.Equal(t, &posture.Acceptance{Control: posture.SecondAuthenticator, By: "op-1", Why: "a test"}, finding.Accepted)
+
+	// Wrong codes lock a method, and then disable it.
+	for range 200 {
+		_, err = svc.StepUp(ctx, user.Session(), "000000")
+		require.ErrorIs(t, err, gatehouse.ErrDenied)
+		svc.Wait(7 * time.Hour)
+		host.At = svc.Now()
+	}
+	r, err = pos.Review(ctx, user.AccountID)
+	require.NoError(t, err)
+	finding, _ = r.Find(posture.MethodsOpen)
+	require.Equal(t, posture.Fail, finding.State, finding.Reason)
+	history, err := pos.History(ctx, user.AccountID)
+	require.NoError(t, err)
+	require.Equal(t, event.AuthenticatorAdded, history[0].Cause)
+}

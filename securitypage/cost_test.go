@@ -1,0 +1,63 @@
+package securitypage_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
+)
+
+// calls counts the calls of the store, by method, while something is done.
+func (h *host) calls(do func()) map[string]int {
+	n := map[string]int{}
+	h.svc.Store.Inject(func(method string) gatehousetest.Fault {
+		n[method]++
+		n["all"]++
+		return gatehousetest.None
+	})
+	do()
+	h.svc.Store.Inject(nil)
+	return n
+}
+
+// What a page costs is calls of the store: a page that is shown loads its account once.
+func TestStoreCalls(t *testing.T) {
+	h := newHost(t)
+	b, _ := h.enrolled("ada")
+	form, ok := b.get("/tokens/new").form("/tokens/new")
+	require.True(t, ok)
+	form.Set("name", "ci")
+	form.Set("scope", "projects:read")
+	var a answer
+	n := h.calls(func() { a = b.post("/tokens/new", form) })
+	require.Equal(t, http.StatusOK, a.status, a.text())
+	require.LessOrEqual(t, n["all"], 7, "a new token: %v", n)
+
+	n = h.calls(func() { a = b.get("/") })
+	require.Equal(t, http.StatusOK, a.status, a.text())
+	require.Contains(t, a.text(), "1 active", "the overview is made from the tokens too")
+	require.LessOrEqual(t, n["all"], 3, "the overview: %v", n)
+	require.Equal(t, 1, n["LoadAccount"])
+
+	// A preview loads the account by itself, and so does the list of tokens.
+	twice := map[string]bool{"/authenticators/remove": true, "/disable": true, "/tokens/new": true}
+	for _, s := range stops(t) {
+		if s.post {
+			continue
+		}
+		v, send := s.come(t)
+		n := v.h.calls(func() { a = send() })
+		require.Equal(t, s.status, a.status, s.name())
+		most := 1
+		if twice[s.path] {
+			most = 2
+		}
+		require.LessOrEqual(t, n["LoadAccount"], most, "%s: %v", s.name(), n)
+		for method := range n {
+			require.False(t, strings.HasPrefix(method, "Save"), "%s is only a page: %v", s.name(), n)
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package gatehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
+	"github.com/gatehouse-go/gatehouse/internal/redact"
+)
+
+const maxMethod = 32
+
+// Session is what a host knows of one browser's session, for everything that somebody does in it.
+type Session struct {
+	// Account is who the host's session is signed in as. A proof of any other account is refused, and so is every proof
+	// where it is empty.
+	Account string
+	// Secret is any value that this session keeps and no other has: its ID, or a random value in it. It ties proofs to
+	// the session: one that was made in it is refused without it and under any other. Defaults to no tie: then a proof
+	// is worth the same in every session, so it must be kept where only its own session can read it.
+	Secret string
+	// Proof is what the owner has proven in it. Defaults to nothing.
+	Proof Proof
+}
+
+// Format prints the account, and neither the secret nor the proof.
+func (s Session) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "session of %q, %s", s.Account, redact.Mark)
+}
+
+func (s Session) presented() engine.Session {
+	return engine.Session{Account: s.Account, Secret: s.Secret, Proof: s.Proof.Reveal()}
+}
+
+type hiddenText = redact.Value[string]
+
+// Proof says, sealed, who has authenticated, how, when, in which session, and on which state of the
+// account's factors. It is a secret of the owner's session: keep it there, on the server or in a
+// cookie that scripts cannot read. It is good for changes of factors for 5 minutes and for tokens for
+// 15, and ends at once when factors or the host's password change. It prints as "[redacted]".
+// The zero Proof proves nothing.
+type Proof struct{ hiddenText }
+
+// ParseProof returns the Proof that Reveal gave as text. It checks nothing: whoever is handed
+// the Proof does.
+func ParseProof(s string) Proof { return Proof{redact.New(s)} }
+
+// Reveal returns the proof as text, URL-safe and at most 4096 bytes.
+func (p Proof) Reveal() string { return redact.Open(p.hiddenText) }
+
+// FirstFactor is what the host vouches for.
+type FirstFactor struct {
+	Method string    // how, as an RFC 8176 value: "pwd", "fed" …; 1 to 32 bytes of a-z, 0-9 and _
+	At     time.Time // when it was checked, by the server's clock; zero: since Before
+}
+
+var errInvalidMethod = fmt.Errorf("%w: the first factor's method is 1 to %d bytes of a-z, 0-9 and _", ErrInvalid, maxMethod)
+
+func validMethod(m string) bool {
+	if m == "" || len(m) > maxMethod {
+		return false
+	}
+	for i := range len(m) {
+		if c := m[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Service) sealProof(ctx context.Context, p core.Proof) (Proof, error) {
+	text, err := s.e.Seal(ctx, engine.PurposeProof, p)
+	if err != nil {
+		return Proof{}, err
+	}
+	return ParseProof(text), nil
+}
+
+// ProofInfo is what a good proof says.
+type ProofInfo struct {
+	AccountID    string
+	Method       string    // an RFC 8176 value where there is one
+	At           time.Time // when the owner was there
+	SecondFactor bool
+}
+
+// CheckProof returns what a session's proof says, if it is good and at most maxAge old; 0, and more than a day, is a
+// day. It shows who is there and how they have authenticated, and authorizes nothing: each method that
+// takes a Session checks it by itself. ErrStepUpRequired says that it is not good, or no longer enough.
+func (s *Service) CheckProof(ctx context.Context, in Session, maxAge time.Duration) (ProofInfo, error) {
+	if maxAge < 0 {
+		return ProofInfo{}, fmt.Errorf("%w: a negative age", ErrInvalid)
+	}
+	if maxAge == 0 || maxAge > core.ProofLife {
+		maxAge = core.ProofLife
+	}
+	p, err := s.e.Present(ctx, in.presented())
+	if err != nil {
+		return ProofInfo{}, err
+	}
+	a, err := s.e.Load(ctx, p.Account)
+	if err != nil {
+		return ProofInfo{}, err
+	}
+	if err := a.CheckProof(p, maxAge, s.e.Env()); err != nil {
+		return ProofInfo{}, err
+	}
+	return ProofInfo{AccountID: a.ID, Method: p.Method, At: core.Time(p.At), SecondFactor: p.Kind == core.SecondFactor}, nil
+}
+
+// Permissions is what an owner's proof is enough for. The zero Permissions is nothing.
+type Permissions struct {
+	Enroll  bool // BeginEnrollment without Replace
+	Replace bool // BeginEnrollment with it, RegenerateRecoveryCodes
+	Factors bool // RemoveAuthenticator, DisableTwoFactor
+	Revoke  bool // revoke tokens
+	Tokens  bool // mint, rotate and renew tokens
+}
+
+// Permissions returns what a session's proof is enough for, so that a page can ask for a code before it shows a form,
+// and not after. A proof that is not good is enough for nothing, which is no error. It authorizes nothing: each
+// method checks the proof by itself.
+func (s *Service) Permissions(ctx context.Context, a Account, in Session) (Permissions, error) {
+	p, err := s.e.Present(ctx, in.presented())
+	if errors.Is(err, ErrStepUpRequired) {
+		return Permissions{}, nil
+	}
+	if err != nil {
+		return Permissions{}, err
+	}
+	l := redact.Open(a.loaded)
+	return Permissions(l.Account.Permissions(p, l.Env)), nil
+}

@@ -1,0 +1,67 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
+)
+
+// Revoke ends a token for good; the next check denies it. It needs a proof of the last 15 minutes,
+// which may be by a recovery code. A token that was revoked before is no error; gatehouse.ErrNotFound says that the
+// account has no such token.
+func (s *Service) Revoke(ctx context.Context, in gatehouse.Session, id string) error {
+	_, err := s.change(ctx, in, event.TokenRevoked, id, func(_ core.Presented, _, h held, now env) (record, error) {
+		return h.revoke(now), nil
+	})
+	return err
+}
+
+// RevokeAll ends every token of the session's account in one write. The proof is as for Revoke.
+func (s *Service) RevokeAll(ctx context.Context, in gatehouse.Session) error {
+	p, err := s.present(ctx, in)
+	if err != nil {
+		return err
+	}
+	return s.e.Change(ctx, p.Account, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
+		return a.RevokeTokens(p, env)
+	}})
+}
+
+// RevokePresented revokes a token by its possession (RFC 7009), for whoever gives one back and for
+// reports of leaked ones. The answer is nil also for text that is no token, or none that is known, so that
+// it tells nothing. A rotated copy revokes its successor too.
+func (s *Service) RevokePresented(ctx context.Context, text string) error {
+	h, p, err := s.find(ctx, text)
+	if errors.Is(err, gatehouse.ErrDenied) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if c, _ := h.which(p, s.env()); c == noCopy {
+		return nil
+	}
+	return s.revoke(ctx, h, core.Event{})
+}
+
+// revoke ends a token, and tells it if that is news.
+func (s *Service) revoke(ctx context.Context, h held, e core.Event) error {
+	news := false
+	var at env
+	err := s.apply(ctx, h.ID, func(h held, now env) (record, error) {
+		news, at = h.Revoked == 0, now
+		return h.revoke(now), nil
+	})
+	if err == errNoToken {
+		return nil
+	}
+	if err == nil && news {
+		e.Kind, e.At, e.Token, e.Name = event.TokenRevoked, at.unix(), h.ID, h.Name
+		s.tell(ctx, h.Account, e)
+	}
+	return err
+}
