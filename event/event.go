@@ -26,7 +26,8 @@ type Event struct {
 	Reason            string    // an operator's
 	Why               string    // why a code was denied; not in an account's activity
 	CodesLeft         int       // of RecoveryCodeUsed, RecoveryCodesLow and AccountImported; not in an account's activity
-	RetryAt           time.Time // not in an account's activity
+	RetryAt           time.Time // of MethodLocked and ThrottledBurst; not in an account's activity
+	Expires           time.Time // of OperatorCodeMade and TokenExpiring; not in an account's activity
 	Count             int       // how many events a run stands for; at least 1
 	First             time.Time // when the first of a run was; zero where Count is 1
 
@@ -60,6 +61,9 @@ func (e Event) LogValue() slog.Value {
 	}
 	if !e.RetryAt.IsZero() {
 		attrs = append(attrs, slog.Time("retry_at", e.RetryAt))
+	}
+	if !e.Expires.IsZero() {
+		attrs = append(attrs, slog.Time("expires", e.Expires))
 	}
 	if e.Count > 1 {
 		attrs = append(attrs, slog.Int("count", e.Count))

@@ -23,7 +23,7 @@ const (
 	RecoveryCodesLow          Kind = "recovery_codes.low" // fewer than 3 are left
 	RecoveryCodesRegenerated  Kind = "recovery_codes.regenerated"
 	RecoveryCodesAcknowledged Kind = "recovery_codes.acknowledged"
-	OperatorCodeMade          Kind = "operator_code.made" // RetryAt is when it expires
+	OperatorCodeMade          Kind = "operator_code.made" // Expires
 	OperatorCodeUsed          Kind = "operator_code.used"
 
 	AuthenticatorAdded    Kind = "authenticator.added"
@@ -53,7 +53,7 @@ const (
 	// A rotated copy that still works was presented to be rotated by itself: two have the token, or its holder has
 	// lost the successor. Told once a copy.
 	TokenContested Kind = "token.contested"
-	TokenExpiring  Kind = "token.expiring" // RetryAt is when it expires
+	TokenExpiring  Kind = "token.expiring" // Expires
 	// Its owner's second factor was turned off, which it needs, or on, and it was made without.
 	TokenNeedsSecondFactor Kind = "token.needs_second_factor"
 	TokenRevoked           Kind = "token.revoked"

@@ -454,7 +454,7 @@ func ExampleOperator_WarnExpiring() {
 	done, err := cron.WarnExpiring(ctx, "", nil)
 	fmt.Println(done.Seen, done.Done, err)
 	for _, e := range svc.Events.Take() { // the Observer writes to the owner
-		fmt.Println(e.AccountID, e.Kind, e.TokenName, e.RetryAt.Format(time.DateOnly))
+		fmt.Println(e.AccountID, e.Kind, e.TokenName, e.Expires.Format(time.DateOnly))
 	}
 	done, err = cron.WarnExpiring(ctx, "", nil)
 	fmt.Println(done.Seen, done.Done, err) // each warning comes once

@@ -87,9 +87,9 @@ func (o Operator) WarnExpiring(ctx context.Context, cursor string, progress func
 	})
 }
 
-func (o Operator) tell(ctx context.Context, k event.Kind, t record, at int64) {
+func (o Operator) tell(ctx context.Context, k event.Kind, t record, expires int64) {
 	e := o.by.Event()
-	e.Kind, e.At, e.Token, e.Name, e.RetryAt = k, o.s.env().unix(), t.ID, t.Name, at
+	e.Kind, e.At, e.Token, e.Name, e.Expires = k, o.s.env().unix(), t.ID, t.Name, expires
 	o.s.tell(ctx, t.Account, e)
 }
 

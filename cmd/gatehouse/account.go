@@ -90,9 +90,9 @@ func reset(ctx context.Context, s *session, o gatehouse.Operator, account string
 			Account string     `json:"account"`
 			Code    string     `json:"code"`
 			Expires *time.Time `json:"expires"`
-		}{account, code.Reveal(), when(made.RetryAt)})
+		}{account, code.Reveal(), when(made.Expires)})
 	} else {
-		fmt.Fprintf(s.errs, "%s has no factor any more. This code works once, until %s:\n", shown(account), at(made.RetryAt))
+		fmt.Fprintf(s.errs, "%s has no factor any more. This code works once, until %s:\n", shown(account), at(made.Expires))
 		_, err = fmt.Fprintln(s.out, code.Reveal())
 	}
 	if err != nil {

@@ -722,7 +722,7 @@ func TestImportEvents(t *testing.T) {
 		r.events = nil
 	}
 	closed := must(op.Import(ctx, "u", gatehouse.Import{Close: true}))
-	told(event.Event{Kind: event.AccountImported, Reason: "from Acme 1"}, event.Event{Kind: event.OperatorCodeMade, RetryAt: closed.CodeExpires})
+	told(event.Event{Kind: event.AccountImported, Reason: "from Acme 1"}, event.Event{Kind: event.OperatorCodeMade, Expires: closed.CodeExpires})
 	in := importing(gatehouse.ImportAuthenticator{Secret: totp.GenerateSecret(), Name: "Old app"})
 	in.RecoveryCodes = inPlain("12345678", "k3j9w0qx")
 	_ = must(op.Import(ctx, "u", in))

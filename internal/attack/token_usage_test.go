@@ -321,7 +321,7 @@ func TestSweeps(t *testing.T) {
 		for _, e := range events.Take() {
 			require.Equal(t, event.TokenExpiring, e.Kind)
 			require.Equal(t, "cron", e.OperatorID)
-			told = append(told, e.TokenName+" "+e.RetryAt.Sub(start).String())
+			told = append(told, e.TokenName+" "+e.Expires.Sub(start).String())
 		}
 		require.Len(t, told, w.Done)
 		return told

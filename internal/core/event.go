@@ -23,7 +23,8 @@ type Event struct {
 
 	Why     Reason // why a code was denied
 	Left    int    // recovery codes
-	RetryAt int64
+	RetryAt int64  // of a method that is locked
+	Expires int64  // of a token or an operator's code
 	Address string // from which a token was used
 	Level   int    // of the posture, with Score
 	Score   int

@@ -177,7 +177,7 @@ func (a Account) Import(by By, in Imported, env Env) Account {
 	a.note(env, e)
 	if in.Code.Hash != "" {
 		a.Reset = &Reset{Code: in.Code, Expires: env.unix() + int64(in.Life/time.Second), Life: int64(in.Life / time.Second), Operator: by.Operator, At: env.unix()}
-		a.note(env, Event{Kind: event.OperatorCodeMade, Operator: by.Operator, RetryAt: a.Reset.Expires})
+		a.note(env, Event{Kind: event.OperatorCodeMade, Operator: by.Operator, Expires: a.Reset.Expires})
 	}
 	a.endEpoch(env)
 	return a

@@ -160,7 +160,7 @@ func TestCloseIsBounded(t *testing.T) {
 	a := core.Account{ID: "user-42"}.Import(by, core.Imported{Code: core.Slot{Selector: "3", Hash: "OP"}, Life: time.Hour}, env)
 	require.True(t, a.Protected())
 	require.Equal(t, []event.Kind{event.AccountImported, event.OperatorCodeMade}, []event.Kind{a.Events[0].Kind, a.Events[1].Kind})
-	require.Equal(t, start.Unix()+3600, a.Events[1].RetryAt)
+	require.Equal(t, start.Unix()+3600, a.Events[1].Expires)
 	env.Now = start.Add(time.Hour - time.Second)
 	require.True(t, a.OperatorState(env).Available)
 	env.Now = start.Add(time.Hour)

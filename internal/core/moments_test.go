@@ -59,6 +59,7 @@ var moments = map[string]string{
 	"Account.Activity.First":                 shown,
 	"Account.Activity.Number":                noMoment,
 	"Account.Activity.RetryAt":               "it is not stored",
+	"Account.Activity.Expires":               "it is not stored",
 	"Account.Noted":                          noMoment,
 	"Account.LookedAt":                       noMoment,
 	"Account.Since":                          "one denial puts it right; see over, and TestSinceOfAnotherClock",
@@ -71,6 +72,7 @@ var moments = map[string]string{
 	"Account.Events.First":                   "it is not stored",
 	"Account.Events.Number":                  "it is not stored",
 	"Account.Events.RetryAt":                 "it is not stored",
+	"Account.Events.Expires":                 "it is not stored",
 
 	"Challenge.Epoch": noMoment, "Challenge.SignIns": noMoment, "Challenge.At": isTested,
 	"Proof.Epoch": noMoment, "Proof.At": isTested,
@@ -161,7 +163,7 @@ func TestOwnerGetsInWhateverMomentIsWrong(t *testing.T) {
 }
 
 // empty are what an account has nothing of while its owner gets in.
-var empty = []string{"Account.Suspension.At", "Account.Events.At", "Account.Events.RetryAt", "Account.Events.First", "Account.Events.Number", "Account.Pending.Authenticator.Steps"}
+var empty = []string{"Account.Suspension.At", "Account.Events.At", "Account.Events.RetryAt", "Account.Events.Expires", "Account.Events.First", "Account.Events.Number", "Account.Pending.Authenticator.Steps"}
 
 // setAhead has a number be of a clock that was ahead.
 func setAhead(path string, v reflect.Value, ahead time.Duration) {

@@ -74,7 +74,7 @@ func (a Account) Resets(by By, code Slot, env Env) (Account, error) {
 	a.Reset = &Reset{Code: code, Expires: env.unix() + operatorCodeLife, Operator: by.Operator, At: env.unix()}
 	a.TokenEpoch = env.Fresh
 	a.note(env, by.event(event.AccountReset))
-	a.note(env, Event{Kind: event.OperatorCodeMade, Operator: by.Operator, RetryAt: a.Reset.Expires})
+	a.note(env, Event{Kind: event.OperatorCodeMade, Operator: by.Operator, Expires: a.Reset.Expires})
 	a.endFirstFactors(env)
 	return a, nil
 }
