@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -46,14 +45,7 @@ func Example() {
 	handler := codeHandler(svc.Service)
 
 	post := func(code string) {
-		try, err := svc.Before(context.Background(), "user-42")
-		if err != nil {
-			log.Fatal(err)
-		}
-		ch, err := try.Challenge(context.Background())
-		if err != nil {
-			log.Fatal(err)
-		}
+		ch := svc.Challenge(t, "user-42")
 		form := url.Values{"code": {code}}.Encode()
 		r := httptest.NewRequest("POST", "/code", strings.NewReader(form))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -145,18 +145,26 @@ func TestServiceWithItsOwnClock(t *testing.T) {
 	require.Empty(t, s.Events.Take())
 }
 
+func TestChallenge(t *testing.T) {
+	s := gatehousetest.New(t)
+	o := s.Enroll(t, "u")
+	require.Equal(t, gatehouse.StepNotNeeded, s.Challenge(t, "bare").Step)
+	ch := s.Challenge(t, "u")
+	require.Equal(t, gatehouse.StepNeeded, ch.Step)
+	v, err := s.Answer(context.Background(), gatehouse.Session{}, ch.Token.Reveal(), o.Code())
+	require.NoError(t, err)
+	require.Equal(t, "u", v.AccountID)
+}
+
 func TestServiceInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
 		keys := keyring.Generate()
 		s := gatehousetest.New(t, func(c *gatehouse.Config) { c.Now, c.Keys = time.Now, keys })
 		o := s.Enroll(t, "u")
-		try, err := s.Before(ctx, "u")
-		require.NoError(t, err)
-		ch, err := try.Challenge(ctx)
-		require.NoError(t, err)
+		ch := s.Challenge(t, "u")
 		time.Sleep(5*time.Minute + time.Second)
-		_, err = s.Answer(ctx, gatehouse.Session{}, ch.Token.Reveal(), o.Code())
+		_, err := s.Answer(ctx, gatehouse.Session{}, ch.Token.Reveal(), o.Code())
 		require.ErrorIs(t, err, gatehouse.ErrDenied, "the challenge has expired")
 
 		// A store that stalls at the save is given five seconds, by a clock that takes none.

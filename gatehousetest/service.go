@@ -116,6 +116,21 @@ func (s *Service) Vouch(t testing.TB, account string) gatehouse.Session {
 	return in
 }
 
+// Challenge returns the second step of somebody who has typed the account's password just now, for
+// gatehouse.Service.Answer. The Step of an account without a second factor is gatehouse.StepNotNeeded.
+func (s *Service) Challenge(t testing.TB, account string) gatehouse.Challenge {
+	t.Helper()
+	try, err := s.Before(context.Background(), account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ch, err := try.Challenge(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ch
+}
+
 // Session returns a session of the user with the Proof.
 func (u *User) Session() gatehouse.Session {
 	return gatehouse.Session{Account: u.AccountID, Proof: u.Proof}
