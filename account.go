@@ -40,13 +40,7 @@ type Account struct {
 	// last. Show it to the owner, who alone can say "that was not me".
 	Activity []event.Event
 
-	loaded redact.Value[loaded] // hidden, as a record has hashes and sealed secrets
-}
-
-// loaded is a record, and when it was loaded.
-type loaded struct {
-	core.Account
-	core.Env
+	record redact.Value[core.Account] // hidden, as it has hashes and sealed secrets
 }
 
 // AcceptedRisk is a control that an operator has accepted that the account fails.
@@ -123,7 +117,7 @@ func view(e *engine.Engine, a core.Account, env core.Env) Account {
 		RecoveryCode:   MethodState(a.RecoveryState(env)),
 		CodeUseUnseen:  core.Time(a.CodeUseUnseen()),
 		KeysCurrent:    len(a.UnderOther(e.Sealer.Primary())) == 0,
-		loaded:         redact.New(loaded{a, env}),
+		record:         redact.New(a),
 	}
 	if a.Suspension != nil {
 		v.Suspended = core.Time(a.Suspension.At)

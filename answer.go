@@ -56,10 +56,10 @@ type Challenge struct {
 }
 
 // CheckChallenge returns what a challenge asks for, as it is now, if the challenge still stands, for a page
-// that shows the second step again. It takes no code and lets nobody in. ErrDenied says that it does not
-// stand: the sign-in has to begin anew.
-func (s *Service) CheckChallenge(ctx context.Context, token string) (Challenge, error) {
-	c, err := s.openChallenge(ctx, token, "")
+// that shows the second step again. Where in has an Account, a challenge of any other one is refused. It takes no code
+// and lets nobody in. ErrDenied says that the challenge has ended: sign in again.
+func (s *Service) CheckChallenge(ctx context.Context, in Session, token string) (Challenge, error) {
+	c, err := s.openChallenge(ctx, token, in.Account)
 	if err != nil {
 		return Challenge{}, err
 	}
@@ -88,11 +88,10 @@ func challenge(a core.Account, token string, env core.Env) Challenge {
 
 // Verification says who has proven what.
 type Verification struct {
-	AccountID       string
+	Session         Session // as it was given, with the account that was verified and the proof: keep it
 	Method          event.Method
 	AuthenticatorID string // of a TOTP code
 	CodesLeft       int    // unused recovery codes; when they run low, say so
-	Proof           Proof
 }
 
 // Answer completes a sign-in: challenge is the text of the ChallengeToken, code a TOTP or a recovery
@@ -138,11 +137,14 @@ func (s *Service) verify(ctx context.Context, account string, c *core.Challenge,
 	if out.Proof.Kind == core.RecoveryCode {
 		t.Method = event.MethodRecoveryCode // also one of eight digits, which was typed as a TOTP code is
 	}
-	v := Verification{AccountID: account, Method: t.Method, AuthenticatorID: out.AuthenticatorID, CodesLeft: out.CodesLeft}
-	if v.Proof, err = s.sealProof(ctx, out.Proof); err != nil {
+	proof, err := s.sealProof(ctx, out.Proof)
+	if err != nil {
 		return Verification{}, err
 	}
-	return v, nil
+	return Verification{
+		Session: Session{Account: account, Secret: secret, Proof: proof},
+		Method:  t.Method, AuthenticatorID: out.AuthenticatorID, CodesLeft: out.CodesLeft,
+	}, nil
 }
 
 // RedeemOperatorCode takes the code that an operator made at a reset and gave to the owner, in the
@@ -268,8 +270,8 @@ func tryCodes(ctx context.Context, tried map[core.Hash]bool, hashes []core.Hash,
 // second are two codes that it showed one after the other, authenticator is its ID in the Challenge.
 // It signs nobody in: the next code does, which is in the window again. A wrong try is ErrDenied and
 // counts as a wrong code.
-func (s *Service) Resync(ctx context.Context, challenge, authenticator, first, second string) error {
-	c, err := s.openChallenge(ctx, challenge, "")
+func (s *Service) Resync(ctx context.Context, in Session, challenge, authenticator, first, second string) error {
+	c, err := s.openChallenge(ctx, challenge, in.Account)
 	if err != nil {
 		return err
 	}

@@ -17,5 +17,5 @@ func init() {
 	}
 	engine.ByOf = func(operator any) core.By { return operator.(Operator).by }
 	engine.ViewOf = func(e *engine.Engine, a core.Account, env core.Env) any { return view(e, a, env) }
-	engine.AccountOf = func(account any) core.Account { return redact.Open(account.(Account).loaded).Account }
+	engine.AccountOf = func(account any) core.Account { return redact.Open(account.(Account).record) }
 }

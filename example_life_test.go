@@ -71,7 +71,7 @@ func ExampleOwner_Unlock() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	session.Proof = v.Proof
+	session = v.Session
 	fmt.Println(svc.Owner(session).Unlock(ctx, event.MethodTOTP))
 	v, err = svc.StepUp(ctx, session, code)
 	fmt.Println(v.Method, err)
@@ -112,7 +112,7 @@ func ExampleService_Resync() {
 	ch := challenged(svc)
 	first := phone()
 	svc.Wait(totp.Period)
-	fmt.Println(svc.Resync(ctx, ch.Token.Reveal(), ch.Authenticators[0].ID, first, phone()))
+	fmt.Println(svc.Resync(ctx, gatehouse.Session{}, ch.Token.Reveal(), ch.Authenticators[0].ID, first, phone()))
 	svc.Wait(totp.Period)
 	v, err := svc.Answer(ctx, gatehouse.Session{}, ch.Token.Reveal(), phone())
 	fmt.Println(v.Method, err)

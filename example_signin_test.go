@@ -93,7 +93,7 @@ func (h *host) code(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, err)
 		return
 	}
-	session.Account, session.Proof = v.AccountID, v.Proof
+	session = v.Session
 	setCookie(w, challengeCookie, "", -1)
 	h.start(w, r, session)
 }

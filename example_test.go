@@ -58,7 +58,7 @@ func Example() {
 	if !checkPassword(session.Account) {
 		log.Fatal("wrong password")
 	}
-	session.Proof, err = try.Vouch(ctx, session, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	session.Proof, err = try.Vouch(ctx, session, gatehouse.FirstFactor{Method: "pwd"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -94,8 +94,8 @@ func Example() {
 	v, err := svc.Answer(ctx, session, ch.Token.Reveal(), ask())
 	switch {
 	case err == nil:
-		session.Account, session.Proof = v.AccountID, v.Proof // keep all three in your session
-		fmt.Println("signed in:", v.AccountID, "by", v.Method)
+		session = v.Session // keep all three of its values in yours
+		fmt.Println("signed in:", session.Account, "by", v.Method)
 	case errors.Is(err, gatehouse.ErrDenied): // wrong, used, locked or stale: one answer
 		fmt.Println("denied")
 	default: // a fault: nobody gets in
@@ -227,7 +227,7 @@ func ExampleService_Answer() {
 		v, err := svc.Answer(ctx, session, challenged(svc).Token.Reveal(), code)
 		switch {
 		case err == nil:
-			fmt.Println("signed in:", v.AccountID, v.CodesLeft, "recovery codes left")
+			fmt.Println("signed in:", v.Session.Account, v.CodesLeft, "recovery codes left")
 		case errors.Is(err, gatehouse.ErrDenied):
 			fmt.Println("denied")
 		default:
@@ -252,10 +252,10 @@ func ExampleService_CheckChallenge() {
 	svc, _ := protected()
 	token := challenged(svc).Token.Reveal() // from the cookie
 
-	ch, err := svc.CheckChallenge(ctx, token)
+	ch, err := svc.CheckChallenge(ctx, gatehouse.Session{}, token)
 	fmt.Println(ch.TOTP.Available, ch.RecoveryCode.Available, err)
 	svc.Wait(time.Hour)
-	_, err = svc.CheckChallenge(ctx, token)
+	_, err = svc.CheckChallenge(ctx, gatehouse.Session{}, token)
 	fmt.Println(errors.Is(err, gatehouse.ErrDenied)) // sign in again, with the password
 	// Output:
 	// true true <nil>
@@ -304,7 +304,7 @@ func ExampleService_StepUp() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	session.Proof = v.Proof
+	session = v.Session
 	enr, err := svc.Owner(session).BeginEnrollment(ctx, second)
 	fmt.Println(err, len(enr.RecoveryCodes)) // the account has recovery codes: none are replaced
 	// Output:
@@ -321,7 +321,7 @@ func ExampleSession() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	session.Proof = v.Proof
+	session = v.Session
 
 	elsewhere, other := session, session
 	elsewhere.Secret = rand.Text()

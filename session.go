@@ -120,7 +120,7 @@ type Permissions struct {
 	Tokens  bool // mint, rotate and renew tokens
 }
 
-// Permissions returns what a session's proof is enough for, so that a page can ask for a code before it shows a form,
+// Permissions returns what a session's proof is enough for now, on an account as it was loaded, so that a page can ask for a code before it shows a form,
 // and not after. A proof that is not good is enough for nothing, which is no error. It authorizes nothing: each
 // method checks the proof by itself.
 func (s *Service) Permissions(ctx context.Context, a Account, in Session) (Permissions, error) {
@@ -131,6 +131,5 @@ func (s *Service) Permissions(ctx context.Context, a Account, in Session) (Permi
 	if err != nil {
 		return Permissions{}, err
 	}
-	l := redact.Open(a.loaded)
-	return Permissions(l.Account.Permissions(p, l.Env)), nil
+	return Permissions(redact.Open(a.record).Permissions(p, s.e.Env())), nil
 }

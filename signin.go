@@ -82,7 +82,7 @@ func (t SignIn) Challenge(ctx context.Context) (Challenge, error) {
 		return Challenge{}, err
 	}
 	if !a.Protected() {
-		return Challenge{Step: StepNotNeeded}, nil
+		return Challenge{AccountID: a.ID, Step: StepNotNeeded}, nil
 	}
 	token, err := t.s.e.Seal(ctx, engine.PurposeChallenge, a.Challenge(env))
 	if err != nil {

@@ -28,7 +28,7 @@ func codeHandler(svc *gatehouse.Service) http.HandlerFunc {
 		v, err := svc.Answer(r.Context(), session, cookie.Value, strings.TrimSpace(r.PostFormValue("code")))
 		switch {
 		case err == nil:
-			fmt.Fprintf(w, "hello %s", v.AccountID)
+			fmt.Fprintf(w, "hello %s", v.Session.Account)
 		case errors.Is(err, gatehouse.ErrDenied):
 			http.Error(w, "wrong code", http.StatusUnauthorized)
 		default:

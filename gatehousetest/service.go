@@ -143,7 +143,7 @@ func (u *User) StepUp(t testing.TB) gatehouse.Session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return gatehouse.Session{Account: u.AccountID, Proof: v.Proof}
+	return gatehouse.Session{Account: u.AccountID, Proof: v.Session.Proof}
 }
 
 // Code waits for the authenticator's next code, which nobody has used, and returns it.

@@ -229,7 +229,7 @@ func TestStepUp(t *testing.T) {
 	one := gatehouse.Session{Account: "user-42", Secret: "one"}
 	v, err := s.Service.StepUp(t.Context(), one, s.owner.Code())
 	require.NoError(t, err)
-	one.Proof = v.Proof
+	one.Proof = v.Session.Proof
 	s.session = one
 	s.session.Secret = "two"
 	refused("another session's")

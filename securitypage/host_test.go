@@ -109,7 +109,7 @@ func newHostWith(t *testing.T, change func(*parts), edit ...func(*securitypage.C
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			s := h.sessions[cookieOf(r)]
-			s.challenge, s.proof = "", v.Proof.Reveal()
+			s.challenge, s.proof = "", v.Session.Proof.Reveal()
 			http.Redirect(w, r, "/home", http.StatusSeeOther)
 			return nil
 		},

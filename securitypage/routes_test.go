@@ -116,7 +116,7 @@ func stops(t *testing.T) []stop {
 			}
 			got, err := v.h.svc.StepUp(ctx, v.b.in(), v.o.RecoveryCodes[0].Reveal())
 			ok(err)
-			v.b.proof = got.Proof.Reveal()
+			v.b.proof = got.Session.Proof.Reveal()
 		}},
 		{path: "/disable", status: 200, ask: anApp},
 		{path: "/disable", post: true, status: 303, ask: anApp, page: at("/disable"), fields: with("sure", "yes"), stale: rename},
@@ -164,7 +164,7 @@ func (s stop) come(t *testing.T) (v *visit, send func() answer) {
 	v.fresh(t)
 	got, err := v.h.svc.StepUp(t.Context(), v.b.in(), app.Code(v.h.svc.Now()))
 	require.NoError(t, err)
-	v.b.proof = got.Proof.Reveal()
+	v.b.proof = got.Session.Proof.Reveal()
 	if s.begin != nil {
 		s.begin(v)
 	}

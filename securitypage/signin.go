@@ -30,8 +30,8 @@ func way(with string) string {
 
 // challenge returns the challenge of the session. Where that no longer stands it has answered.
 func (c *call) challenge() (gatehouse.Challenge, error) {
-	ch, err := c.svc().CheckChallenge(c.ctx(), c.s.Challenge)
-	if err == nil && ch.AccountID == c.s.Account {
+	ch, err := c.svc().CheckChallenge(c.ctx(), c.s.Session, c.s.Challenge)
+	if err == nil {
 		return ch, nil
 	}
 	if err != nil && !errors.Is(err, gatehouse.ErrDenied) {
@@ -129,10 +129,7 @@ func (c *call) clockWith(status int, wrong map[string]string) error {
 }
 
 func (c *call) resync() error {
-	if _, err := c.challenge(); err != nil { // Resync does not ask whose challenge it is
-		return err
-	}
-	err := c.svc().Resync(c.ctx(), c.s.Challenge, c.field("authenticator"), typed(c.field("first")), typed(c.field("second")))
+	err := c.svc().Resync(c.ctx(), c.s.Session, c.s.Challenge, c.field("authenticator"), typed(c.field("first")), typed(c.field("second")))
 	if errors.Is(err, gatehouse.ErrDenied) {
 		status, text := c.denied(err, "wrong.clock")
 		return c.clockWith(status, map[string]string{"first": text})

@@ -146,7 +146,7 @@ func (c *call) proofByCode(code string) (gatehouse.Proof, error) {
 	if err != nil {
 		return gatehouse.Proof{}, c.deniedHere(err, "step_up", "wrong.code")
 	}
-	return v.Proof, nil
+	return v.Session.Proof, nil
 }
 
 // proofByPassword returns the proof of a password that was typed for the prompt, as the host checks it.

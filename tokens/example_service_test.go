@@ -390,7 +390,7 @@ func ExampleService_RevokeAll() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	session.Proof = v.Proof
+	session.Proof = v.Session.Proof
 	fmt.Println(tok.RevokeAll(ctx, session))
 	_, err = tok.Check(ctx, minted.Token.Reveal(), netip.Addr{})
 	fmt.Println(err)

@@ -117,7 +117,7 @@ func pair(ctx context.Context, svc *gatehouse.Service, account string, enroll ga
 	}
 	// A real service checks the password here, and vouches for nothing else. It keeps the session.
 	session := gatehouse.Session{Account: account}
-	session.Proof, err = try.Vouch(ctx, session, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	session.Proof, err = try.Vouch(ctx, session, gatehouse.FirstFactor{Method: "pwd"})
 	if err != nil {
 		return err
 	}

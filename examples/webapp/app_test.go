@@ -146,7 +146,7 @@ func TestStrayProof(t *testing.T) {
 
 	half.Challenge = "a challenge"
 	w.app.sessions.Put(ctx, "visit", half)
-	require.Error(t, w.app.signInDone(httptest.NewRecorder(), r, gatehouse.Verification{AccountID: "another", Proof: proof}))
+	require.Error(t, w.app.signInDone(httptest.NewRecorder(), r, gatehouse.Verification{Session: gatehouse.Session{Account: "another", Proof: proof}}))
 	require.Equal(t, half, w.app.visit(ctx))
 
 	strange := in

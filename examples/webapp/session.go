@@ -207,10 +207,10 @@ func (a *app) start(ctx context.Context, try gatehouse.SignIn, u user) error {
 // signInDone is securitypage.Config.SignedIn: the second step is done.
 func (a *app) signInDone(w http.ResponseWriter, r *http.Request, verified gatehouse.Verification) error {
 	v := a.visit(r.Context())
-	if v.Account != verified.AccountID {
+	if v.Account != verified.Session.Account {
 		return errors.New("the second step is not that of the session's account")
 	}
-	v.SignedIn, v.Challenge, v.Proof = true, "", verified.Proof.Reveal()
+	v.SignedIn, v.Challenge, v.Proof = true, "", verified.Session.Proof.Reveal()
 	if err := a.begin(r.Context(), v); err != nil {
 		return err
 	}

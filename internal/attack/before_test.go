@@ -324,7 +324,7 @@ func TestTraceIsNotWashedAway(t *testing.T) {
 			used := h.clock()
 			v, err := h.StepUp(ctx, o.id, o.codes[0].Reveal())
 			require.NoError(t, err)
-			by := v.Proof
+			by := v.Session.Proof
 			for range 40 {
 				by = wash(h, o, by)
 			}

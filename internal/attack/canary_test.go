@@ -135,7 +135,7 @@ func newCage(t *testing.T) *cage {
 	}
 	o.codes, o.proof = fresh.Codes, fresh.Proof
 	v := must(o.signIn(o.codes[0].Reveal()))
-	raw["sign-in's proof"] = v.Proof.Reveal()
+	raw["sign-in's proof"] = v.Session.Proof.Reveal()
 	minted := must(h.Owner(o.proof).Mint(ctx, tokens.Request{Name: "ci", Scopes: scopesOf(t, "logs:read")}))
 	raw["token"] = minted.Token.Reveal()[23:]
 	c := canaries{}

@@ -284,7 +284,7 @@ func TestEpochEndsPending(t *testing.T) {
 	two := template.second()
 	v, err := template.h.StepUp(ctx, template.id, template.code())
 	require.NoError(t, err)
-	enr, key := template.h.begin(v.Proof, gatehouse.EnrollmentRequest{})
+	enr, key := template.h.begin(v.Session.Proof, gatehouse.EnrollmentRequest{})
 	for name, change := range map[string]func(o *owner, face face) error{
 		"regenerate": func(_ *owner, face face) error { _, err := face.RegenerateRecoveryCodes(ctx); return err },
 		"remove": func(_ *owner, face face) error {
@@ -301,12 +301,12 @@ func TestEpochEndsPending(t *testing.T) {
 		o := template.copy(t)
 		challenge := o.challenge()
 		epoch := o.h.account(o.id).Epoch
-		require.NoError(t, change(o, o.h.Owner(v.Proof)), name)
+		require.NoError(t, change(o, o.h.Owner(v.Session.Proof)), name)
 		a := o.h.account(o.id)
 		require.NotEqual(t, epoch, a.Epoch, name)
 		require.Nil(t, a.Pending, name)
 		o.h.unchanged(func() {
-			_, err := o.h.Owner(v.Proof).ConfirmEnrollment(ctx, enr.ID, o.h.codeOf(key, 0))
+			_, err := o.h.Owner(v.Session.Proof).ConfirmEnrollment(ctx, enr.ID, o.h.codeOf(key, 0))
 			require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, name)
 			o.h.wait(totp.Period)
 			_, err = o.h.Answer(ctx, challenge, o.code())

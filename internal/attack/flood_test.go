@@ -57,7 +57,7 @@ func TestTOTPBesideSlowHashes(t *testing.T) {
 				return err
 			})
 		}
-		slow(func(ctx context.Context) error { _, err := h.Owner(v.Proof).RegenerateRecoveryCodes(ctx); return err })
+		slow(func(ctx context.Context) error { _, err := h.Owner(v.Session.Proof).RegenerateRecoveryCodes(ctx); return err })
 		slow(func(ctx context.Context) error { _, err := h.Operator("op").Reset(ctx, o.id); return err })
 		synctest.Wait()
 		require.Empty(t, ended, "all of them wait")
@@ -66,7 +66,7 @@ func TestTOTPBesideSlowHashes(t *testing.T) {
 		require.NoError(t, err)
 		_, err = h.StepUp(t.Context(), o.id, o.wrong())
 		require.ErrorIs(t, err, gatehouse.ErrDenied)
-		require.NoError(t, h.Owner(v.Proof).RenameAuthenticator(t.Context(), o.auth, "Phone"))
+		require.NoError(t, h.Owner(v.Session.Proof).RenameAuthenticator(t.Context(), o.auth, "Phone"))
 		require.NoError(t, h.Operator("op").Suspend(t.Context(), o.id))
 		require.NoError(t, h.Operator("op").Resume(t.Context(), o.id))
 		require.Empty(t, ended)

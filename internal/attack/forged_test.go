@@ -239,7 +239,7 @@ func TestNobodyWithoutFactors(t *testing.T) {
 			}
 			ch, err := h.Challenge(ctx, id)
 			require.NoError(t, err)
-			require.Equal(t, gatehouse.Challenge{Step: gatehouse.StepNotNeeded}, ch)
+			require.Equal(t, gatehouse.Challenge{AccountID: id, Step: gatehouse.StepNotNeeded}, ch)
 		}
 	})
 	require.Equal(t, gatehouse.Step(""), gatehouse.Challenge{}.Step, "the zero value lets nobody in")

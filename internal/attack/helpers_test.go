@@ -194,6 +194,14 @@ func (h *house) RedeemOperatorCode(ctx context.Context, challenge, code string, 
 	return h.Service.RedeemOperatorCode(ctx, h.tied("", secret), challenge, code)
 }
 
+func (h *house) CheckChallenge(ctx context.Context, token string) (gatehouse.Challenge, error) {
+	return h.Service.CheckChallenge(ctx, gatehouse.Session{}, token)
+}
+
+func (h *house) Resync(ctx context.Context, challenge, authenticator, first, second string) error {
+	return h.Service.Resync(ctx, gatehouse.Session{}, challenge, authenticator, first, second)
+}
+
 func (h *house) CheckProof(ctx context.Context, p gatehouse.Proof, age time.Duration, secret ...string) (gatehouse.ProofInfo, error) {
 	return h.Service.CheckProof(ctx, h.in(p, secret...), age)
 }

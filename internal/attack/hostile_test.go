@@ -524,8 +524,8 @@ func TestIDsNeverAlias(t *testing.T) {
 		})
 		v, err := o.signIn(o.codes[0].Reveal())
 		require.NoError(t, err, "%q: its code was not used up by the other", id)
-		require.Equal(t, id, v.AccountID)
-		require.Less(t, len(v.Proof.Reveal()), 4096)
+		require.Equal(t, id, v.Session.Account)
+		require.Less(t, len(v.Session.Proof.Reveal()), 4096)
 		require.Less(t, len(o.challenge()), 4096)
 	}
 }

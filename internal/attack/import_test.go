@@ -407,7 +407,7 @@ func TestImportLibpam(t *testing.T) {
 			v, err := o.signIn(scratch[3])
 			require.NoError(t, err)
 			require.Equal(t, []any{event.MethodRecoveryCode, 4, ""}, []any{v.Method, v.CodesLeft, v.AuthenticatorID})
-			require.ErrorIs(t, begun(h.Owner(v.Proof), gatehouse.EnrollmentRequest{Label: "ada"}), gatehouse.ErrStepUpRequired, "it is a recovery code's proof")
+			require.ErrorIs(t, begun(h.Owner(v.Session.Proof), gatehouse.EnrollmentRequest{Label: "ada"}), gatehouse.ErrStepUpRequired, "it is a recovery code's proof")
 			a := h.account("u")
 			require.Equal(t, 4, a.TOTPThrottle.Failures, "it resets no count of TOTP")
 			require.Zero(t, a.RecoveryThrottle, "and is counted in no other")

@@ -18,7 +18,7 @@ func (o *owner) stepUp(code string) gatehouse.Proof {
 	o.h.t.Helper()
 	v, err := o.h.StepUp(context.Background(), o.id, code)
 	require.NoError(o.h.t, err)
-	return v.Proof
+	return v.Session.Proof
 }
 
 // second pairs another authenticator.
@@ -60,7 +60,7 @@ func TestRegenerateRecoveryCodes(t *testing.T) {
 	require.NoError(t, err)
 
 	// A recovery code is proof enough for new ones; its successor cannot do more than it could.
-	again, err := h.Owner(v.Proof).RegenerateRecoveryCodes(ctx)
+	again, err := h.Owner(v.Session.Proof).RegenerateRecoveryCodes(ctx)
 	require.NoError(t, err)
 	_, err = h.Owner(again.Proof).DisableTwoFactor(ctx)
 	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
@@ -173,10 +173,10 @@ func TestUnlock(t *testing.T) {
 	require.ErrorIs(t, h.Owner(same).Unlock(ctx, event.MethodTOTP), gatehouse.ErrStepUpRequired, "the same method")
 	v, err := o.signIn(o.codes[0].Reveal())
 	require.NoError(t, err)
-	require.ErrorIs(t, h.Owner(v.Proof).Unlock(ctx, event.MethodRecoveryCode), gatehouse.ErrStepUpRequired, "the same method")
-	require.ErrorIs(t, h.Owner(v.Proof).Unlock(ctx, event.MethodOperatorCode), gatehouse.ErrInvalid)
-	require.ErrorIs(t, h.Owner(v.Proof).Unlock(ctx, ""), gatehouse.ErrInvalid)
-	require.NoError(t, h.Owner(v.Proof).Unlock(ctx, event.MethodTOTP))
+	require.ErrorIs(t, h.Owner(v.Session.Proof).Unlock(ctx, event.MethodRecoveryCode), gatehouse.ErrStepUpRequired, "the same method")
+	require.ErrorIs(t, h.Owner(v.Session.Proof).Unlock(ctx, event.MethodOperatorCode), gatehouse.ErrInvalid)
+	require.ErrorIs(t, h.Owner(v.Session.Proof).Unlock(ctx, ""), gatehouse.ErrInvalid)
+	require.NoError(t, h.Owner(v.Session.Proof).Unlock(ctx, event.MethodTOTP))
 	_, err = o.signIn(o.code())
 	require.NoError(t, err)
 
@@ -196,7 +196,7 @@ func TestUnlock(t *testing.T) {
 	}
 	_, err = h.StepUp(ctx, "u", o.codes[1].Reveal())
 	require.ErrorIs(t, err, gatehouse.ErrDenied, "locked")
-	require.NoError(t, h.Owner(v.Proof).Unlock(ctx, event.MethodRecoveryCode))
+	require.NoError(t, h.Owner(v.Session.Proof).Unlock(ctx, event.MethodRecoveryCode))
 	_, err = h.StepUp(ctx, "u", o.codes[1].Reveal())
 	require.NoError(t, err)
 }

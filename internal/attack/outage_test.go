@@ -121,11 +121,11 @@ func TestCallerHangsUp(t *testing.T) {
 	// The tries of an enrollment count as well.
 	v, err := h.StepUp(context.Background(), o.id, o.code())
 	require.NoError(t, err)
-	enr, err := h.Owner(v.Proof).BeginEnrollment(context.Background(), gatehouse.EnrollmentRequest{Label: "ada"})
+	enr, err := h.Owner(v.Session.Proof).BeginEnrollment(context.Background(), gatehouse.EnrollmentRequest{Label: "ada"})
 	require.NoError(t, err)
 	for n := range 3 {
 		require.ErrorIs(t, try(func(ctx context.Context) error {
-			_, err := h.Owner(v.Proof).ConfirmEnrollment(ctx, enr.ID, o.wrong())
+			_, err := h.Owner(v.Session.Proof).ConfirmEnrollment(ctx, enr.ID, o.wrong())
 			return err
 		}), gatehouse.ErrDenied)
 		require.Equal(t, n+1, h.account(o.id).Pending.Tries)
@@ -228,7 +228,7 @@ func TestKeysThatFail(t *testing.T) {
 		seen.seal = seal
 		h.unchanged(func() {
 			err := calm(func() error {
-				enr, err := h.Owner(v.Proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
+				enr, err := h.Owner(v.Session.Proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 				require.Equal(t, gatehouse.Enrollment{}, enr)
 				return err
 			})
@@ -240,10 +240,10 @@ func TestKeysThatFail(t *testing.T) {
 	// does not know of it.
 	garbage := append([]byte{1, 1}, "kxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"...)
 	seen.seal = answers(string(garbage), nil)
-	enr, err := h.Owner(v.Proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
+	enr, err := h.Owner(v.Session.Proof).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 	require.NoError(t, err)
 	h.unchanged(func() {
-		_, err = h.Owner(v.Proof).ConfirmEnrollment(ctx, enr.ID, o.code())
+		_, err = h.Owner(v.Session.Proof).ConfirmEnrollment(ctx, enr.ID, o.code())
 		require.ErrorIs(t, err, keyring.ErrUnknownKey)
 	})
 	h.wait(30 * time.Second)

@@ -107,8 +107,8 @@ func TestEveryProofForEveryAction(t *testing.T) {
 				"first factor":      {func(s *scene) gatehouse.Proof { return s.h.vouch(s.id) }, false},
 				"step-up, TOTP":     {func(s *scene) gatehouse.Proof { return s.stepUp(s.code()) }, name != "unlock TOTP"},
 				"step-up, recovery": {func(s *scene) gatehouse.Proof { return s.stepUp(s.codes[0].Reveal()) }, act.recovery},
-				"sign-in, TOTP":     {func(s *scene) gatehouse.Proof { return must(s.signIn(s.code())).Proof }, name != "unlock TOTP"},
-				"sign-in, recovery": {func(s *scene) gatehouse.Proof { return must(s.signIn(s.codes[0].Reveal())).Proof }, act.recovery},
+				"sign-in, TOTP":     {func(s *scene) gatehouse.Proof { return must(s.signIn(s.code())).Session.Proof }, name != "unlock TOTP"},
+				"sign-in, recovery": {func(s *scene) gatehouse.Proof { return must(s.signIn(s.codes[0].Reveal())).Session.Proof }, act.recovery},
 			}
 			for kind, k := range kinds {
 				for _, age := range []time.Duration{-31 * time.Second, -30 * time.Second, 0, act.age, act.age + time.Second} {
@@ -161,11 +161,11 @@ func TestSessionOfAProof(t *testing.T) {
 	h.wait(totp.Period)
 	v, err := h.StepUp(ctx, "user-42", h.codeOf(key, 0), "session-1")
 	require.NoError(t, err)
-	refused(v.Proof)
+	refused(v.Session.Proof)
 	challenge := must(h.Challenge(ctx, "user-42")).Token.Reveal()
 	v, err = h.Answer(ctx, challenge, enr.RecoveryCodes[0].Reveal(), "session-1")
 	require.NoError(t, err)
-	refused(v.Proof)
+	refused(v.Session.Proof)
 
 	// A proof without a secret is worth the same in each session.
 	for _, secret := range append(wrong, "session-1") {
@@ -203,8 +203,8 @@ func TestSuccessor(t *testing.T) {
 	// What a recovery code has replaced gives a recovery code's proof.
 	v, err := h.StepUp(ctx, "user-42", enr.RecoveryCodes[0].Reveal())
 	require.NoError(t, err)
-	next, nextKey := h.begin(v.Proof, gatehouse.EnrollmentRequest{Replace: enr.ID})
-	successor, err = h.Owner(v.Proof).ConfirmEnrollment(ctx, next.ID, h.codeOf(nextKey, 0))
+	next, nextKey := h.begin(v.Session.Proof, gatehouse.EnrollmentRequest{Replace: enr.ID})
+	successor, err = h.Owner(v.Session.Proof).ConfirmEnrollment(ctx, next.ID, h.codeOf(nextKey, 0))
 	require.NoError(t, err)
 	h.unchanged(func() {
 		_, err = h.Owner(successor).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
@@ -285,7 +285,7 @@ func TestAllowed(t *testing.T) {
 		"recovery code": func(h *house) (gatehouse.Proof, string) {
 			v, err := h.StepUp(ctx, "user-42", h.enroll("user-42").codes[0].Reveal())
 			require.NoError(h.t, err)
-			return v.Proof, ""
+			return v.Session.Proof, ""
 		},
 		"another session's": func(h *house) (gatehouse.Proof, string) {
 			return h.vouch("user-42", "one"), "two"
@@ -381,6 +381,9 @@ func TestSessionOfAnotherAccount(t *testing.T) {
 		if as != "" { // nobody is signed in yet
 			_, err = h.Service.Answer(ctx, gatehouse.Session{Account: as}, ada.challenge(), ada.code())
 			check("Answer", err, gatehouse.ErrDenied)
+			_, err = h.Service.CheckChallenge(ctx, gatehouse.Session{Account: as}, ada.challenge())
+			check("CheckChallenge", err, gatehouse.ErrDenied)
+			check("Resync", h.Service.Resync(ctx, gatehouse.Session{Account: as}, ada.challenge(), ada.auth, ada.code(3), ada.code(4)), gatehouse.ErrDenied)
 		}
 	}
 	code, err := h.Operator("op").Because("x").Reset(ctx, "ada")

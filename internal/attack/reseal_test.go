@@ -77,7 +77,7 @@ func TestReseal(t *testing.T) {
 		v, err := only.StepUp(ctx, gatehouse.Session{Account: o.id}, o.code())
 		require.NoError(t, err)
 		if o == pending {
-			_, err = only.Owner(gatehouse.Session{Account: o.id, Proof: v.Proof}).ConfirmEnrollment(ctx, enr.ID, (&owner{h: h, key: keyOf(enr, 6)}).code())
+			_, err = only.Owner(gatehouse.Session{Account: o.id, Proof: v.Session.Proof}).ConfirmEnrollment(ctx, enr.ID, (&owner{h: h, key: keyOf(enr, 6)}).code())
 			require.NoError(t, err)
 		}
 	}

@@ -123,7 +123,7 @@ func TestAfterRestore(t *testing.T) {
 	h.wait(90 * time.Second)
 	v, err := o.signIn(o.code())
 	require.NoError(t, err)
-	fresh, err := h.Owner(v.Proof).RegenerateRecoveryCodes(ctx)
+	fresh, err := h.Owner(v.Session.Proof).RegenerateRecoveryCodes(ctx)
 	require.NoError(t, err)
 	_, err = o.signIn(fresh.Codes[0].Reveal())
 	require.NoError(t, err)

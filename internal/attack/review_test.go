@@ -187,7 +187,7 @@ func TestRequire(t *testing.T) {
 	require.ErrorIs(t, h.Require(ctx, h.vouch(o.id), "members.invite"), gatehouse.ErrStepUpRequired, "the first factor alone")
 	v, err := h.StepUp(ctx, o.id, o.codes[0].Reveal())
 	require.NoError(t, err)
-	require.ErrorIs(t, h.Require(ctx, v.Proof, "deploy.public"), gatehouse.ErrStepUpRequired, "a recovery code")
+	require.ErrorIs(t, h.Require(ctx, v.Session.Proof, "deploy.public"), gatehouse.ErrStepUpRequired, "a recovery code")
 
 	proof := o.fresh()
 	require.NoError(t, h.Require(ctx, proof, "deploy.public"))
@@ -204,10 +204,10 @@ func TestRequire(t *testing.T) {
 	require.ErrorIs(t, h.Require(ctx, proof, "watched"), gatehouse.ErrStepUpRequired, "a day old")
 	tied, err := h.StepUp(ctx, o.id, o.code(), "one")
 	require.NoError(t, err)
-	require.ErrorIs(t, h.Require(ctx, tied.Proof, "watched"), gatehouse.ErrStepUpRequired)
-	require.NoError(t, h.Require(ctx, tied.Proof, "watched", "one"))
+	require.ErrorIs(t, h.Require(ctx, tied.Session.Proof, "watched"), gatehouse.ErrStepUpRequired)
+	require.NoError(t, h.Require(ctx, tied.Session.Proof, "watched", "one"))
 	require.NoError(t, h.Operator("op").Suspend(ctx, o.id))
-	require.Error(t, h.Require(ctx, tied.Proof, "watched", "one"))
+	require.Error(t, h.Require(ctx, tied.Session.Proof, "watched", "one"))
 
 	require.Error(t, h.Require(ctx, o.proof, "deploy.public"))
 }

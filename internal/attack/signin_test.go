@@ -18,7 +18,7 @@ func TestSignIn(t *testing.T) {
 
 	ch, err := h.Challenge(ctx, "user-42")
 	require.NoError(t, err)
-	require.Equal(t, gatehouse.Challenge{Step: gatehouse.StepNotNeeded}, ch)
+	require.Equal(t, gatehouse.Challenge{AccountID: "user-42", Step: gatehouse.StepNotNeeded}, ch)
 
 	o := h.enroll("user-42")
 	require.Len(t, o.codes, 10)
@@ -30,7 +30,7 @@ func TestSignIn(t *testing.T) {
 	first := o.challenge()
 	v, err := h.Answer(ctx, first, o.code())
 	require.NoError(t, err)
-	require.Equal(t, "user-42", v.AccountID)
+	require.Equal(t, "user-42", v.Session.Account)
 	require.Equal(t, event.MethodTOTP, v.Method)
 	require.Equal(t, o.auth, v.AuthenticatorID)
 	require.Equal(t, 10, v.CodesLeft)
@@ -54,7 +54,7 @@ func TestSignIn(t *testing.T) {
 
 	v, err = h.StepUp(ctx, "user-42", o.code())
 	require.NoError(t, err)
-	require.NotEmpty(t, v.Proof.Reveal())
+	require.NotEmpty(t, v.Session.Proof.Reveal())
 
 	late := o.challenge()
 	h.wait(5*time.Minute + time.Second)

@@ -322,7 +322,7 @@ func TestRollingUpgrade(t *testing.T) {
 			code := o.code()
 			v, err := at.signIn(code)
 			require.NoError(t, err)
-			require.NotEmpty(t, v.Proof.Reveal())
+			require.NotEmpty(t, v.Session.Proof.Reveal())
 			_, err = n.StepUp(ctx, o.id, code)
 			require.ErrorIs(t, err, gatehouse.ErrDenied, "what was used on one node is used on every other")
 		}

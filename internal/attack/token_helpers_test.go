@@ -128,7 +128,7 @@ func (o *owner) fresh() gatehouse.Proof {
 	o.h.wait(30 * time.Second)
 	v, err := o.h.StepUp(context.Background(), o.id, o.code())
 	require.NoError(o.h.t, err)
-	return v.Proof
+	return v.Session.Proof
 }
 
 // check returns what a check answers, and asserts that a denial says nothing.

@@ -178,7 +178,7 @@ func TestRecoveryCodeRevokes(t *testing.T) {
 	text, info := o.mint("logs:read")
 	v, err := o.h.StepUp(ctx, o.id, o.codes[0].Reveal())
 	require.NoError(t, err)
-	face := o.h.Owner(v.Proof)
+	face := o.h.Owner(v.Session.Proof)
 	_, err = face.Rotate(ctx, info.ID, tokens.Rotation{})
 	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
 	require.NoError(t, face.Revoke(ctx, info.ID))

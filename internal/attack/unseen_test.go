@@ -67,7 +67,7 @@ func TestAccountWithoutARecordInEveryMethod(t *testing.T) {
 		"Account": {func() answer { a, err := h.Account(ctx, id); return call(shown(a), err) }, answer{value: gatehouse.Account{ID: id, KeysCurrent: true}}},
 		"Before":  {func() answer { _, err := h.Before(ctx, id); return only(err) }, answer{}},
 		"Challenge": {func() answer { return call(h.Challenge(ctx, id)) },
-			answer{value: gatehouse.Challenge{Step: gatehouse.StepNotNeeded}}},
+			answer{value: gatehouse.Challenge{AccountID: id, Step: gatehouse.StepNotNeeded}}},
 		"CheckChallenge":     {func() answer { return call(h.CheckChallenge(ctx, challenge)) }, answer{value: gatehouse.Challenge{}, err: denied}},
 		"Answer":             {func() answer { return call(h.Answer(ctx, challenge, gone.code())) }, answer{value: gatehouse.Verification{}, err: denied}},
 		"StepUp":             {func() answer { return call(h.StepUp(ctx, id, gone.code())) }, answer{value: gatehouse.Verification{}, err: denied}},

@@ -56,7 +56,7 @@ func storedRecords(tb testing.TB) (account core.Account, token storedToken) {
 	s.Wait(4 * totp.Period)
 	v, err := s.StepUp(ctx, in, o.Authenticator.Code(s.Now()))
 	require.NoError(tb, err)
-	in.Proof = v.Proof
+	in.Proof = v.Session.Proof
 	minted, err := tok.Mint(ctx, in, tokens.Request{Name: "deploy", Scopes: tokens.Scopes{"logs:read", "projects:read"}})
 	require.NoError(tb, err)
 	for range 4 {

@@ -62,10 +62,10 @@ func (e *Engine) EachAccount(ctx context.Context, cursor string, f func(storage.
 
 // Progress is how far a walk over all accounts or tokens has come.
 type Progress struct {
-	Seen   int    // looked at
-	Done   int    // of them, those that it was about
-	Failed int    // of them, those that were passed over, as they cannot be read or opened
-	Cursor string // the last one: where another walk can go on
+	Seen   int    `json:"seen"`   // looked at
+	Done   int    `json:"done"`   // of them, those that it was about
+	Failed int    `json:"failed"` // of them, those that were passed over, as they cannot be read or opened
+	Cursor string `json:"cursor"` // the last one: where another walk can go on
 }
 
 // PassedOver says that a record cannot be read, or that its secrets do not open.

@@ -113,7 +113,7 @@ func (m *machine) challengeFor(t *rapid.T, p *process, id string) {
 		},
 		told: func(a *account, _ answer) {
 			if !a.protected() {
-				require.Equal(t, gatehouse.Challenge{Step: gatehouse.StepNotNeeded}, got)
+				require.Equal(t, gatehouse.Challenge{AccountID: a.id, Step: gatehouse.StepNotNeeded}, got)
 				return
 			}
 			m.challenges = append(m.challenges, held[challenge]{got.Token.Reveal(), challenge{id, a.epoch, a.signIns, m.at(p)}})
@@ -197,13 +197,13 @@ func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], 
 			}
 		},
 		told: func(a *account, ok answer) {
-			m.hold(t, p, a, got.Proof, ok)
-			got.Proof = gatehouse.Proof{}
+			m.hold(t, p, a, got.Session.Proof, ok)
+			got.Session.Proof = gatehouse.Proof{}
 			method := event.MethodTOTP
 			if ok.proof.kind == recoveryCode {
 				method = event.MethodRecoveryCode
 			}
-			require.Equal(t, gatehouse.Verification{AccountID: id, Method: method, AuthenticatorID: ok.app, CodesLeft: ok.left}, got)
+			require.Equal(t, gatehouse.Verification{Session: gatehouse.Session{Account: id, Secret: got.Session.Secret}, Method: method, AuthenticatorID: ok.app, CodesLeft: ok.left}, got)
 		},
 	})
 }
@@ -263,7 +263,7 @@ func (m *machine) Resync(t *rapid.T) {
 			return a.resync(c.what, app.id, first, second, now)
 		},
 		run: func(ctx context.Context, s *process) error {
-			return s.Resync(ctx, c.text, app.id, first, second)
+			return s.Resync(ctx, gatehouse.Session{}, c.text, app.id, first, second)
 		},
 	})
 }

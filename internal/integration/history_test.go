@@ -128,7 +128,7 @@ func (h *historyRun) prepare(o *historyOwner) {
 	h.make(0, h.planned(o, input{op: doUnlockBy}, nil))
 	o.strong, o.weak = gatehouse.Proof{}, gatehouse.Proof{}
 	keep := func(into *gatehouse.Proof) func(gatehouse.Verification) {
-		return func(v gatehouse.Verification) { *into = v.Proof }
+		return func(v gatehouse.Verification) { *into = v.Session.Proof }
 	}
 	h.make(0, h.present(o, input{op: doTOTP, step: h.house.now.Load()/30 - 1}, keep(&o.strong)))
 	h.make(0, h.present(o, input{op: doRedeem, set: o.newest().call, code: h.rng.IntN(10)}, keep(&o.weak)))

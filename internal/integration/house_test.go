@@ -111,7 +111,7 @@ func (h *house) enroll(id string) *owner {
 	o := &owner{h: h, id: id, apps: []*gatehousetest.Authenticator{app}}
 	v, err := h.procs[0].StepUp(ctx, o.bare(), o.at(0))
 	require.NoError(h.t, err)
-	made, err := h.procs[0].Owner(o.session(v.Proof)).RegenerateRecoveryCodes(ctx)
+	made, err := h.procs[0].Owner(o.session(v.Session.Proof)).RegenerateRecoveryCodes(ctx)
 	require.NoError(h.t, err)
 	for _, c := range made.Codes {
 		o.codes = append(o.codes, c.Reveal())

@@ -136,7 +136,7 @@ func against(t *testing.T, change func(*house, *owner) error, after func(*house,
 			}
 			calls = append(calls, func() {
 				if v, err := h.process(i+round).Answer(ctx, o.bare(), challenge, code); accepted(t, err) {
-					proofs[i] = v.Proof
+					proofs[i] = v.Session.Proof
 				}
 			})
 		}

@@ -71,7 +71,7 @@ func (h *tokenHistory) begin() {
 func (h *tokenHistory) round() {
 	h.house.now.Add([]int64{30, 60, 3600}[h.rng.IntN(3)])
 	if v, err := h.house.process(0).StepUp(context.Background(), h.owner.bare(), h.owner.at(0)); err == nil {
-		h.owner.proof = v.Proof
+		h.owner.proof = v.Session.Proof
 	}
 	ending := h.rng.IntN(3) == 0
 	var clients []func()

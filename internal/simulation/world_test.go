@@ -457,7 +457,7 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 			if in.set >= 0 {
 				kind = recoveryCode
 			}
-			return c.keepProof(k, in, kind, v.Proof, err)
+			return c.keepProof(k, in, kind, v.Session.Proof, err)
 		}
 	case vouch:
 		return func(ctx context.Context) error {

@@ -76,7 +76,7 @@ func (s *service) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	in := gatehouse.Session{Account: user, Secret: rand.Text()}
-	in.Proof, err = try.Vouch(r.Context(), in, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+	in.Proof, err = try.Vouch(r.Context(), in, gatehouse.FirstFactor{Method: "pwd"})
 	if err != nil {
 		return err
 	}
@@ -93,8 +93,7 @@ func (s *service) code(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	in.Account, in.Proof = v.AccountID, v.Proof
-	return s.start(w, in)
+	return s.start(w, v.Session)
 }
 
 // start starts a session, or keeps what has changed in it.

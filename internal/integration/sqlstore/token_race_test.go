@@ -104,7 +104,7 @@ func (h *tokenHouse) owner(lifetime time.Duration) tokenOwner {
 	require.NoError(h.t, err)
 	v, err := s.StepUp(ctx, o.in(), code)
 	require.NoError(h.t, err)
-	o.proof = v.Proof
+	o.proof = v.Session.Proof
 	m, err := s.tok.Mint(ctx, o.in(), tokens.Request{
 		Name: "ci", Scopes: tokens.Scopes{"logs:read"}, Lifetime: lifetime, RotatesItself: true,
 	})
