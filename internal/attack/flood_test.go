@@ -57,7 +57,10 @@ func TestTOTPBesideSlowHashes(t *testing.T) {
 				return err
 			})
 		}
-		slow(func(ctx context.Context) error { _, err := h.Owner(v.Session.Proof).RegenerateRecoveryCodes(ctx); return err })
+		slow(func(ctx context.Context) error {
+			_, err := h.Owner(v.Session.Proof).RegenerateRecoveryCodes(ctx)
+			return err
+		})
 		slow(func(ctx context.Context) error { _, err := h.Operator("op").Reset(ctx, o.id); return err })
 		synctest.Wait()
 		require.Empty(t, ended, "all of them wait")
