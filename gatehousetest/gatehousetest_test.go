@@ -153,7 +153,7 @@ func TestChallenge(t *testing.T) {
 	require.Equal(t, gatehouse.StepNeeded, ch.Step)
 	v, err := s.Answer(context.Background(), gatehouse.Session{}, ch.Token.Reveal(), o.Code())
 	require.NoError(t, err)
-	require.Equal(t, "u", v.AccountID)
+	require.Equal(t, "u", v.Session.Account)
 }
 
 func TestServiceInABubble(t *testing.T) {
