@@ -18,8 +18,8 @@ func Example() {
 	var svc *gatehouse.Service // see gatehouse.New
 	var tok *tokens.Service    // see tokens.New
 	var pos *posture.Service   // see posture.New
-	sessionOf := func(*http.Request) gatehouse.Session {
-		return gatehouse.Session{} // what the host's session keeps
+	sessionOf := func(*http.Request) (gatehouse.Session, error) {
+		return gatehouse.Session{}, nil // what the host's session keeps; an error where that cannot be read
 	}
 	mount := func() (http.Handler, error) {
 		guard, err := httpguard.New(httpguard.Config{

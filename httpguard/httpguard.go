@@ -37,9 +37,10 @@ type Config struct {
 	// that is restricted to networks is denied.
 	Client func(*http.Request) netip.Addr
 
-	// Session returns what the host knows of the request's session. RequireProof and RequireGate need it. Defaults to
-	// nobody.
-	Session func(*http.Request) gatehouse.Session
+	// Session returns what the host knows of the request's session: the zero Session where nobody is signed in. An error
+	// says that the host cannot tell, as its store of sessions has failed: the request is refused as a fault. RequireProof
+	// and RequireGate need it. Defaults to nobody.
+	Session func(*http.Request) (gatehouse.Session, error)
 
 	// Refuse answers what is refused, in the place of a problem document: for pages. WWW-Authenticate is
 	// set by then. It must not call the handler that was guarded.
@@ -74,7 +75,7 @@ func New(c Config) (*Guard, error) {
 		c.Client = func(*http.Request) netip.Addr { return netip.Addr{} }
 	}
 	if c.Session == nil {
-		c.Session = func(*http.Request) gatehouse.Session { return gatehouse.Session{} }
+		c.Session = func(*http.Request) (gatehouse.Session, error) { return gatehouse.Session{}, nil }
 	}
 	if c.Refuse == nil {
 		c.Refuse = func(w http.ResponseWriter, _ *http.Request, p Problem) { p.Write(w) }
@@ -186,7 +187,12 @@ type ProofOptions struct {
 func (g *Guard) RequireProof(o ProofOptions) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			proof, err := g.c.Service.CheckProof(r.Context(), g.c.Session(r), o.MaxAge)
+			session, err := g.c.Session(r)
+			if err != nil {
+				g.fault(w, r, err)
+				return
+			}
+			proof, err := g.c.Service.CheckProof(r.Context(), session, o.MaxAge)
 			switch {
 			case err == nil && (proof.SecondFactor || !o.SecondFactor):
 				next.ServeHTTP(w, r)
@@ -215,7 +221,12 @@ func (g *Guard) RequireGate(action string) func(http.Handler) http.Handler {
 				g.fault(w, r, errNoPosture)
 				return
 			}
-			err := g.c.Posture.Require(r.Context(), g.c.Session(r), action)
+			session, err := g.c.Session(r)
+			if err != nil {
+				g.fault(w, r, err)
+				return
+			}
+			err = g.c.Posture.Require(r.Context(), session, action)
 			var closed *posture.GateError
 			switch {
 			case err == nil:

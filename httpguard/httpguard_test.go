@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -31,6 +33,7 @@ type shop struct {
 	owner   *gatehousetest.User
 	guard   *httpguard.Guard
 	session gatehouse.Session
+	down    error // of the host's store of sessions
 	faults  bytes.Buffer
 }
 
@@ -53,7 +56,7 @@ func newShop(t testing.TB, edit ...func(*httpguard.Config)) *shop {
 	s.owner = s.Enroll(t, "user-42")
 	c := httpguard.Config{
 		Service: s.Service.Service, Tokens: s.tokens, Posture: s.posture, Faults: slog.New(slog.NewTextHandler(&s.faults, nil)),
-		Session: func(*http.Request) gatehouse.Session { return s.session },
+		Session: func(*http.Request) (gatehouse.Session, error) { return s.session, s.down },
 		Client:  func(r *http.Request) netip.Addr { return netip.MustParseAddrPort(r.RemoteAddr).Addr() },
 	}
 	for _, f := range edit {
@@ -299,6 +302,28 @@ func TestFaults(t *testing.T) {
 	}
 	require.NotContains(t, s.faults.String(), token)
 	require.Equal(t, 3, strings.Count(s.faults.String(), "a check has failed"))
+}
+
+// A host whose own store of sessions is down has no answer for anybody, whatever session and error it returns.
+func TestSessionsAreDown(t *testing.T) {
+	s := newShop(t)
+	s.session = s.fresh()
+	for what, guard := range map[string]func(http.Handler) http.Handler{
+		"step-up": s.guard.RequireProof(httpguard.ProofOptions{MaxAge: time.Minute}), "gate": s.guard.RequireGate("deploy.public"),
+	} {
+		s.down = nil
+		resp, _ := ask(t, guard, nil)
+		require.Equal(t, 200, resp.StatusCode, what)
+		for _, s.down = range []error{errors.New("redis: refused"), fmt.Errorf("redis: %w", gatehouse.ErrStepUpRequired)} {
+			s.faults.Reset()
+			resp, body := ask(t, guard, nil)
+			require.Equal(t, 500, resp.StatusCode, what)
+			problem(t, resp, body)
+			require.Empty(t, resp.Header.Get("WWW-Authenticate"))
+			require.NotContains(t, body, "redis")
+			require.Contains(t, s.faults.String(), "redis")
+		}
+	}
 }
 
 // TestEveryCall has the store fail at each call of each guard: nobody is let in, and nobody is told that a token is false

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -190,8 +191,8 @@ func (p *Page) call(w http.ResponseWriter, r *http.Request) (*call, error) {
 
 func (p *Page) session(r *http.Request) (Session, error) {
 	s, err := p.c.Session(r)
-	if err != nil {
-		return Session{}, err
+	if err != nil { // a fault, whatever it wraps: no answer of Gatehouse's
+		return Session{}, fmt.Errorf("securitypage: Config.Session: %v", err)
 	}
 	if s.Account != "" && (len(s.Secret) < 16 || s.Keep == nil) {
 		return Session{}, errSession

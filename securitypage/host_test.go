@@ -2,7 +2,7 @@ package securitypage_test
 
 import (
 	"crypto/rand"
-	"errors"
+	"fmt"
 	"html"
 	"io"
 	"log/slog"
@@ -144,7 +144,8 @@ func cookieOf(r *http.Request) string {
 	return c.Value
 }
 
-var errSessions = errors.New("the session store is down")
+// errSessions is a fault, whatever it wraps.
+var errSessions = fmt.Errorf("the session store is down: %w", gatehouse.ErrStepUpRequired)
 
 func (h *host) session(r *http.Request) (securitypage.Session, error) {
 	h.mu.Lock()
@@ -170,9 +171,9 @@ func (h *host) session(r *http.Request) (securitypage.Session, error) {
 }
 
 // bare is the session as guards have it.
-func (h *host) bare(r *http.Request) gatehouse.Session {
-	s, _ := h.session(r)
-	return s.Session
+func (h *host) bare(r *http.Request) (gatehouse.Session, error) {
+	s, err := h.session(r)
+	return s.Session, err
 }
 
 // browser is one that follows no redirects by itself and has a session.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/httpguard"
 	"github.com/gatehouse-go/gatehouse/securitypage"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -314,6 +316,12 @@ func TestHostFaults(t *testing.T) {
 		require.Equal(t, http.StatusInternalServerError, broken.get(to).status, to)
 		require.Equal(t, http.StatusInternalServerError, broken.post(to, nil).status, to)
 	}
+	require.Equal(t, http.StatusInternalServerError, broken.get("//deploy").status, "a guard that cannot tell sends nobody to sign in")
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, "/deploy", nil)
+	r.Header.Set("Accept", "text/html")
+	h.page.Refuse(w, r, httpguard.Problem{Status: http.StatusInternalServerError})
+	require.Equal(t, http.StatusInternalServerError, w.Code, "though nobody is signed in")
 
 	short := h.browser(&session{account: "ada", secret: "short"})
 	require.Equal(t, http.StatusInternalServerError, short.get("/").status)

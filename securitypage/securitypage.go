@@ -85,7 +85,8 @@ type Config struct {
 	// Path is where the host mounts the page, without a slash at its end. Defaults to "/settings/security".
 	Path string
 
-	// Session says whose session a request has. A session that is not there is no error. There is no default.
+	// Session says whose session a request has. A session that is not there is no error; an error, whatever it wraps, is
+	// a fault, which is answered 500. There is no default.
 	Session func(*http.Request) (Session, error)
 
 	// FirstFactor checks the password, of the session's account, where the page asks for it: only of

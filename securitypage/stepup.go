@@ -269,6 +269,8 @@ func (p *Page) Refuse(w http.ResponseWriter, r *http.Request, problem httpguard.
 	defer c.write()
 	switch {
 	case err != nil:
+	case problem.Status >= http.StatusInternalServerError: // also where nobody is signed in: that is not the reason
+		err = c.message(problem.Status, "fault")
 	case c.who() == 0:
 		c.redirect(p.c.Links.SignIn)
 	case c.who() == signingIn:

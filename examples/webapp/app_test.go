@@ -142,7 +142,9 @@ func TestStrayProof(t *testing.T) {
 	session, err := w.app.pageSession(r)
 	require.NoError(t, err)
 	require.Empty(t, session.Account, "without a challenge it is nobody's")
-	require.Zero(t, w.app.guardSession(r))
+	bare, err := w.app.guardSession(r)
+	require.NoError(t, err)
+	require.Zero(t, bare)
 
 	half.Challenge = "a challenge"
 	w.app.sessions.Put(ctx, "visit", half)
@@ -160,7 +162,9 @@ func TestStrayProof(t *testing.T) {
 	got, err = w.app.signedIn(ctx)
 	require.NoError(t, err)
 	require.Equal(t, in, got)
-	require.Equal(t, in.Proof, w.app.guardSession(r).Proof.Reveal())
+	bare, err = w.app.guardSession(r)
+	require.NoError(t, err)
+	require.Equal(t, in.Proof, bare.Proof.Reveal())
 }
 
 // TestGates has a session whose proof was good for the actions, and has got too old.

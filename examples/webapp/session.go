@@ -180,12 +180,12 @@ func (a *app) pageSession(r *http.Request) (securitypage.Session, error) {
 
 // guardSession is httpguard.Config.Session. Who is still signing in has no proof that counts here. The handler behind
 // each guard is a member's, which asks signedIn for the rest.
-func (a *app) guardSession(r *http.Request) gatehouse.Session {
+func (a *app) guardSession(r *http.Request) (gatehouse.Session, error) {
 	v := a.visit(r.Context())
 	if !v.SignedIn {
-		return gatehouse.Session{}
+		return gatehouse.Session{}, nil
 	}
-	return v.session()
+	return v.session(), nil
 }
 
 // newVisit is the visit of somebody whose password was right just now.

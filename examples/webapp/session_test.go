@@ -160,7 +160,9 @@ func TestProofsAreTied(t *testing.T) {
 		got, err = w.app.signedIn(ctx)
 		require.NoError(t, err)
 		require.Equal(t, visit{}, got, what)
-		_, err = w.app.svc.CheckProof(ctx, w.app.guardSession(httptest.NewRequest("GET", "/", nil).WithContext(ctx)), 0)
+		session, err := w.app.guardSession(httptest.NewRequest("GET", "/", nil).WithContext(ctx))
+		require.NoError(t, err)
+		_, err = w.app.svc.CheckProof(ctx, session, 0)
 		require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, what)
 	}
 	c.signUp("ada@acme.test")
