@@ -12,8 +12,8 @@ import (
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
-// Account is what there is to show of an account, as it was when it was loaded: everything that a page, a review or a
-// list is made from. It holds no secrets. That of an account which Gatehouse has never seen has an ID and nothing else.
+// Account is a view of an account as it was loaded: pages, reviews and lists are made from it. It shows no secrets. An
+// account that Gatehouse has never seen has only an ID.
 type Account struct {
 	ID             string
 	Protected      bool // a second step is needed at sign-in
@@ -33,11 +33,11 @@ type Account struct {
 	// AcceptedRisks are the controls that an operator has accepted for the account.
 	AcceptedRisks []AcceptedRisk
 
-	// Activity is what has happened, newest first: as a rule the last 20 entries, of which ten
-	// are kept for changes of factors. What an owner has to look at, such as the use of a recovery code or a new
-	// token, stays until ReviewActivity has named it or a later entry; where there is too much of that, entries of one
-	// kind become a run. A run, also of denied codes, is one entry with its Count and the times of the first and the
-	// last. Show it to the owner, who alone can say "that was not me".
+	// Activity is the account's recent history, newest first: usually the last 20 entries, ten of them reserved for
+	// changes of factors. An entry that the owner must look at, such as a used recovery code or a new token, stays until
+	// ReviewActivity names it or a later entry. If there are too many of those, entries of one kind become a run. A run,
+	// also of denied codes, is one entry with its Count and the times of the first and the last. Show it to the owner:
+	// only the owner can say "that was not me".
 	Activity []event.Event
 
 	record redact.Value[core.Account] // hidden, as it has hashes and sealed secrets
@@ -51,8 +51,8 @@ type AcceptedRisk struct {
 	Until    time.Time // zero: without an end
 }
 
-// Reset says that an operator has removed every factor, or that an import has brought none, and that the owner has yet
-// to enroll.
+// Reset says that an operator has removed every factor, or that an import has brought none, and that the owner has not
+// enrolled since.
 type Reset struct {
 	Imported    bool // an import has closed the account
 	At          time.Time
@@ -66,7 +66,7 @@ type Authenticator struct {
 	Name      string
 	Algorithm totp.Algorithm
 	Digits    int
-	// Weak says that another system made the secret, with under 128 bits: pair the app again in the place of this one.
+	// Weak says that another system made the secret, with under 128 bits: pair the app again to replace this one.
 	Weak bool
 	// PhishingResistant says that a false page learns nothing of use from it. No authenticator app is.
 	PhishingResistant bool
@@ -96,8 +96,8 @@ type RecoverySet struct {
 	Imported     bool      // another system's codes, slower to check: suggest new ones
 }
 
-// Account returns what is on and what is off, in one read. Show it to the account's owner, and to nobody who has
-// only a name.
+// Account loads an account, with one read of the store. Show it to the account's owner only: knowing a name is not
+// enough.
 func (s *Service) Account(ctx context.Context, id string) (Account, error) {
 	a, err := s.e.Load(ctx, id)
 	if err != nil {

@@ -35,8 +35,8 @@ type MethodState struct {
 	RetryAt   time.Time // if not available: from when; zero: waiting does not help
 }
 
-// ChallengeToken stands for a sign-in that has passed the first factor. It is a secret of the
-// browser that did: keep it in a cookie that scripts cannot read. It stands for 5 minutes, and ends
+// ChallengeToken stands for a sign-in that has passed the first factor. It is a secret of that
+// browser: keep it in a cookie that scripts cannot read. It is valid for 5 minutes, and ends
 // with a successful answer and with any change of factors or password. It prints as "[redacted]".
 type ChallengeToken struct{ hiddenText }
 
@@ -55,7 +55,7 @@ type Challenge struct {
 	Authenticators []Authenticator // for Resync, which names one
 }
 
-// CheckChallenge returns what a challenge asks for, as it is now, if the challenge still stands, for a page
+// CheckChallenge returns what a challenge asks for now, if the challenge is still valid, for a page
 // that shows the second step again. Where in has an Account, a challenge of any other one is refused. It takes no code
 // and lets nobody in. ErrDenied says that the challenge has ended: sign in again.
 func (s *Service) CheckChallenge(ctx context.Context, in Session, token string) (Challenge, error) {
@@ -86,7 +86,7 @@ func challenge(a core.Account, token string, env core.Env) Challenge {
 	}
 }
 
-// Verification says who has proven what.
+// Verification is the result of a right code.
 type Verification struct {
 	Session         Session // as it was given, with the account that was verified and the proof: keep it
 	Method          event.Method
@@ -147,8 +147,8 @@ func (s *Service) verify(ctx context.Context, account string, c *core.Challenge,
 	}, nil
 }
 
-// RedeemOperatorCode takes the code that an operator made at a reset and gave to the owner, in the
-// place of Answer. It signs nobody in: the proof allows one new enrollment and nothing else, and until
+// RedeemOperatorCode takes the code that an operator made at a reset and gave to the owner, instead
+// of Answer. It signs nobody in: the proof allows only one new enrollment, and until
 // that is confirmed nobody gets in. The code works once; if the enrollment comes to nothing, an
 // operator has to reset again.
 func (s *Service) RedeemOperatorCode(ctx context.Context, in Session, challenge, code string) (Proof, error) {
@@ -266,7 +266,7 @@ func tryCodes(ctx context.Context, tried map[core.Hash]bool, hashes []core.Hash,
 	return nil
 }
 
-// Resync mends an authenticator whose clock is wrong by up to ten minutes, at sign-in: first and
+// Resync corrects for an authenticator whose clock is wrong by up to ten minutes, at sign-in: first and
 // second are two codes that it showed one after the other, authenticator is its ID in the Challenge.
 // It signs nobody in: the next code does, which is in the window again. A wrong try is ErrDenied and
 // counts as a wrong code.

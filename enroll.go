@@ -18,16 +18,16 @@ import (
 
 // EnrollmentRequest is what an owner chooses for a new authenticator.
 type EnrollmentRequest struct {
-	// Label is what the authenticator app shows beside the issuer, so that the owner knows the
+	// Label is what the authenticator app shows next to the issuer, so that the owner knows the
 	// account: an e-mail address or a user name. 1 to 100 bytes without ':'. There is no default.
 	Label string
 	// Name is how the owner tells authenticators apart: 1 to 64 bytes. Defaults to "Authenticator".
 	Name string
 	// Replace is the ID of the authenticator whose place the new one takes when it is confirmed.
-	// A proof made with a recovery code allows nothing else. Defaults to none.
+	// With a recovery code's proof, a replacement is all that can begin. Defaults to none.
 	Replace string
-	// Algorithm defaults to SHA-1, which all authenticator apps have, and some have nothing else. With
-	// GODEBUG=fips140=only it is not available: then ErrInvalid and totp.ErrParams, and SHA-256 has to be chosen.
+	// Algorithm defaults to SHA-1, which all authenticator apps support, and some support only that. With
+	// GODEBUG=fips140=only it is not available: then ErrInvalid and totp.ErrParams, so choose SHA-256.
 	Algorithm totp.Algorithm
 	// Digits is 6 or 8. Defaults to 6.
 	Digits int
@@ -41,14 +41,14 @@ const (
 // newID returns an ID for an authenticator or a set of codes, unique in its account and no secret.
 func newID() string { return uuid.NewString() }
 
-// Enrollment is a staged authenticator. It is shown once and stored nowhere in this form; a page that
-// shows it is not to be cached.
+// Enrollment is a staged authenticator. It is shown once and stored nowhere in this form; do not let a page that
+// shows it be cached.
 type Enrollment struct {
 	ID      string // what ConfirmEnrollment names; the authenticator's ID afterwards
 	Expires time.Time
 
-	// RecoveryCodes are new codes, if the account had none. They count from the confirmation on, and
-	// are to be shown and saved before it. RecoverySetID is what AcknowledgeRecoveryCodes names.
+	// RecoveryCodes are new codes, if the account had none. They work after the confirmation: show them,
+	// and have them saved, before it. RecoverySetID is what AcknowledgeRecoveryCodes names.
 	RecoveryCodes recovery.Codes
 	RecoverySetID string
 
@@ -63,10 +63,10 @@ type Enrollment struct {
 func (e Enrollment) URI() string { return redact.Open(e.uri) }
 
 // BeginEnrollment stages an authenticator, and recovery codes if the account has none. Nothing that is
-// active changes before ConfirmEnrollment. An enrollment stands for 10 minutes, and each one ends that
-// which was pending before.
+// active changes before ConfirmEnrollment. An enrollment is valid for 10 minutes, and a new one ends the
+// pending one.
 //
-// It needs a proof of the last 5 minutes: by Vouch where the account has no second factor, else by a
+// It needs a proof of the last 5 minutes: by Vouch if the account has no second factor, otherwise by a
 // code of an authenticator, or by a recovery code to replace an authenticator. ErrPrecondition says that
 // there are 5 authenticators already, and ErrNotFound that there is none of the ID to replace.
 func (o Owner) BeginEnrollment(ctx context.Context, r EnrollmentRequest) (Enrollment, error) {
@@ -204,7 +204,7 @@ func (s *Service) hashCode(ctx context.Context, code recovery.Code, tag func(rec
 }
 
 // ConfirmEnrollment turns the enrollment of an ID on, if code is the authenticator's present one, and
-// returns the proof that succeeds the Owner's, which the change ends together with every other. The
+// returns the proof that replaces the Owner's; the change ends every earlier proof. The
 // code cannot be used again. A wrong one is ErrDenied, and ten end the enrollment; an enrollment that
 // has ended is ErrNotFound. The proof may be 15 minutes old.
 func (o Owner) ConfirmEnrollment(ctx context.Context, id, code string) (Proof, error) {

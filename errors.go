@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	// ErrDenied is the one answer to a code that is not accepted, whatever the reason. DeniedError
+	// ErrDenied is the only answer to a code that is not accepted, whatever the reason. DeniedError
 	// says when another can be tried.
 	ErrDenied = core.ErrDenied
 	// ErrStepUpRequired says that the proof is missing, not the owner's, too old, of another session,
@@ -24,13 +24,13 @@ var (
 	// suspended. Nothing was changed.
 	ErrPrecondition = core.ErrPrecondition
 	// ErrBusy says that more Argon2id runs are waiting than this process takes. Nothing was changed;
-	// it is a fault, to be answered with HTTP's 503.
+	// it is a fault; answer with HTTP 503.
 	ErrBusy = engine.ErrBusy
 )
 
 // DeniedError is the error of a denied code; errors.Is(err, ErrDenied) holds. It is the same for
-// right and wrong codes while a method is locked. Both fields are for somebody who has passed the
-// first factor, and for nobody else.
+// right and wrong codes while a method is locked. Show the fields only to somebody who has passed the
+// first factor.
 type DeniedError struct {
 	RetryAt  time.Time // when a code of this method can be tried again; zero: now, unless Disabled
 	Disabled bool      // waiting does not help: too many codes were wrong, use another method

@@ -1,16 +1,21 @@
 // Package gatehouse gives a service two-factor sign-in and account protection, inside its own
 // process and on its own database. It owns no passwords and no sessions.
 //
-// A [Service] has what sign-in needs: [Service.Before] before the host looks at the password,
-// [SignIn.Challenge] once it was right, [Service.Answer] for the code, [Service.StepUp] to ask for a
-// code again inside a session.
-// [Service.Owner] has what an account's owner changes on a Settings page, beginning with
-// [Owner.BeginEnrollment] and [Owner.ConfirmEnrollment].
+// Make a [Service] with [New], on a store and with keys. Then, in the order in which a service needs them:
+//
+//   - Sign in: [Service.Before] before you look at the password, [SignIn.Challenge] once it was right, and
+//     [Service.Answer] for the code. [Verification] has the [Session] to keep.
+//   - Change: [Service.Owner] for a Settings page, beginning with [Owner.BeginEnrollment] and
+//     [Owner.ConfirmEnrollment]; [Service.StepUp] asks for a code again. [Service.Account] has everything to show.
+//   - Support: [Service.Operator] for resets, suspensions and new passwords.
+//
+// Access tokens are in package tokens, reviews and gates in package posture, middleware in package httpguard, and a
+// whole Security page in package securitypage. Each stands on a Service.
 //
 // Accounts are named by the host's own stable ID, never by what somebody typed: 1 to 255 bytes of
 // UTF-8 without NUL, compared byte for byte.
 //
-// Every error lets nobody in. [ErrDenied] is the one answer to a code that is wrong, used, locked
+// Every error lets nobody in. [ErrDenied] is the only answer to a code that is wrong, used, locked
 // out, stale or of an unknown account. [ErrStepUpRequired] says that a proof is missing or not
 // enough. Every other error is a fault of an argument, the account's state, the store or the keys.
 package gatehouse
@@ -30,14 +35,14 @@ import (
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
-// Config is what a Service is told once.
+// Config configures a Service.
 type Config struct {
 	// Issuer is the service's name as authenticator apps show it: 1 to 100 bytes without ':'. There
 	// is no default.
 	Issuer string
 
-	// Keys seal challenges and proofs, and secrets unless Sealer is set. There is no default: with
-	// keys that are lost, every authenticator is.
+	// Keys seal challenges and proofs, and secrets unless Sealer is set. There is no default: whoever
+	// loses the keys loses every authenticator.
 	Keys *keyring.Ring
 
 	// Sealer seals the secrets of authenticators, through a key management service for example. Each
@@ -45,27 +50,27 @@ type Config struct {
 	Sealer keyring.Sealer
 
 	// Window is how many time steps a TOTP code may be off. A wider one is more guesses for one try;
-	// the throttle makes up for it by allowing fewer tries. &totp.Window{} accepts the present step
-	// alone (OWASP ASVS 6.5.5). Defaults to totp.DefaultWindow, one step on either side.
+	// the throttle makes up for it by allowing fewer tries. &totp.Window{} accepts only the present
+	// step (OWASP ASVS 6.5.5). Defaults to totp.DefaultWindow, one step on either side.
 	Window *totp.Window
 
-	// Recovery is the cost of guessing a recovery code for whoever has a copy of the database.
-	// Anything cheaper is for tests. Defaults to recovery.DefaultParams.
+	// Recovery is how costly it is to guess recovery codes from a copy of the database.
+	// Anything cheaper than the default is for tests. Defaults to recovery.DefaultParams.
 	Recovery recovery.Params
 
 	// RecoveryMemory is how many MiB of memory Argon2id may take in this process at the most, imported hashes
-	// included. How many codes are checked at once follows from it; one always is, whatever it takes. It is at most
-	// 1,048,576. Of several Services in a process the greatest that was set counts. Defaults to 80, or to a quarter of
+	// included. It decides how many codes are checked at once; one always is. It is at most
+	// 1,048,576. If a process has several Services, the greatest value counts. Defaults to 80, or to a quarter of
 	// what the process may have where its control group (memory.max of cgroup v2) or GOMEMLIMIT leaves it less than
 	// 320: a small program then stays under 128 MiB on any number of processors.
 	RecoveryMemory int
 
-	// Observer is told what happens. Defaults to none; but an owner who is not told of a new
-	// authenticator or of a recovery code that was used cannot object.
+	// Observer hears what happens. Defaults to none; but an owner who never hears of a new
+	// authenticator or of a used recovery code cannot object.
 	Observer event.Observer
 
-	// Now is there for tests. A wrong clock denies right codes for as long as it is wrong, and what has a time
-	// counts for longer while it runs behind. Defaults to time.Now.
+	// Now is for tests. A wrong clock denies right codes as long as it is wrong, and makes expiring things last longer
+	// while it runs behind. Defaults to time.Now.
 	Now func() time.Time
 }
 
@@ -115,11 +120,11 @@ func New(store storage.Store, c Config) (*Service, error) {
 	return s, nil
 }
 
-// Close waits until the Observer was told what has happened, and stores what services on this one, such as tokens, have
-// not stored yet: otherwise both are lost with the process. It is the last call, when no more requests come in.
+// Close waits until the Observer has heard every event, and writes what the services on this one still hold, such as
+// token usage; otherwise both are lost with the process. Call it last, when no more requests come in.
 func (s *Service) Close(ctx context.Context) error { return s.e.Close(ctx) }
 
-// Stats counts what a Service has left out since it was made, so that metrics can tell. Each is 0 where all is well.
+// Stats counts what a Service has dropped since it was made, for metrics. All are 0 when all is well.
 type Stats struct {
 	EventsDropped uint64 // not told to the Observer: too many waited, or too many of its calls had not returned
 	EventsLate    uint64 // told, and the Observer had not returned in time

@@ -19,12 +19,12 @@ type Import struct {
 	// Authenticators are the account's apps there. An account has at most 5 here.
 	Authenticators []ImportAuthenticator
 	// RecoveryCodes are its unused codes, at most 16. They work once each, as that system's users typed them, and
-	// only beside an authenticator. Of eight digits they are taken only where no authenticator shows eight. Defaults to
-	// none.
+	// only for an account with an authenticator. Codes of eight digits are taken only if no authenticator shows eight.
+	// Defaults to none.
 	RecoveryCodes []recovery.Foreign
-	// Close closes the account where no authenticator of it can be brought: the second step is needed, and the code
-	// in the result is all that answers it. Without Close such an account is ErrInvalid and stays as it was, which
-	// leaves it to the password alone.
+	// Close closes the account if none of its authenticators can be imported: the second step is needed, and only the
+	// code in the result answers it. Without Close such an account is ErrInvalid and stays as it was: the password is
+	// enough.
 	Close bool
 	// CodeLife is how long that code works, an hour to 90 days; without Close it must be 0. Defaults to 24 hours.
 	CodeLife time.Duration
@@ -41,8 +41,8 @@ type ImportAuthenticator struct {
 	Digits    int
 	Period    time.Duration
 	// LastStep is the step (Unix seconds over 30, not seconds or milliseconds) of the last accepted code, so that it
-	// cannot be used again here. Defaults to the present one and the window ahead of it: whatever was accepted so far
-	// is used up, and the owner's next code may have to wait for a minute.
+	// cannot be used again here. Defaults to the end of the present window: every code so far is
+	// used up, and the owner may have to wait a minute for the next one.
 	LastStep int64
 	// Name is as in EnrollmentRequest.
 	Name string

@@ -11,17 +11,16 @@ import (
 	"github.com/gatehouse-go/gatehouse/storage"
 )
 
-// Operator is what support and operations do to an account, without a proof of its owner: whoever can
-// call it can take an account over, so the host guards it accordingly. The operator's ID and the
-// reason stand in every event and in the account's Activity.
+// Operator is what support and operations do to an account without a proof of its owner. Guard it well: its caller can
+// take over any account. The operator's ID and the reason are in every event and in the account's Activity.
 type Operator struct {
 	s  *Service
 	by core.By
 }
 
 // Operator returns the operations of an operator: a person's ID in the host's own books, or a name
-// such as "system" for what the host does by itself; 1 to 64 bytes. Every method answers ErrInvalid
-// where it is not.
+// such as "system" for the host itself; 1 to 64 bytes. Every method answers ErrInvalid
+// for any other ID.
 func (s *Service) Operator(id string) Operator { return Operator{s: s, by: core.By{Operator: id}} }
 
 // Because returns the Operator with a reason, of at most 200 bytes, for the account's Activity and
@@ -45,8 +44,8 @@ func always(step func(core.Account, core.Env) core.Account) func(core.Account, c
 	return func(a core.Account, env core.Env) (core.Account, error) { return step(a, env), nil }
 }
 
-// Reset is for an owner who has lost every factor and has proven by the host's own means who they
-// are. It removes all authenticators and recovery codes, ends challenges and proofs, revokes tokens,
+// Reset is for an owner who has lost every factor and has proven their identity by the host's own
+// means. It removes all authenticators and recovery codes, ends challenges and proofs, revokes tokens,
 // and returns one code that works once within 24 hours. Hand it to the owner on a channel that the
 // account's password does not open. The second step stays needed: only RedeemOperatorCode with this
 // code, after the first factor, leads to a new enrollment. ErrPrecondition says that the account has no
@@ -109,8 +108,8 @@ const (
 	RevokeTokens             // the password was forgotten, or somebody else may have had it
 )
 
-// PasswordChanged is to be called whenever the host has set another password (or first factor), by
-// whatever way. It ends challenges, proofs and pending enrollments that the old one had led to.
+// PasswordChanged ends challenges, proofs and pending enrollments that the old password had led to. Call it whenever the
+// host has set another password (or first factor), whatever the way.
 func (o Operator) PasswordChanged(ctx context.Context, account string, tokens TokenChoice) error {
 	if tokens != KeepTokens && tokens != RevokeTokens {
 		return fmt.Errorf("%w: whether to keep or revoke tokens is to be chosen", ErrInvalid)
@@ -132,9 +131,9 @@ func (o Operator) DeleteAccount(ctx context.Context, account string) error {
 // those that were passed over (Failed), and the Cursor, the last one: where another walk can go on.
 type Progress = engine.Progress
 
-// Reseal moves every secret to the primary key, so that older keys can be retired. It goes through
-// all accounts in the order of their IDs, from after the cursor, "" for the first, beside live
-// traffic and beside other Reseals. progress, which may be nil, is called after each account.
+// Reseal moves every secret to the primary key, so that older keys can be retired. It visits
+// all accounts in the order of their IDs, from after the cursor, "" for the first, during live
+// traffic, also while other Reseals run. progress, which may be nil, is called after each account.
 //
 // A secret that does not open is counted and passed over, and the error says so at the end. Any other
 // fault, or the end of ctx, ends it there, and the Cursor is where to go on.

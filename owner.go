@@ -49,7 +49,7 @@ func (o Owner) changeSlowly(ctx context.Context, prepare func(context.Context, c
 	return o.s.e.Change(ctx, p.Account, t)
 }
 
-// RecoveryCodes are recovery codes that took the place of others. They are shown once.
+// RecoveryCodes are new recovery codes, which replace others. They are shown once.
 type RecoveryCodes struct {
 	Codes recovery.Codes
 	SetID string // for AcknowledgeRecoveryCodes
@@ -103,7 +103,7 @@ func (o Owner) RenameAuthenticator(ctx context.Context, id, name string) error {
 }
 
 // RemoveAuthenticator removes one authenticator of several, and returns the proof that succeeds the
-// Owner's. The last one is ErrPrecondition: DisableTwoFactor removes it with all that hangs on it, and a
+// Owner's. The last one is ErrPrecondition: DisableTwoFactor removes it with everything else, and a
 // BeginEnrollment with Replace exchanges it. It needs a proof of the last 5 minutes, by a code of an
 // authenticator.
 func (o Owner) RemoveAuthenticator(ctx context.Context, id string) (Proof, error) {
@@ -113,8 +113,8 @@ func (o Owner) RemoveAuthenticator(ctx context.Context, id string) (Proof, error
 }
 
 // DisableTwoFactor removes all authenticators, the recovery codes and a pending enrollment, and returns
-// the proof that succeeds the Owner's. From then on the first factor alone signs in, and tokens that need
-// a second one are denied until there is one again. It needs a proof of the last 5 minutes, by a code of
+// the proof that succeeds the Owner's. From then on the first factor is enough to sign in, and tokens that need
+// a second factor are denied until there is one again. It needs a proof of the last 5 minutes, by a code of
 // an authenticator.
 func (o Owner) DisableTwoFactor(ctx context.Context) (Proof, error) {
 	return o.succeed(ctx, func(a core.Account, p core.Presented, env core.Env) (core.Account, core.Proof, error) {

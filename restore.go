@@ -9,7 +9,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/storage"
 )
 
-// Restoration says what AfterRestore does beside what it always does.
+// Restoration says what AfterRestore does in addition to what it always does.
 type Restoration struct {
 	// KeepRecoveryCodes leaves recovery codes as the backup has them: those that were used since it was
 	// made work again. Defaults to voiding them all.
@@ -19,15 +19,15 @@ type Restoration struct {
 	RevokeTokens bool
 }
 
-// AfterRestore is for a store that was put back to an earlier state, as from a backup: what was used
-// up since then is fresh in it again. For every account it ends challenges, proofs, pending enrollments
+// AfterRestore is for a store that was put back to an earlier state, as from a backup: codes that were used
+// since then work in it again. For every account it ends challenges, proofs, pending enrollments
 // and operators' codes, uses up the steps of authenticators up to now, and voids recovery codes. The
-// second step stays needed. Run it before the service starts again: what was accepted in between is
-// accepted twice.
+// second step stays needed. Run it before the service starts again: otherwise codes of the time in between
+// are accepted twice.
 //
 // With the default Window codes of authenticators are accepted again after a minute and a half. Nobody has
 // recovery codes until they make new ones, so owners who have lost their authenticator need a Reset, and
-// so do those whose operator's code was ended. What it cannot know has to be repeated: suspensions,
+// so do those whose operator's code was ended. Repeat what it cannot know: suspensions,
 // revocations, deletions, unlocks.
 //
 // It walks as Reseal does, from after the cursor. An account that cannot be read is counted and passed

@@ -13,10 +13,10 @@ import (
 
 const maxMethod = 32
 
-// Session is what a host knows of one browser's session, for everything that somebody does in it.
+// Session is one browser's session as the host knows it. Everything that an owner does goes through one.
 type Session struct {
-	// Account is who the host's session is signed in as. A proof of any other account is refused, and so is every proof
-	// where it is empty.
+	// Account is the account that the host's session is signed in to. A proof of another account is refused, and with an
+	// empty Account every proof is.
 	Account string
 	// Secret is any value that this session keeps and no other has: its ID, or a random value in it. It ties proofs to
 	// the session: one that was made in it is refused without it and under any other. Defaults to no tie: then a proof
@@ -44,8 +44,8 @@ type hiddenText = redact.Value[string]
 // The zero Proof proves nothing.
 type Proof struct{ hiddenText }
 
-// ParseProof returns the Proof that Reveal gave as text. It checks nothing: whoever is handed
-// the Proof does.
+// ParseProof returns the Proof that Reveal gave as text. It checks nothing: each method that
+// takes the Proof does.
 func ParseProof(s string) Proof { return Proof{redact.New(s)} }
 
 // Reveal returns the proof as text, URL-safe and at most 4096 bytes.
@@ -87,8 +87,8 @@ type ProofInfo struct {
 	SecondFactor bool
 }
 
-// CheckProof returns what a session's proof says, if it is good and at most maxAge old; 0, and more than a day, is a
-// day. It shows who is there and how they have authenticated, and authorizes nothing: each method that
+// CheckProof is for middleware, such as httpguard; few other hosts need it. It returns what a session's proof says, if
+// it is valid and at most maxAge old; 0, and more than a day, is a day. It tells who is there and how they authenticated, and authorizes nothing: each method that
 // takes a Session checks it by itself. ErrStepUpRequired says that it is not good, or no longer enough.
 func (s *Service) CheckProof(ctx context.Context, in Session, maxAge time.Duration) (ProofInfo, error) {
 	if maxAge < 0 {
@@ -120,8 +120,8 @@ type Permissions struct {
 	Tokens  bool // mint, rotate and renew tokens
 }
 
-// Permissions returns what a session's proof is enough for now, on an account as it was loaded, so that a page can ask for a code before it shows a form,
-// and not after. A proof that is not good is enough for nothing, which is no error. It authorizes nothing: each
+// Permissions returns what a session's proof is enough for now, on an account as it was loaded, so that a page can ask
+// for a code before it shows a form. A proof that is not valid is enough for nothing, which is no error. It authorizes nothing: each
 // method checks the proof by itself.
 func (s *Service) Permissions(ctx context.Context, a Account, in Session) (Permissions, error) {
 	p, err := s.e.Present(ctx, in.presented())

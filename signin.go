@@ -11,8 +11,8 @@ import (
 )
 
 // SignIn is a sign-in, or a check of the password inside a session, that has begun before the host looks at the
-// first factor. What ends first factors in between, such as a new password, ends it: no clock is asked. It is
-// for one check and is not kept. Make it with [Service.Before]; the zero SignIn lets nobody in.
+// first factor. A new password, a reset, a suspension or a restore in between ends it, without a look at any clock. It is
+// for one check: do not keep it. Make it with [Service.Before]; the zero SignIn lets nobody in.
 type SignIn struct {
 	s       *Service
 	account string
@@ -32,11 +32,10 @@ func (s *Service) Before(ctx context.Context, account string) (SignIn, error) {
 	return SignIn{s: s, account: account, began: s.e.Now(), epoch: a.Epoch}, nil
 }
 
-// ExpectSecondFactor returns the SignIn of an account that has a second factor as the host knows by itself: from a
-// flag in its own row of the user, which it sets once an enrollment is confirmed and after each Answer, and clears
-// before two-factor is turned off. Where the store knows of no second factor, as after a restore from before the
-// enrollment or on an empty database, Challenge and Vouch then return a *MissingError instead of a way in by the
-// password alone.
+// ExpectSecondFactor is for hosts that guard against a lost store; most do without it. It returns the
+// SignIn of an account that has a second factor as the host knows by itself: from a flag in its own row of the user,
+// which it sets once an enrollment is confirmed and after each Answer, and clears before two-factor is turned off. If the store knows of no second factor, for example after a restore from before the
+// enrollment or on an empty database, Challenge and Vouch then return a *MissingError: the password is not enough.
 func (t SignIn) ExpectSecondFactor() SignIn {
 	t.expects = true
 	return t
@@ -93,14 +92,15 @@ func (t SignIn) Challenge(ctx context.Context) (Challenge, error) {
 
 // Vouch returns a proof for the first factor that the host itself has just checked, after Before. It is enough only for
 // an account without a second factor, and that is asked when the proof is used. in is the session that it is tied to;
-// its Account is this one, otherwise ErrInvalid. Never vouch for a session that merely exists: whoever holds a stolen one
-// would pair an authenticator of their own.
+// its Account is this one, otherwise ErrInvalid. Never vouch for a session that merely exists: a thief of the session
+// could then pair their own authenticator.
 //
 // ErrStepUpRequired says that a new password, a reset or the like has come since Before, or that the check is over 5
 // minutes old: check the password again. ErrPrecondition says that the account is suspended.
 //
-// A first factor of before Before, such as one at an identity provider (its auth_time), goes by the server's clock: it is
-// over if it is from before the last new password, reset, suspension or restore, or from the same second.
+// A first factor that is older than Before, such as one at an identity provider (its auth_time), also goes by the
+// server's clock: it is over if it is from before the last new password, reset, suspension or restore, or from the same
+// second.
 func (t SignIn) Vouch(ctx context.Context, in Session, f FirstFactor) (Proof, error) {
 	if t.s == nil {
 		return Proof{}, ErrStepUpRequired
