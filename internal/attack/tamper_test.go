@@ -9,18 +9,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/keyring"
-	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/recovery"
-	"github.com/gatehouse-go/gatehouse/storage"
-	"github.com/gatehouse-go/gatehouse/storage/memory"
-	"github.com/gatehouse-go/gatehouse/totp"
 )
 
 // shut shows that nobody gets in with any of the codes, and that nothing is saved.
@@ -271,98 +266,4 @@ func TestRecoveryHashTampered(t *testing.T) {
 	require.NoError(t, err)
 	_, err = h.StepUp(ctx, o.id, o.codes[0].Reveal())
 	require.ErrorIs(t, err, gatehouse.ErrDenied, "though its hash stands a second time")
-}
-
-// nextFormat makes of a node one of a release that knows format 2: there accepted risks are new, so a record that has one
-// is of format 2, and every other one is of format 1, as before. What lies behind it is the store that all nodes share.
-type nextFormat struct{ storage.Store }
-
-func (s nextFormat) LoadAccount(ctx context.Context, id string) (storage.Record, error) {
-	r, err := s.Store.LoadAccount(ctx, id)
-	if err == nil && r.Data[1] == 2 {
-		r.Data = bytes.Clone(r.Data)
-		r.Data[1] = 1
-	}
-	return r, err
-}
-
-func (s nextFormat) SaveAccount(ctx context.Context, r storage.Record, prev int64) error {
-	a, err := core.Decode(r.ID, r.Data)
-	if err != nil {
-		return err
-	}
-	if len(a.Accepted) > 0 { // the lowest format that has all that is in it
-		r.Data = bytes.Clone(r.Data)
-		r.Data[1] = 2
-	}
-	return s.Store.SaveAccount(ctx, r, prev)
-}
-
-// Row T3: a new format comes in two releases, of which the first reads it and writes it for nothing of its own. Nodes of
-// two releases that follow each other share a store, in any order of calls, and nobody is locked out. A node that is two
-// releases behind meets a fault at what it does not know, saves nothing, and serves everybody else.
-func TestRollingUpgrade(t *testing.T) {
-	ctx := context.Background()
-	shared := memory.New()
-	rules := policyOf(t, posture.ModelConfig{})
-	old := houseOn(t, shared, func(c *settings) { c.Posture = rules }) // reads and writes 1
-	ada, bob := old.enroll("ada"), old.enroll("bob")
-	node := func() *house {
-		n := houseOn(t, nextFormat{shared}, func(c *settings) { c.Keys, c.Now, c.Posture = old.keys, old.clock, rules })
-		n.keys = old.keys
-		return n
-	}
-	first, second := node(), node() // the first makes nothing that is new; the second does
-	in := func(o *owner, nodes ...*house) {
-		t.Helper()
-		for _, n := range nodes {
-			old.wait(4 * totp.Period)
-			at := *o
-			at.h = n
-			code := o.code()
-			v, err := at.signIn(code)
-			require.NoError(t, err)
-			require.NotEmpty(t, v.Session.Proof.Reveal())
-			_, err = n.StepUp(ctx, o.id, code)
-			require.ErrorIs(t, err, gatehouse.ErrDenied, "what was used on one node is used on every other")
-		}
-	}
-	format := func(o *owner) byte { return old.record(o.id).Data[1] }
-
-	in(ada, old, first, old, first, first, old)
-	require.Equal(t, byte(1), format(ada))
-	require.NoError(t, first.Operator("op").PasswordChanged(ctx, "bob", gatehouse.KeepTokens))
-	in(bob, old, first)
-
-	// The old nodes are gone. What the second release makes, the first one keeps.
-	require.NoError(t, second.Operator("op").Because("a trial").AcceptRisk(ctx, "ada", posture.SecondAuthenticator, time.Time{}))
-	require.Equal(t, byte(2), format(ada))
-	in(ada, first, second, first)
-	in(bob, second, first)
-	require.Equal(t, byte(2), format(ada))
-	require.Equal(t, byte(1), format(bob), "nothing of it is new")
-	seen, err := nextFormat{shared}.LoadAccount(ctx, "ada")
-	require.NoError(t, err)
-	a, err := core.Decode("ada", seen.Data)
-	require.NoError(t, err)
-	require.Len(t, a.Accepted, 1)
-
-	// Somebody has forgotten a node of the old release.
-	old.unchanged(func() {
-		for _, code := range []string{ada.code(), ada.codes[0].Reveal()} {
-			_, err := old.StepUp(ctx, "ada", code)
-			require.ErrorIs(t, err, core.ErrFormat)
-			require.ErrorContains(t, err, "format 2, known is 1")
-			require.False(t, isAnswer(err), "a fault")
-		}
-		_, err := old.Challenge(ctx, "ada")
-		require.ErrorIs(t, err, core.ErrFormat, "and no account without a second factor")
-		require.Error(t, old.Operator("op").PasswordChanged(ctx, "ada", gatehouse.KeepTokens))
-	})
-	in(bob, old, second)
-
-	// The way back: once nothing of the new kind is left, older nodes read it.
-	require.NoError(t, second.Operator("op").WithdrawRisk(ctx, "ada", posture.SecondAuthenticator))
-	require.Equal(t, byte(1), format(ada))
-	in(ada, first, old)
 }
