@@ -37,69 +37,49 @@ var show, ask = func() (func(gatehouse.Enrollment), func() string) {
 }()
 
 // checkPassword stands for the host's own check, which asks for the password of an account.
-func checkPassword(account string) bool { return account == "user-42" }
+func checkPassword(account string) error {
+	if account != "user-42" {
+		return errors.New("wrong password")
+	}
+	return nil
+}
+
+// check ends the program, and so lets nobody in.
+func check(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}
 
 func Example() {
-	ctx := context.Background()
-	svc, err := gatehouse.New(memory.New(), gatehouse.Config{
-		Issuer: "Acme",
-		Keys:   keyring.Generate(), // a real service keeps its keys: see keyring.Parse and ReadFile
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
+	ctx, account := context.Background(), "user-42" // your own ID of it, never what somebody typed
+	svc, err := gatehouse.New(memory.New(), gatehouse.Config{Issuer: "Acme", Keys: keyring.Generate()})
+	check(err)
 
-	// Settings → Security. Secret is any value that this session keeps and no other has.
-	session := gatehouse.Session{Account: "user-42", Secret: rand.Text()}
-	try, err := svc.Before(ctx, session.Account)
-	if err != nil {
-		log.Fatal(err)
-	}
-	if !checkPassword(session.Account) {
-		log.Fatal("wrong password")
-	}
+	// Signed in by the password alone: turn two-factor on.
+	try, err := svc.Before(ctx, account) // before you look at the password
+	check(err)
+	check(checkPassword(account))
+	session := gatehouse.Session{Account: account, Secret: rand.Text()} // no other session has this secret
 	session.Proof, err = try.Vouch(ctx, session, gatehouse.FirstFactor{Method: "pwd"})
-	if err != nil {
-		log.Fatal(err)
-	}
-	owner := svc.Owner(session)
-	enr, err := owner.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
+	enr, err := svc.Owner(session).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada@acme.test"})
+	check(err)
 	show(enr) // enr.QR, enr.Secret, and enr.RecoveryCodes to save before going on
-	session.Proof, err = owner.ConfirmEnrollment(ctx, enr.ID, ask())
-	if err != nil {
-		log.Fatal(err) // nothing is on until this succeeds
-	}
+	session.Proof, err = svc.Owner(session).ConfirmEnrollment(ctx, enr.ID, ask())
+	check(err) // nothing is on until this succeeds
 
-	// Sign-in.
-	try, err = svc.Before(ctx, "user-42")
-	if err != nil {
-		log.Fatal(err)
-	}
-	if !checkPassword("user-42") {
-		log.Fatal("wrong password")
-	}
+	// From now on a sign-in needs a code.
+	try, err = svc.Before(ctx, account)
+	check(err)
+	check(checkPassword(account))
 	ch, err := try.Challenge(ctx)
-	switch {
-	case err != nil: // denied, or a fault: nobody gets in
-		log.Fatal(err)
-	case ch.Step == gatehouse.StepNotNeeded:
-		fmt.Println("signed in: there is no second factor")
-		return
-	}
-	// A web service keeps ch.Token in a cookie of this browser while it asks for the code.
-	session = gatehouse.Session{Secret: rand.Text()} // each sign-in starts a new session
-	v, err := svc.Answer(ctx, session, ch.Token.Reveal(), ask())
-	switch {
-	case err == nil:
+	check(err)
+	if ch.Step == gatehouse.StepNeeded { // StepNotNeeded: sign in. Any other value lets nobody in
+		v, err := svc.Answer(ctx, gatehouse.Session{Secret: rand.Text()}, ch.Token.Reveal(), ask())
+		check(err)          // ErrDenied is the one answer to a code that is not right; other errors are faults
 		session = v.Session // keep all three of its values in yours
 		fmt.Println("signed in:", session.Account, "by", v.Method)
-	case errors.Is(err, gatehouse.ErrDenied): // wrong, used, locked or stale: one answer
-		fmt.Println("denied")
-	default: // a fault: nobody gets in
-		log.Fatal(err)
 	}
 	// Output: signed in: user-42 by totp
 }

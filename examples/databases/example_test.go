@@ -1,5 +1,5 @@
-// Package databases opens a store in each of the SQL databases. The README shows the bodies of these
-// examples; docs/operations.md says more of each.
+// Package databases opens a store in each of the SQL databases. docs/operations.md shows the bodies of these examples, and
+// says more of each.
 package databases
 
 import (
