@@ -7,6 +7,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/internal/engine"
+	"github.com/gatehouse-go/gatehouse/internal/redact"
 	"github.com/gatehouse-go/gatehouse/recovery"
 )
 
@@ -14,16 +15,16 @@ import (
 // proof's: there is no way to name another. Every method answers ErrStepUpRequired where the proof is not enough.
 type Owner struct {
 	s  *Service
-	in Session
+	in redact.Value[engine.Session] // as its secret may be the host's session ID
 }
 
 // Owner returns the owner whom a session's proof proves. The proof is checked by each method, on the account as
 // it is then.
-func (s *Service) Owner(in Session) Owner { return Owner{s: s, in: in} }
+func (s *Service) Owner(in Session) Owner { return Owner{s: s, in: redact.New(in.presented())} }
 
 // present opens the owner's proof.
 func (o Owner) present(ctx context.Context) (core.Presented, error) {
-	return o.s.e.Present(ctx, o.in.presented())
+	return o.s.e.Present(ctx, redact.Open(o.in))
 }
 
 // change applies a step that needs the owner's proof.

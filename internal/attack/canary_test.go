@@ -188,6 +188,10 @@ func TestCanary(t *testing.T) {
 	o.add("operator's code", brought.Code.Reveal())
 	o.add("operator's code", strings.ReplaceAll(brought.Code.Reveal(), "-", ""))
 
+	// A host may give its session's ID.
+	session := gatehouse.Session{Account: o.id, Secret: "5e551on-of-the-host", Proof: o.proof}
+	o.add("session's secret", session.Secret)
+
 	values := map[string][]any{
 		"Authenticator":       nest(status.Authenticators[0]),
 		"Challenge":           nest(ch),
@@ -211,7 +215,7 @@ func TestCanary(t *testing.T) {
 		"event.Observer":      nest[event.Observer](event.Log(slog.New(slog.NewTextHandler(o.events, nil)))),
 		"event.ObserverFunc":  nest(event.ObserverFunc(func(context.Context, event.Event) {})),
 		"Operator":            nest(h.Operator("op-1").Because("lost phone")),
-		"Owner":               nest(h.Owner(o.proof, "session-1")),
+		"Owner":               nest(h.Service.Owner(session)),
 		"Proof":               nest(o.proof),
 		"RecoverySet":         nest(status.RecoveryCodes),
 		"Restoration":         nest(gatehouse.Restoration{RevokeTokens: true}),
