@@ -172,6 +172,8 @@ func (c *change) follow(next core.Account, env core.Env) core.Account {
 		ctx, cancel := context.WithTimeout(c.ctx, trailTimeout)
 		c.trail = c.e.Hooks.Trail(ctx, next, c.Tokens)
 		cancel()
+		c.end()
+		c.detach() // the save has its own time, whatever this took
 	}
 	if c.trail == nil {
 		return next
@@ -190,28 +192,27 @@ func movesPosture(events []core.Event) event.Kind {
 }
 
 // Follow notes the posture of an account after events that were saved elsewhere, such as in a token. It is best effort,
-// and the next review makes up for it.
+// and the next review makes up for it. The account's turn is not held while evidence is gathered: who holds a token can
+// cause that as often as they like.
 func (e *Engine) Follow(ctx context.Context, account string, events []core.Event) {
 	cause := movesPosture(events)
 	if e.Hooks.Trail == nil || cause == "" {
 		return
 	}
-	ctx, cancel := Detach(ctx)
+	ctx = context.WithoutCancel(ctx)
+	asking, cancel := context.WithTimeout(ctx, trailTimeout)
 	defer cancel()
-	var trail func(core.Account, event.Kind, core.Env) core.Account
-	asked := false
-	_ = e.Change(ctx, account, Transition{
-		Prepare: func(ctx context.Context, a core.Account, _ core.Env) error {
-			if !asked && a.Epoch != 0 {
-				asked, trail = true, e.Hooks.Trail(ctx, a, nil)
-			}
-			return nil
-		},
-		Step: func(a core.Account, env core.Env) (core.Account, error) {
-			if trail == nil {
-				return a, nil
-			}
-			return trail(a, cause, env), nil
-		},
-	})
+	a, err := e.Load(asking, account)
+	if err != nil || a.Epoch == 0 {
+		return
+	}
+	trail := e.Hooks.Trail(asking, a, nil)
+	if trail == nil {
+		return
+	}
+	saving, cancel := Detach(ctx)
+	defer cancel()
+	_ = e.Change(saving, account, Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
+		return trail(a, cause, env), nil
+	}})
 }

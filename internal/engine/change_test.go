@@ -79,6 +79,82 @@ func TestTrailHangs(t *testing.T) {
 	})
 }
 
+// Whatever evidence has taken, a store that is slow has as long for the save of a wrong code as for that of a right one:
+// who guesses must not learn that a code was wrong from a fault that has counted nothing.
+func TestTrailTakesNoTimeFromTheSave(t *testing.T) {
+	for name, works := range map[string]bool{"a code of an app": false, "a recovery code": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newEngine(nil)
+				e.Store = slow{e.Store, 4 * time.Second}
+				e.Hooks.Trail = func(ctx context.Context, _ core.Account, _ engine.Tokens) func(core.Account, event.Kind, core.Env) core.Account {
+					<-ctx.Done()
+					return nil
+				}
+				require.NoError(t, e.Change(t.Context(), "ada", engine.Transition{
+					Slow: func(core.Account, core.Env) engine.Work {
+						if !works {
+							return nil
+						}
+						return func(context.Context) error { works = false; return nil }
+					},
+					Step: suspends,
+				}))
+				a, err := e.Load(t.Context(), "ada")
+				require.NoError(t, err)
+				require.NotNil(t, a.Suspension)
+			})
+		})
+	}
+}
+
+// slow is a store that takes a time to save.
+type slow struct {
+	storage.Store
+	takes time.Duration
+}
+
+func (s slow) SaveAccount(ctx context.Context, r storage.Record, prev int64) error {
+	select {
+	case <-time.After(s.takes):
+		return s.Store.SaveAccount(ctx, r, prev)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Nobody's change waits for the evidence that follows what was done to a token: whoever holds one that rotates itself
+// causes that as often as they like.
+func TestFollowHoldsNoTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(nil)
+		require.NoError(t, e.Change(t.Context(), "ada", engine.Transition{Step: signsIn}))
+		asked := make(chan struct{})
+		e.Hooks.Trail = func(ctx context.Context, _ core.Account, _ engine.Tokens) func(core.Account, event.Kind, core.Env) core.Account {
+			close(asked)
+			<-ctx.Done()
+			return trailTo(7)
+		}
+		followed := make(chan struct{})
+		go func() {
+			e.Follow(t.Context(), "ada", []core.Event{{Kind: event.TokenRotated}})
+			close(followed)
+		}()
+		<-asked
+		require.NoError(t, e.Change(t.Context(), "ada", engine.Transition{Step: signsIn}))
+		select {
+		case <-followed:
+			t.Fatal("it has waited")
+		default:
+		}
+		<-followed
+		a, err := e.Load(t.Context(), "ada")
+		require.NoError(t, err)
+		require.EqualValues(t, 2, a.SignIns)
+		require.Len(t, a.History, 1, "and evidence that came at the last moment is noted")
+	})
+}
+
 // patient saves only for callers that are still there.
 type patient struct{ storage.Store }
 

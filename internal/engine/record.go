@@ -13,7 +13,7 @@ import (
 const (
 	maxTries     = 12              // conflicts in a row before a change is given up
 	saveTimeout  = 5 * time.Second // for a save and the tries after it, whatever the caller's context does
-	trailTimeout = 3 * time.Second // of it, to find out what there is to know of the posture: the host alone may take 2
+	trailTimeout = 3 * time.Second // before it, to find out what there is to know of the posture: the host alone may take 2
 	maxBackoff   = 32 * time.Millisecond
 )
 
@@ -87,9 +87,11 @@ func (l *loop[R]) detach() {
 	}
 }
 
+// end ends the time that there was.
 func (l *loop[R]) end() {
 	if l.cancel != nil {
 		l.cancel()
+		l.cancel = nil
 	}
 }
 
