@@ -104,7 +104,7 @@ func ExampleService_ReviewOf() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	r, err := pos.ReviewOf(ctx, account, nil) // and the tokens of tokens.Service.Live, where there are tokens
+	r, err := pos.ReviewOf(ctx, account, nil) // the page has not read the tokens
 	fmt.Println(len(account.Authenticators), "authenticator, level", r.Level, "of 3", err)
 	// Output: 1 authenticator, level 1 of 3 <nil>
 }
@@ -140,6 +140,19 @@ func ExampleService_Preview() {
 	}
 	fmt.Println("level", p.Before.Level, "to", p.After.Level, "opens", p.Opens, "ways back", p.WaysBack)
 	// Output: level 0 to 1 opens [deploy.public] ways back [recovery codes (10)]
+}
+
+// The page has loaded the account anyhow.
+func ExampleService_PreviewOf() {
+	ctx := context.Background()
+	svc, pos := withPosture()
+	account, err := svc.Account(ctx, "user-42")
+	if err != nil {
+		log.Fatal(err)
+	}
+	p, err := pos.PreviewOf(ctx, account, nil, (*posture.Trial).AddAuthenticator)
+	fmt.Println(len(account.Authenticators), "authenticators, level", p.Before.Level, "to", p.After.Level, err)
+	// Output: 0 authenticators, level 0 to 1 <nil>
 }
 
 // Several changes, one after the other.

@@ -76,11 +76,12 @@ func (s *Service) Review(ctx context.Context, account string) (Review, error) {
 	return s.reviewed(ctx, e), nil
 }
 
-// ReviewOf is Review for an account that was loaded, with the tokens that Live has returned for it.
+// ReviewOf is Review for a page that has loaded the account anyhow. live are the tokens that tokens.Service.Live returned
+// for it, where the page has those too; with nil they are read here. gatehouse.ErrInvalid says that the Account was not
+// loaded, or that a token is of another one.
 func (s *Service) ReviewOf(ctx context.Context, account gatehouse.Account, live []tokens.Info) (Review, error) {
-	e := evidence{s: s, account: engine.AccountOf(account), env: s.e.Env(), tokens: live, known: true}
-	e.askHost(ctx)
-	if err := ctx.Err(); err != nil { // what is unknown because the caller has gone is no answer to anybody
+	e, err := s.evidenceOf(ctx, account, live)
+	if err != nil {
 		return Review{}, err
 	}
 	return s.reviewed(ctx, e), nil
@@ -159,6 +160,23 @@ func (s *Service) evidence(ctx context.Context, account string) (evidence, error
 		return evidence{}, err
 	}
 	return s.gatherWith(ctx, a, AllEvidence, nil)
+}
+
+// evidenceOf returns all that is known of an account that was loaded, with its live tokens; nil: they are read.
+func (s *Service) evidenceOf(ctx context.Context, account gatehouse.Account, live []tokens.Info) (evidence, error) {
+	a := engine.AccountOf(account)
+	if err := engine.CheckID(a.ID); err != nil {
+		return evidence{}, err
+	}
+	if live == nil {
+		return s.gatherWith(ctx, a, AllEvidence, nil)
+	}
+	for _, t := range live {
+		if t.AccountID != a.ID {
+			return evidence{}, fmt.Errorf("%w: a token of another account", gatehouse.ErrInvalid)
+		}
+	}
+	return s.gatherWith(ctx, a, AllEvidence, func(context.Context, core.Account) (any, error) { return live, nil })
 }
 
 // evidenceFor returns what the gates of actions have to know of an account, and no more.

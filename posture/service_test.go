@@ -52,15 +52,22 @@ func TestFactsAreTheView(t *testing.T) {
 	require.Equal(t, must2any(t, posture.Facts{Account: account, Tokens: live, TokensKnown: true, Host: host}), must2any(t, seen))
 	require.Len(t, live, 1)
 	require.Equal(t, kept.ID, live[0].ID)
-	loaded, err := pos.ReviewOf(ctx, account, live)
-	require.NoError(t, err)
-	require.Equal(t, stored, loaded)
+	for _, given := range [][]tokens.Info{live, nil} {
+		loaded, err := pos.ReviewOf(ctx, account, given)
+		require.NoError(t, err)
+		require.Equal(t, stored, loaded)
+	}
 	require.Equal(t, 1, stored.Level)
 
 	// Turned off, the token stops; on again, it works.
 	turnedOff := func(t *posture.Trial) error { return t.DisableTwoFactor() }
 	off, err := pos.Preview(ctx, user.AccountID, turnedOff)
 	require.NoError(t, err)
+	for _, given := range [][]tokens.Info{live, nil} {
+		loaded, err := pos.PreviewOf(ctx, account, given, turnedOff)
+		require.NoError(t, err)
+		require.Equal(t, off, loaded)
+	}
 	require.Equal(t, []string{kept.ID}, names(off.Suspends))
 	require.Equal(t, tokens.StateActive, off.Suspends[0].State, "as it is before")
 	require.Empty(t, off.Resumes)
@@ -101,4 +108,65 @@ func TestFactsAreTheView(t *testing.T) {
 	history, err := pos.History(ctx, user.AccountID)
 	require.NoError(t, err)
 	require.Equal(t, event.AuthenticatorAdded, history[0].Cause)
+}
+
+func withTokens(t *testing.T) (*gatehousetest.Service, *tokens.Service, *posture.Service) {
+	t.Helper()
+	svc := gatehousetest.New(t)
+	registry, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "projects:read"})
+	require.NoError(t, err)
+	tok, err := tokens.New(svc.Service, tokens.Policy{Brand: "acme", Scopes: registry})
+	require.NoError(t, err)
+	pos, err := posture.New(svc.Service, posture.Config{Policy: policyOf(t, posture.ModelConfig{}, tableGates...), Tokens: tok})
+	require.NoError(t, err)
+	return svc, tok, pos
+}
+
+// What a page has loaded is not loaded again, and what belongs to nobody or to another account is refused: a score is kept
+// in the account's history, so a wrong one would stay.
+func TestLoadedAccounts(t *testing.T) {
+	svc, tok, pos := withTokens(t)
+	ctx := t.Context()
+	ada, bob := svc.Enroll(t, "ada"), svc.Enroll(t, "bob")
+	for _, user := range []*gatehousetest.User{ada, bob} {
+		_, err := tok.Mint(ctx, user.Session(), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}})
+		require.NoError(t, err)
+	}
+	account, err := svc.Account(ctx, "ada")
+	require.NoError(t, err)
+	own, err := tok.Live(ctx, account)
+	require.NoError(t, err)
+	other, err := svc.Account(ctx, "bob")
+	require.NoError(t, err)
+	others, err := tok.Live(ctx, other)
+	require.NoError(t, err)
+	none, err := svc.Account(ctx, "carol")
+	require.NoError(t, err)
+	empty, err := tok.Live(ctx, none)
+	require.NoError(t, err)
+	require.NotNil(t, empty)
+
+	calls := map[string]func(gatehouse.Account, []tokens.Info) error{
+		"ReviewOf": func(a gatehouse.Account, live []tokens.Info) error { _, err := pos.ReviewOf(ctx, a, live); return err },
+		"PreviewOf": func(a gatehouse.Account, live []tokens.Info) error {
+			_, err := pos.PreviewOf(ctx, a, live, (*posture.Trial).AddAuthenticator)
+			return err
+		},
+	}
+	for name, call := range calls {
+		require.ErrorIs(t, call(gatehouse.Account{}, nil), gatehouse.ErrInvalid, name)
+		require.ErrorIs(t, call(gatehouse.Account{}, own), gatehouse.ErrInvalid, name)
+		require.ErrorIs(t, call(account, others), gatehouse.ErrInvalid, name)
+		require.NoError(t, call(account, nil), name) // keeps the score, if it is new
+		var made []string
+		svc.Store.Inject(func(method string) gatehousetest.Fault { made = append(made, method); return gatehousetest.None })
+		require.NoError(t, call(account, own), name)
+		require.NoError(t, call(none, empty), name)
+		require.Empty(t, made, name)
+		require.NoError(t, call(account, nil), name)
+		require.Equal(t, []string{"LiveTokens"}, made, name)
+		svc.Store.Inject(gatehousetest.On("LiveTokens", gatehousetest.Fail))
+		require.ErrorIs(t, call(account, nil), gatehousetest.ErrFault, name)
+		svc.Store.Inject(nil)
+	}
 }

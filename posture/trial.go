@@ -6,8 +6,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/internal/engine"
+	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -23,6 +25,19 @@ func (s *Service) Preview(ctx context.Context, account string, try func(*Trial) 
 	if err != nil {
 		return Preview{}, err
 	}
+	return s.preview(e, try)
+}
+
+// PreviewOf is Preview for a page that has loaded the account anyhow, with its tokens or nil, as in ReviewOf.
+func (s *Service) PreviewOf(ctx context.Context, account gatehouse.Account, live []tokens.Info, try func(*Trial) error) (Preview, error) {
+	e, err := s.evidenceOf(ctx, account, live)
+	if err != nil {
+		return Preview{}, err
+	}
+	return s.preview(e, try)
+}
+
+func (s *Service) preview(e evidence, try func(*Trial) error) (Preview, error) {
 	before := e.facts()
 	e.account = e.account.Create(e.env)
 	if err := try(&Trial{&e}); err != nil {

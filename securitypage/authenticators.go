@@ -61,7 +61,11 @@ func (c *call) change(try func(*posture.Trial) error) (changeData, error) {
 	if c.p.c.Posture == nil {
 		return d, nil
 	}
-	p, err := c.p.c.Posture.Preview(c.ctx(), a.ID, try)
+	live, err := c.live(a)
+	if err != nil {
+		return changeData{}, err
+	}
+	p, err := c.p.c.Posture.PreviewOf(c.ctx(), a, live, try)
 	d.Preview = &p
 	return d, err
 }

@@ -84,15 +84,11 @@ func (c *call) overview() error {
 	return c.render(http.StatusOK, "overview", d)
 }
 
-// review returns the review of an account with its live tokens, nil where accounts are not judged.
+// review returns the review of an account with the tokens of live, nil where accounts are not judged.
 func (c *call) review(a gatehouse.Account, live []tokens.Info) (*posture.Review, error) {
 	pos := c.p.c.Posture
 	if pos == nil {
 		return nil, nil
-	}
-	if c.tok() == nil { // the page has no tokens, but the posture may have
-		r, err := pos.Review(c.ctx(), a.ID)
-		return &r, err
 	}
 	r, err := pos.ReviewOf(c.ctx(), a, live)
 	return &r, err

@@ -37,7 +37,8 @@ func (c *call) allTokens() ([]tokens.Info, error) {
 	return all, nil
 }
 
-// live returns the tokens of an account that have not ended. There are none where the page has no tokens.
+// live returns the tokens of an account that have not ended. It is nil only where the page has no tokens; the posture may
+// have some.
 func (c *call) live(a gatehouse.Account) ([]tokens.Info, error) {
 	switch {
 	case c.tok() == nil:

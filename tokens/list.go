@@ -34,7 +34,7 @@ func (s *Service) List(ctx context.Context, account string) iter.Seq2[Info, erro
 }
 
 // Live returns the tokens of an account that have not ended, as they are for the account as it was loaded, in the order
-// of their IDs. At most MaxActive of them work.
+// of their IDs. At most MaxActive of them work. With no error it is not nil, also where there are none.
 func (s *Service) Live(ctx context.Context, account gatehouse.Account) ([]Info, error) {
 	now := s.env()
 	list, err := s.live(ctx, engine.AccountOf(account), now)

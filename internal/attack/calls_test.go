@@ -132,6 +132,11 @@ func TestStoreCalls(t *testing.T) {
 			require.NoError(c.t, err)
 			return only(c.pos.ReviewOf(ctx, a, live))
 		}},
+		{"all that a page before a change shows", judge, func(ctx context.Context, c *costing) error {
+			a, err := c.Account(ctx, "ada")
+			require.NoError(c.t, err)
+			return only(c.pos.PreviewOf(ctx, a, nil, (*posture.Trial).DisableTwoFactor))
+		}},
 	} {
 		c := newCosting(t)
 		var made calls

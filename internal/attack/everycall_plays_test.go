@@ -34,6 +34,7 @@ var callsNothing = map[string]string{
 	"tokens.Service.Live":       "is played by the reviews and mintings, which call it",
 	"posture.Service.Operator":  "keeps the name for the methods",
 	"posture.Service.ReviewOf":  "is played by Review, but for reading what it is given",
+	"posture.Service.PreviewOf": "is played by Preview, but for reading what it is given",
 }
 
 // prepared is what the plays begin with.

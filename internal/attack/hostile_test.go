@@ -338,7 +338,8 @@ func TestHostileTextGoesEverywhere(t *testing.T) {
 
 		"tokens.Service.Operator": "takes an Operator, which checks", "posture.Service.Operator": "takes an Operator, which checks",
 		"tokens.Service.Live": "takes an account that was loaded", "tokens.Service.As": "takes an account that was loaded",
-		"tokens.Service.Of": "takes a service", "posture.Service.Of": "takes a service", "posture.Service.ReviewOf": "takes an account that was loaded",
+		"posture.Service.ReviewOf": "takes an account that was loaded", "posture.Service.PreviewOf": "takes an account that was loaded",
+		"tokens.Service.Of": "takes a service", "posture.Service.Of": "takes a service",
 	}
 	covered := map[string]bool{}
 	for name := range places {
