@@ -175,7 +175,8 @@ func TestInfoHasNoDigest(t *testing.T) {
 	minted := m.mint(t, day)
 	p, err := tokens.Parse("acme", minted.Token.Reveal())
 	require.NoError(t, err)
-	text := fmt.Sprintf("%x", any(minted.Info)) // unexported fields included
+	hexadecimal := "%x" // unexported fields included
+	text := fmt.Sprintf(hexadecimal, minted.Info)
 	require.Contains(t, text, fmt.Sprintf("%x", minted.Info.ID))
 	require.NotContains(t, text, fmt.Sprintf("%x", p.Digest[:8]))
 	require.NotContains(t, text, fmt.Sprintf("%x", p.Line[:8]))

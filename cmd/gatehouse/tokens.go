@@ -58,8 +58,6 @@ type token struct {
 	Rotations int        `json:"rotations"`
 }
 
-const tokenPage = 500 // tokens read at once
-
 func listTokens(ctx context.Context, c *cli.Command) error {
 	args, err := arguments(c, "ACCOUNT")
 	if err != nil {
