@@ -12,12 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+var goBlock = regexp.MustCompile("(?s)\n```go\n(.*?)\n```\n")
+
 // Each block of Go in the README is the body of an Example, so that it compiles and, where it can be
 // run, does what it says.
 func TestReadmeShowsExamples(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)\n```go\n(.*?)\n```\n").FindAllSubmatch(readme, -1)
+	blocks := goBlock.FindAllSubmatch(readme, -1)
 	examples := []string{
 		example(t, "example_test.go", "Example"),
 		example(t, "securitypage/example_test.go", "Example"),
@@ -28,12 +30,28 @@ func TestReadmeShowsExamples(t *testing.T) {
 	}
 }
 
-// The page on operations begins with a store in each database.
-func TestOperationsShowExamples(t *testing.T) {
-	page, err := os.ReadFile("docs/operations.md")
-	require.NoError(t, err)
-	for _, name := range []string{"Example_postgres", "Example_mysql", "Example_sqlite"} {
-		require.Contains(t, string(page), "\n```go\n"+example(t, "examples/databases/example_test.go", name)+"\n```\n")
+// The first block of Go in each of these pages, and every other one that does not say "elsewhere", is code that compiles:
+// that of a file, or of the body of a function in it.
+func TestDocsShowExamples(t *testing.T) {
+	for page, source := range map[string]string{
+		"docs/operations.md":   "examples/databases/example_test.go",
+		"docs/posture.md":      "posture/example_service_test.go",
+		"docs/securitypage.md": "securitypage/example_test.go",
+		"docs/storage.md":      "examples/customstorage/store_test.go",
+		"docs/testing.md":      "gatehousetest/example_test.go",
+	} {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		code, err := os.ReadFile(source)
+		require.NoError(t, err)
+		both := "\n" + string(code) + strings.ReplaceAll(string(code), "\n\t", "\n")
+		blocks := goBlock.FindAllSubmatch(text, -1)
+		require.NotEmpty(t, blocks, page)
+		for i, block := range blocks {
+			if i == 0 || !strings.HasPrefix(string(block[1]), "// elsewhere\n") {
+				require.Contains(t, both, "\n"+string(block[1])+"\n", page)
+			}
+		}
 	}
 }
 

@@ -39,7 +39,8 @@ func Example_mysql() {
 }
 
 func Example_sqlite() {
-	db, err := sql.Open("sqlite3", "file:app.db?_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)")
+	db, err := sql.Open("sqlite3",
+		"file:app.db?_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)")
 	check(err)
 	store, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{})
 	check(err)
