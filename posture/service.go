@@ -19,7 +19,8 @@ type Config struct {
 	Policy *Policy
 
 	// Tokens are those of the same gatehouse.Service. With gates for MintToken or MintProductionToken it mints only where
-	// they are open. Defaults to none: then no account has tokens.
+	// they are open. Defaults to none: then no account has tokens, so leave them out only where no process mints any on
+	// this store.
 	Tokens *tokens.Service
 
 	// Host returns what the host knows of an account. It is asked by Review and its kind, in
@@ -39,7 +40,8 @@ type Service struct {
 }
 
 // New returns the posture of the accounts of a Service. ErrInvalid says that there is no policy, that the tokens are of
-// another Service, that the Service has a posture already, or that it was in use before.
+// another Service or those of this one were left out, that the Service has a posture already, or that it was in use
+// before.
 func New(svc *gatehouse.Service, c Config) (*Service, error) {
 	e := engine.Of(svc)
 	if e == nil || c.Policy == nil {
@@ -50,8 +52,11 @@ func New(svc *gatehouse.Service, c Config) (*Service, error) {
 	}
 	s := &Service{e: e, policy: c.Policy, tokens: c.Tokens, host: newHost(c.Host, &e.Counts.HostUnknown)}
 	err := e.Register(func(h *engine.Hooks) error {
-		if h.Trail != nil {
+		switch {
+		case h.Trail != nil:
 			return fmt.Errorf("%w: the service has a posture already", gatehouse.ErrInvalid)
+		case c.Tokens == nil && h.Close != nil: // it would take every account for one without tokens
+			return fmt.Errorf("%w: the service has tokens, which a posture must know", gatehouse.ErrInvalid)
 		}
 		h.Trail, h.Gates = s.trail, s.secretGates
 		return nil

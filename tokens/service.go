@@ -18,7 +18,7 @@ type Service struct {
 }
 
 // New returns the tokens of a Service, under a policy. ErrInvalid says that the policy has something out of bounds,
-// that the Service has tokens already, or that it was in use before.
+// that the Service has tokens or a posture already, or that it was in use before.
 func New(svc *gatehouse.Service, p Policy) (*Service, error) {
 	e := engine.Of(svc)
 	if e == nil {
@@ -30,8 +30,11 @@ func New(svc *gatehouse.Service, p Policy) (*Service, error) {
 	}
 	s := &Service{e: e, policy: policy, usage: newUsage(e)}
 	err = e.Register(func(h *engine.Hooks) error {
-		if h.Close != nil {
+		switch {
+		case h.Close != nil:
 			return fmt.Errorf("%w: the service has tokens already", gatehouse.ErrInvalid)
+		case h.Trail != nil: // which would take every account for one without tokens
+			return fmt.Errorf("%w: the service has a posture already, which must know its tokens", gatehouse.ErrInvalid)
 		}
 		h.Close, h.Changed = s.usage.close, s.changed
 		return nil

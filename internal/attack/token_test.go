@@ -94,6 +94,16 @@ func TestServicesAreMadeFirst(t *testing.T) {
 	require.ErrorIs(t, err, gatehouse.ErrInvalid)
 	require.ErrorIs(t, err, tokens.ErrInvalid)
 
+	// A posture that did not know of the tokens would take an account for one without any, and open the gates that ask.
+	apart := svc()
+	_, err = tokens.New(apart, policy)
+	require.NoError(t, err)
+	refused(posture.New(apart, posture.Config{Policy: gates}))
+	judged := svc()
+	_, err = posture.New(judged, posture.Config{Policy: gates})
+	require.NoError(t, err)
+	refused(tokens.New(judged, policy))
+
 	used := svc()
 	_, err = used.Account(ctx, "user-42")
 	require.NoError(t, err)
