@@ -33,7 +33,7 @@ const (
 
 // host is a service that mounts the page: sessions in memory, one password for everybody.
 type host struct {
-	t    *testing.T
+	t    testing.TB
 	svc  *gatehousetest.Service
 	tok  *tokens.Service
 	pos  *posture.Service
@@ -53,7 +53,7 @@ func (s *session) in() gatehouse.Session {
 	return gatehouse.Session{Account: s.account, Secret: s.secret, Proof: gatehouse.ParseProof(s.proof)}
 }
 
-func newHost(t *testing.T, edit ...func(*securitypage.Config)) *host {
+func newHost(t testing.TB, edit ...func(*securitypage.Config)) *host {
 	t.Helper()
 	return newHostWith(t, nil, edit...)
 }
@@ -65,7 +65,7 @@ type parts struct {
 	now    func() time.Time
 }
 
-func newHostWith(t *testing.T, change func(*parts), edit ...func(*securitypage.Config)) *host {
+func newHostWith(t testing.TB, change func(*parts), edit ...func(*securitypage.Config)) *host {
 	t.Helper()
 	model, err := posture.NewModel(posture.ModelConfig{})
 	require.NoError(t, err)

@@ -58,13 +58,21 @@ func grouped(findings []posture.Finding) (out []group) {
 }
 
 func (c *call) overview() error {
-	a, err := c.account()
+	d, err := c.overviewData()
 	if err != nil {
 		return err
 	}
+	return c.render(http.StatusOK, "overview", d)
+}
+
+func (c *call) overviewData() (overview, error) {
+	a, err := c.account()
+	if err != nil {
+		return overview{}, err
+	}
 	live, err := c.live(a)
 	if err != nil {
-		return err
+		return overview{}, err
 	}
 	d := overview{Account: a, State: factorState(a), Recent: c.entries(a, recent)}
 	for _, t := range live {
@@ -73,15 +81,13 @@ func (c *call) overview() error {
 		}
 	}
 	if d.Review, err = c.review(a, live); err != nil {
-		return err
+		return overview{}, err
 	}
 	if d.Review != nil {
 		d.Findings = grouped(d.Review.Findings)
 	}
-	if d.ByRecoveryCode, err = c.byRecoveryCode(); err != nil {
-		return err
-	}
-	return c.render(http.StatusOK, "overview", d)
+	d.ByRecoveryCode, err = c.byRecoveryCode()
+	return d, err
 }
 
 // review returns the review of an account with the tokens of live, nil where accounts are not judged.
