@@ -212,18 +212,13 @@ func ExampleOperator_ShutOut() {
 	svc.Enroll(&testing.T{}, "user-7")
 	svc.Vouch(&testing.T{}, "user-42")
 	audit := pos.Operator(svc.Operator("audit"))
-	for after := ""; ; {
-		page, err := audit.ShutOut(ctx, "deploy.public", after, 100)
+	for account, err := range audit.ShutOut(ctx, "deploy.public", "") {
 		if err != nil {
 			log.Fatal(err)
 		}
-		if len(page) == 0 {
-			break
-		}
-		fmt.Println(page)
-		after = page[len(page)-1]
+		fmt.Println(account)
 	}
-	// Output: [user-42]
+	// Output: user-42
 }
 
 func ExampleOperator_Reviews() {
@@ -232,19 +227,19 @@ func ExampleOperator_Reviews() {
 	svc.Enroll(&testing.T{}, "user-7")
 	svc.Vouch(&testing.T{}, "user-42")
 	audit := pos.Operator(svc.Operator("audit"))
-	err := audit.Reviews(ctx, "", func(account string, r posture.Review, err error) bool {
-		if err != nil {
-			fmt.Println(account, "cannot be read")
-			return true
+	for r, err := range audit.Reviews(ctx, "") {
+		switch {
+		case err != nil && r.AccountID == "":
+			log.Fatal(err) // a fault: the last account is where to go on
+		case err != nil:
+			fmt.Println(r.AccountID, "cannot be read")
+		default:
+			fmt.Println(r.AccountID, "level", r.Review.Level)
 		}
-		fmt.Println(account, "level", r.Level)
-		return true // go on with the next
-	})
-	fmt.Println(err)
+	}
 	// Output:
 	// user-42 level 0
 	// user-7 level 1
-	// <nil>
 }
 
 // Somebody accepts the risk for an account that cannot have a second device.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
@@ -53,20 +55,22 @@ func (o Operator) Fleet(ctx context.Context, from Summary, progress func(Summary
 	if f.Controls == nil {
 		f.Controls, f.ShutOut = map[string]map[State]int{}, map[string]int{}
 	}
-	err := o.review(ctx, f.Cursor, func(id string, r Review, err error) bool {
+	for r, err := range o.each(ctx, f.Cursor) {
+		if err != nil && r.AccountID == "" {
+			return f, err
+		}
 		f.Accounts++
-		f.Cursor = id
+		f.Cursor = r.AccountID
 		if err != nil {
 			f.Failed++
 		} else {
-			f.count(r)
+			f.count(r.Review)
 		}
 		if progress != nil {
 			progress(f.clone())
 		}
-		return true
-	})
-	return f, err
+	}
+	return f, nil
 }
 
 // clone returns a count that shares nothing with f, which goes on counting.
@@ -99,31 +103,21 @@ func (f *Summary) count(r Review) {
 // shutOut reports whether a gate would be closed without its grace and for real.
 func shutOut(d Decision) bool { return len(d.Unmet) > 0 || len(d.Hidden) > 0 || d.Level > 0 }
 
-// ShutOut returns up to limit (1 to 1000) accounts after one, "" for the first, that would not get through
-// the gate of an action if it were enforced now. An empty page ends them.
-func (o Operator) ShutOut(ctx context.Context, action, after string, limit int) ([]string, error) {
-	if err := o.canReview(after); err != nil {
-		return nil, err
-	}
-	if err := o.s.hasGate(action); err != nil {
-		return nil, err
-	}
-	if limit < 1 || limit > 1000 {
-		return nil, fmt.Errorf("%w: a page has 1 to 1000 accounts", gatehouse.ErrInvalid)
-	}
-	var page []string
-	err := o.review(ctx, after, func(id string, r Review, err error) bool {
-		for _, d := range r.Gates {
-			if d.Action == action && shutOut(d) {
-				page = append(page, id)
+// ShutOut yields the accounts after one, "" for the first, that would not get through the gate of an action if it were
+// enforced now, for everybody. Errors are as in Reviews. gatehouse.ErrInvalid says that the action has no gate.
+func (o Operator) ShutOut(ctx context.Context, action, after string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if err := o.s.hasGate(action); err != nil {
+			yield("", err)
+			return
+		}
+		for r, err := range o.Reviews(ctx, after) {
+			out := slices.ContainsFunc(r.Review.Gates, func(d Decision) bool { return d.Action == action && shutOut(d) })
+			if (out || err != nil) && !yield(r.AccountID, err) {
+				return
 			}
 		}
-		return len(page) < limit
-	})
-	if err != nil {
-		return nil, err
 	}
-	return page, nil
 }
 
 func (o Operator) canReview(cursor string) error {
@@ -136,42 +130,51 @@ func (o Operator) canReview(cursor string) error {
 	return nil
 }
 
-// Reviews calls f with the review of every account that Gatehouse knows, in the order of their IDs, from
-// after one, "" for the first, until f returns false. Where err is not nil the account cannot be read, and
-// there is no review. A fault, or the end of ctx, ends it: the last account that f has seen is where to
-// go on.
-func (o Operator) Reviews(ctx context.Context, after string, f func(account string, r Review, err error) bool) error {
-	if err := o.canReview(after); err != nil {
-		return err
+// Reviewed is an account with its review.
+type Reviewed struct {
+	AccountID string
+	Review    Review
+}
+
+// Reviews yields the review of every account that Gatehouse knows, in the order of their IDs, from after one, "" for the
+// first. An error together with an AccountID says that the record of that account cannot be read: there is no review, and
+// the next account follows. An error without one is a fault, or the end of ctx, and ends it: the last account that was
+// yielded is where to go on.
+func (o Operator) Reviews(ctx context.Context, after string) iter.Seq2[Reviewed, error] {
+	return func(yield func(Reviewed, error) bool) {
+		if err := o.canReview(after); err != nil {
+			yield(Reviewed{}, err)
+			return
+		}
+		o.each(ctx, after)(yield)
 	}
-	return o.review(ctx, after, f)
 }
 
 // errEnough ends a walk over accounts.
 var errEnough = errors.New("gatehouse: enough")
 
-// review calls f with each account after a cursor, until it returns false. err says that an account cannot
-// be read.
-func (o Operator) review(ctx context.Context, cursor string, f func(id string, r Review, err error) bool) error {
-	err := o.s.e.EachAccount(ctx, cursor, func(rec storage.Record) error {
-		var r Review
-		a, broken := core.Decode(rec.ID, rec.Data)
-		if broken == nil {
-			e, err := o.s.gatherWith(ctx, a, AllEvidence, nil)
-			if err != nil {
-				return err
+// each is Reviews for an operator and a cursor that were checked.
+func (o Operator) each(ctx context.Context, cursor string) iter.Seq2[Reviewed, error] {
+	return func(yield func(Reviewed, error) bool) {
+		err := o.s.e.EachAccount(ctx, cursor, func(rec storage.Record) error {
+			r := Reviewed{AccountID: rec.ID}
+			a, broken := core.Decode(rec.ID, rec.Data)
+			if broken == nil {
+				e, err := o.s.gatherWith(ctx, a, AllEvidence, nil)
+				if err != nil {
+					return err
+				}
+				r.Review = o.s.policy.Review(e.facts(), e.env.Now)
 			}
-			r = o.s.policy.Review(e.facts(), e.env.Now)
+			if !yield(r, broken) {
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && err != errEnough {
+			yield(Reviewed{}, err)
 		}
-		if !f(rec.ID, r, broken) {
-			return errEnough
-		}
-		return nil
-	})
-	if err == errEnough {
-		return nil
 	}
-	return err
 }
 
 // AcceptRisk takes on that an account fails a control, until a time or, with the zero Time, without an

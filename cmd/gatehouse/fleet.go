@@ -71,17 +71,16 @@ func fleet(ctx context.Context, c *cli.Command) error {
 	run := newFleetRun(c, s.out)
 	w := walk{"accounts", "account", "", isTerminal(s.errs) && !isTerminal(s.out)}
 	err = s.through(ctx, w, func(step func(gatehouse.Progress)) error {
-		var failed error
-		err := s.review.Operator(s.svc.Operator("gatehouse")).Reviews(ctx, c.String("after"), func(account string, r posture.Review, err error) bool {
-			if failed = run.add(memberOf(account, r, err)); failed == nil {
-				step(gatehouse.Progress{Seen: run.seen, Cursor: account})
+		for r, err := range s.review.Operator(s.svc.Operator("gatehouse")).Reviews(ctx, c.String("after")) {
+			if err != nil && r.AccountID == "" {
+				return err
 			}
-			return failed == nil
-		})
-		if failed != nil {
-			return fmt.Errorf("the output cannot be written: %w", failed)
+			if err := run.add(memberOf(r, err)); err != nil {
+				return fmt.Errorf("the output cannot be written: %w", err)
+			}
+			step(gatehouse.Progress{Seen: run.seen, Cursor: r.AccountID})
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return err
@@ -97,14 +96,14 @@ func fleet(ctx context.Context, c *cli.Command) error {
 }
 
 // memberOf returns the line of an account, of whose review err is the error.
-func memberOf(account string, r posture.Review, err error) member {
-	m := member{Account: account, Failing: []string{}, Controls: map[string]posture.State{}}
+func memberOf(r posture.Reviewed, err error) member {
+	m := member{Account: r.AccountID, Failing: []string{}, Controls: map[string]posture.State{}}
 	if err != nil {
 		m.Error = "the record cannot be read"
 		return m
 	}
-	m.Level, m.Score = r.Level, r.Score
-	for _, f := range r.Findings {
+	m.Level, m.Score = r.Review.Level, r.Review.Score
+	for _, f := range r.Review.Findings {
 		m.Controls[f.ID] = f.State
 		if f.State == posture.Fail || f.State == posture.Partial {
 			m.Failing = append(m.Failing, f.ID)

@@ -13,7 +13,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	_ "github.com/ncruces/go-sqlite3/driver"
@@ -249,10 +248,15 @@ func fleet(ctx context.Context, operator posture.Operator, out io.Writer) error 
 	for _, action := range []string{posture.MintToken, "members.invite", "deploy.public"} {
 		fmt.Fprintf(out, "shut out of %s: %d\n", action, f.ShutOut[action])
 	}
-	page, err := operator.ShutOut(ctx, posture.MintToken, "", 5)
-	if err != nil {
-		return err
+	var first []string
+	for account, err := range operator.ShutOut(ctx, posture.MintToken, "") {
+		if err != nil {
+			return err
+		}
+		if first = append(first, account); len(first) == 5 {
+			break
+		}
 	}
-	fmt.Fprintf(out, "the first of them: %v\n", slices.Clip(page))
+	fmt.Fprintf(out, "the first of them: %v\n", first)
 	return nil
 }

@@ -161,12 +161,36 @@ func (o operators) WithdrawRisk(ctx context.Context, account, control string) er
 func (o operators) Fleet(ctx context.Context, from posture.Summary, f func(posture.Summary)) (posture.Summary, error) {
 	return o.pos.Fleet(ctx, from, f)
 }
+
+// Reviews calls f with each account, until it returns false, and returns the fault that ends it.
 func (o operators) Reviews(ctx context.Context, after string, f func(string, posture.Review, error) bool) error {
-	return o.pos.Reviews(ctx, after, f)
+	for r, err := range o.pos.Reviews(ctx, after) {
+		if err != nil && r.AccountID == "" {
+			return err
+		}
+		if !f(r.AccountID, r.Review, err) {
+			break
+		}
+	}
+	return nil
 }
-func (o operators) ShutOut(ctx context.Context, action, after string, limit int) ([]string, error) {
-	return o.pos.ShutOut(ctx, action, after, limit)
+
+// ShutOut returns up to limit accounts of those that can be read.
+func (o operators) ShutOut(ctx context.Context, action, after string, limit int) (page []string, err error) {
+	for account, err := range o.pos.ShutOut(ctx, action, after) {
+		if err != nil && account != "" {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if page = append(page, account); len(page) == limit {
+			break
+		}
+	}
+	return page, nil
 }
+
 func (o operators) Purge(ctx context.Context, before time.Time, cursor string, f func(gatehouse.Progress)) (gatehouse.Progress, error) {
 	return o.tok.Purge(ctx, before, cursor, f)
 }

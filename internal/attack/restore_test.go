@@ -293,4 +293,12 @@ func TestReviews(t *testing.T) {
 	require.Equal(t, []string{"u0 1", "u1"}, seen)
 	require.NoError(t, h.Operator("op").Reviews(ctx, "u1", look))
 	require.Equal(t, []string{"u0 1", "u1", "u2 1"}, seen)
+
+	// An account that cannot be read may be shut out: it is named, with the error, and the next follows.
+	var out []string
+	for id, err := range h.Operator("op").pos.ShutOut(ctx, posture.MintToken, "") {
+		require.Equal(t, id == "u1", err != nil, id)
+		out = append(out, id)
+	}
+	require.Contains(t, out, "u1")
 }
