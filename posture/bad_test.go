@@ -218,7 +218,7 @@ func TestNames(t *testing.T) {
 		require.NoError(t, err)
 		got = append(got, string(text))
 	}
-	require.Equal(t, []string{"unknown", "pass", "partial", "fail", "not applicable", "locked", "accepted", "delegated"}, got)
+	require.Equal(t, []string{"unknown", "pass", "partial", "fail", "not_applicable", "locked", "accepted", "delegated"}, got)
 }
 
 // Host's answers reach its controls, until they are stale. Its plan and its provider stay.

@@ -22,10 +22,10 @@ const (
 
 var severities = [...]string{"low", "medium", "high", "critical"}
 
-// String returns the severity in lower case.
+// String returns a stable code: low, medium, high or critical.
 func (s Severity) String() string { return severities[min(s, Critical)] }
 
-// MarshalText returns the severity in lower case.
+// MarshalText returns the code.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // weight is the share in the score: as 2.5, 5, 7.5 and 10, in whole numbers.
@@ -45,9 +45,9 @@ const (
 	Delegated                  // an identity provider answers for it
 )
 
-var states = [...]string{"unknown", "pass", "partial", "fail", "not applicable", "locked", "accepted", "delegated"}
+var states = [...]string{"unknown", "pass", "partial", "fail", "not_applicable", "locked", "accepted", "delegated"}
 
-// String returns the state in lower case.
+// String returns a stable code, such as "not_applicable", the same in JSON and in keys of translations.
 func (s State) String() string {
 	if int(s) < len(states) {
 		return states[s]
@@ -55,7 +55,7 @@ func (s State) String() string {
 	return states[StateUnknown]
 }
 
-// MarshalText returns the state in lower case.
+// MarshalText returns the code.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // met reports whether a gate that names the control is satisfied.
@@ -86,10 +86,10 @@ const (
 
 var grades = [...]string{"little", "some", "much"}
 
-// String returns the grade in lower case.
+// String returns a stable code: little, some or much.
 func (g Grade) String() string { return grades[min(g, Much)] }
 
-// MarshalText returns the grade in lower case.
+// MarshalText returns the code.
 func (g Grade) MarshalText() ([]byte, error) { return []byte(g.String()), nil }
 
 // Remediation is what mends a control.

@@ -146,9 +146,9 @@ var tableGates = []posture.Gate{
 }
 
 const (
-	noFactor = "second-factor fail, recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail, keys-current not applicable, authenticators-strong not applicable"
-	atIdP    = "second-factor delegated, recovery-codes delegated, recovery-codes-saved delegated, recovery-codes-left delegated, second-authenticator delegated, keys-current not applicable, authenticators-strong not applicable"
-	silent   = "second-factor unknown, recovery-codes unknown, recovery-codes-saved unknown, recovery-codes-left unknown, second-authenticator unknown, keys-current not applicable, authenticators-strong not applicable"
+	noFactor = "second-factor fail, recovery-codes fail, recovery-codes-saved fail, recovery-codes-left fail, second-authenticator fail, keys-current not_applicable, authenticators-strong not_applicable"
+	atIdP    = "second-factor delegated, recovery-codes delegated, recovery-codes-saved delegated, recovery-codes-left delegated, second-authenticator delegated, keys-current not_applicable, authenticators-strong not_applicable"
+	silent   = "second-factor unknown, recovery-codes unknown, recovery-codes-saved unknown, recovery-codes-left unknown, second-authenticator unknown, keys-current not_applicable, authenticators-strong not_applicable"
 	tokensUn = "tokens-expire unknown, tokens-used unknown, tokens-narrow unknown, tokens-not-expiring unknown, tokens-second-factor unknown"
 )
 
@@ -416,7 +416,7 @@ func (a account) states(all []string) map[string]string {
 		want[id] = "pass"
 	}
 	want[posture.PhishingResistant] = "locked"
-	want[posture.TokensSecondFactor] = "not applicable"
+	want[posture.TokensSecondFactor] = "not_applicable"
 	for exception := range strings.SplitSeq(a.not, ", ") {
 		if id, state, ok := strings.Cut(exception, " "); state == "hidden" {
 			delete(want, id)

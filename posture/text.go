@@ -18,7 +18,7 @@ func (r Review) WriteText(w io.Writer) error {
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range r.Findings {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", strings.ToUpper(f.State.String()), f.Severity, f.Title, f.Reason)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", strings.ToUpper(words(f.State)), f.Severity, f.Title, f.Reason)
 	}
 	if len(r.Gates) > 0 {
 		fmt.Fprint(table, "\n")
@@ -55,11 +55,14 @@ func (r Review) WriteText(w io.Writer) error {
 	return nil
 }
 
+// words returns a state as it is written for people.
+func words(s State) string { return strings.ReplaceAll(s.String(), "_", " ") }
+
 // why says in words what keeps a gate closed, or would.
 func (d Decision) why() string {
 	var parts []string
 	for _, f := range d.Unmet {
-		parts = append(parts, f.Title+": "+f.State.String())
+		parts = append(parts, f.Title+": "+words(f.State))
 	}
 	for _, id := range d.Hidden {
 		parts = append(parts, id+": not asked of this account")

@@ -52,7 +52,7 @@ var english = map[string]string{
 
 	"group.todo": "Needs attention", "group.good": "All good", "group.other": "Not counted",
 	"finding.pass": "Good", "finding.partial": "Partly", "finding.fail": "To do", "finding.unknown": "Unknown",
-	"finding.not applicable": "Not needed", "finding.locked": "Not available", "finding.accepted": "Risk accepted", "finding.delegated": "By your provider",
+	"finding.not_applicable": "Not needed", "finding.locked": "Not available", "finding.accepted": "Risk accepted", "finding.delegated": "By your provider",
 
 	"fix.second-factor": "Pair an app", "fix.recovery-codes": "Recovery codes", "fix.recovery-codes-saved": "Save the codes",
 	"fix.recovery-codes-left": "Create new codes", "fix.second-authenticator": "Pair another", "fix.methods-open": "Have a look",
