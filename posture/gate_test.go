@@ -245,7 +245,9 @@ func TestFactorThatCannotBe(t *testing.T) {
 	twice := policyOf(t, posture.ModelConfig{}, posture.Gate{Action: "act", Controls: []string{posture.SecondFactor}, SecondFactor: true})
 	require.Equal(t, []string{"second-factor fail"}, unmet(decide(twice, "act", bare(), posture.Proof{}, now)), "once")
 	hidden := policyOf(t, *adjusted(posture.SecondFactor, posture.Adjustment{Hide: true}), posture.Gate{Action: "act", Controls: []string{posture.SecondFactor}, SecondFactor: true})
-	require.Equal(t, []string{posture.SecondFactor}, decide(hidden, "act", bare(), posture.Proof{}, now).Hidden, "once")
+	d := decide(hidden, "act", bare(), posture.Proof{}, now)
+	require.Equal(t, []string{posture.SecondFactor}, d.Hidden, "once")
+	require.Empty(t, d.Unmet, "and nowhere else")
 }
 
 func with(f posture.Facts, edit func(*posture.Facts)) posture.Facts {

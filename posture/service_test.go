@@ -170,3 +170,33 @@ func TestLoadedAccounts(t *testing.T) {
 		svc.Store.Inject(nil)
 	}
 }
+
+// A token that cannot be read is no evidence: what hangs on tokens is unknown, which is neither a pass nor an account
+// without tokens. The review itself goes on. A store that fails is a fault, and neither a review nor a preview.
+func TestTokenThatCannotBeRead(t *testing.T) {
+	svc, tok, pos := withTokens(t)
+	ctx := t.Context()
+	user := svc.Enroll(t, "user-42")
+	minted, err := tok.Mint(ctx, user.Session(), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}})
+	require.NoError(t, err)
+	state := func() posture.State {
+		r, err := pos.Review(ctx, user.AccountID)
+		require.NoError(t, err)
+		finding, shown := r.Find(posture.TokensExpire)
+		require.True(t, shown)
+		return finding.State
+	}
+	require.Equal(t, posture.Pass, state())
+
+	rec, _, err := svc.Store.LoadToken(ctx, minted.Info.ID)
+	require.NoError(t, err)
+	rec.Data, rec.Version = []byte("not a token"), rec.Version+1
+	require.NoError(t, svc.Store.SaveToken(ctx, rec, rec.Version-1))
+	require.Equal(t, posture.StateUnknown, state())
+
+	svc.Store.Inject(gatehousetest.On("LiveTokens", gatehousetest.Fail))
+	_, err = pos.Review(ctx, user.AccountID)
+	require.ErrorIs(t, err, gatehousetest.ErrFault)
+	_, err = pos.Preview(ctx, user.AccountID, func(*posture.Trial) error { return nil })
+	require.ErrorIs(t, err, gatehousetest.ErrFault)
+}

@@ -280,6 +280,11 @@ var accounts = []account{
 		0, 13, 25, 52, 39, "second-factor", 100, 52, "", nil},
 	{"delegated, and the provider says nothing", delegated(), silent,
 		0, 13, 25, 52, 39, "second-factor", 100, 52, "", nil},
+	{"delegated, the provider says nothing, and a token of that", all(delegated(), func(f *posture.Facts) {
+		f.Tokens = []tokens.Info{goodToken()}
+		f.Tokens[0].SecondFactor = false
+	}), silent + ", tokens-second-factor unknown",
+		0, 13, 25 + 2, 48, 39, "second-factor", 100, 48, "", nil}, // known 13 of 27
 	{"delegated with mfa, over a day ago", all(delegated("mfa"), func(f *posture.Facts) { f.Host.At = ago(day + time.Second) }), silent + ", email-verified unknown",
 		0, 13 - 2, 25, 44, 39, "second-factor", 100, 44, "", nil}, // known 11 of 25
 	{"delegated, with an app of one's own", all(oneApp, notSaved, func(f *posture.Facts) { f.Host.Delegated = &posture.Delegation{AMR: []string{"mfa"}} }),

@@ -26,6 +26,7 @@ func TestParseSecret(t *testing.T) {
 		"16 bytes, unpadded": {bare16, bare16},
 		"space in padding":   {bare16 + " = ==  ===", bare16},
 		"128 bytes":          {encode(128), strings.TrimRight(encode(128), "=")},
+		"every symbol":       {"abcdefghijklmnopqrstuvwxyz234567", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"},
 		"128 bytes, spaced":  {strings.Join(strings.Split(encode(128), ""), " "), strings.TrimRight(encode(128), "=")},
 	}
 	for name, c := range accepted {

@@ -176,6 +176,8 @@ func TestRefusedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &told{}
 		e := newEngine(o)
+		store := &silent{Store: e.Store}
+		e.Store = store
 		refusal := errors.New("refused")
 		began := make(chan struct{})
 		ended := make(chan error)
@@ -201,8 +203,30 @@ func TestRefusedMeanwhile(t *testing.T) {
 		require.Equal(t, refusal, err)
 		require.Equal(t, start, time.Now(), "it has waited for the turn")
 		require.Equal(t, []event.Kind{event.ThrottledBurst}, o.kinds)
+
+		fault := errors.New("fault")
+		store.fault.Store(&fault)
+		err = e.Change(t.Context(), "ada", engine.Transition{
+			Refused: func(core.Account, core.Env) bool { return true },
+			Step:    func(a core.Account, _ core.Env) (core.Account, error) { return a, refusal },
+		})
+		require.ErrorIs(t, err, fault, "not the refusal of an account that nobody has seen")
+		store.fault.Store(nil)
 		require.NoError(t, <-ended)
 	})
+}
+
+// silent is a store that loads no account while there is a fault.
+type silent struct {
+	storage.Store
+	fault atomic.Pointer[error]
+}
+
+func (s *silent) LoadAccount(ctx context.Context, id string) (storage.Record, error) {
+	if fault := s.fault.Load(); fault != nil {
+		return storage.Record{}, *fault
+	}
+	return s.Store.LoadAccount(ctx, id)
 }
 
 func TestWorkAfterWaiting(t *testing.T) {
