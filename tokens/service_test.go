@@ -175,11 +175,12 @@ func TestInfoHasNoDigest(t *testing.T) {
 	minted := m.mint(t, day)
 	p, err := tokens.Parse("acme", minted.Token.Reveal())
 	require.NoError(t, err)
-	hexadecimal := "%x" // unexported fields included
-	text := fmt.Sprintf(hexadecimal, minted.Info)
-	require.Contains(t, text, fmt.Sprintf("%x", minted.Info.ID))
-	require.NotContains(t, text, fmt.Sprintf("%x", p.Digest[:8]))
-	require.NotContains(t, text, fmt.Sprintf("%x", p.Line[:8]))
+	for _, format := range []string{"%x", "% x", "%X"} { // unexported fields included
+		text := fmt.Sprintf(format, minted.Info)
+		require.Contains(t, text, fmt.Sprintf(format, minted.Info.ID))
+		require.NotContains(t, text, fmt.Sprintf(format, p.Digest[:8]))
+		require.NotContains(t, text, fmt.Sprintf(format, p.Line[:8]))
+	}
 }
 
 // As gives tokens the state that they would have, and leaves everything else as it is.
