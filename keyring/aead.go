@@ -30,10 +30,10 @@ type hiddenAEADs = redact.Value[set[given]]
 // The header and the associated data are those of a Ring; the AEAD's ciphertext follows, and nothing
 // is derived. It returns ErrKeys for a nil AEAD and for a bad or duplicate name.
 //
-// An AEAD does not tell a false value from a service that is down, so ErrOpen stands for both. Its
+// An AEAD does not tell a false value from a service that is down, so ErrOpen means both. Its
 // errors are wrapped with their text and must not show a plaintext. It takes no context: an ended one
 // is noticed before it is called, and its own time limit bounds the call. A client that does better
-// is a Sealer of its own.
+// is its own Sealer.
 func FromAEAD(primary NamedAEAD, older ...NamedAEAD) (Sealer, error) {
 	var s set[given]
 	for _, n := range append([]NamedAEAD{primary}, older...) {

@@ -22,7 +22,7 @@
 // 96 bits (NIST SP 800-38D §8.3): counted for one purpose of one account that is out of reach. Where
 // Account is empty, all values of the Purpose share a key, and 2^32 of them call for a new ring key.
 //
-// [Ring.MAC] derives its keys in the same way, with "HMAC-SHA-256" in the place of "AES-256-GCM", and authenticates the
+// [Ring.MAC] derives its keys in the same way, with "HMAC-SHA-256" instead of "AES-256-GCM", and authenticates the
 // Binding as above, followed by the message.
 package keyring
 

@@ -60,7 +60,7 @@ func (r *Ring) Reveal() string {
 }
 
 // MAC returns the HMAC-SHA-256 of a message for a Binding, under a key that is derived from the ring key of a name. It
-// tells nothing of the message to whoever lacks that key. Without such a key it is ErrUnknownKey, without any ErrKeys; a
+// tells nothing of the message to anyone who lacks that key. Without such a key it is ErrUnknownKey, without any ErrKeys; a
 // part of the Binding that is too long is ErrSeal.
 func (r *Ring) MAC(name string, message []byte, b Binding) ([]byte, error) {
 	if !b.bounded() {

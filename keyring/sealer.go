@@ -41,7 +41,7 @@ func (b Binding) bounded() bool {
 	return len(b.Purpose) <= maxPart && len(b.Account) <= maxPart && len(b.Item) <= maxPart
 }
 
-// associated returns the associated data, in memory of its own.
+// associated returns the associated data, in its own memory.
 func (b Binding) associated(header []byte) []byte {
 	ad := make([]byte, 0, len(header)+3*4+len(b.Purpose)+len(b.Account)+len(b.Item))
 	ad = append(ad, header...)

@@ -12,7 +12,7 @@ const (
 	maxName    = 32
 )
 
-// key is what a name stands for. under returns what seals the values of a Binding.
+// key is the key of a name. under returns what seals the values of a Binding.
 type key interface {
 	under(Binding) (AEAD, error)
 }

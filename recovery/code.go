@@ -53,7 +53,7 @@ func Parse(s string) (Code, error) {
 	return Code{redact.New(string(text[:]))}, nil
 }
 
-// canonical returns the symbol that c stands for, 0 if there is none.
+// canonical returns the symbol that c means, 0 if there is none.
 func canonical(c byte) byte {
 	if 'a' <= c && c <= 'z' {
 		c -= 'a' - 'A'

@@ -6,7 +6,7 @@
 // [Codes.Text] is the set as a file to keep. [CheckHash] is for decoding what was stored.
 //
 // The first symbol of a code, its [Code.Selector], is public and different in every code of a set.
-// Beside each hash the caller stores the selector and whether the code was used. To redeem a code
+// With each hash the caller stores the selector and whether the code was used. To redeem a code
 // it takes the selector of what was typed, finds the one unused hash under it, and calls Verify
 // with that. Where there is none the answer is no without a call, so a try costs at most one run of
 // Argon2id however many codes there are. Whether the other 15 symbols are right is found by that

@@ -58,7 +58,7 @@ func ForeignCode(code string) Foreign {
 }
 
 // ForeignHash is a hash of a code, byte for byte as that system's users type it. digits is how many digits the code
-// has if it has nothing else, and 0 otherwise: a hash does not tell. Check says what is wrong with it.
+// has if it consists of digits, and 0 otherwise: a hash does not tell. Check says what is wrong with it.
 //
 // Bcrypt ($2a$, $2b$, $2y$, of cost 4 to 13) and Argon2id (see CheckImported) are stored as they are. SHA-256, as 64
 // hexadecimal digits, and PBKDF2-SHA256 of up to 1,500,000 iterations, as Django (pbkdf2_sha256$…), Werkzeug

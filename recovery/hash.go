@@ -117,7 +117,7 @@ func parsePHC(hash string, mostThreads uint8) (p Params, salt, tag string, err e
 	memory, rest, _ := strings.Cut(rest, ",t=")
 	time, rest, _ := strings.Cut(rest, ",p=")
 	threads, rest, _ := strings.Cut(rest, "$")
-	// Nothing is left to cut after a separator that is missing, so the last one stands for all.
+	// Nothing is left to cut after a separator that is missing, so the last one means all of them.
 	salt, tag, complete := strings.Cut(rest, "$")
 	if !isArgon2id || !complete {
 		return Params{}, "", "", fmt.Errorf("%w: not $argon2id$v=19$m=,t=,p=$$", ErrHash)

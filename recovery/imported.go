@@ -25,7 +25,7 @@ const (
 )
 
 // CheckImported returns ErrHash unless VerifyImported can use hash: bcrypt ($2a$, $2b$ or $2y$, cost
-// 4 to 13), Argon2id as a PHC string of version 19 within the bounds of Params, but for up to 255 lanes, with
+// 4 to 13), Argon2id as a PHC string of version 19 within the bounds of Params, except for up to 255 lanes, with
 // 8 to 64 bytes of salt and 16 to 64 of tag, or what HashForeign writes.
 func CheckImported(hash string) error {
 	_, err := parseImported(hash)

@@ -4,7 +4,7 @@ import "fmt"
 
 // The upper bounds hold the second recommended option of RFC 9106 §4 (64 MiB, 3 passes, 4 lanes)
 // and all that the OWASP Password Storage cheat sheet lists (at most 46 MiB, at most 5 passes).
-// Parameters come back out of the store, and whoever can write there must not be able to make one
+// Parameters come back out of the store, and anyone who can write there must not be able to make one
 // try cost gigabytes or minutes: at the bounds it is some eight times the work of the defaults.
 const (
 	maxMemory  = 64 << 10 // KiB
@@ -17,7 +17,7 @@ const (
 // Params is what one run of Argon2id costs (RFC 9106). The zero Params is out of bounds;
 // DefaultParams is what most programs want.
 //
-// The bounds allow far less than is safe, for tests. Hash with that little and whoever gets a copy
+// The bounds allow far less than is safe, for tests. Hash with that little and anyone who gets a copy
 // of the store can try codes nearly as fast as with a plain hash; then the 75 secret bits alone stand
 // in the way, and NIST SP 800-63B-4 §3.1.2 wants a password hash for anything under 112.
 type Params struct {

@@ -1,8 +1,8 @@
 // Package storage says what Gatehouse needs of a database: the Store interface, the records it
 // keeps and the errors it answers with. Programs that use Gatehouse pick an adapter (memory, or
-// one of their own) and hand it to gatehouse.New; only adapters deal with this package.
+// their own) and hand it to gatehouse.New; only adapters deal with this package.
 //
-// A store keeps bytes under a key with a version, and an index beside them for operators' queries.
+// A store keeps bytes under a key with a version, and an index next to them for operators' queries.
 // It needs no transactions and no locks: every change is one conditional write of one record.
 // Package storagetest has the suite that every adapter must pass.
 package storage
@@ -21,7 +21,7 @@ var (
 	// ErrNotFound says that no such account or token is stored.
 	ErrNotFound = errors.New("storage: not found")
 	// ErrConflict says that nothing was written by this call as the stored version was not the
-	// expected one, or that the database asked to try again. The caller loads and decides anew.
+	// expected one, or that the database asked to try again. The caller loads and decides again.
 	ErrConflict = errors.New("storage: conflict")
 	// ErrInvalid says that an ID, a version, a handle or a limit cannot be stored or asked for at all. Nothing was
 	// written, and to try again is of no use.
@@ -36,7 +36,7 @@ type Record struct {
 	Index   AccountIndex
 }
 
-// AccountIndex is what a store keeps of an account beside its data, in columns of their own: for
+// AccountIndex is what a store keeps of an account next to its data, in separate columns: for
 // AccountByHandle and UnsentAccounts, for operators' queries, and for the checks of a token, which
 // must not need a second read. The data is the truth; the index is computed from it at every save.
 type AccountIndex struct {
@@ -55,7 +55,7 @@ type AccountIndex struct {
 }
 
 // Handle is the name of an account for passkeys: 32 random bytes, or the zero value for none. No two accounts have the
-// same one, but for none.
+// same one, except for none.
 type Handle [32]byte
 
 // TokenRecord is one access token. SaveToken writes everything but Usage.
@@ -68,7 +68,7 @@ type TokenRecord struct {
 	Usage     TokenUsage // written by TouchTokens alone
 }
 
-// TokenIndex is what a store keeps of a token beside its data, for LiveTokens and for operators' queries.
+// TokenIndex is what a store keeps of a token next to its data, for LiveTokens and for operators' queries.
 type TokenIndex struct {
 	Expires time.Time
 	Revoked bool
@@ -144,14 +144,14 @@ type Store interface {
 	// value, is ErrInvalid.
 	AccountByHandle(ctx context.Context, h Handle) (Record, error)
 
-	// SaveAccount writes r if the stored version is prev, else returns ErrConflict; prev 0 says
+	// SaveAccount writes r if the stored version is prev, otherwise returns ErrConflict; prev 0 says
 	// that the account must not exist. The comparison and the write are one atomic step. r.Version
 	// is stored as given, and 0 is ErrInvalid: because it is fresh at every save, a caller that
 	// meets a conflict and finds the very version it tried knows that its save had happened and
 	// only the reply was lost.
 	//
-	// A handle that another account has is ErrInvalid, whoever came first. Random ones never meet, so it is a record
-	// that was copied to another ID, and not a conflict: to decide anew would lead to the same save.
+	// A handle that another account has is ErrInvalid, no matter which came first. Random ones never meet, so it is a record
+	// that was copied to another ID, and not a conflict: to decide again would lead to the same save.
 	SaveAccount(ctx context.Context, r Record, prev int64) error
 
 	// DeleteAccount removes the account, then its tokens. In that order: a token without an owner
@@ -161,7 +161,7 @@ type Store interface {
 
 	// Accounts returns the first accounts with an ID greater than after, up to limit, in byte order of
 	// the IDs; see Page. after is empty or an ID, which need not be stored; limit is at least 1, and
-	// math.MaxInt is a limit too; all else is ErrInvalid.
+	// math.MaxInt is a limit too; everything else is ErrInvalid.
 	Accounts(ctx context.Context, after string, limit int) (Page[Record], error)
 
 	// UnsentAccounts returns those of Accounts whose Index.Unsent is not zero, in the same way. What it costs must not
@@ -177,7 +177,7 @@ type Store interface {
 	// another AccountID than the stored one is ErrConflict.
 	SaveToken(ctx context.Context, t TokenRecord, prev int64) error
 
-	// DeleteToken removes a token and its usage if the stored version is prev, else returns
+	// DeleteToken removes a token and its usage if the stored version is prev, otherwise returns
 	// ErrConflict, also where there is no such token; prev 0 is ErrInvalid. The comparison and the
 	// removal of the token are one atomic step.
 	DeleteToken(ctx context.Context, id string, prev int64) error
@@ -200,12 +200,12 @@ type Store interface {
 	// place of those that are there, unless LastUsed lies before the stored one. It passes over
 	// uses at the zero time and tokens that do not exist, and never touches a record or its version,
 	// so it cannot make a save conflict. The same token may be named more than once, which is as if
-	// each had come in a batch of its own, in any order; no uses at all are no error. An ID that is
+	// each had come in its own batch, in any order; no uses at all are no error. An ID that is
 	// ErrInvalid refuses the whole batch.
 	TouchTokens(ctx context.Context, uses []TokenUse) error
 }
 
-// Transaction is for changes of accounts that a program commits with changes of its own. A Store may have a way to make
+// Transaction is for changes of accounts that a program commits with its own changes. A Store may have a way to make
 // one of a transaction of its database; sqlstore.Store.Within is that of SQL.
 //
 // Its methods are those of Store, within the transaction: others see what it has saved once the program has committed

@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// Period is how long one code stands (RFC 6238 §4.1, the default X). It is fixed, because many
+// Period is how long one code is valid (RFC 6238 §4.1, the default X). It is fixed, because many
 // authenticator apps ignore any other.
 const Period = 30 * time.Second
 
@@ -37,7 +37,7 @@ var (
 	// ErrNoMatch says that a code is wrong or is not a code at all.
 	ErrNoMatch = errors.New("totp: no match")
 	// ErrReplayed says that a code is right, but of a step at or before the last accepted one. It
-	// is for the caller's records; whoever presented the code gets the answer to a wrong one, and
+	// is for the caller's records; the one who presented the code gets the answer to a wrong one, and
 	// it counts as a failure.
 	ErrReplayed = errors.New("totp: code already used")
 )

@@ -58,7 +58,7 @@ type search struct {
 	offset int // of the first fresh match
 }
 
-// see takes in whether (1 or 0) the step at an offset matches. Steps before 1 never do: 0 stands for
+// see takes in whether (1 or 0) the step at an offset matches. Steps before 1 never do: 0 means
 // "none yet" in a Counter, and a code of before 1970 says only that a clock is not set.
 func (s *search) see(offset, match int, step, last int64) {
 	var live, unused int // known without the code, so plain branches give nothing away

@@ -16,7 +16,7 @@ import (
 // Every error returns c as it was: ErrReplayed if the codes are consecutive but the first is used
 // up, ErrNoMatch for any others, ErrSecret or ErrParams if k or c cannot be used.
 //
-// A try is as good as a failed code for a throttle, and success is no sign-in: forty pairs of steps
+// A try counts like a failed code for a throttle, and success is no sign-in: forty pairs of steps
 // are looked at, which one code alone could not bear and two can.
 func (k Key) Resync(first, second string, now time.Time, c Counter) (Counter, error) {
 	if err := k.Check(); err != nil {

@@ -7,7 +7,7 @@ const (
 	maxBase = 20 // steps; how far Resync looks
 )
 
-// Window is how many steps beside the expected one are looked at, on each side 0 to 2. A wider
+// Window is how many steps around the expected one are looked at, on each side 0 to 2. A wider
 // window is more guesses for one try (RFC 4226 §7.4, RFC 6238 §6), so it never widens by itself.
 // The zero Window looks at one step alone; DefaultWindow is what RFC 6238 §5.2 recommends for the
 // past, and the same for the future.

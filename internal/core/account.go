@@ -13,7 +13,7 @@ import (
 
 // Account is everything that is kept of one account's factors. Moments are Unix seconds, 0 for never.
 type Account struct {
-	ID string // a column of its own
+	ID string // a separate column
 
 	Authenticators []Authenticator
 	Pending        *Pending
@@ -50,7 +50,7 @@ type Account struct {
 	// Imported says whether another import may add to what answers a second step.
 	Imported ImportState
 
-	// Ancestry is kept by whoever saves; transitions leave it alone.
+	// The engine keeps Ancestry; transitions leave it alone.
 	Ancestry Ancestry
 
 	// Events is what the last transition has to tell, for observers. It is not kept.
@@ -97,7 +97,7 @@ type Slot struct {
 }
 
 // Tags says under which key of the ring the tags of a set's codes are. A tag is 20 bits of a MAC of the code, in three
-// bytes. A code whose tag is another is not this one, which is found out without Argon2id; whoever lacks the key
+// bytes. A code whose tag is another is not this one, which is found out without Argon2id; anyone who lacks the key
 // learns nothing of a code by its tag.
 type Tags struct {
 	Key   string
@@ -173,7 +173,7 @@ func (a *Account) endEpoch(env Env) {
 	a.abandon(env)
 }
 
-// endFirstFactors ends, beside all that endEpoch ends, what the host has checked so far.
+// endFirstFactors ends, in addition to everything that endEpoch ends, what the host has checked so far.
 func (a *Account) endFirstFactors(env Env) {
 	a.Since = env.unix()
 	a.endEpoch(env)
@@ -195,7 +195,7 @@ func (a Account) Create(env Env) Account {
 	return a
 }
 
-// Index returns what the store keeps beside the data.
+// Index returns what the store keeps next to the data.
 func (a Account) Index(window totp.Window) storage.AccountIndex {
 	var keys []string
 	for _, auth := range a.Authenticators {

@@ -55,8 +55,9 @@ const (
 	NotSaved             // it was not, and will not be, or is gone with the record
 )
 
-// Fate returns what became of a save of one version in the place of another, 0 being no record, as a record tells
-// that is stored now, with this ancestry. Versions are random, so one that is found is that save's.
+// Fate returns the fate of a save that was to replace one version (over, 0 for no record) by another (attempted). The
+// record that is stored now has this ancestry and the version now. Versions are random, so one that is found is that
+// save's.
 func (a Ancestry) Fate(now, attempted, over int64) Fate {
 	switch {
 	case now == attempted || a.has(attempted):
@@ -72,7 +73,7 @@ func (a Ancestry) Fate(now, attempted, over int64) Fate {
 // Lineage returns the ancestry of an account's record.
 func (a Account) Lineage() Ancestry { return a.Ancestry }
 
-// After returns the account as it is saved in the place of a version.
+// After returns the account as it is saved after a version.
 func (a Account) After(version int64) Account {
 	a.Ancestry = a.Ancestry.Then(version)
 	return a

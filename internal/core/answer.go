@@ -105,7 +105,7 @@ func (a Account) Refused(t Attempt, env Env) (Outcome, bool) {
 	return Outcome{}, false
 }
 
-// Stands reports whether a sign-in that a challenge stands for can go on.
+// Stands reports whether a sign-in that a challenge represents can go on.
 func (a Account) Stands(c Challenge, env Env) bool {
 	return a.Suspension == nil && a.Protected() && a.current(c, env)
 }
@@ -153,7 +153,7 @@ func (a Account) foreignSlots(t Attempt) (slots []*Slot) {
 	return slots
 }
 
-// slots returns where the code of an attempt may stand: one place at most, but for an imported set.
+// slots returns where the code of an attempt may stand: at most one place, except for an imported set.
 func (a Account) slots(t Attempt, env Env) []*Slot {
 	switch {
 	case t.Method == event.MethodOperatorCode:
@@ -172,7 +172,7 @@ func (a Account) slots(t Attempt, env Env) []*Slot {
 	return nil
 }
 
-// Untried returns the hashes that the code of an attempt has yet to be compared with, and whether
+// Untried returns the hashes that the code of an attempt has not been compared with yet, and whether
 // they are another system's. Of our own codes it is one at most, and none once one was tried,
 // whatever has become of the set since.
 func (a Account) Untried(t Attempt, env Env) (hashes []Hash, imported bool) {
@@ -181,7 +181,7 @@ func (a Account) Untried(t Attempt, env Env) (hashes []Hash, imported bool) {
 		return nil, false
 	}
 	for _, matched := range t.Tried {
-		if matched { // and whether its place still stands, Answer says
+		if matched { // and Answer says whether its place is still the same
 			return nil, imported
 		}
 	}
@@ -295,7 +295,7 @@ func wrongCode(err error) bool {
 	return errors.Is(err, totp.ErrNoMatch) || errors.Is(err, totp.ErrReplayed)
 }
 
-// answerCode burns a recovery or operator code if it matched the very hash that still stands in its
+// answerCode burns a recovery or operator code if it matched the very hash that is still in its
 // slot. If the slot has changed since, there is no second run but a denial that counts.
 func (a *Account) answerCode(t Attempt, env Env) Outcome {
 	reason := Wrong

@@ -18,7 +18,7 @@ func (a Account) CanRegenerate(p Presented, env Env) error {
 	return nil
 }
 
-// Regenerate puts a new set of recovery codes in the place of the present one.
+// Regenerate replaces the recovery codes with a new set.
 func (a Account) Regenerate(p Presented, set *RecoverySet, env Env) (Account, Proof, error) {
 	if err := a.CanRegenerate(p, env); err != nil {
 		return a, Proof{}, err

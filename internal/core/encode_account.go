@@ -202,7 +202,7 @@ func codeActivity(c *wire.Coder, b *wire.Bits, activity *[]Event) {
 	}
 }
 
-// code codes what is kept of an entry of the activity, but for its number.
+// code codes what is kept of an entry of the activity, except for its number.
 func (e *Event) code(c *wire.Coder) {
 	kinds.code(c, &e.Kind)
 	c.Moment(&e.At)

@@ -17,7 +17,7 @@ type Pending struct {
 	Tries         int // wrong codes
 }
 
-// CanBegin returns nil if an enrollment may begin, in the place of another authenticator if instead
+// CanBegin returns nil if an enrollment may begin, to replace another authenticator if instead
 // names one. It is asked before secrets and codes are made, and again by Begin.
 func (a Account) CanBegin(p Presented, instead string, env Env) error {
 	act := enroll

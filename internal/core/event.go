@@ -31,7 +31,7 @@ type Event struct {
 }
 
 const (
-	maxActivity   = 20 // entries, unless more kinds than that are yet to be looked at
+	maxActivity   = 20 // entries, unless there are more kinds that nobody has looked at yet
 	shareActivity = 10 // of them for changes of factors, and the other ten for the rest, if there are as many
 	sharePlain    = 5  // of those ten, for what need not be looked at
 
@@ -109,7 +109,7 @@ func (e Event) following(before Event) Event {
 }
 
 // shorten takes one entry out of the activity. Sign-ins cannot push a change of factors out, and nothing pushes
-// out what the owner has yet to look at: where that is all there is, the latest two of one kind become a run. So
+// out what the owner has not looked at yet: where that is all there is, the latest two of one kind become a run. So
 // what an intruder did first, which was not to be seen, keeps its own entry, and what was done to hide it is
 // counted. If no two are alike, the activity grows, by less than half a dozen: there are no more kinds.
 func (a *Account) shorten() {
@@ -148,10 +148,10 @@ func (a *Account) shortenShare(factors bool) bool {
 	return true
 }
 
-// toBeSeen reports whether the owner has yet to look at an entry.
+// toBeSeen reports whether the owner has not looked at an entry yet.
 func (a *Account) toBeSeen(e Event) bool { return lookedAt(e.Kind) && e.Number > a.LookedAt }
 
-// latestTwo returns the latest two entries of one kind and method that are yet to be looked at, -1 if no two are alike.
+// latestTwo returns the latest two entries of one kind and method that nobody has looked at yet, -1 if no two are alike.
 func (a *Account) latestTwo(factors bool) (first, second int) {
 	for second = len(a.Activity) - 1; second > 0; second-- {
 		e := a.Activity[second]

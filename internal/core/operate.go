@@ -139,7 +139,7 @@ func (a Account) UnderOther(primary string) (sealed []Authenticator) {
 	return sealed
 }
 
-// Reseal puts secrets sealed anew in the place of those they were opened from, by sealed secret.
+// Reseal replaces secrets with the same ones sealed again, by sealed secret.
 func (a Account) Reseal(by By, anew map[string]Resealed, env Env) Account {
 	a = a.clone()
 	move := func(auth *Authenticator) {

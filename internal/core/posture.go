@@ -33,7 +33,7 @@ const (
 )
 
 // ProofLife is how old a proof can be that shows who is there, where nothing asks for a fresher one:
-// NIST SP 800-63B-4 §2.2.3 has owners sign in anew each day.
+// NIST SP 800-63B-4 §2.2.3 has owners sign in again each day.
 const ProofLife = 24 * time.Hour
 
 // CheckProof returns ErrStepUpRequired unless a proof of at most an age shows that the account's owner is
@@ -46,7 +46,7 @@ func (a Account) CheckProof(p Presented, age time.Duration, env Env) error {
 	return a.notSuspended()
 }
 
-// Accept takes a risk on, in the place of what was accepted for the control before.
+// Accept takes a risk on, and replaces an earlier acceptance of the control.
 func (a Account) Accept(by By, control string, until int64, env Env) (Account, error) {
 	if by.Reason == "" {
 		return a, fmt.Errorf("%w: a risk is accepted for a reason", ErrInvalid)

@@ -38,7 +38,7 @@ type action uint8
 
 const (
 	enroll           action = iota
-	replace                 // enroll in the place of an authenticator
+	replace                 // enroll to replace an authenticator
 	finishEnrollment        // confirm or cancel
 	finishReplacement
 	acknowledge
@@ -65,7 +65,7 @@ func (act action) age() time.Duration {
 func (a Account) allowed(k Kind, act action) bool {
 	switch k {
 	case SecondFactor:
-		return act != unlockTOTP // whoever has guessed a code must not go on guessing
+		return act != unlockTOTP // one who has guessed a code must not go on guessing
 	case Vouched:
 		return !a.Protected()
 	case RecoveryCode:
@@ -160,9 +160,9 @@ func (a Account) Vouch(f FirstFactor, session []byte, env Env) (Account, Proof, 
 }
 
 // over reports whether a first factor proves nothing any more. Where the epoch is known under which it was
-// looked at, no clock is asked. Else the order of two moments in one second is not known, so that denies.
+// looked at, no clock is asked. Otherwise the order of two moments in one second is not known, so that denies.
 //
-// A moment that no right clock can have set leaves one denial, which puts it right: else a clock that
+// A moment that no right clock can have set leaves one denial, which puts it right: otherwise a clock that
 // had jumped ahead would deny for as long as it had jumped.
 func (a Account) over(f FirstFactor, env Env) (Account, bool) {
 	if f.Before != nil && (!f.Earlier || !a.Unchanged(*f.Before)) {
@@ -177,7 +177,7 @@ func (a Account) over(f FirstFactor, env Env) (Account, bool) {
 }
 
 // Unchanged reports whether an account whose epoch was before has the same one. One that had no record, and has
-// one in which nothing was ended yet, counts as unchanged: a first sign-in beside it has made it.
+// one in which nothing was ended yet, counts as unchanged: a first sign-in at the same time has made it.
 func (a Account) Unchanged(before int64) bool {
 	return a.Epoch == before || before == 0 && a.Since == 0
 }

@@ -2,7 +2,7 @@ package core
 
 import "github.com/gatehouse-go/gatehouse/event"
 
-// voided stands for the time of use of a code that nobody has used and that is void. It lies long enough
+// voided is the time of use of a code that nobody has used and that is void. It lies long enough
 // back that no owner is asked about that use.
 const voided = 1
 

@@ -41,7 +41,7 @@ func (s Steps) with(run [2]int64, last int64) Steps {
 
 // least returns the gap that is the shortest for its age, as the index of the run below it. A gap matters
 // if the clock comes back into it. It had jumped over the gap, or was ahead for longer than the gap is
-// old: so short gaps that lie back matter least, and those still to come are as good as new. The hour
+// old: so short gaps that lie back matter least, and those still to come count like new ones. The hour
 // keeps what an owner may wait for anyway from outweighing the rest.
 func (s Steps) least(last int64) (least int) {
 	lowest := 0.0

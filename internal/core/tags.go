@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	tagSize   = 3 // bytes, of which the last 4 bits are 0. Of the 75 bits of a code 55 stay under Argon2id for whoever has the key
+	tagSize   = 3 // bytes, of which the last 4 bits are 0. Of the 75 bits of a code 55 stay under Argon2id for anyone who has the key
 	checkSize = 4
 
 	maxKeyName = 32 // bytes

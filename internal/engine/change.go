@@ -15,8 +15,8 @@ type Transition struct {
 	// Prepare does what needs keys or other services, on an account that may change before Step sees it. It
 	// is called before every Step and must not repeat what a call before has done.
 	Prepare func(ctx context.Context, a core.Account, env core.Env) error
-	// Slow returns what takes Argon2id and has yet to be done for Step, nil for nothing. It runs without the
-	// account's turn, and then everything begins anew on the account as it is then.
+	// Slow returns what takes Argon2id and is still to be done for Step, nil for nothing. It runs without the
+	// account's turn, and then everything begins again on the account as it is then.
 	Slow func(a core.Account, env core.Env) Work
 	// Step is pure. Its error is the answer, given after the account it returns is saved.
 	Step func(a core.Account, env core.Env) (core.Account, error)
@@ -142,7 +142,7 @@ func (c *change) finish(kept Kept[core.Account], next core.Account, answer error
 		c.tell = c.e.observers.add(c.ctx, c.id, next.Events)
 		return false, answer
 	}
-	c.detach() // before others are asked: a guess that locks counts, also if whoever made it hangs up now
+	c.detach() // before others are asked: a guess that locks counts, also if its maker hangs up now
 	next = c.follow(next, env)
 	if again, err := c.save(kept, next, answer == nil); again || err != nil {
 		c.try++

@@ -21,7 +21,7 @@ const (
 type Record[R any] interface {
 	Encode() ([]byte, error)
 	Lineage() core.Ancestry
-	After(version int64) R // as it is saved in the place of one version
+	After(version int64) R // as it is saved after a version
 }
 
 // Kept is a record as it is stored.
@@ -75,7 +75,7 @@ type loop[R Record[R]] struct {
 	unsure bool // a save that would have been a success may have been made
 }
 
-// Detach returns a context for what counts from here on, also if whoever asked for it hangs up now.
+// Detach returns a context for what counts from here on, also if the caller hangs up now.
 func Detach(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 }

@@ -16,7 +16,7 @@
 //
 // Otherwise every change is one conditional statement outside of any transaction, so it holds under every
 // isolation level and behind every pooler. It is tried once: what the database wants tried again
-// is storage.ErrConflict, and all else is an error that says neither that the statement was
+// is storage.ErrConflict, and everything else is an error that says neither that the statement was
 // carried out nor that it was not. A Store starts no goroutine, and needs no closing: the handle
 // is the program's to close, after the last call.
 //
@@ -37,7 +37,7 @@
 //
 // # SQLite
 //
-// SQLite 3.41 or newer, in a file of its own or beside the program's tables:
+// SQLite 3.41 or newer, in its own file or next to the program's tables:
 //
 //	file:app.db?_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)
 //

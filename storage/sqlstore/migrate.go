@@ -17,7 +17,7 @@ const SchemaVersion = 1
 // version they lead to or from. A statement ends with a semicolon at the end of a line. {table} and
 // {index} stand for what the names of tables and of indexes begin with.
 //
-// MySQL commits each statement by itself, so a migration that a crash cut off begins anew: every
+// MySQL commits each statement by itself, so a migration that a crash cut off begins again: every
 // statement of its must do nothing where it is done already. For a column that takes a query of
 // information_schema, PREPARE and EXECUTE, as MySQL has no ADD COLUMN IF NOT EXISTS.
 //

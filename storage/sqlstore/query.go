@@ -16,7 +16,7 @@ type query struct {
 	kept    atomic.Pointer[sql.Stmt]
 }
 
-// queries has all statements of a Store. A load says LIMIT 1, as else MySQL takes the limit from a setting.
+// queries has all statements of a Store. A load says LIMIT 1, as otherwise MySQL takes the limit from a setting.
 type queries struct {
 	loadAccount, lockAccount, accountByHandle, insertAccount, updateAccount query
 	accounts, unsentAccounts                                                query
@@ -44,7 +44,7 @@ func newQueries(d dialect, n names) *queries {
 		{&q.lockAccount, "lock account", account + " WHERE a.id = ?{read} LIMIT 1" + d.lock},
 		{&q.accountByHandle, "load account by handle", account + " WHERE a.handle = ?{read} LIMIT 1"},
 		{&q.accounts, "list accounts", account + " WHERE a.id > ?{read} ORDER BY a.id LIMIT ?"},
-		// The IDs of these are in a column and an index of their own, so that no planner reads the others.
+		// The IDs of these are in a separate column and index, so that no planner reads the others.
 		{&q.unsentAccounts, "list unsent accounts", account + " WHERE a.unsent_id > ?{read} ORDER BY a.unsent_id LIMIT ?"},
 		{&q.insertAccount, "save account", "INSERT INTO {table}accounts (version, data, authenticators, passkeys, codes_left," +
 			" locked_until, disabled, suspended, key_name, token_epoch, handle, unsent, unsent_id, id)" +

@@ -51,7 +51,7 @@ func list[T any](ctx context.Context, s *Store, q *query, args []any, dest func(
 }
 
 // readCommitted runs a query under READ COMMITTED. Where the session's isolation is SERIALIZABLE, PostgreSQL may undo
-// a read beside writers, again and again as long as there are any. Under READ COMMITTED it never does, and a statement
+// a read while there are writers, again and again as long as there are any. Under READ COMMITTED it never does, and a statement
 // sees all that was committed before it began, which is all that a Store promises. A read-only transaction under
 // SERIALIZABLE would not do: it can be undone as well, or, DEFERRABLE, waits for the writers to end. It costs two round
 // trips more, and so is not the first try.

@@ -22,7 +22,7 @@ type Tx struct {
 var _ storage.Transaction = (*Tx)(nil)
 
 // Within returns a storage.Transaction in tx, which the program begins and ends. Where a change of an account must be
-// committed with changes of the program's own, or not at all, this is how; for all else use the Store.
+// committed with the program's own changes, or not at all, this is how; for everything else use the Store.
 //
 // LockAccount locks the account's row. Begin tx with BEGIN IMMEDIATE in SQLite, which has no locks of rows. In MySQL a
 // transaction goes on reading what it has read first: LockAccount alone reads what is stored now, and where the server

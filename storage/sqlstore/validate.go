@@ -10,7 +10,7 @@ import (
 
 // listed has, for each dialect, the query that lists what the store relies on in the form of
 // schema.txt: columns with what decides how they compare and what they hold, and indexes with their
-// columns. Binary in MySQL, as the tables of its information_schema have collations of their own that
+// columns. Binary in MySQL, as the tables of its information_schema have their own collations that
 // do not mix; without GROUP_CONCAT, which a setting cuts short, and CONCAT of NULL, which sql_mode changes; and with a
 // limit, as otherwise a setting has one. PostgreSQL quotes names of types under quote_all_identifiers.
 var listed = map[Dialect]string{
@@ -74,7 +74,7 @@ WHERE strict AND name IN ('{index}accounts', '{index}tokens', '{index}token_uses
 }
 
 // Validate returns ErrSetup where Check does, if the tables lack a column, a collation, a type or an index that the
-// store relies on, whoever made them, or if the database is set to forget saves that it has answered when its power
+// store relies on, whatever made them, or if the database is set to forget saves that it has answered when its power
 // fails. What is there besides is no error. SQLite's settings are those of one connection.
 func (s *Store) Validate(ctx context.Context) error {
 	found, err := s.standing(ctx)
