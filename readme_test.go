@@ -34,6 +34,7 @@ func TestReadmeShowsExamples(t *testing.T) {
 // that of a file, or of the body of a function in it.
 func TestDocsShowExamples(t *testing.T) {
 	for page, source := range map[string]string{
+		"docs/keys.md":         "keyring/example_test.go",
 		"docs/operations.md":   "examples/databases/example_test.go",
 		"docs/posture.md":      "posture/example_service_test.go",
 		"docs/securitypage.md": "securitypage/example_test.go",

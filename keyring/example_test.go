@@ -24,6 +24,31 @@ func exampleKeys() *keyring.Ring {
 	return keys
 }
 
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// Keys that are made once, and read at each start.
+func Example() {
+	dir, err := os.MkdirTemp("", "keyring")
+	check(err)
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "gatehouse.keys")
+
+	// Once, by hand. The command "gatehouse keys new -out gatehouse.keys" does the same.
+	err = os.WriteFile(path, []byte(keyring.Generate().Reveal()+"\n"), 0o600)
+	check(err)
+
+	// At each start. An error ends the program: without these keys no authenticator works.
+	keys, err := keyring.ReadFile(path)
+	check(err)
+
+	fmt.Println(keys)
+	// Output: [redacted]
+}
+
 func ExampleGenerate() {
 	keys := keyring.Generate()
 	name, key, _ := strings.Cut(keys.Reveal(), ":") // what to put into the environment or a file
