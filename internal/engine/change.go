@@ -158,8 +158,9 @@ func (c *change) finish(kept Kept[core.Account], next core.Account, answer error
 	return false, answer
 }
 
-// follow notes the posture in an account that is about to be saved.
-func (c *change) follow(next core.Account, env core.Env) core.Account {
+// follow notes the posture in an account that is about to be saved. The host's own has a part in it, such as its Sealer:
+// a panic of that leaves the note out, and what time it takes is not the save's.
+func (c *change) follow(next core.Account, env core.Env) (noted core.Account) {
 	cause := movesPosture(next.Events)
 	if c.Tokens != nil {
 		cause = c.TokenEvent
@@ -167,13 +168,21 @@ func (c *change) follow(next core.Account, env core.Env) core.Account {
 	if c.e.Hooks.Trail == nil || cause == "" {
 		return next
 	}
-	if !c.asked {
+	first := !c.asked
+	defer func() {
+		if recover() != nil {
+			noted = next
+		}
+		if first {
+			c.end()
+			c.detach()
+		}
+	}()
+	if first {
 		c.asked = true
 		ctx, cancel := context.WithTimeout(c.ctx, trailTimeout)
+		defer cancel()
 		c.trail = c.e.Hooks.Trail(ctx, next, c.Tokens)
-		cancel()
-		c.end()
-		c.detach() // the save has its own time, whatever this took
 	}
 	if c.trail == nil {
 		return next

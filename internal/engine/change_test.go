@@ -108,6 +108,35 @@ func TestTrailTakesNoTimeFromTheSave(t *testing.T) {
 	}
 }
 
+// What panics of the evidence or of the note takes nothing from the save either, nor does a note that takes its time.
+func TestTrailFails(t *testing.T) {
+	type note = func(core.Account, event.Kind, core.Env) core.Account
+	for name, trail := range map[string]func() note{
+		"the evidence panics": func() note { panic("the host") },
+		"the note panics":     func() note { return func(core.Account, event.Kind, core.Env) core.Account { panic("the host") } },
+		"the note takes long": func() note {
+			return func(a core.Account, cause event.Kind, env core.Env) core.Account {
+				<-time.After(time.Minute)
+				return trailTo(7)(a, cause, env)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := &told{}
+				e := newEngine(o)
+				e.Store = patient{e.Store}
+				e.Hooks.Trail = func(context.Context, core.Account, engine.Tokens) note { return trail() }
+				require.NoError(t, e.Change(t.Context(), "ada", engine.Transition{Step: suspends}))
+				require.Equal(t, event.AccountSuspended, o.kinds[0])
+				a, err := e.Load(t.Context(), "ada")
+				require.NoError(t, err)
+				require.NotNil(t, a.Suspension)
+			})
+		})
+	}
+}
+
 // slow is a store that takes a time to save.
 type slow struct {
 	storage.Store
