@@ -36,7 +36,7 @@ const (
 
 	operatorCodeLife = 24 * 60 * 60 // seconds
 
-	// ChallengeLife is how long a challenge and an attested first factor stand.
+	// ChallengeLife is how long a challenge, and a first factor that the host has vouched for, are valid.
 	ChallengeLife = 5 * time.Minute
 	// Ahead is how far in the future a time of issue may lie: clocks of one service's machines differ.
 	Ahead = 30 * time.Second
