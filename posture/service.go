@@ -94,7 +94,7 @@ func (s *Service) ReviewOf(ctx context.Context, account gatehouse.Account, live 
 
 func (s *Service) reviewed(ctx context.Context, e evidence) Review {
 	r := s.policy.Review(e.facts(), e.env.Now)
-	next := e.note(e.account, "", e.env)
+	next := e.keep(e.account, r.Report, "", e.env)
 	if len(next.History) == len(e.account.History) && len(next.Events) == 0 {
 		return r
 	}
@@ -137,13 +137,17 @@ func (s *Service) trail(ctx context.Context, a core.Account, live engine.Tokens)
 	return e.note
 }
 
-// note keeps the level and score in an account if they are new, and the host has answered.
+// note judges an account by the evidence, and keeps its level and score.
 func (e evidence) note(a core.Account, cause event.Kind, env core.Env) core.Account {
+	e.account, e.env = a, env
+	return e.keep(a, e.s.policy.Model().Evaluate(e.facts(), env.Now), cause, env)
+}
+
+// keep keeps a level and score in an account if they are new, and the host has answered.
+func (e evidence) keep(a core.Account, r Report, cause event.Kind, env core.Env) core.Account {
 	if a.Epoch == 0 || e.silent {
 		return a // no record of the account, or a fall that is the host's and not the account's
 	}
-	e.account, e.env = a, env
-	r := e.s.policy.Model().Evaluate(e.facts(), env.Now)
 	return a.Record(core.Snapshot{Model: r.Model, Level: r.Level, Score: r.Score, Cause: cause}, env)
 }
 
