@@ -54,7 +54,7 @@ func New(c Config) *Engine {
 
 // Env returns what a transition may know of the world now.
 func (e *Engine) Env() core.Env {
-	e.Hooks.used.Store(true)
+	e.Hooks.fix()
 	return core.Env{Now: time.Unix(e.Now().Unix(), 0).UTC(), Fresh: Fresh(), Window: e.Window}
 }
 

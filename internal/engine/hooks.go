@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/gatehouse-go/gatehouse/event"
@@ -26,16 +27,29 @@ type Hooks struct {
 	// Close is called by Engine.Close: it stores what is not stored yet.
 	Close func(ctx context.Context) error
 
-	used atomic.Bool // they are fixed
+	mu    sync.Mutex // of fixing them
+	fixed atomic.Bool
 }
 
 // Register lets a service that is made on the engine set its hooks. After the first use of the engine it is an error:
 // changes before that would have gone by without them.
 func (e *Engine) Register(set func(h *Hooks) error) error {
-	if e.Hooks.used.Load() {
+	e.Hooks.mu.Lock()
+	defer e.Hooks.mu.Unlock()
+	if e.Hooks.fixed.Load() {
 		return fmt.Errorf("%w: services are made before the first use of the Service that they stand on", core.ErrInvalid)
 	}
 	return set(&e.Hooks)
+}
+
+// fix ends the time of Register. No call that has come past it misses a hook.
+func (h *Hooks) fix() {
+	if h.fixed.Load() {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fixed.Store(true)
 }
 
 // Tokens returns the tokens of an account that have not ended, a []tokens.Info.
