@@ -44,6 +44,14 @@ func (c *ownerChange) save(ctx context.Context) error {
 	})
 }
 
+// check returns the error of save for a proof that is not enough, and changes nothing.
+func (c *ownerChange) check(ctx context.Context) error {
+	return c.s.e.Change(ctx, c.proof.Account, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
+		_, _, err := a.ChangeToken(c.proof, c.change, env)
+		return a, err
+	}})
+}
+
 // prepare reads what decide needs, for a proof that is enough.
 func (c *ownerChange) prepare(ctx context.Context, a core.Account, env core.Env) error {
 	if !c.needsRoom && !c.asksGates {
@@ -165,6 +173,9 @@ func (s *Service) change(ctx context.Context, in gatehouse.Session, kind event.K
 			h.record, err = step(p, first, first, now)
 			return h, err
 		},
+	}
+	if revokes && first.Revoked != 0 { // for good: the proof counts, and there is nothing to enter or to tell
+		return Info{}, c.check(ctx)
 	}
 	if err := c.save(ctx); err != nil {
 		return Info{}, err

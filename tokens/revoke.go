@@ -11,8 +11,8 @@ import (
 )
 
 // Revoke ends a token for good; the next check denies it. It needs a proof of the last 15 minutes,
-// which may be by a recovery code. A token that was revoked before is no error; gatehouse.ErrNotFound says that the
-// account has no such token.
+// which may be by a recovery code. A token that was revoked before is no error, and nothing is told again;
+// gatehouse.ErrNotFound says that the account has no such token.
 func (s *Service) Revoke(ctx context.Context, in gatehouse.Session, id string) error {
 	_, err := s.change(ctx, in, event.TokenRevoked, id, func(_ core.Presented, _, h held, now env) (record, error) {
 		return h.revoke(now), nil
@@ -20,7 +20,8 @@ func (s *Service) Revoke(ctx context.Context, in gatehouse.Session, id string) e
 	return err
 }
 
-// RevokeAll ends every token of the session's account in one write. The proof is as for Revoke.
+// RevokeAll ends every token of the session's account in one write, those that are just being minted among them: so it is
+// told each time, also where there are no tokens. The proof is as for Revoke.
 func (s *Service) RevokeAll(ctx context.Context, in gatehouse.Session) error {
 	p, err := s.present(ctx, in)
 	if err != nil {

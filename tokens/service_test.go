@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -196,4 +198,54 @@ func TestAs(t *testing.T) {
 	want.State = tokens.StateAccountSuspended
 	require.Equal(t, []tokens.Info{want}, as)
 	require.Equal(t, tokens.StateActive, kept[0].State, "the list is another")
+}
+
+// A revocation is told and entered once. The proof is asked for each time, and a fault is one.
+func TestRevokedAlready(t *testing.T) {
+	svc := gatehousetest.New(t)
+	registry, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "projects:read"})
+	require.NoError(t, err)
+	tok, err := tokens.New(svc.Service, tokens.Policy{Brand: "acme", Scopes: registry})
+	require.NoError(t, err)
+	ctx := t.Context()
+	ada := svc.Enroll(t, "ada")
+	minted, err := tok.Mint(ctx, ada.Session(), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}})
+	require.NoError(t, err)
+	svc.Events.Take()
+	require.NoError(t, tok.Revoke(ctx, ada.Session(), minted.Info.ID))
+	events := svc.Events.Take()
+	require.Len(t, events, 1)
+	require.Equal(t, event.TokenRevoked, events[0].Kind)
+	entered, err := svc.Account(ctx, "ada")
+	require.NoError(t, err)
+	require.Equal(t, event.TokenRevoked, entered.Activity[0].Kind)
+	info, err := tok.Get(ctx, "ada", minted.Info.ID)
+	require.NoError(t, err)
+
+	svc.Wait(time.Minute)
+	bob := svc.Vouch(t, "bob")
+	svc.Events.Take()
+	saves := 0
+	svc.Store.Inject(func(method string) gatehousetest.Fault {
+		if strings.HasPrefix(method, "Save") {
+			saves++
+		}
+		return gatehousetest.None
+	})
+	require.NoError(t, tok.Revoke(ctx, ada.Session(), minted.Info.ID))
+	require.ErrorIs(t, tok.Revoke(ctx, gatehouse.Session{Account: "ada"}, minted.Info.ID), gatehouse.ErrStepUpRequired)
+	require.ErrorIs(t, tok.Revoke(ctx, bob, minted.Info.ID), gatehouse.ErrNotFound, "another's")
+	require.Zero(t, saves)
+	svc.Store.Inject(gatehousetest.On("LoadAccount", gatehousetest.Fail))
+	require.ErrorIs(t, tok.Revoke(ctx, ada.Session(), minted.Info.ID), gatehousetest.ErrFault)
+	svc.Store.Inject(nil)
+	svc.Wait(15 * time.Minute)
+	require.ErrorIs(t, tok.Revoke(ctx, ada.Session(), minted.Info.ID), gatehouse.ErrStepUpRequired, "too old")
+	require.Empty(t, svc.Events.Take())
+	again, err := svc.Account(ctx, "ada")
+	require.NoError(t, err)
+	require.Equal(t, entered.Activity, again.Activity)
+	same, err := tok.Get(ctx, "ada", minted.Info.ID)
+	require.NoError(t, err)
+	require.Equal(t, info, same)
 }

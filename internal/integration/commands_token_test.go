@@ -412,13 +412,17 @@ func (m *machine) Revoke(t *rapid.T) {
 	}
 	id := m.ownerOf(on)
 	h, in := m.tokenProof(t, p, id)
+	entered := "token.revoked"
+	if k := m.tokens[on]; k != nil && k.revoked != 0 {
+		entered = "" // it was revoked before
+	}
 	m.onToken(t, p, id, tokenCall{
 		name: "Revoke", id: on,
 		rule: func(_ *account, k *token, now int64) (*token, answer) {
 			return tried(k, func(k *token) answer { return k.revoke(now) })
 		},
 		run: func(ctx context.Context, s *process) error { return s.tok.Revoke(ctx, sessionOf(h, in), on) },
-	}, revokeToken, "token.revoked", h, in, nil)
+	}, revokeToken, entered, h, in, nil)
 }
 
 // RevokeAll is the owner's, or an operator's.

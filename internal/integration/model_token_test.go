@@ -159,7 +159,7 @@ type entry struct {
 }
 
 // change is the rule of what the owner does to a token. room says whether there may be one more, and is nil
-// where there will not be.
+// where there will not be. An entry without a kind is none.
 func (a *account) change(p proof, in string, act action, e entry, scopes string, room func(*account, int64) bool, now int64) answer {
 	if no := a.authorized(p, in, act, now); no.err != nil {
 		return no
@@ -170,8 +170,9 @@ func (a *account) change(p proof, in string, act action, e entry, scopes string,
 	if room != nil && !room(a, now) {
 		return state
 	}
-	e.at = now
-	a.tokenLog = append(a.tokenLog, e)
+	if e.at = now; e.kind != "" {
+		a.tokenLog = append(a.tokenLog, e)
+	}
 	return answer{}
 }
 
