@@ -49,7 +49,12 @@ func (g Grant) Allows(scope Scope, resource string) bool {
 
 // Check checks a token as it was presented, in the Authorization header and nowhere else, with one read of the store,
 // and no write for one that is valid or unknown. from is the address that it came from, which the host must know: no
-// header is read here. The zero Addr is an unknown one, from which a token that is restricted to networks is denied.
+// header is read here.
+//
+// The zero Addr is an unknown address: a token that is restricted to networks is denied from it, and it is neither kept
+// nor told. It is right where the host cannot tell, as on a Unix socket or behind a proxy whose headers it does not trust,
+// and where no token is restricted and Policy.Addresses is off. Do not pass the proxy's own address: every token would
+// come from there.
 //
 // gatehouse.ErrDenied is the one answer to a token that is malformed, unknown, expired, revoked or does not work for
 // any other reason; List tells its owner. Every other error is a fault. Neither lets anybody in.

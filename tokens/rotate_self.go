@@ -12,7 +12,7 @@ import (
 )
 
 // RotateSelf rotates a token by itself, where it was minted to: for machines that no owner looks after. from is as in
-// Check. The successor lives no longer than the token was to when it was minted, or rotated by its owner, and for the
+// Check, the zero Addr included. The successor lives no longer than the token was to when it was minted, or rotated by its owner, and for the
 // policy's Unattended since then at most.
 //
 // It is gatehouse.ErrDenied for a token that Check denies, that was rotated already or does not rotate itself. A
