@@ -67,7 +67,8 @@ func New(svc *gatehouse.Service, c Config) (*Service, error) {
 	return s, nil
 }
 
-// Of reports whether the posture is that of the accounts of a Service.
+// Of reports whether the posture is that of the accounts of a Service. Few hosts need it: packages that are given both
+// do, to refuse what does not belong together.
 func (s *Service) Of(svc *gatehouse.Service) bool { return s.e == engine.Of(svc) }
 
 // Review returns how well an account is protected: every control with its state, level and score, the

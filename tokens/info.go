@@ -62,7 +62,8 @@ type Info struct {
 	terms terms
 }
 
-// As returns tokens as they would be for another state of their account.
+// As returns tokens as they would be for another state of their account. Few hosts need it: package posture does, for
+// previews.
 func (s *Service) As(account gatehouse.Account, list []Info) []Info {
 	owner, now := engine.AccountOf(account).Index(s.e.Window), s.env()
 	same := slices.Clone(list)

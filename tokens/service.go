@@ -45,7 +45,8 @@ func New(svc *gatehouse.Service, p Policy) (*Service, error) {
 	return s, nil
 }
 
-// Of reports whether the tokens are those of a Service.
+// Of reports whether the tokens are those of a Service. Few hosts need it: packages that are given both do, to refuse
+// what does not belong together.
 func (s *Service) Of(svc *gatehouse.Service) bool { return s.e == engine.Of(svc) }
 
 // Policy returns the rules under which tokens are minted, with their defaults filled in: for pages that ask owners for
