@@ -88,6 +88,63 @@ func TestWarnOnce(t *testing.T) {
 	}
 }
 
+// What each standing allows: who may rotate or renew a token, and who is warned of its end. A refusal changes nothing.
+func TestStandingsAllow(t *testing.T) {
+	const end, lastDay = 20 * 86400, 19 * 86400
+	for name, c := range map[string]struct {
+		edit            func(t *record, owner *storage.AccountIndex, now *env)
+		standing        standing
+		rotates, renews bool
+		warned          int
+	}{
+		"good":    {func(*record, *storage.AccountIndex, *env) {}, good, true, false, 1},
+		"not yet": {func(t *record, _ *storage.AccountIndex, _ *env) { t.NotBefore = lastDay + 1 }, notYet, true, false, 1},
+		"second factor off": {func(t *record, owner *storage.AccountIndex, _ *env) {
+			t.NeedsFactor, owner.Authenticators = true, 0
+		}, lacksFactor, true, false, 1},
+		"made by the password": {func(t *record, _ *storage.AccountIndex, now *env) {
+			t.How, now.secondFactorOnly = core.Vouched, true
+		}, lacksProof, true, false, 1},
+		"made by the second factor": {func(_ *record, _ *storage.AccountIndex, now *env) { now.secondFactorOnly = true }, good, true, false, 1},
+		"expired":                   {func(t *record, _ *storage.AccountIndex, _ *env) { t.Expires = lastDay }, expired, false, true, 0},
+		"revoked":                   {func(t *record, _ *storage.AccountIndex, _ *env) { t.Revoked = 1 }, revoked, false, false, 0},
+		"all revoked":               {func(_ *record, owner *storage.AccountIndex, _ *env) { owner.TokenEpoch++ }, revoked, false, false, 0},
+		"suspended":                 {func(_ *record, owner *storage.AccountIndex, _ *env) { owner.Suspended = true }, ownerSuspended, false, false, 0},
+		"expired and suspended": {func(t *record, owner *storage.AccountIndex, _ *env) {
+			t.Expires, owner.Suspended = lastDay, true
+		}, ownerSuspended, false, false, 0},
+		"expired and revoked": {func(t *record, _ *storage.AccountIndex, _ *env) { t.Expires, t.Revoked = lastDay, 1 }, revoked, false, false, 0},
+	} {
+		token := fullToken()
+		token.Revoked, token.NeedsFactor, token.Warned, token.NotBefore, token.Old = 0, false, 0, 0, nil
+		token.Lifetime, token.Expires = end, end
+		owner, now := storage.AccountIndex{TokenEpoch: token.Epoch, Authenticators: 1}, envAt(lastDay)
+		c.edit(&token, &owner, &now)
+		require.Equal(t, c.standing, token.stands(owner, now), name)
+
+		proof := core.Presented{Proof: core.Proof{Kind: core.SecondFactor, At: lastDay}}
+		next, err := token.rotate(successor{Secret: Parsed{Digest: Digest(slices.Repeat([]byte{9}, 32))}, Life: 48 * time.Hour, By: &proof}, owner, now)
+		requireAllowed(t, c.rotates, token, next, err, name)
+		next, err = token.renew(proof, 48*time.Hour, owner, now)
+		requireAllowed(t, c.renews, token, next, err, name)
+		next, days := token.warn(owner, now)
+		require.Equal(t, c.warned, days, name)
+		token.Warned = c.warned
+		require.Equal(t, token, next, name)
+	}
+}
+
+func requireAllowed(t *testing.T, allowed bool, before, after record, err error, name string) {
+	t.Helper()
+	if allowed {
+		require.NoError(t, err, name)
+		require.Equal(t, int64(21*86400), after.Expires, name)
+		return
+	}
+	require.ErrorIs(t, err, core.ErrPrecondition, name)
+	require.Equal(t, before, after, name)
+}
+
 // A copy is one of the token that it names. Revoking again changes nothing. What ended in the very moment is not yet
 // done, and what is past its end has nothing to be warned of.
 func TestTokenEdges(t *testing.T) {
