@@ -144,6 +144,26 @@ func TestResealPassesOverWhatDoesNotOpen(t *testing.T) {
 	require.Equal(t, 2, keyNames(t, h.store)[fresh.Primary()])
 }
 
+// A key service that opens and does not seal is a fault: nothing counts as moved or as passed over, or an operator would
+// take a key away under which there still are secrets.
+func TestResealThatCannotSeal(t *testing.T) {
+	h := newHouse(t)
+	h.enroll("u0")
+	ring := must(keyring.Parse(keyring.Generate().Reveal() + "\n" + h.keys.Reveal()))
+	svc, err := gatehouse.New(h.store, gatehouse.Config{Issuer: "Acme", Keys: ring, Sealer: opensOnly{ring}, Recovery: cheap, Now: h.clock})
+	require.NoError(t, err)
+	r, err := svc.Operator("op").Reseal(t.Context(), "", nil)
+	require.ErrorIs(t, err, errSealer)
+	require.Zero(t, r)
+	require.Equal(t, map[string]int{h.keys.Primary(): 1}, keyNames(t, h.store))
+}
+
+type opensOnly struct{ keyring.Sealer }
+
+func (opensOnly) Seal(context.Context, []byte, keyring.Binding) ([]byte, error) {
+	return nil, errSealer
+}
+
 // Sign-ins go on while the secrets move, and none fails.
 func TestResealBesideSignIns(t *testing.T) {
 	ctx := context.Background()
