@@ -148,6 +148,7 @@ func TestOperatorCode(t *testing.T) {
 	b := h.signIn("ada")
 	a := b.get("/sign-in")
 	require.Contains(t, a.text(), "Code from support")
+	require.Equal(t, http.StatusNotFound, b.get("/sign-in/clock").status, "there is no clock to mend")
 	require.Equal(t, http.StatusUnprocessableEntity, b.send(a, "/sign-in", "code", "AAAA-AAAA-AAAA-AAAA").status)
 	a = b.send(a, "/sign-in", "code", code.Reveal())
 	require.Equal(t, prefix+"/pair", a.header.Get("Location"), a.body)

@@ -223,10 +223,14 @@ func TestResync(t *testing.T) {
 
 	// A wrong try is a failed code, and a lock holds for this as well.
 	h.wait(time.Hour)
-	for range 6 {
-		require.ErrorIs(t, h.Resync(ctx, o.challenge(), o.auth, o.wrong(), o.wrong()), gatehouse.ErrDenied)
-	}
 	var denied *gatehouse.DeniedError
+	for range 6 {
+		challenge := o.challenge()
+		require.ErrorAs(t, h.Resync(ctx, challenge, o.auth, o.wrong(), o.wrong()), &denied)
+		a, err := h.Account(ctx, "u")
+		require.NoError(t, err)
+		require.Equal(t, a.TOTP.RetryAt, denied.RetryAt, "the one that locks says so")
+	}
 	require.ErrorAs(t, h.Resync(ctx, o.challenge(), o.auth, o.code(-9), o.code(-8)), &denied)
 	require.Equal(t, h.clock().Add(30*time.Second), denied.RetryAt)
 }

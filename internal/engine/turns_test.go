@@ -105,6 +105,40 @@ func TestWorkInLine(t *testing.T) {
 	})
 }
 
+// Where as many are in line as may be, one more hears that it is busy: it is not decided without the work.
+func TestLineIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(nil)
+		slow := engine.Transition{
+			Slow: func(a core.Account, _ core.Env) engine.Work {
+				if a.SignIns > 0 {
+					return nil
+				}
+				return func(ctx context.Context) error {
+					time.Sleep(time.Second)
+					return e.Change(ctx, "ada", engine.Transition{Step: signsIn})
+				}
+			},
+			Step: func(a core.Account, _ core.Env) (core.Account, error) {
+				if a.SignIns == 0 {
+					t.Error("it was decided before the work was done")
+				}
+				return a, nil
+			},
+		}
+		const room = 1024
+		ended := make(chan error, room)
+		for range room {
+			go func() { ended <- e.Change(t.Context(), "ada", slow) }()
+		}
+		synctest.Wait()
+		require.ErrorIs(t, e.Change(t.Context(), "ada", slow), engine.ErrBusy)
+		for range room {
+			require.NoError(t, <-ended)
+		}
+	})
+}
+
 func TestStoreHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(nil)
