@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
@@ -16,8 +17,14 @@ type Preview struct {
 	Closes        []string
 	Suspends      []tokens.Info // tokens that would stop working
 	Resumes       []tokens.Info // and start to
-	WaysBack      []string      // for an owner whose phone is lost, after it
+	WaysBack      []WayBack     // for an owner whose phone is lost, after it
 	Warnings      []string      // for people, the worst first
+}
+
+// WayBack is a way in for an owner whose phone is lost.
+type WayBack struct {
+	Method event.Method
+	Count  int // other authenticators, or unused recovery codes; 0 for the operator's code, of which there is one
 }
 
 // Flip is a control whose answer changes.
@@ -64,18 +71,18 @@ func newlyWorking(was, is []tokens.Info) (list []tokens.Info) {
 }
 
 // waysBack returns the ways in for an owner whose phone is lost.
-func waysBack(f Facts) (ways []string) {
+func waysBack(f Facts) (ways []WayBack) {
 	if !f.Account.Suspended.IsZero() {
 		return nil
 	}
 	if n := len(f.Account.Authenticators) - 1; n > 0 && f.totp() != disabled {
-		ways = append(ways, fmt.Sprintf("another authenticator (%d)", n))
+		ways = append(ways, WayBack{event.MethodTOTP, n})
 	}
 	if left := f.Account.RecoveryCodes.Left; left > 0 && f.recoveryCodes() != disabled {
-		ways = append(ways, fmt.Sprintf("recovery codes (%d)", left))
+		ways = append(ways, WayBack{event.MethodRecoveryCode, left})
 	}
 	if f.Account.OperatorCode.Available {
-		ways = append(ways, "the operator's code")
+		ways = append(ways, WayBack{Method: event.MethodOperatorCode})
 	}
 	return ways
 }

@@ -1,6 +1,7 @@
 package posture_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ func TestCompare(t *testing.T) {
 		warnings      []string
 	}{
 		{name: "nothing", before: nothing, after: nothing, levels: [2]int{2, 2}, scores: [2]int{100, 100},
-			back: []string{"another authenticator (1)", "recovery codes (10)"}},
+			back: []string{"totp 1", "recovery_code 10"}},
 
 		{name: "turned off", before: nothing, after: off, levels: [2]int{2, 0}, scores: [2]int{100, 39},
 			flips: []posture.Flip{
@@ -62,7 +63,7 @@ func TestCompare(t *testing.T) {
 				{Control: posture.KeysCurrent, From: posture.NotApplicable, To: posture.Pass},
 				{Control: posture.AuthenticatorsStrong, From: posture.NotApplicable, To: posture.Pass},
 			},
-			opens: []string{mint, deploy}, start: []string{"T1"}, back: []string{"recovery codes (10)"}},
+			opens: []string{mint, deploy}, start: []string{"T1"}, back: []string{"recovery_code 10"}},
 
 		{name: "the last codes are used", before: oneApp, after: all(oneApp, func(f *posture.Facts) { f.Account.RecoveryCodes.Left = 0 }),
 			levels: [2]int{1, 1}, scores: [2]int{96, 78}, // 27 and 22 of 28
@@ -87,7 +88,7 @@ func TestCompare(t *testing.T) {
 				{Control: posture.KeysCurrent, From: posture.Pass, To: posture.NotApplicable},
 				{Control: posture.AuthenticatorsStrong, From: posture.Pass, To: posture.NotApplicable},
 			},
-			closes: []string{mint, invite, deploy, admin}, stop: []string{"T1"}, back: []string{"the operator's code"},
+			closes: []string{mint, invite, deploy, admin}, stop: []string{"T1"}, back: []string{"operator_code 0"},
 			warnings: []string{"No recovery code would be left.", "Gates that would close: mint, invite, deploy, admin.", "Access tokens that would stop working: 1."}},
 
 		{name: "suspended", before: nothing, after: all(waits, func(f *posture.Facts) { f.Account.Suspended = now }), levels: [2]int{2, 2}, scores: [2]int{100, 100},
@@ -99,11 +100,11 @@ func TestCompare(t *testing.T) {
 
 		{name: "a token is revoked, another made", before: nothing, after: func(f *posture.Facts) { f.Tokens[0].ID = "T2" },
 			levels: [2]int{2, 2}, scores: [2]int{100, 100}, stop: []string{"T1"}, start: []string{"T2"},
-			back: []string{"another authenticator (1)", "recovery codes (10)"}, warnings: []string{"Access tokens that would stop working: 1."}},
+			back: []string{"totp 1", "recovery_code 10"}, warnings: []string{"Access tokens that would stop working: 1."}},
 
 		{name: "codes are disabled", before: nothing, after: func(f *posture.Facts) { f.Account.TOTP = disabled }, levels: [2]int{2, 2}, scores: [2]int{100, 92},
 			flips: []posture.Flip{{Control: posture.MethodsOpen, From: posture.Pass, To: posture.Fail}},
-			back:  []string{"recovery codes (10)"}}, // codes of the other app are refused as well
+			back:  []string{"recovery_code 10"}}, // codes of the other app are refused as well
 
 		{name: "both are disabled", before: nothing, after: func(f *posture.Facts) { f.Account.TOTP, f.Account.RecoveryCode = disabled, disabled },
 			levels: [2]int{2, 2}, scores: [2]int{100, 92},
@@ -122,8 +123,15 @@ func TestCompare(t *testing.T) {
 		require.Equal(t, c.scores, [2]int{v.Before.Score, v.After.Score}, c.name)
 		require.ElementsMatch(t, c.flips, v.Flips, c.name)
 		require.Equal(t, [][]string{c.opens, c.closes, c.stop, c.start, c.back, c.warnings},
-			[][]string{v.Opens, v.Closes, names(v.Suspends), names(v.Resumes), v.WaysBack, v.Warnings}, c.name)
+			[][]string{v.Opens, v.Closes, names(v.Suspends), names(v.Resumes), ways(v.WaysBack), v.Warnings}, c.name)
 	}
+}
+
+func ways(list []posture.WayBack) (as []string) {
+	for _, w := range list {
+		as = append(as, fmt.Sprint(w.Method, " ", w.Count))
+	}
+	return as
 }
 
 // A plan that hides or shows a control flips nothing, but gates open and close.

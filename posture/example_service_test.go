@@ -139,7 +139,7 @@ func ExampleService_Preview() {
 		log.Fatal(err)
 	}
 	fmt.Println("level", p.Before.Level, "to", p.After.Level, "opens", p.Opens, "ways back", p.WaysBack)
-	// Output: level 0 to 1 opens [deploy.public] ways back [recovery codes (10)]
+	// Output: level 0 to 1 opens [deploy.public] ways back [{recovery_code 10}]
 }
 
 // The page has loaded the account anyhow.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
@@ -266,6 +267,8 @@ func TestSettings(t *testing.T) {
 
 	a = b.get("/authenticators/remove?id=" + o.AuthenticatorID)
 	require.Contains(t, a.text(), "What would change")
+	require.Contains(t, a.text(), "Recovery codes (", "a way back, in words")
+	require.NotContains(t, a.text(), string(event.MethodRecoveryCode))
 	require.Contains(t, b.follow(b.send(a, "/authenticators/remove")).text(), "The authenticator is removed.")
 	st, err := h.svc.Account(t.Context(), "ada")
 	require.NoError(t, err)

@@ -98,6 +98,7 @@ var english = map[string]string{
 
 	"preview": "What would change", "preview.closes": "No longer allowed", "preview.opens": "Allowed then",
 	"preview.suspends": "Tokens that stop working", "preview.ways": "Ways back in without your phone", "preview.noways": "None",
+	"way.totp": "Another authenticator (%d)", "way.recovery_code": "Recovery codes (%d)", "way.operator_code": "The code from support",
 	"preview.lockout": "If you lose your phone then, only support can let you back in.",
 
 	"disable.about": "Your password alone would sign in. Recovery codes and authenticators are removed, and other sessions have to confirm themselves anew.",

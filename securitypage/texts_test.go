@@ -70,6 +70,9 @@ func TestCatalog(t *testing.T) {
 	for _, m := range []event.Method{"", event.MethodTOTP, event.MethodRecoveryCode, event.MethodOperatorCode} {
 		require.Contains(t, english, "method."+string(m))
 	}
+	for _, m := range []event.Method{event.MethodTOTP, event.MethodRecoveryCode, event.MethodOperatorCode} {
+		require.Contains(t, english, "way."+string(m))
+	}
 	for _, r := range []tokens.Risk{tokens.Low, tokens.Medium, tokens.High} {
 		require.Contains(t, english, "risk."+r.String())
 	}

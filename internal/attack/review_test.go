@@ -456,7 +456,7 @@ func TestPreviewWarns(t *testing.T) {
 	require.NotEmpty(t, p.Warnings)
 	require.Less(t, p.After.Score, p.Before.Score)
 	p = must(h.Preview(ctx, o.id, (*posture.Trial).AddAuthenticator))
-	require.Contains(t, p.WaysBack, "another authenticator (1)")
+	require.Contains(t, p.WaysBack, posture.WayBack{Method: event.MethodTOTP, Count: 1})
 	p = must(h.Preview(ctx, o.id, (*posture.Trial).DisableTwoFactor, (*posture.Trial).AddAuthenticator))
 	require.Empty(t, p.Suspends, "and on again: the token works as before")
 	_, err := h.Preview(ctx, o.id, removing("nothing"))

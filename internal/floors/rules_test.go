@@ -63,7 +63,7 @@ var rules = map[string]rule{
 	".": {ours: slices.Concat(leaves, lower, machine), links: uuid},
 
 	// Services that stand on the engine. The files that decide are pure: those of posture decide on the view of an
-	// account and of its tokens, and so they import the types.
+	// account and of its tokens, and so they import the types, that of methods in event among them.
 	"tokens": {
 		ours:  slices.Concat(leaves, lower, machine, []string{"."}),
 		links: uuid,
@@ -78,7 +78,7 @@ var rules = map[string]rule{
 		links: uuid,
 		part: part{
 			files: []string{"builtin", "compare", "control", "doc", "facts", "gate", "model", "next", "report", "text"},
-			ours:  []string{".", "tokens"},
+			ours:  []string{".", "event", "tokens"},
 		},
 	},
 
