@@ -138,6 +138,25 @@ func TestReplaceByRecoveryCode(t *testing.T) {
 	require.Contains(t, b.follow(a).text(), "Two-factor sign-in is off.")
 }
 
+// An owner without a second factor, whose password was given too long ago, is asked for it and nothing less.
+func TestStepUpByPassword(t *testing.T) {
+	h := newHost(t)
+	b := h.signIn("ada")
+	h.svc.Wait(6 * time.Minute)
+	a := b.get("/pair")
+	require.Equal(t, http.StatusForbidden, a.status)
+	for _, typed := range []string{"", "not " + password} {
+		wrong := b.send(a, "/step-up", "step_up_password", typed)
+		require.GreaterOrEqual(t, wrong.status, 400, typed)
+		require.Equal(t, http.StatusForbidden, b.get("/pair").status, typed)
+	}
+	a = b.send(a, "/step-up", "step_up_password", password)
+	require.Equal(t, prefix+"/pair", a.header.Get("Location"), a.body)
+	a = b.send(b.follow(a), "/pair", "name", "Phone")
+	a = b.send(a, "/pair/confirm", "saved", "yes", "code", secretOf(t, a).Code(h.svc.Now()))
+	require.Equal(t, prefix+"/pair/done", a.header.Get("Location"), a.body)
+}
+
 // The way back that an operator opens.
 func TestOperatorCode(t *testing.T) {
 	h := newHost(t)

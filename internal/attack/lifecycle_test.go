@@ -281,11 +281,15 @@ func TestResetAndTheWayBack(t *testing.T) {
 		_, err = h.RedeemOperatorCode(ctx, o.challenge(), text)
 		require.ErrorIs(t, err, gatehouse.ErrDenied, text)
 	}
-	proof, err := h.RedeemOperatorCode(ctx, o.challenge(), code.Reveal())
+	proof, err := h.RedeemOperatorCode(ctx, o.challenge(), code.Reveal(), "session-1")
 	require.NoError(t, err)
-	_, err = h.RedeemOperatorCode(ctx, o.challenge(), code.Reveal())
+	_, err = h.RedeemOperatorCode(ctx, o.challenge(), code.Reveal(), "session-1")
 	require.ErrorIs(t, err, gatehouse.ErrDenied)
-	face := h.Owner(proof)
+	for _, elsewhere := range []string{"", "session-2"} {
+		_, err = h.Owner(proof, elsewhere).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
+		require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "the proof is of the session in which the code was redeemed")
+	}
+	face := h.Owner(proof, "session-1")
 	_, err = face.DisableTwoFactor(ctx)
 	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
 	enr, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
@@ -294,7 +298,7 @@ func TestResetAndTheWayBack(t *testing.T) {
 	anew := &owner{h: h, id: "u", key: keyOf(enr, 6), auth: enr.ID, codes: enr.RecoveryCodes}
 	successor, err := face.ConfirmEnrollment(ctx, enr.ID, anew.code())
 	require.NoError(t, err)
-	_, err = h.Owner(successor).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
+	_, err = h.Owner(successor, "session-1").BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
 	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "one enrollment, nothing else")
 
 	h.wait(totp.Period)
