@@ -43,3 +43,14 @@ func TestAcceptAgain(t *testing.T) {
 	require.ErrorIs(t, err, core.ErrPrecondition)
 	require.Len(t, accept(again, "two", "second").Accepted, 16)
 }
+
+// A level or a score that is another is kept, also where the other of the two is not.
+func TestRecordSeesBoth(t *testing.T) {
+	env := core.Env{Now: start, Fresh: 7, Window: totp.DefaultWindow()}
+	a := core.Account{ID: "user-42", Epoch: 1}
+	for _, x := range []struct{ level, score, want int }{{1, 79, 1}, {2, 79, 2}, {2, 79, 2}, {2, 80, 3}, {2, 80, 3}, {1, 80, 4}} {
+		a = a.Record(core.Snapshot{Model: "1", Level: x.level, Score: x.score}, env)
+		require.Len(t, a.History, x.want)
+		require.Equal(t, []int{x.level, x.score}, []int{a.History[x.want-1].Level, a.History[x.want-1].Score})
+	}
+}
