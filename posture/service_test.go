@@ -2,6 +2,7 @@ package posture_test
 
 import (
 	"context"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -199,4 +200,28 @@ func TestTokenThatCannotBeRead(t *testing.T) {
 	require.ErrorIs(t, err, gatehousetest.ErrFault)
 	_, err = pos.Preview(ctx, user.AccountID, func(*posture.Trial) error { return nil })
 	require.ErrorIs(t, err, gatehousetest.ErrFault)
+}
+
+// Tokens that cannot be read open no gate: a rotation for which a gate asks about them is a fault, and nothing is changed.
+func TestGateOnTokensThatCannotBeRead(t *testing.T) {
+	svc := gatehousetest.New(t)
+	registry, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "projects:read"})
+	require.NoError(t, err)
+	tok, err := tokens.New(svc.Service, tokens.Policy{Brand: "acme", Scopes: registry})
+	require.NoError(t, err)
+	gate := posture.Gate{Action: posture.MintToken, Controls: []string{posture.TokensExpire}}
+	_, err = posture.New(svc.Service, posture.Config{Policy: policyOf(t, posture.ModelConfig{}, gate), Tokens: tok})
+	require.NoError(t, err)
+	ctx := t.Context()
+	user := svc.Enroll(t, "user-42")
+	minted, err := tok.Mint(ctx, user.Session(), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}})
+	require.NoError(t, err)
+	svc.Store.Inject(gatehousetest.On("LiveTokens", gatehousetest.Fail))
+	_, err = tok.Rotate(ctx, user.Session(), minted.Info.ID, tokens.Rotation{})
+	require.ErrorIs(t, err, gatehousetest.ErrFault)
+	svc.Store.Inject(nil)
+	_, err = tok.Check(ctx, minted.Token.Reveal(), netip.Addr{})
+	require.NoError(t, err, "the old secret")
+	_, err = tok.Rotate(ctx, user.Session(), minted.Info.ID, tokens.Rotation{})
+	require.NoError(t, err)
 }
