@@ -225,3 +225,26 @@ func TestGateOnTokensThatCannotBeRead(t *testing.T) {
 	_, err = tok.Rotate(ctx, user.Session(), minted.Info.ID, tokens.Rotation{})
 	require.NoError(t, err)
 }
+
+// Services are made before the first use of the Service under them: a node on which the gates, or a reset's end of all
+// tokens, came only after some calls would have let those through.
+func TestNewComesFirst(t *testing.T) {
+	registry, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "projects:read"})
+	require.NoError(t, err)
+	for name, use := range map[string]func(*gatehousetest.Service) error{
+		"a look": func(svc *gatehousetest.Service) error { _, err := svc.Account(t.Context(), "user-42"); return err },
+		"a change": func(svc *gatehousetest.Service) error {
+			return svc.Operator("op").Because("x").Suspend(t.Context(), "user-42")
+		},
+	} {
+		svc := gatehousetest.New(t)
+		require.NoError(t, use(svc), name)
+		_, err := tokens.New(svc.Service, tokens.Policy{Brand: "acme", Scopes: registry})
+		require.ErrorIs(t, err, gatehouse.ErrInvalid, name)
+		_, err = posture.New(svc.Service, posture.Config{Policy: policyOf(t, posture.ModelConfig{})})
+		require.ErrorIs(t, err, gatehouse.ErrInvalid, name)
+	}
+	svc, _, _ := withTokens(t)
+	_, err = tokens.New(svc.Service, tokens.Policy{Brand: "acme", Scopes: registry})
+	require.ErrorIs(t, err, gatehouse.ErrInvalid, "twice")
+}
