@@ -152,6 +152,9 @@ func (p *process) kill() {
 	if p.cmd == nil || p.cmd.Process == nil {
 		return
 	}
+	// It stands still while its children are counted: one that it made between the count and its own end would hold on
+	// to what the next server needs.
+	freeze(p.cmd.Process)
 	children := children(p.cmd.Process.Pid)
 	p.cmd.Process.Kill()
 	for _, pid := range children {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // unprivileged returns the user that servers run as where the tests run as root, which servers
@@ -57,6 +58,16 @@ func children(parent int) []int {
 		}
 	}
 	return all
+}
+
+// freeze has a process stand still, and returns when it does or has ended.
+func freeze(p *os.Process) {
+	p.Signal(syscall.SIGSTOP)
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if _, _, state := stat("/proc/" + strconv.Itoa(p.Pid) + "/stat"); state == "T" || state == "Z" || state == "" {
+			return
+		}
+	}
 }
 
 // alive reports whether a process has not ended; one that nobody has waited for has.
