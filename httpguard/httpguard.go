@@ -42,11 +42,11 @@ type Config struct {
 	// and RequireGate need it. Defaults to nobody.
 	Session func(*http.Request) (gatehouse.Session, error)
 
-	// Refuse answers what is refused, in the place of a problem document: for pages. WWW-Authenticate is
+	// Refuse answers what is refused, instead of a problem document: for pages. WWW-Authenticate is
 	// set by then. It must not call the handler that was guarded.
 	Refuse func(http.ResponseWriter, *http.Request, Problem)
 
-	// Realm stands in WWW-Authenticate: printable ASCII without '"' and '\'. Defaults to "api".
+	// Realm is the one in WWW-Authenticate: printable ASCII without '"' and '\'. Defaults to "api".
 	Realm string
 
 	// Faults is told what went wrong where the answer is 500, and never a token: as an error, and as information where

@@ -20,7 +20,7 @@ type Problem struct {
 	Code   string            `json:"code,omitempty"`
 	Scope  tokens.Scope      `json:"scope,omitempty"` // that the token lacks
 	MaxAge time.Duration     `json:"-"`               // of the proof that is needed; 0: any that is good
-	Gate   *posture.Decision `json:"gate,omitempty"`  // what keeps it closed, with what mends it
+	Gate   *posture.Decision `json:"gate,omitempty"`  // what keeps it closed, and how to open it
 }
 
 // Write answers with the problem document.

@@ -282,7 +282,7 @@ func checkMethods(f Facts, _ time.Time) Result {
 	return Result{Pass, "No method is locked."}
 }
 
-// checkRecoveryUse has no end of its own: a use that nobody has looked at does not become the owner's by waiting.
+// checkRecoveryUse does not end with time: a use that nobody has looked at does not become the owner's by waiting.
 func checkRecoveryUse(f Facts, _ time.Time) Result {
 	if f.Account.CodeUseUnseen.IsZero() {
 		return Result{Pass, "The owner has looked at every use of a recovery code."}

@@ -92,7 +92,7 @@ func (g Grade) String() string { return grades[min(g, Much)] }
 // MarshalText returns the code.
 func (g Grade) MarshalText() ([]byte, error) { return []byte(g.String()), nil }
 
-// Remediation is what mends a control.
+// Remediation is how to fix a control.
 type Remediation struct {
 	Text   string `json:"text"`
 	Link   string `json:"link,omitempty"`    // the host's page for it: a path, or an https URL
@@ -105,7 +105,7 @@ type Control struct {
 	Title     string
 	Question  string
 	Severity  Severity
-	Standards []string // what it stands for, with sections
+	Standards []string // the standards behind it, with sections
 	Impact    Grade    // on the owner
 	Effort    Grade
 	Fix       Remediation
@@ -181,7 +181,7 @@ func plain(s string) string {
 }
 
 // isLink reports whether a browser that follows a link stays with http: no javascript:, no data:, and no
-// "//host" in the place of a path.
+// "//host" instead of a path.
 func isLink(s string) bool {
 	if s == "" {
 		return true

@@ -1,7 +1,7 @@
 // Package posture says how well the accounts of a gatehouse.Service are protected.
 //
 // [New] returns a [Service] under a [Policy] of gates, which reads a [Model] of controls. [Service.Review] tells an
-// owner how the account stands, [Service.Require] asks a gate before an action, and [Service.Preview] tells in advance
+// owner how well the account is protected, [Service.Require] asks a gate before an action, and [Service.Preview] tells in advance
 // what a change would make of the account.
 //
 // A control is one question with one answer, such as whether there is a second factor. The score sums

@@ -105,7 +105,7 @@ type Delegation struct {
 }
 
 // secondFactor reports whether the provider has asked for one: it says so, or it names something that the
-// owner has beside something that the owner knows or is. "otp" alone may be a code that was mailed.
+// owner has in addition to something that the owner knows or is. "otp" alone may be a code that was mailed.
 func (d *Delegation) secondFactor() bool {
 	if d == nil {
 		return false

@@ -83,7 +83,7 @@ type Proof struct {
 	SecondFactor bool
 }
 
-// Decision is whether an action may go on, and else why not. Its JSON is for machines.
+// Decision is whether an action may go on, and otherwise why not. Its JSON is for machines.
 type Decision struct {
 	Action string `json:"action"`
 	Open   bool   `json:"open"`
@@ -91,7 +91,7 @@ type Decision struct {
 	Unmet []Finding `json:"unmet"`
 	// Hidden are controls that it names and that the host hides for this account.
 	Hidden []string `json:"hidden,omitempty"`
-	// Level is the one it demands, where the account has less; else 0.
+	// Level is the one it demands, where the account has less; otherwise 0.
 	Level int `json:"level,omitempty"`
 	// StepUp is what the proof has to be, where it is not; see ProofIsEnough.
 	StepUp *StepUp `json:"step_up,omitempty"`

@@ -76,7 +76,7 @@ func NewModel(c ModelConfig) (*Model, error) {
 	return m, nil
 }
 
-// Version returns the version that stands in reports.
+// Version returns the version that is in reports.
 func (m *Model) Version() string { return m.version }
 
 // Has reports whether the model has a control.

@@ -32,7 +32,7 @@ func (p *Policy) Review(f Facts, now time.Time) Review {
 	gates := p.Gates(r, f, now)
 	var steps []Step
 	for _, finding := range r.Findings {
-		// What is unknown is not the owner's to mend, and nor are the service's keys.
+		// An owner cannot fix what is unknown, or the service's keys.
 		if finding.State != Fail && finding.State != Partial || finding.ID == KeysCurrent {
 			continue
 		}

@@ -11,7 +11,7 @@ import (
 // activityData is what the page of recent activity shows.
 type activityData struct {
 	Entries []entry
-	// Ask says that the owner has yet to say whether a use of a recovery code was theirs.
+	// Ask says that the owner has not said yet whether a use of a recovery code was theirs.
 	Ask     bool
 	Seen    int64 // the Number of the newest entry
 	Account gatehouse.Account

@@ -59,12 +59,12 @@ func (c *call) message(status int, key string) error {
 	return c.render(status, "message", key)
 }
 
-// closed answers with what keeps a gate closed, and what mends it.
+// closed answers with what keeps a gate closed, and how to open it.
 func (c *call) closed(d posture.Decision) error {
 	return c.render(http.StatusForbidden, "gate", d)
 }
 
-// log tells the host, and nobody else. Errors of Gatehouse hold no secrets. That a browser has hung up is no error of the
+// log tells only the host. Errors of Gatehouse hold no secrets. That a browser has hung up is no error of the
 // service's.
 func (c *call) log(err error) {
 	level := slog.LevelError

@@ -69,7 +69,7 @@ func (c *call) pair() error {
 type pairingData struct {
 	ID, Name  string
 	TriesLeft int
-	SetID     string // of recovery codes that are yet to be saved
+	SetID     string // of recovery codes that are not saved yet
 	SignedIn  bool
 	State     string
 

@@ -4,7 +4,7 @@
 // The host goes on owning sign-in, passwords and sessions. It says who a request's session belongs to
 // ([Config.Session]), checks the first factor where the page asks for it ([Config.FirstFactor]), and begins
 // the session once the second step is done ([Config.SignedIn]). Everything else is here: pairing
-// authenticators, recovery codes, access tokens ([Config.Tokens]), what the account's protection lacks and how to mend it
+// authenticators, recovery codes, access tokens ([Config.Tokens]), what the account's protection lacks and how to fix it
 // ([Config.Posture]).
 //
 // Pages are rendered on the server and need no JavaScript. A secret is in the body of one answer to a POST,
@@ -38,7 +38,7 @@ type Session struct {
 	// sign-in, from gatehouse.SignIn.Vouch or by Keep, and defaults to none.
 	gatehouse.Session
 
-	// Label is what authenticator apps show beside the service's name, and the page at its top: an e-mail
+	// Label is what authenticator apps show next to the service's name, and the page at its top: an e-mail
 	// address or a user name. Defaults to Account.
 	Label string
 
@@ -121,7 +121,7 @@ type Config struct {
 	// the browser has hung up. Defaults to slog.Default.
 	Faults *slog.Logger
 
-	// Now is there for tests; it is to be that of the Service. Defaults to time.Now.
+	// Now is for tests; it must be that of the Service. Defaults to time.Now.
 	Now func() time.Time
 }
 

@@ -28,7 +28,7 @@ func way(with string) string {
 	return ways[0]
 }
 
-// challenge returns the challenge of the session. Where that no longer stands it has answered.
+// challenge returns the challenge of the session. Where that is no longer valid it has answered.
 func (c *call) challenge() (gatehouse.Challenge, error) {
 	ch, err := c.svc().CheckChallenge(c.ctx(), c.s.Session, c.s.Challenge)
 	if err == nil {
@@ -43,7 +43,7 @@ func (c *call) challenge() (gatehouse.Challenge, error) {
 		return gatehouse.Challenge{}, errAnswered
 	}
 	switch err := c.mayPair(); {
-	case err == nil: // support's code was redeemed, and the authenticator is yet to be paired
+	case err == nil: // support's code was redeemed, and the authenticator is not paired yet
 		c.redirect(c.p.c.Path + "/pair")
 		return gatehouse.Challenge{}, errAnswered
 	case !errors.Is(err, gatehouse.ErrStepUpRequired):
@@ -105,7 +105,7 @@ func (c *call) deniedAtSignIn(err error, with string) error {
 	return c.secondStepWith(status, with, map[string]string{"code": text})
 }
 
-// clockData is what the page shows that mends an authenticator's clock.
+// clockData is for the page that corrects for an authenticator's clock.
 type clockData struct {
 	Challenge gatehouse.Challenge
 	Chosen    string

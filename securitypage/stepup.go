@@ -22,7 +22,7 @@ func (c *call) permissions() (gatehouse.Permissions, error) {
 }
 
 // allowed returns gatehouse.ErrStepUpRequired unless the session's proof is enough for a form that is about to be
-// shown. It may no longer be when the form comes back: then the prompt stands in between.
+// shown. It may no longer be when the form comes back: then the prompt comes in between.
 func (c *call) allowed(enough func(gatehouse.Permissions) bool) error {
 	may, err := c.permissions()
 	if err == nil && !enough(may) {
@@ -52,7 +52,7 @@ type field struct{ Name, Value string }
 // kept is what a form does not bring along: codes, and what belongs to the prompt itself.
 var notKept = []string{"form", "code", "step_up", "step_up_password"}
 
-// prompt asks for a code (or the password) in the place of what was asked for, and goes on with that.
+// prompt asks for a code (or the password) instead of what was asked for, and goes on with that.
 func (c *call) prompt(status int, wrong map[string]string) error {
 	if c.who() != signedIn {
 		return c.message(http.StatusForbidden, "expired")
@@ -257,7 +257,7 @@ func (c *call) stepUpDone() error {
 	return nil
 }
 
-// Refuse is httpguard.Config.Refuse: it answers browsers with the page that mends what is missing, and leads
+// Refuse is httpguard.Config.Refuse: it answers browsers with the page for what is missing, and leads
 // back, and everybody else with the problem document.
 func (p *Page) Refuse(w http.ResponseWriter, r *http.Request, problem httpguard.Problem) {
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {

@@ -164,7 +164,7 @@ func (v *View) Reason(f posture.Finding) string {
 	return v.c.either("control."+f.ID+"."+f.State.String(), f.Reason)
 }
 
-// Fix is what mends a control, with the page for it.
+// Fix is how to fix a control, with the page for it.
 func (v *View) Fix(id string, fix posture.Remediation) Fix {
 	out := Fix{Text: v.c.either("control."+id+".fix", fix.Text), Link: fix.Link}
 	if own, ok := fixes[id]; ok && out.Link == "" {
@@ -179,10 +179,10 @@ func (v *View) Fix(id string, fix posture.Remediation) Fix {
 	return out
 }
 
-// Fix is what mends a control.
+// Fix is how to fix a control.
 type Fix struct{ Text, Link, Button string }
 
-// fixes are the pages that mend the controls which are built in.
+// fixes are the pages that fix the controls which are built in.
 var fixes = map[string]string{
 	posture.SecondFactor:         "/pair",
 	posture.RecoveryCodesExist:   "/recovery-codes",
@@ -226,7 +226,7 @@ func (v *View) With(of any) With { return With{v, of} }
 // ControlTitle is the title of a control by its ID.
 func (v *View) ControlTitle(id, title string) string { return v.c.either("control."+id, title) }
 
-// Mends reports whether a finding is one to mend.
+// Mends reports whether a finding is one to fix.
 func (v *View) Mends(s posture.State) bool {
 	return s == posture.Fail || s == posture.Partial || s == posture.StateUnknown || s == posture.Accepted
 }

@@ -21,7 +21,7 @@ type reader struct {
 	work int  // bytes that were looked at, each time
 }
 
-// end stands for the character after the last.
+// end is the character after the last.
 const end = rune(-1)
 
 // without is the result where what was read is no token.

@@ -12,7 +12,7 @@ import (
 // files of any length. A token that occurs twice is yielded twice. An error of the reader is yielded last, and
 // that of CheckBrand at once, each with the zero Token.
 //
-// The checksum decides alone, so it does not matter what stands before and after a token. Up to three
+// The checksum decides alone, so it does not matter what is before and after a token. Up to three
 // layers of escapes are taken off, within a token too: those of JSON and of programming languages
 // (backslashes), of URLs (%5F), of HTML (&#95;) and of mail (quoted-printable, RFC 2045 §6.7). What
 // programs put between the symbols is passed over: line breaks with blanks and '>' after them, the
@@ -175,7 +175,7 @@ func (f *finder) encoded(in reader, first rune, e *encoding, depth int) (string,
 	}
 }
 
-// decode returns what stands in an encoding from a first symbol on, at most limit bytes of it. It is found if limit was
+// decode returns what is in an encoding from a first symbol on, at most limit bytes of it. It is found if limit was
 // reached, and cut if the text has ended before.
 func (f *finder) decode(in reader, c rune, e *encoding, limit, depth int) (plain []byte, r result) {
 	plain = f.scratch[depth][:0]

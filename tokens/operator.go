@@ -46,7 +46,7 @@ func (o Operator) RevokeAll(ctx context.Context, account string) error {
 
 // Purge removes every token that was revoked, or has expired, before a moment; one in the future counts as now, so that
 // no live token goes. It goes through all tokens in the order of their IDs, from after the cursor, "" for the first,
-// and may run beside live traffic. progress, which may be nil, is called after each. A fault, or the end of ctx, ends
+// and may run during live traffic. progress, which may be nil, is called after each. A fault, or the end of ctx, ends
 // it, and the Cursor is where to go on. Tokens that ended with all others of their account are purged when they expire.
 func (o Operator) Purge(ctx context.Context, before time.Time, cursor string, progress func(gatehouse.Progress)) (gatehouse.Progress, error) {
 	return o.sweep(ctx, cursor, progress, func(rec storage.TokenRecord, t record) (bool, error) {

@@ -13,7 +13,7 @@ import (
 // record is everything that is kept of one access token but its usage. Moments are Unix seconds, 0
 // for never.
 type record struct {
-	ID      string // columns of their own
+	ID      string // separate columns
 	Account string
 
 	Kind      Kind

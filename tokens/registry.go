@@ -12,7 +12,7 @@ type Risk uint8
 
 const (
 	Low    Risk = iota // reads what is not sensitive
-	Medium             // changes what can be mended
+	Medium             // changes what can be repaired
 	High               // production, money, people
 )
 

@@ -23,7 +23,7 @@ type Resources struct {
 }
 
 // OnlyResources restricts a token to at most 100 resources: the host's IDs, such as "project/7", of 1
-// to 255 bytes of printable UTF-8. One that ends in "*" stands for all that begin with what is before
+// to 255 bytes of printable UTF-8. One that ends in "*" means all that begin with what is before
 // it; the policy's Separator says where such a prefix may end.
 func OnlyResources(ids ...string) (Resources, error) {
 	if len(ids) > maxResources {

@@ -32,7 +32,7 @@ func (s *Service) RevokeAll(ctx context.Context, in gatehouse.Session) error {
 	}})
 }
 
-// RevokePresented revokes a token by its possession (RFC 7009), for whoever gives one back and for
+// RevokePresented revokes a token by its possession (RFC 7009), for those who give one back and for
 // reports of leaked ones. The answer is nil also for text that is no token, or none that is known, so that
 // it tells nothing. A rotated copy revokes its successor too.
 func (s *Service) RevokePresented(ctx context.Context, text string) error {

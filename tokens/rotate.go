@@ -15,7 +15,7 @@ type Rotation struct {
 	// Lifetime is that of the successor, from now on. Defaults to the token's own, or to the longest of
 	// the policy where that is less.
 	Lifetime time.Duration
-	// Grace is how long the present secret goes on working beside the new one, at most the policy's MaxGrace (and a
+	// Grace is how long the present secret goes on working next to the new one, at most the policy's MaxGrace (and a
 	// day where a token rotates itself), and never longer than it would have. Defaults to none, which is right after
 	// a leak.
 	Grace time.Duration

@@ -36,7 +36,7 @@ func isScopeName(s string) bool {
 	return true
 }
 
-// Implies reports whether whoever has s has other as well.
+// Implies reports whether a holder of s has other as well.
 func (s Scope) Implies(other Scope) bool {
 	if s == other {
 		return true

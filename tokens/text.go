@@ -12,7 +12,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/internal/redact"
 )
 
-// Kind says what a token is for. It stands in the string: three of a-z and 0-9, a letter first.
+// Kind says what a token is for. It is part of the string: three of a-z and 0-9, a letter first.
 type Kind string
 
 const (
