@@ -197,7 +197,7 @@ var english = map[string]string{
 	"notice.unlocked": "It is unlocked.", "notice.disabled": "Two-factor sign-in is off.", "notice.saved": "Noted: your recovery codes are saved.",
 	"notice.reviewed": "Noted: it was you.", "notice.renewed": "The token works again.", "notice.revoked": "The token is revoked.",
 	"notice.allrevoked": "All tokens are revoked.",
-	"notice.clock":      "The clock is mended. Now sign in with the app's next code.",
+	"notice.clock":      "The clock is corrected. Now sign in with the app's next code.",
 
 	"message.missing.title": "There is no such page", "message.missing": "It may have been moved, or belong to another account.",
 	"message.method.title": "That is not how this page is used", "message.method": "Go to it by its link.",
@@ -222,7 +222,7 @@ var english = map[string]string{
 	"event.recovery_code.used": "Recovery code used", "event.recovery_codes.low": "Few recovery codes left", "event.recovery_codes.regenerated": "New recovery codes created",
 	"event.recovery_codes.acknowledged": "Recovery codes saved", "event.operator_code.made": "Support made a single-use code", "event.operator_code.used": "Support's code used",
 	"event.authenticator.added": "Authenticator added", "event.authenticator.renamed": "Authenticator renamed", "event.authenticator.removed": "Authenticator removed",
-	"event.authenticator.resynced": "Authenticator's clock mended", "event.two_factor.off": "Two-factor sign-in turned off", "event.password.changed": "Password changed",
+	"event.authenticator.resynced": "Authenticator's clock corrected", "event.two_factor.off": "Two-factor sign-in turned off", "event.password.changed": "Password changed",
 	"event.account.reset": "Support reset two-factor sign-in", "event.account.suspended": "Account suspended", "event.account.resumed": "Suspension ended", "event.key.moved": "Secrets moved to a new key",
 	"event.account.imported": "Taken over from another system", "event.account.deleted": "Account deleted", "event.token.minted": "Token created", "event.token.first_used": "Token used for the first time",
 	"event.token.new_address": "Token used from a new address", "event.token.rotated": "Token rotated", "event.token.renewed": "Token renewed",

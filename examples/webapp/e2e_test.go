@@ -254,7 +254,7 @@ func TestOwner(t *testing.T) {
 	b.fill("First code", phone.Code(ahead))
 	b.fill("Next code", phone.Code(ahead.Add(30*time.Second)))
 	require.Equal(t, 200, b.press("Continue"))
-	b.has("The clock is mended.")
+	b.has("The clock is corrected.")
 	require.Equal(t, 200, b.answer("Code from the app", phone.Code(ahead.Add(time.Minute))))
 
 	// Off again.
