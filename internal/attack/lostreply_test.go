@@ -83,6 +83,16 @@ func (s *lossy) DeleteAccount(ctx context.Context, id string) error {
 // tells that it was made, its answer stands. Where it does not, a success is never told as a denial.
 func TestLostReplyAndAnotherSave(t *testing.T) {
 	ctx := context.Background()
+	mint := func(o *owner) func() error {
+		face := o.h.Owner(o.fresh())
+		return func() error {
+			m, err := face.Mint(ctx, tokens.Request{Kind: tokens.Personal, Name: "laptop", Scopes: tokens.Scopes{"logs:read"}})
+			if err == nil {
+				o.h.good(m.Token.Reveal())
+			}
+			return err
+		}
+	}
 	for name, c := range map[string]struct {
 		lose string
 		run  func(o *owner) (do func() error)
@@ -110,26 +120,8 @@ func TestLostReplyAndAnotherSave(t *testing.T) {
 				return err
 			}
 		}, false},
-		"mint, the account": {"account", func(o *owner) func() error {
-			face := o.h.Owner(o.fresh())
-			return func() error {
-				m, err := face.Mint(ctx, tokens.Request{Kind: tokens.Personal, Name: "laptop", Scopes: tokens.Scopes{"logs:read"}})
-				if err == nil {
-					o.h.good(m.Token.Reveal())
-				}
-				return err
-			}
-		}, true},
-		"mint, the token": {"token", func(o *owner) func() error {
-			face := o.h.Owner(o.fresh())
-			return func() error {
-				m, err := face.Mint(ctx, tokens.Request{Kind: tokens.Personal, Name: "laptop", Scopes: tokens.Scopes{"logs:read"}})
-				if err == nil {
-					o.h.good(m.Token.Reveal())
-				}
-				return err
-			}
-		}, true},
+		"mint, the account": {"account", mint, true},
+		"mint, the token": {"token", mint, true},
 		"rotate": {"token", func(o *owner) func() error {
 			_, info := o.mint("logs:read")
 			face := o.h.Owner(o.fresh())
