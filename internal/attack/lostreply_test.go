@@ -121,7 +121,7 @@ func TestLostReplyAndAnotherSave(t *testing.T) {
 			}
 		}, false},
 		"mint, the account": {"account", mint, true},
-		"mint, the token": {"token", mint, true},
+		"mint, the token":   {"token", mint, true},
 		"rotate": {"token", func(o *owner) func() error {
 			_, info := o.mint("logs:read")
 			face := o.h.Owner(o.fresh())
