@@ -1,34 +1,29 @@
 package main
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"io/fs"
-	"net/url"
 	"os"
+	"time"
 
-	_ "github.com/ncruces/go-sqlite3/driver"
+	"go.etcd.io/bbolt"
 
+	"github.com/gatehouse-go/gatehouse/examples/customstorage"
 	"github.com/gatehouse-go/gatehouse/keyring"
-	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
 )
 
-// open opens a SQLite file and the keys beside it, and makes what is not there yet.
-func open(ctx context.Context, file string) (*sql.DB, *sqlstore.Store, *keyring.Ring, error) {
+// open opens a file and the keys beside it, and makes what is not there yet. The file is of bbolt, which compiles in a
+// second or two; docs/operations.md has SQL databases.
+func open(file string) (*bbolt.DB, *customstorage.Store, *keyring.Ring, error) {
 	keys, err := readKeys(file + ".keys")
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	db, err := sql.Open("sqlite3", "file:"+url.PathEscape(file)+
-		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)")
+	db, err := bbolt.Open(file, 0o600, &bbolt.Options{Timeout: 10 * time.Second})
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	store, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{})
-	if err == nil {
-		err = store.Migrate(ctx)
-	}
+	store, err := customstorage.New(db)
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, db.Close())
 	}

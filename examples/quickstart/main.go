@@ -2,23 +2,22 @@
 //
 // It prints a QR code to scan, the same as a URI and as text, and the recovery codes. Then it reads
 // codes, one a line: the first right one confirms the pairing, each after that is a sign-in. Every
-// line is answered by one that begins with "ok" or "denied". Everything is forgotten at the end, unless
-// -db names a file to keep it in: the next run then goes on with sign-ins.
+// line is answered by one that begins with "ok", or with "denied" and then says what to do. Everything is forgotten at
+// the end, unless -db names a file to keep it in: the next run then goes on with sign-ins.
 package main
 
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
@@ -35,7 +34,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	issuer := flags.String("issuer", "Acme", "the service's name, shown by the authenticator app")
 	digits := flags.Int("digits", 6, "digits of a code: 6 or 8")
 	algorithm := flags.String("algorithm", "SHA1", "SHA1, SHA256 or SHA512")
-	file := flags.String("db", "", "a SQLite file to keep accounts in; their keys go into the same with .keys")
+	file := flags.String("db", "", "a file (of bbolt) to keep accounts in; their keys go into the same with .keys")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -56,19 +55,20 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	var store storage.Store = memory.New()
 	keys := keyring.Generate()
 	if *file != "" {
-		var db *sql.DB
-		db, store, keys, err = open(ctx, *file)
+		db, kept, ring, err := open(*file)
 		if err != nil {
 			fmt.Fprintln(errs, "quickstart:", err)
 			return 1
 		}
 		defer db.Close()
+		store, keys = kept, ring
 	}
-	svc, err := gatehouse.New(store, gatehouse.Config{Issuer: *issuer, Keys: keys})
+	d := &demo{account: *account, digits: *digits, lines: bufio.NewReader(in), out: out}
+	d.svc, err = gatehouse.New(store, gatehouse.Config{Issuer: *issuer, Keys: keys, Observer: event.ObserverFunc(d.observe)})
 	if err != nil {
 		return usage(flags, err)
 	}
-	err = demo(ctx, svc, *account, gatehouse.EnrollmentRequest{Label: *account, Algorithm: hash, Digits: *digits}, in, out)
+	err = d.run(ctx, gatehouse.EnrollmentRequest{Label: *account, Algorithm: hash, Digits: *digits})
 	switch {
 	case err == io.EOF: // of the codes
 		return 0
@@ -85,23 +85,33 @@ func usage(flags *flag.FlagSet, err error) int {
 	return 2
 }
 
-func demo(ctx context.Context, svc *gatehouse.Service, account string, enroll gatehouse.EnrollmentRequest, in io.Reader, out io.Writer) error {
-	lines := bufio.NewReader(in)
-	state, err := svc.Account(ctx, account)
+// demo is one account that talks in a terminal.
+type demo struct {
+	svc     *gatehouse.Service
+	account string
+	digits  int // of the app's codes
+	lines   *bufio.Reader
+	out     io.Writer
+	denials denials
+}
+
+func (d *demo) run(ctx context.Context, enroll gatehouse.EnrollmentRequest) error {
+	state, err := d.svc.Account(ctx, d.account)
 	if err != nil {
 		return err
 	}
 	if !state.Protected {
-		if err := pair(ctx, svc, account, enroll, lines, out); err != nil {
+		if err := d.pair(ctx, enroll); err != nil {
 			return err
 		}
 	} else {
-		fmt.Fprintf(out, "%s has an authenticator: type its codes to sign in:\n", account)
+		fmt.Fprintf(d.out, "%s has an authenticator: type its codes to sign in:\n", d.account)
+		d.digits = state.Authenticators[0].Digits
 	}
 	for {
-		code, err := readLine(lines)
+		code, err := readLine(d.lines)
 		if err == nil {
-			err = signIn(ctx, svc, account, code, out)
+			err = d.signIn(ctx, code)
 		}
 		if err != nil {
 			return err
@@ -110,37 +120,38 @@ func demo(ctx context.Context, svc *gatehouse.Service, account string, enroll ga
 }
 
 // pair returns once a code has confirmed the pairing.
-func pair(ctx context.Context, svc *gatehouse.Service, account string, enroll gatehouse.EnrollmentRequest, lines *bufio.Reader, out io.Writer) error {
-	try, err := svc.Before(ctx, account)
+func (d *demo) pair(ctx context.Context, enroll gatehouse.EnrollmentRequest) error {
+	try, err := d.svc.Before(ctx, d.account)
 	if err != nil {
 		return err
 	}
 	// A real service checks the password here, and vouches for nothing else. It keeps the session.
-	session := gatehouse.Session{Account: account}
+	session := gatehouse.Session{Account: d.account}
 	session.Proof, err = try.Vouch(ctx, session, gatehouse.FirstFactor{Method: "pwd"})
 	if err != nil {
 		return err
 	}
-	owner := svc.Owner(session)
+	owner := d.svc.Owner(session)
 	enr, err := owner.BeginEnrollment(ctx, enroll)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Scan this with an authenticator app:\n\n%s\n", enr.QR.Terminal())
-	fmt.Fprintf(out, "%s\n\nor type the secret: %s\n\n", enr.URI(), enr.Secret.Reveal())
-	fmt.Fprintln(out, "Save these recovery codes; each works once, in the place of a code:")
+	fmt.Fprintf(d.out, "Scan this with an authenticator app:\n\n%s\n", enr.QR.Terminal())
+	fmt.Fprintf(d.out, "%s\n\nor type the secret: %s\n\n", enr.URI(), enr.Secret.Reveal())
+	fmt.Fprintln(d.out, "Save these recovery codes; each works once, in the place of a code:")
 	for _, code := range enr.RecoveryCodes {
-		fmt.Fprintln(out, code.Reveal())
+		fmt.Fprintln(d.out, code.Reveal())
 	}
-	fmt.Fprintln(out, "\nType the app's code to confirm, then codes to sign in:")
+	fmt.Fprintln(d.out, "\nType the app's code to confirm, then codes to sign in:")
 	for confirmed := false; !confirmed; {
-		code, err := readLine(lines)
+		code, err := readLine(d.lines)
 		if err != nil {
 			return err
 		}
 		_, err = owner.ConfirmEnrollment(ctx, enr.ID, code)
 		confirmed = err == nil
-		if err := answer(out, "ok confirmed, from now on a code is needed to sign in", err); err != nil {
+		err = d.answer("ok confirmed, from now on a code is needed to sign in", d.unpaired(code), err)
+		if err != nil {
 			return err
 		}
 	}
@@ -148,8 +159,8 @@ func pair(ctx context.Context, svc *gatehouse.Service, account string, enroll ga
 }
 
 // signIn is what a service does around its check of the password.
-func signIn(ctx context.Context, svc *gatehouse.Service, account, code string, out io.Writer) error {
-	try, err := svc.Before(ctx, account)
+func (d *demo) signIn(ctx context.Context, code string) error {
+	try, err := d.svc.Before(ctx, d.account)
 	if err != nil {
 		return err
 	}
@@ -157,28 +168,9 @@ func signIn(ctx context.Context, svc *gatehouse.Service, account, code string, o
 	if err != nil {
 		return err
 	}
-	v, err := svc.Answer(ctx, gatehouse.Session{Account: account}, ch.Token.Reveal(), code)
-	return answer(out, fmt.Sprintf("ok %s, %d recovery codes left", v.Method, v.CodesLeft), err)
-}
-
-// answer writes the line for a code. It returns only what is neither "ok" nor "denied".
-func answer(out io.Writer, ok string, err error) error {
-	var denied *gatehouse.DeniedError
-	switch {
-	case err == nil:
-		fmt.Fprintln(out, ok)
-	case errors.As(err, &denied) && denied.Disabled:
-		fmt.Fprintln(out, "denied, too many wrong codes: use a recovery code")
-	case errors.As(err, &denied) && !denied.RetryAt.IsZero():
-		fmt.Fprintln(out, "denied, retry at", denied.RetryAt.Format(time.RFC3339))
-	case errors.Is(err, gatehouse.ErrDenied):
-		fmt.Fprintln(out, "denied")
-	case errors.Is(err, gatehouse.ErrPrecondition), errors.Is(err, gatehouse.ErrNotFound), errors.Is(err, gatehouse.ErrStepUpRequired):
-		fmt.Fprintln(out, "denied, the pairing took too long or too many codes: start again")
-	default:
-		return err
-	}
-	return nil
+	d.denials.forget()
+	v, err := d.svc.Answer(ctx, gatehouse.Session{Account: d.account}, ch.Token.Reveal(), code)
+	return d.answer(fmt.Sprintf("ok %s, %d recovery codes left", v.Method, v.CodesLeft), d.refused(code), err)
 }
 
 // readLine returns a line without the spaces around it, or "" for one that is longer than any code.

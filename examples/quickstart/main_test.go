@@ -158,19 +158,34 @@ func (k *talk) code(ahead int64) string {
 // wrong is of the other length, so it is no code of an app with six digits, and yet a guess.
 const wrong = "00000000"
 
+const (
+	used   = "denied, that code was used: wait for the next one"
+	noCode = "denied, that is no code: type the digits that the app shows, or a recovery code"
+)
+
 func TestSignIn(t *testing.T) {
 	for name, start := range map[string]func(*testing.T, ...string) *talk{"run": inProcess, "process": asProcess} {
 		t.Run(name, func(t *testing.T) {
 			k := start(t)
 			require.Contains(t, k.uri, "otpauth://totp/Acme:ada%40acme.test?")
-			require.Equal(t, "denied", k.say(wrong), "confirming")
-			require.Equal(t, "denied", k.say(k.codes[0]), "not before the confirmation")
+			require.Equal(t, "denied, that is wrong: the app shows 6 digits", k.say(wrong), "confirming")
+			require.Regexp(t, "^denied, that is wrong: type what the app shows now; .*clock", k.say(k.code(20)))
+			for _, none := range []string{k.codes[0], "", "letters", "12345"} { // recovery codes work after the confirmation
+				require.Equal(t, "denied, that is no code of the app: type the digits that it shows", k.say(none))
+			}
 			require.Equal(t, "ok confirmed, from now on a code is needed to sign in", k.say(k.code(0)))
-			require.Equal(t, "denied", k.say(k.code(0)), "the confirming code is used up")
+			require.Equal(t, used, k.say(k.code(0)), "the confirming code is used up")
 			require.Equal(t, "ok totp, 10 recovery codes left", k.say(k.code(1)))
-			require.Equal(t, "denied", k.say(k.code(1)), "replay")
+			require.Equal(t, used, k.say(k.code(1)), "replay")
 			require.Regexp(t, "^ok recovery.code, 9 recovery codes left$", k.say(k.codes[3]))
-			require.Equal(t, "denied", k.say(k.codes[3]), "a recovery code works once")
+			require.Equal(t, "denied, that recovery code was used: each works once", k.say(k.codes[3]))
+			last := k.codes[5][len(k.codes[5])-1:]
+			other := map[bool]string{true: "2", false: "1"}[last == "1"]
+			require.Equal(t, "denied, that is none of the recovery codes", k.say(strings.TrimSuffix(k.codes[5], last)+other))
+			require.Regexp(t, "^denied, that is wrong: type what the app shows now; .*clock", k.say(k.code(20)))
+			for _, none := range []string{"", "letters", "12345", "١٢٣٤٥٦"} {
+				require.Equal(t, noCode, k.say(none))
+			}
 			require.Regexp(t, "^ok recovery.code, 8 recovery codes left$", k.say(strings.ToLower(strings.ReplaceAll(k.codes[4], "-", ""))))
 			k.endsWell()
 		})
@@ -190,7 +205,7 @@ func TestFlags(t *testing.T) {
 			require.Equal(t, c.digits, u.Query().Get("digits"))
 			require.Len(t, k.code(0), int(c.digits[0]-'0'))
 			require.Regexp(t, "^ok confirmed", k.say(k.code(0)))
-			require.Equal(t, "denied", k.say(k.code(0)))
+			require.Equal(t, used, k.say(k.code(0)))
 			require.Equal(t, "ok totp, 10 recovery codes left", k.say(k.code(1)))
 			k.endsWell()
 		})
@@ -201,10 +216,10 @@ func TestLock(t *testing.T) {
 	k := inProcess(t)
 	require.Regexp(t, "^ok confirmed", k.say(k.code(0)))
 	for range 5 {
-		require.Equal(t, "denied", k.say(wrong))
+		require.Equal(t, "denied, that is wrong: the app shows 6 digits", k.say(wrong))
 	}
 	locked := k.say(wrong)
-	at, isLocked := strings.CutPrefix(locked, "denied, retry at ")
+	at, isLocked := strings.CutPrefix(locked, "denied, too many wrong codes: retry at ")
 	require.True(t, isLocked, locked)
 	retry, err := time.Parse(time.RFC3339, at)
 	require.NoError(t, err)
@@ -218,7 +233,7 @@ func TestLock(t *testing.T) {
 func TestPairingEndsAfterTenWrongCodes(t *testing.T) {
 	k := inProcess(t)
 	for range 10 {
-		require.Equal(t, "denied", k.say(wrong))
+		require.Equal(t, "denied, that is wrong: the app shows 6 digits", k.say(wrong))
 	}
 	for range 2 {
 		require.Regexp(t, "^denied, .*start again$", k.say(k.code(0)))
@@ -230,11 +245,11 @@ func TestLines(t *testing.T) {
 	k := inProcess(t)
 	k.send(k.code(0) + "\r\n")
 	require.Regexp(t, "^ok confirmed", k.hear(), "CRLF")
-	require.Equal(t, "denied", k.say(""), "each line is answered")
+	require.Equal(t, noCode, k.say(""), "each line is answered")
 	for _, garbage := range []string{
 		strings.Repeat("1", 1<<20), strings.Repeat(k.code(1), 1000), "\x00", "\xff\xfe", "١٢٣٤٥٦", "+" + k.code(1)[1:], "12 34 56",
 	} {
-		require.Equal(t, "denied", k.say(garbage))
+		require.Equal(t, noCode, k.say(garbage))
 	}
 	require.Equal(t, "ok totp, 10 recovery codes left", k.say(" \t"+k.code(1)+" "), "spaces around a code; what is no code was no guess")
 
@@ -293,18 +308,18 @@ func TestInputFails(t *testing.T) {
 
 func TestAnswer(t *testing.T) {
 	for want, err := range map[string]error{
-		"ok\n":     nil,
-		"denied\n": &gatehouse.DeniedError{},
-		"denied, retry at 2026-03-01T12:00:00Z\n":                            &gatehouse.DeniedError{RetryAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
+		"ok\n":             nil,
+		"denied, advice\n": &gatehouse.DeniedError{},
+		"denied, too many wrong codes: retry at 2026-03-01T12:00:00Z\n":      &gatehouse.DeniedError{RetryAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
 		"denied, too many wrong codes: use a recovery code\n":                &gatehouse.DeniedError{Disabled: true},
 		"denied, the pairing took too long or too many codes: start again\n": gatehouse.ErrStepUpRequired,
 	} {
 		var out strings.Builder
-		require.NoError(t, answer(&out, "ok", err))
+		require.NoError(t, (&demo{out: &out}).answer("ok", "advice", err))
 		require.Equal(t, want, out.String())
 	}
 	var out strings.Builder
-	require.ErrorIs(t, answer(&out, "ok", io.ErrUnexpectedEOF), io.ErrUnexpectedEOF, "a fault")
+	require.ErrorIs(t, (&demo{out: &out}).answer("ok", "advice", io.ErrUnexpectedEOF), io.ErrUnexpectedEOF, "a fault")
 	require.Empty(t, out.String())
 }
 
@@ -321,7 +336,8 @@ func TestDB(t *testing.T) {
 	codes := strings.Join([]string{k.code(0), k.code(1), k.codes[0], k.codes[0]}, "\n")
 	require.Zero(t, run([]string{"-db", file}, strings.NewReader(codes), &out, &errs), errs.String())
 	require.Equal(t, "ada@acme.test has an authenticator: type its codes to sign in:\n"+
-		"denied\nok totp, 10 recovery codes left\nok recovery_code, 9 recovery codes left\ndenied\n", out.String())
+		used+"\nok totp, 10 recovery codes left\nok recovery_code, 9 recovery codes left\n"+
+		"denied, that recovery code was used: each works once\n", out.String())
 
 	// Without its keys, nobody gets in.
 	require.NoError(t, os.Remove(file+".keys"))
@@ -334,4 +350,20 @@ func TestDB(t *testing.T) {
 		require.Equal(t, 1, run([]string{"-db", file}, strings.NewReader(""), io.Discard, &errs))
 		require.Contains(t, errs.String(), "quickstart: ")
 	}
+}
+
+// The first programs that somebody runs start within a minute from empty caches, on two cores. A SQL driver would be most
+// of what there is to compile.
+func TestFirstProgramsCompileFast(t *testing.T) {
+	heavy := regexp.MustCompile(`(?m)^(github\.com/ncruces|modernc\.org|github\.com/mattn|github\.com/jackc|github\.com/go-sql-driver)/.*$`)
+	for _, program := range []string{"../quickstart", "../minimal"} {
+		if _, err := os.Stat(program); err != nil {
+			continue
+		}
+		out, err := exec.Command("go", "list", "-deps", program).Output()
+		require.NoError(t, err)
+		require.Contains(t, string(out), "github.com/gatehouse-go/gatehouse\n", "the list is one of packages")
+		require.Empty(t, heavy.FindAllString(string(out), -1), program)
+	}
+	require.NotEmpty(t, heavy.FindString("crypto\ngithub.com/ncruces/go-sqlite3/driver\nfmt"))
 }
