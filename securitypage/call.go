@@ -132,7 +132,7 @@ func (p *Page) routes() *http.ServeMux {
 // ServeHTTP answers every path under Config.Path.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.harden(w.Header())
-	p.mux.ServeHTTP(w, r)
+	p.mux.ServeHTTP(w, p.public(r))
 }
 
 // harden sets what every answer has. The referrer is kept within the service, but not cut off: without it

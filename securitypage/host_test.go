@@ -95,7 +95,8 @@ func newHostWith(t testing.TB, change func(*parts), edit ...func(*securitypage.C
 		h.pos, err = posture.New(h.svc.Service, posture.Config{Policy: of.gates, Tokens: h.tok})
 		require.NoError(t, err)
 	}
-	c := securitypage.Config{
+	var c securitypage.Config
+	c = securitypage.Config{
 		Service: h.svc.Service, Tokens: h.tok, Posture: h.pos, Name: "Acme", Now: h.svc.Now, Session: h.session,
 		Faults: slog.New(slog.NewTextHandler(h.logs, nil)),
 		Links:  securitypage.Links{Home: "/home", SignIn: "/login", Help: "/help", SignOut: "/logout", Password: "/password", Sessions: "/sessions"},
@@ -110,7 +111,7 @@ func newHostWith(t testing.TB, change func(*parts), edit ...func(*securitypage.C
 			defer h.mu.Unlock()
 			s := h.sessions[cookieOf(r)]
 			s.challenge, s.proof = "", v.Session.Proof.Reveal()
-			http.Redirect(w, r, "/home", http.StatusSeeOther)
+			http.Redirect(w, r, c.Links.Home, http.StatusSeeOther)
 			return nil
 		},
 	}

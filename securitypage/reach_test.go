@@ -418,13 +418,14 @@ func TestPromptKeepsNoCodes(t *testing.T) {
 	require.Contains(t, a.text(), "The old secret goes on working for one day.")
 }
 
-// A form that a guard refuses leads back to the page that had it, and to no other site's.
+// A form that a guard refuses leads back to the page that had it, and to no other site's; otherwise home.
 func TestBackToTheForm(t *testing.T) {
 	h := newHost(t)
 	b, _ := h.enrolled("ada")
 	h.svc.Wait(6 * time.Minute)
 	for referer, next := range map[string]string{
-		h.web.URL + "/project?id=7": "/project?id=7", "https://evil.test/x": "/", "": "/", "http://%zz": "/", h.web.URL: "/",
+		h.web.URL + "/project?id=7": "/project?id=7", "https://evil.test/x": "/home", "": "/home", "http://%zz": "/home",
+		h.web.URL: "/", h.web.URL + "//evil.test/x": "/home", "https://evil.test//evil.test/x": "/home",
 	} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.web.URL+"/deploy", nil)
 		require.NoError(t, err)

@@ -57,10 +57,10 @@ type Session struct {
 	Challenge string
 }
 
-// Links are the host's own pages: a path, or an https URL.
+// Links are the host's own pages: a path as browsers see it, with Config.Prefix, or an https URL.
 type Links struct {
-	Home     string // where "back" leads. Defaults to "/"
-	SignIn   string // who is not signed in is sent there. Defaults to "/"
+	Home     string // where "back" leads. Defaults to "/" below Config.Prefix
+	SignIn   string // who is not signed in is sent there. Defaults to "/" below Config.Prefix
 	SignOut  string // takes a POST without fields. Defaults to none
 	Password string // where it is changed. Defaults to none
 	Sessions string // where they are listed and ended. Defaults to none
@@ -82,8 +82,13 @@ type Config struct {
 	// Name is the service's name, in titles. There is no default.
 	Name string
 
-	// Path is where the host mounts the page, without a slash at its end. Defaults to "/settings/security".
+	// Path is where browsers find the page, without a slash at its end. Defaults to "/settings/security" below Prefix.
 	Path string
+
+	// Prefix is the beginning of Path that a proxy takes off before requests reach this program: "/app" where browsers ask
+	// for /app/settings/security/ and the page is mounted at /settings/security/. Links, forms, redirects and ways back have
+	// it. No header is read for it. Nothing is needed for http.StripPrefix, where Path is enough. Defaults to none.
+	Prefix string
 
 	// Session says whose session a request has. A session that is not there is no error; an error, whatever it wraps, is
 	// a fault, which is answered 500. There is no default.
@@ -142,10 +147,12 @@ func New(c Config) (*Page, error) {
 		return nil, fmt.Errorf("%w: Service, Name, Session and SignedIn are needed", gatehouse.ErrInvalid)
 	case c.Tokens != nil && !c.Tokens.Of(c.Service) || c.Posture != nil && !c.Posture.Of(c.Service):
 		return nil, fmt.Errorf("%w: the tokens or the posture are of another service", gatehouse.ErrInvalid)
-	case c.Path == "":
-		c.Path = "/settings/security"
-	case c.Path == "/" || c.Path[0] != '/' || path.Clean(c.Path) != c.Path || strings.ContainsAny(c.Path, "{}?#%"):
-		return nil, fmt.Errorf("%w: Path is to begin with a slash, and not to end in one", gatehouse.ErrInvalid)
+	}
+	if c.Path == "" {
+		c.Path = c.Prefix + "/settings/security"
+	}
+	if !isPath(c.Path) || c.Prefix != "" && (!isPath(c.Prefix) || !strings.HasPrefix(c.Path+"/", c.Prefix+"/")) {
+		return nil, fmt.Errorf("%w: Path and Prefix must begin with a slash and not end in one, and Path with Prefix", gatehouse.ErrInvalid)
 	}
 	for _, link := range []*string{&c.Links.Home, &c.Links.SignIn, &c.Links.SignOut, &c.Links.Password, &c.Links.Sessions, &c.Links.Help} {
 		u, err := url.Parse(*link)
@@ -154,10 +161,10 @@ func New(c Config) (*Page, error) {
 		}
 	}
 	if c.Links.Home == "" {
-		c.Links.Home = "/"
+		c.Links.Home = c.Prefix + "/"
 	}
 	if c.Links.SignIn == "" {
-		c.Links.SignIn = "/"
+		c.Links.SignIn = c.Prefix + "/"
 	}
 	if c.CrossOrigin == nil {
 		c.CrossOrigin = http.NewCrossOriginProtection()
@@ -186,6 +193,44 @@ func formAction(l Links) string {
 		}
 	}
 	return strings.Join(sources, " ")
+}
+
+// isPath reports whether a path is one that the page or a prefix of it can have.
+func isPath(p string) bool {
+	return local(p) && p != "/" && path.Clean(p) == p && !strings.ContainsAny(p, "{}?#% ")
+}
+
+// public returns a request of the page with the path that browsers see, whatever a proxy or http.StripPrefix has taken
+// off. So all that is made from it leads back here: form actions, and redirects of ServeMux.
+func (p *Page) public(r *http.Request) *http.Request {
+	for _, u := range []*url.URL{r.URL, under(p.c.Prefix, r.URL), under(p.c.Prefix, asked(r))} {
+		if u.Path != p.c.Path && !strings.HasPrefix(u.Path, p.c.Path+"/") {
+			continue
+		}
+		out := new(*r)
+		out.URL = u
+		return out
+	}
+	return r
+}
+
+// asked returns what this program was asked for, before its own handlers have taken anything off.
+func asked(r *http.Request) *url.URL {
+	u, err := url.ParseRequestURI(r.RequestURI)
+	if err != nil || u.Path == "" { // a request that no server has read, or one for no path
+		return r.URL
+	}
+	return u
+}
+
+// under returns a URL whose path is below a prefix.
+func under(prefix string, u *url.URL) *url.URL {
+	out := new(*u)
+	out.Path = prefix + u.Path
+	if u.RawPath != "" {
+		out.RawPath = prefix + u.RawPath
+	}
+	return out
 }
 
 // local reports whether a link is a path of this service.

@@ -278,7 +278,7 @@ func (p *Page) Refuse(w http.ResponseWriter, r *http.Request, problem httpguard.
 	case problem.Gate != nil:
 		err = c.closed(*problem.Gate)
 	case problem.Code == "insufficient_user_authentication":
-		c.redirect(p.c.Path + "/step-up?next=" + escape(back(r)))
+		c.redirect(p.c.Path + "/step-up?next=" + escape(c.back()))
 	default:
 		err = c.message(problem.Status, "fault")
 	}

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/posture"
@@ -203,15 +202,21 @@ func escape(s string) string { return url.QueryEscape(s) }
 
 // back is where a browser is sent back to after a step-up: where it was, or, as a form cannot be sent again,
 // the page that had it.
-func back(r *http.Request) string {
-	if r.Method == http.MethodGet {
-		return r.URL.RequestURI()
+func (c *call) back() string {
+	if c.r.Method == http.MethodGet {
+		return under(c.p.c.Prefix, asked(c.r)).RequestURI()
 	}
-	from, err := url.Parse(r.Referer())
-	if err != nil || from.Host != r.Host || !strings.HasPrefix(from.Path, "/") {
-		return "/"
+	from, err := url.Parse(c.r.Referer())
+	// A proxy may have changed the Host. The browser says of itself that the page was one of this origin, which a script
+	// of another site cannot say.
+	ours := err == nil && (from.Host == c.r.Host || c.r.Header.Get("Sec-Fetch-Site") == "same-origin")
+	switch home := c.p.c.Links.Home; {
+	case ours && local(from.RequestURI()):
+		return from.RequestURI()
+	case local(home):
+		return home
 	}
-	return from.RequestURI()
+	return c.p.c.Prefix + "/"
 }
 
 // With is a View with what a part of a page is about.
