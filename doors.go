@@ -4,6 +4,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/internal/redact"
+	"github.com/gatehouse-go/gatehouse/storage"
 )
 
 // The doors through which services that stand on a Service reach what it keeps to itself. Only this module can use them.
@@ -17,5 +18,13 @@ func init() {
 	}
 	engine.ByOf = func(operator any) core.By { return operator.(Operator).by }
 	engine.ViewOf = func(e *engine.Engine, a core.Account, env core.Env) any { return view(e, a, env) }
+	engine.WithinOf = func(operator any, tx storage.Transaction) (any, *engine.Within) {
+		o := operator.(Operator)
+		s := *o.s
+		var w *engine.Within
+		s.e, w = o.s.e.Within(tx)
+		o.s = &s
+		return o, w
+	}
 	engine.AccountOf = func(account any) core.Account { return redact.Open(account.(Account).record) }
 }

@@ -36,7 +36,7 @@ func (e *Engine) Change(ctx context.Context, id string, t Transition) error {
 	}
 	c := &change{
 		Transition: t, e: e, at: &place{e: e, id: id}, tell: func() {},
-		loop: loop[core.Account]{kind: Kind[core.Account]{"account", e.loadAccount, e.saveAccount}, id: id, ctx: ctx},
+		loop: loop[core.Account]{kind: Kind[core.Account]{"account", e.loadAccount, e.saveAccount}, id: id, ctx: ctx, attached: e.attached},
 	}
 	defer c.end()
 	defer func() { c.tell() }() // after the turn has ended

@@ -42,6 +42,7 @@ type Engine struct {
 	turns     queue.Turns // of accounts that are changed
 	line      queue.Turns // of accounts that need Argon2id
 	observers *observers
+	attached  bool // its changes keep their caller's context
 }
 
 // Counts counts what services that stand on the engine have left out.

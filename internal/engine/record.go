@@ -73,6 +73,8 @@ type loop[R Record[R]] struct {
 	cancel context.CancelFunc
 	try    int
 	unsure bool // a save that would have been a success may have been made
+
+	attached bool // ctx is the caller's to the end
 }
 
 // Detach returns a context for what counts from here on, also if the caller hangs up now.
@@ -82,7 +84,7 @@ func Detach(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // detach makes the rest of the change independent of its caller.
 func (l *loop[R]) detach() {
-	if l.cancel == nil {
+	if l.cancel == nil && !l.attached {
 		l.ctx, l.cancel = Detach(l.ctx)
 	}
 }

@@ -82,6 +82,9 @@ var rules = map[string]rule{
 		},
 	},
 
+	// No database/sql: a store of somebody's own can have transactions too.
+	"hosttx": {ours: []string{".", "internal/engine", "recovery", "storage"}, links: uuid},
+
 	"httpguard":     {ours: slices.Concat(leaves, lower, []string{".", "tokens", "posture"}), links: []string{"net", "net/http"}},
 	"securitypage":  {ours: slices.Concat(leaves, lower, []string{".", "tokens", "posture", "httpguard", "internal/queue"}), links: []string{"net", "net/http"}},
 	"gatehousetest": {ours: slices.Concat(leaves, lower, []string{".", "storage/memory"}), links: append([]string{"testing"}, uuid...)},

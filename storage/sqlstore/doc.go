@@ -11,7 +11,7 @@
 // them and the server's settings with what the store relies on, [Store.Warnings] has settings that a
 // log should have, [Store.Down] takes them away again.
 //
-// [Store.Within] changes accounts in a transaction of the program's own. [Store.Stats], [Store.Server] and [Store.Clock]
+// [Store.Within] is for package hosttx, which changes accounts in a transaction of the program's own. [Store.Stats], [Store.Server] and [Store.Clock]
 // answer an operator's questions.
 //
 // Otherwise every change is one conditional statement outside of any transaction, so it holds under every

@@ -75,28 +75,6 @@ func ExampleDDL() {
 	// ) ENGINE = InnoDB;
 }
 
-// A user is removed with their account, or not at all.
-func ExampleStore_Within() {
-	var db *sql.DB
-	var store *sqlstore.Store
-	remove := func(ctx context.Context, user string) error {
-		tx, err := db.BeginTx(ctx, nil) // for SQLite, with a DSN that begins with the lock: _txlock=immediate
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback() // no more than a no-op after Commit
-		if _, err := tx.ExecContext(ctx, "DELETE FROM users WHERE id = $1", user); err != nil {
-			return err
-		}
-		// storage.ErrConflict asks to begin again.
-		if err := store.Within(tx).DeleteAccount(ctx, user); err != nil {
-			return err
-		}
-		return tx.Commit()
-	}
-	_ = remove
-}
-
 // What a program's own monitoring can watch.
 func ExampleStore_Stats() {
 	var store *sqlstore.Store

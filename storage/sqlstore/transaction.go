@@ -10,7 +10,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/storage"
 )
 
-// Tx is a transaction of the program's own that accounts are changed in; make it with Store.Within.
+// Tx is a transaction of the program's own that package hosttx changes accounts in; make it with Store.Within.
 type Tx struct {
 	store *Store
 	tx    *sql.Tx
@@ -21,8 +21,8 @@ type Tx struct {
 
 var _ storage.Transaction = (*Tx)(nil)
 
-// Within returns a storage.Transaction in tx, which the program begins and ends. Where a change of an account must be
-// committed with the program's own changes, or not at all, this is how; for everything else use the Store.
+// Within returns a storage.Transaction in tx, which the program begins and ends, for hosttx.Within. Few programs call its
+// methods themselves: they change what is stored, and nobody is told of it.
 //
 // LockAccount locks the account's row. Begin tx with BEGIN IMMEDIATE in SQLite, which has no locks of rows. In MySQL a
 // transaction goes on reading what it has read first: LockAccount alone reads what is stored now, and where the server
