@@ -67,7 +67,7 @@ func (p *place) endedTokens(n int) {
 }
 
 // goOn is how an interrupted command says what to run.
-var goOn = regexp.MustCompile(`^gatehouse: interrupted after (\d+) (?:accounts?|tokens?); go on with: (gatehouse .*)\n$`)
+var goOn = regexp.MustCompile(`^gatehouse: interrupted after (\d+) (?:accounts?|tokens?|lines?); go on with: (gatehouse .*)\n$`)
 
 // narrow returns a pipe that takes one line of progress, and has the next one wait until that is read: a command that
 // writes into it gets no further than its second line, however slow the test is.
@@ -87,7 +87,7 @@ func narrow(t *testing.T) (r, w *os.File) {
 }
 
 // progress is how a line of it begins. The first comes after 500, or sooner where they take long.
-var progress = regexp.MustCompile(`^\x00(\d+) of 2000, \d+ \w+, at $`)
+var progress = regexp.MustCompile(`^\x00(\d+)(?: of 2000)?, \d+ \w+, at $`)
 
 // midway starts a command whose standard error is narrow, and returns when it has told of its first ones, and how many
 // those are. It then waits, at its next line at the latest, until the rest is read.

@@ -85,9 +85,9 @@ what is wrong. Flags may come before or after the command, with one dash or two.
 		Suggest:                         true,
 		ExitErrHandler:                  func(context.Context, *cli.Command, error) {},
 		Commands: []*cli.Command{
-			statusCommand(), resetCommand(), unlockCommand(), suspendCommand(), resumeCommand(),
+			statusCommand(), resetCommand(), unlockCommand(), suspendCommand(), resumeCommand(), passwordChangedCommand(), deleteCommand(),
 			tokensCommand(), leakedCommand(), fleetCommand(), recordCommand(),
-			doctorCommand(), migrateCommand(), keysCommand(), resealCommand(), afterRestoreCommand(),
+			doctorCommand(), migrateCommand(), importCommand(), keysCommand(), resealCommand(), afterRestoreCommand(),
 		},
 	}
 	_ = c.Walk(func(c *cli.Command) error {

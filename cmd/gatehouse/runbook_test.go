@@ -68,6 +68,10 @@ func TestRunBook(t *testing.T) {
 				rec.ID = documentedToken
 				require.NoError(t, p.store.SaveToken(ctx, rec, 0))
 			},
+			"Passwords and accounts that change outside of the service": func() {
+				p.enroll("user-44")
+				p.file("users.csv", "account,secret\nuser-45,GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\nuser-46,\n")
+			},
 			"Restore a backup": func() {
 				backup(t, p)
 				require.NoError(t, ada.signIn(ada.codes[0].Reveal()))
@@ -99,7 +103,15 @@ func TestRunBook(t *testing.T) {
 			require.Contains(t, p.ok("doctor", "-keys", "gatehouse.keys"), "every secret is under the primary one, "+primary.Primary())
 		}
 		after := map[string]func(){
-			"Set up":      func() { require.NoError(t, p.store.Validate(ctx)) },
+			"Set up": func() { require.NoError(t, p.store.Validate(ctx)) },
+			"Passwords and accounts that change outside of the service": func() {
+				require.Contains(t, p.ok("status", "user-42"), "because: its password was in a dump")
+				require.Equal(t, 1, p.run("status", "user-44").code)
+			},
+			"Bring accounts from another system": func() {
+				require.Contains(t, p.ok("status", "user-45"), "because: from the old system")
+				require.Equal(t, "user-46", p.rows("codes.csv")[0][0])
+			},
 			"Rotate keys": func() { underPrimary(); ada.svc = p.service(primary, 0) },
 			"Restore a backup": func() {
 				require.ErrorIs(t, ada.signIn(ada.codes[0].Reveal()), gatehouse.ErrDenied)
@@ -146,7 +158,7 @@ func TestRunBook(t *testing.T) {
 		require.Empty(t, before, "a heading that the run book does not have")
 		require.Empty(t, after)
 		for _, command := range []string{
-			"status", "reset", "unlock", "suspend", "resume", "tokens list", "tokens revoke", "tokens purge", "leaked", "fleet",
+			"status", "reset", "unlock", "suspend", "resume", "password-changed", "delete", "import", "tokens list", "tokens revoke", "tokens purge", "leaked", "fleet",
 			"doctor", "migrate up", "migrate status", "keys new", "reseal", "after-restore",
 		} {
 			require.True(t, ran[command], "the run book does not have %s", command)

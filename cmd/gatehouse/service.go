@@ -16,6 +16,8 @@ import (
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/recovery"
+	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
 	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
@@ -57,6 +59,7 @@ type session struct {
 type setting struct {
 	keys    bool // the real ones
 	brand   bool // that of tokens
+	dry     bool // nothing is saved, and nothing is told
 	posture func(keys bool) (*posture.Policy, error)
 }
 
@@ -92,7 +95,7 @@ func (s *session) begin(ctx context.Context, need setting) (err error) {
 	if config.Window, err = windowOf(s.c); err != nil {
 		return err
 	}
-	if path := s.c.String("event-log"); path != "" {
+	if path := s.c.String("event-log"); path != "" && !need.dry {
 		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
 			return errors.New("-event-log: cannot write to " + path)
@@ -105,7 +108,11 @@ func (s *session) begin(ctx context.Context, need setting) (err error) {
 	if err := s.store.Check(ctx); err != nil {
 		return s.db.explain(ctx, err)
 	}
-	if s.svc, err = gatehouse.New(s.store, config); err != nil {
+	var store storage.Store = s.store
+	if need.dry {
+		store, config.Recovery = dryStore{store}, recovery.Params{Memory: 8, Time: 1, Threads: 1} // hashes that nobody keeps
+	}
+	if s.svc, err = gatehouse.New(store, config); err != nil {
 		return err
 	}
 	if s.tokens, err = tokens.New(s.svc, policy); err != nil || need.posture == nil {
@@ -118,6 +125,11 @@ func (s *session) begin(ctx context.Context, need setting) (err error) {
 	s.review, err = posture.New(s.svc, posture.Config{Policy: judged, Tokens: s.tokens})
 	return err
 }
+
+// dryStore is a store of which nothing is changed.
+type dryStore struct{ storage.Store }
+
+func (dryStore) SaveAccount(context.Context, storage.Record, int64) error { return nil }
 
 func (s *session) close() {
 	s.db.Close()

@@ -36,7 +36,7 @@ func walkedOf(p gatehouse.Progress, complete bool) walked {
 
 // walk is a command that goes through a table.
 type walk struct {
-	table    string // accounts or tokens
+	table    string // accounts or tokens; "" for neither
 	one      string // what there is one of in it
 	did      string // what is done to them, "" for nothing
 	progress bool   // whether to show how far it is
@@ -133,7 +133,10 @@ func (s *session) newProgress(ctx context.Context, w walk) *progress {
 	if !w.progress {
 		return nil
 	}
-	p := &progress{w: w, out: s.errs, total: s.count(ctx, w), last: time.Now()}
+	p := &progress{w: w, out: s.errs, total: -1, last: time.Now()}
+	if w.table != "" {
+		p.total = s.count(ctx, w)
+	}
 	if isTerminal(s.errs) {
 		p.bar = progressbar.NewOptions64(p.total, progressbar.OptionSetWriter(s.errs), progressbar.OptionShowCount(),
 			progressbar.OptionSetDescription(w.one+"s"), progressbar.OptionThrottle(100*time.Millisecond),

@@ -15,37 +15,13 @@ type Refused string
 
 func (r Refused) Error() string { return string(r) }
 
-// Read returns the text of a regular file that nobody but the process, or whoever mounted the file for it, may read or
-// write: see [File.Exposed]. Anything else is Refused, also what is longer than most bytes; a file that cannot be read
-// gives the error of package os. Of directories nothing is asked, and links are followed, as mounted secrets
-// are links in folders of other people's making.
+// Read returns the text of a file that Open opens. What is longer than most bytes is Refused.
 func Read(path string, most int) (string, error) {
-	// Asked before the file is opened, as opening a pipe waits for its writer.
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if !info.Mode().IsRegular() {
-		return "", Refused("not a regular file")
-	}
-	f, err := os.Open(path)
+	f, err := Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	// Of the open file: what the path names may have changed.
-	if info, err = f.Stat(); err != nil {
-		return "", err
-	}
-	if runtime.GOOS != "windows" { // where modes say nothing
-		me, err := Self()
-		if err != nil {
-			return "", err
-		}
-		if why := fileOf(info).Exposed(me); why != "" {
-			return "", Refused(why)
-		}
-	}
 	text, err := io.ReadAll(io.LimitReader(f, int64(most)+1))
 	if err != nil {
 		return "", err
@@ -54,6 +30,45 @@ func Read(path string, most int) (string, error) {
 		return "", Refused(fmt.Sprintf("more than %d bytes", most))
 	}
 	return string(text), nil
+}
+
+// Open opens a regular file that nobody but the process, or whoever mounted the file for it, may read or
+// write: see [File.Exposed]. Anything else is Refused; a file that cannot be read gives the error of package os. Of
+// directories nothing is asked, and links are followed, as mounted secrets are links in folders of other people's making.
+func Open(path string) (*os.File, error) {
+	// Asked before the file is opened, as opening a pipe waits for its writer.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, Refused("not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := Check(f); err != nil { // of the open file: what the path names may have changed
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Check returns Refused for an open file that others may read or write.
+func Check(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil || runtime.GOOS == "windows" { // where modes say nothing
+		return err
+	}
+	me, err := Self()
+	if err != nil {
+		return err
+	}
+	if why := fileOf(info).Exposed(me); why != "" {
+		return Refused(why)
+	}
+	return nil
 }
 
 // Process is who reads a file.
