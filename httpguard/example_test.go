@@ -4,7 +4,6 @@ import (
 	"log"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
@@ -23,19 +22,17 @@ func Example() {
 	}
 	mount := func() (http.Handler, error) {
 		guard, err := httpguard.New(httpguard.Config{
-			Service: svc, Tokens: tok, Posture: pos, Session: sessionOf,
-			Client: func(r *http.Request) netip.Addr { // there is no proxy before this service
-				a, _ := netip.ParseAddrPort(r.RemoteAddr)
-				return a.Addr()
-			},
+			Service: svc, Tokens: tok, Posture: pos, Session: sessionOf, // and Client, behind a proxy
 		})
 		if err != nil {
 			return nil, err
 		}
-		project := func(r *http.Request) string { return "project/" + r.PathValue("id") }
+		project := httpguard.PathResource("project/{id}")
 		mux := http.NewServeMux()
 		mux.Handle("GET /api/projects/{id}", guard.RequireScope("projects:read", project)(http.HandlerFunc(showProject)))
-		mux.Handle("POST /deploy", guard.RequireGate("deploy.public")(http.HandlerFunc(deploy)))
+		mux.Handle("GET /projects", guard.RequireSignedIn()(http.HandlerFunc(projects)))
+		mux.Handle("POST /projects/{id}/deploys", // in the browser through the gate, or by a token with the scope
+			guard.SessionOrToken("deploys:write", project, guard.RequireGate("deploy.public"))(http.HandlerFunc(deploy)))
 		fresh := httpguard.ProofOptions{MaxAge: 5 * time.Minute, SecondFactor: true}
 		mux.Handle("POST /email", guard.RequireProof(fresh)(http.HandlerFunc(changeEmail)))
 		return httpguard.Log(slog.Default())(mux), nil
@@ -48,5 +45,9 @@ func showProject(w http.ResponseWriter, r *http.Request) {
 	log.Println("for", grant.AccountID)
 }
 
-func deploy(http.ResponseWriter, *http.Request)      {}
+func deploy(_ http.ResponseWriter, r *http.Request) {
+	log.Println("by", httpguard.Account(r.Context()))
+}
+
+func projects(http.ResponseWriter, *http.Request)    {}
 func changeEmail(http.ResponseWriter, *http.Request) {}

@@ -23,6 +23,7 @@ func TestClientHasGone(t *testing.T) {
 	defer cancel()
 	for what, guard := range map[string]func(http.Handler) http.Handler{
 		"token": s.guard.RequireScope("projects:read", nil), "step-up": s.guard.RequireProof(httpguard.ProofOptions{MaxAge: time.Minute}), "gate": s.guard.RequireGate("deploy.public"),
+		"either, by token": s.guard.SessionOrToken("projects:read", nil, s.guard.RequireGate("deploy.public")), "either, by session": s.guard.SessionOrToken("projects:read", nil, s.guard.RequireGate("deploy.public")),
 	} {
 		for _, c := range []struct {
 			ctx   context.Context
@@ -36,7 +37,7 @@ func TestClientHasGone(t *testing.T) {
 			s.Store.Inject(func(string) gatehousetest.Fault { return c.fault })
 			resp, body := ask(t, func(h http.Handler) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { guard(h).ServeHTTP(w, r.WithContext(c.ctx)) })
-			}, with("Bearer "+token))
+			}, credentials(what, token))
 			require.Equal(t, 500, resp.StatusCode, what)
 			problem(t, resp, body)
 			require.Contains(t, s.faults.String(), "level="+c.level, what)

@@ -1,9 +1,15 @@
-// Package httpguard is net/http middleware: it lets a request through by an access token with a scope, by a fresh proof,
-// or by an open gate. [New] makes a [Guard]; [Guard.RequireScope], [Guard.RequireProof] and [Guard.RequireGate] return a
-// func(http.Handler) http.Handler, for any router that takes one.
+// Package httpguard is net/http middleware: it lets a request through by an access token with a scope, or by a session
+// that is signed in, has a fresh proof, or gets through a gate.
 //
-// What is refused is answered with a problem document (RFC 9457) and, for tokens and proofs, the
-// WWW-Authenticate that clients go by (RFC 6750 §3, RFC 9470 §3). Every fault refuses too.
+//   - [Guard.RequireScope]: for programs, which send a token
+//   - [Guard.RequireSignedIn], [Guard.RequireProof], [Guard.RequireGate]: for browsers, which have a session
+//   - [Guard.SessionOrToken]: for both
+//
+// [New] makes a [Guard]. Each of these returns a func(http.Handler) http.Handler, for any router that takes one. The
+// handler behind it finds whose request it is with [Account], and what a token may do with [Grant].
+//
+// What is refused is answered with a problem document (RFC 9457) and, where other credentials would do, with the
+// WWW-Authenticate that clients go by (RFC 6750 §3, RFC 9470 §3, RFC 7617). Every fault refuses too.
 package httpguard
 
 import (
@@ -14,7 +20,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/posture"
@@ -26,21 +31,35 @@ type Config struct {
 	// Service checks proofs. There is no default.
 	Service *gatehouse.Service
 
-	// Tokens are those of the Service, for RequireScope. Defaults to none: then it refuses everybody, as a fault.
+	// Tokens are those of the Service, for RequireScope and SessionOrToken. Defaults to none: then tokens are refused, as
+	// a fault.
 	Tokens *tokens.Service
 
 	// Posture is that of the Service, for RequireGate. Defaults to none: then it refuses everybody, as a fault.
 	Posture *posture.Service
 
-	// Client returns the address that a request came from, the zero Addr for an unknown one. Only the host
-	// knows which of its proxies to believe, so no header is read here. Defaults to unknown: then a token
-	// that is restricted to networks is denied.
+	// Session returns what the host knows of the request's session: the zero Session where nobody is signed in, or is not
+	// yet completely. An error says that the host cannot tell, as its store of sessions has failed: the request is refused
+	// as a fault. Defaults to nobody.
+	Session func(*http.Request) (gatehouse.Session, error)
+
+	// CrossOrigin refuses requests of other sites, sibling domains included, that come by a session or a Basic password
+	// and may change something (any method but GET, HEAD and OPTIONS): browsers send cookies of SameSite=Lax along with
+	// forms of sibling domains. It is where trusted origins can be added. Defaults to http.NewCrossOriginProtection.
+	CrossOrigin *http.CrossOriginProtection
+
+	// Client returns the address that a request came from, the zero Addr for an unknown one. Defaults to that of the
+	// connection (Request.RemoteAddr); no header is read, as anybody can send one.
+	//
+	// Behind a proxy set it, with what that proxy says: only the host knows which proxies to believe. Otherwise every
+	// request comes from the proxy's address. A token that is restricted to other networks is denied then, and one that is
+	// restricted to the proxy's network works from everywhere. Where nothing is known, return the zero Addr: that denies
+	// both.
 	Client func(*http.Request) netip.Addr
 
-	// Session returns what the host knows of the request's session: the zero Session where nobody is signed in. An error
-	// says that the host cannot tell, as its store of sessions has failed: the request is refused as a fault. RequireProof
-	// and RequireGate need it. Defaults to nobody.
-	Session func(*http.Request) (gatehouse.Session, error)
+	// BasicPassword takes tokens as the password of Basic credentials too, as git, pip and curl -u send them, under any
+	// user name. Defaults to the Bearer scheme alone. See RequireScope.
+	BasicPassword bool
 
 	// Refuse answers what is refused, instead of a problem document: for pages. WWW-Authenticate is
 	// set by then. It must not call the handler that was guarded.
@@ -55,7 +74,10 @@ type Config struct {
 }
 
 // Guard makes middleware. It is safe for concurrent use.
-type Guard struct{ c Config }
+type Guard struct {
+	c     Config
+	brand string // what begins a token, with its underscore; "" without tokens
+}
 
 // New returns a Guard, or gatehouse.ErrInvalid.
 func New(c Config) (*Guard, error) {
@@ -72,10 +94,13 @@ func New(c Config) (*Guard, error) {
 		return nil, fmt.Errorf("%w: a realm is printable ASCII without quotes", gatehouse.ErrInvalid)
 	}
 	if c.Client == nil {
-		c.Client = func(*http.Request) netip.Addr { return netip.Addr{} }
+		c.Client = peer
 	}
 	if c.Session == nil {
 		c.Session = func(*http.Request) (gatehouse.Session, error) { return gatehouse.Session{}, nil }
+	}
+	if c.CrossOrigin == nil {
+		c.CrossOrigin = http.NewCrossOriginProtection()
 	}
 	if c.Refuse == nil {
 		c.Refuse = func(w http.ResponseWriter, _ *http.Request, p Problem) { p.Write(w) }
@@ -83,175 +108,85 @@ func New(c Config) (*Guard, error) {
 	if c.Faults == nil {
 		c.Faults = slog.Default()
 	}
-	return &Guard{c}, nil
+	g := &Guard{c: c}
+	if c.Tokens != nil {
+		g.brand = c.Tokens.Policy().Brand + "_"
+	}
+	return g, nil
 }
 
-type grantKey struct{}
+// peer is the address of the connection, unknown on a Unix socket. tokens.Service.Check drops zones, and takes an IPv4
+// address that is written as IPv6 for what it is.
+func peer(r *http.Request) netip.Addr {
+	from, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero Addr is an unknown one
+	return from.Addr()
+}
 
-// Grant returns what the token of a request may do, behind RequireScope.
+// caller is who a guard has let through, and by what.
+type caller struct {
+	account string
+	grant   *tokens.Grant // nil: by a session
+
+	session gatehouse.Session // where of is not nil: that Guard does not ask its host once more
+	of      *Guard
+}
+
+type callerKey struct{}
+
+// Account returns whose request a guard has let through, by the session or by the token; "" where no guard has. Behind
+// SessionOrToken go by it alone: a request may have a token of one account and the cookie of another.
+func Account(ctx context.Context) string {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c.account
+}
+
+// Grant returns what the token of a request may do, where a token has let it through.
 func Grant(ctx context.Context) (tokens.Grant, bool) {
-	g, ok := ctx.Value(grantKey{}).(tokens.Grant)
-	return g, ok
+	if c, _ := ctx.Value(callerKey{}).(caller); c.grant != nil {
+		return *c.grant, true
+	}
+	return tokens.Grant{}, false
 }
 
-// RequireScope lets a request through whose token allows a scope on a resource, as tokens.Grant.Allows says. resource
-// returns the host's ID of what the request is about; nil is "", what belongs to no resource. The token
-// comes in the Authorization header and nowhere else: in a URL it would get into logs and histories
-// (RFC 6750 §5.3).
-//
-// A handler that asks for more finds the grant with [Grant].
-func (g *Guard) RequireScope(scope tokens.Scope, resource func(*http.Request) string) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			grant, refused, err := g.check(r)
-			if err != nil {
-				g.fault(w, r, err)
-				return
-			}
-			if refused != nil {
-				g.refuse(w, r, *refused)
-				return
-			}
-			of := ""
-			if resource != nil {
-				of = resource(r)
-			}
-			if note, ok := r.Context().Value(noteKey{}).(*note); ok {
-				note.token = grant.TokenID
-			}
-			if !grant.Allows(scope, of) {
-				g.refuse(w, r, Problem{
-					Status: http.StatusForbidden, Code: "insufficient_scope", Scope: scope,
-					Title: "The access token does not allow this", Detail: fmt.Sprintf("It needs the scope %s for this resource.", scope),
-				})
-				return
-			}
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), grantKey{}, grant)))
-		})
-	}
-}
-
-// check returns what the token of a request may do, or why the request is refused. An error is a fault.
-func (g *Guard) check(r *http.Request) (grant tokens.Grant, refused *Problem, err error) {
-	text, present, err := bearer(r)
-	switch {
-	case err != nil:
-		return tokens.Grant{}, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Title: "The Authorization header is malformed"}, nil
-	case !present:
-		return tokens.Grant{}, &Problem{Status: http.StatusUnauthorized, Title: "An access token is needed"}, nil
-	case g.c.Tokens == nil:
-		return tokens.Grant{}, nil, errNoTokens
-	}
-	grant, err = g.c.Tokens.Check(r.Context(), text, g.c.Client(r))
-	if errors.Is(err, gatehouse.ErrDenied) {
-		return tokens.Grant{}, &Problem{Status: http.StatusUnauthorized, Code: "invalid_token", Title: "The access token is not valid"}, nil
-	}
-	return grant, nil, err
+func (c caller) in(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
 }
 
 var (
-	errHeader    = errors.New("httpguard: malformed Authorization header")
 	errNoTokens  = errors.New("httpguard: Config.Tokens is not set")
 	errNoPosture = errors.New("httpguard: Config.Posture is not set")
 )
 
-// bearer returns the token of a request. Another scheme's credentials are none.
-func bearer(r *http.Request) (token string, present bool, err error) {
-	headers := r.Header.Values("Authorization")
-	if len(headers) == 0 {
-		return "", false, nil
-	}
-	if len(headers) > 1 {
-		return "", false, errHeader // which of them would be the one?
-	}
-	scheme, rest, found := strings.Cut(headers[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "", false, nil
-	}
-	token = strings.TrimLeft(rest, " ")
-	if !found || token == "" || strings.ContainsAny(token, " \t,") {
-		return "", false, errHeader
-	}
-	return token, true, nil
-}
+// check decides on a request: it returns who is let through, or why nobody is. An error is a fault.
+type check func(*http.Request) (caller, *Problem, error)
 
-// ProofOptions says what RequireProof asks of a proof. The zero value asks for one of the last day, by any factor that is
-// enough for the account.
-type ProofOptions struct {
-	MaxAge       time.Duration // 0, and more than a day: a day
-	SecondFactor bool          // no first factor is enough, also where the account has no second one
-}
-
-// RequireProof lets a request through whose session has a proof (see gatehouse.Service.CheckProof). What it refuses names
-// the age (RFC 9470), so that a page can ask for a code and come back.
-func (g *Guard) RequireProof(o ProofOptions) func(http.Handler) http.Handler {
+func (g *Guard) middleware(decide check) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			session, err := g.c.Session(r)
-			if err != nil {
-				g.fault(w, r, err)
-				return
-			}
-			proof, err := g.c.Service.CheckProof(r.Context(), session, o.MaxAge)
+			by, refused, err := decide(r)
 			switch {
-			case err == nil && (proof.SecondFactor || !o.SecondFactor):
-				next.ServeHTTP(w, r)
-			case err == nil || errors.Is(err, gatehouse.ErrStepUpRequired):
-				g.refuse(w, r, stepUp(o.MaxAge))
-			default:
+			case err != nil:
 				g.fault(w, r, err)
+			case refused != nil:
+				g.refuse(w, r, *refused)
+			default:
+				next.ServeHTTP(w, by.in(r))
 			}
 		})
 	}
 }
 
-func stepUp(maxAge time.Duration) Problem {
-	return Problem{
-		Status: http.StatusUnauthorized, Code: "insufficient_user_authentication", MaxAge: maxAge,
-		Title: "A fresh sign-in is needed",
+// foreign returns why a request is refused that a browser may have sent for another site; nil where it is not.
+func (g *Guard) foreign(r *http.Request) *Problem {
+	if g.c.CrossOrigin.Check(r) == nil {
+		return nil
 	}
-}
-
-// RequireGate lets a request through whose session's owner gets through the gate of an action, as
-// posture.Service.Require says. What keeps it closed is in the problem document.
-func (g *Guard) RequireGate(action string) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if g.c.Posture == nil {
-				g.fault(w, r, errNoPosture)
-				return
-			}
-			session, err := g.c.Session(r)
-			if err != nil {
-				g.fault(w, r, err)
-				return
-			}
-			err = g.c.Posture.Require(r.Context(), session, action)
-			var closed *posture.GateError
-			switch {
-			case err == nil:
-				next.ServeHTTP(w, r)
-			case errors.Is(err, gatehouse.ErrStepUpRequired):
-				p := stepUp(0)
-				if errors.As(err, &closed) {
-					p.MaxAge = closed.StepUp.MaxAge
-				}
-				g.refuse(w, r, p)
-			case errors.As(err, &closed):
-				g.refuse(w, r, Problem{
-					Status: http.StatusForbidden, Code: "gate_closed", Title: "The account's protection does not allow this yet",
-					Gate: &closed.Decision,
-				})
-			default:
-				g.fault(w, r, err)
-			}
-		})
-	}
+	return &Problem{Status: http.StatusForbidden, Code: "cross_origin", Title: "The request comes from another site"}
 }
 
 func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, p Problem) {
-	if challenge := p.challenge(g.c.Realm); challenge != "" {
-		w.Header().Set("WWW-Authenticate", challenge)
+	for _, challenge := range p.challenges(g.c.Realm) {
+		w.Header().Add("WWW-Authenticate", challenge)
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	g.c.Refuse(w, r, p)

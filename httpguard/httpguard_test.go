@@ -91,8 +91,12 @@ func ask(t *testing.T, through func(http.Handler) http.Handler, edit func(*http.
 	ran := false
 	h := through(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ran = true
-		grant, _ := httpguard.Grant(r.Context())
-		_, _ = io.WriteString(w, "let in: "+grant.AccountID)
+		by := httpguard.Account(r.Context())
+		if grant, ok := httpguard.Grant(r.Context()); ok {
+			by = "the token of " + grant.AccountID
+			require.Equal(t, grant.AccountID, httpguard.Account(r.Context()))
+		}
+		_, _ = io.WriteString(w, "let in: "+by)
 	}))
 	r := httptest.NewRequest("GET", "/projects/7?access_token=acme_pat_x", nil)
 	if edit != nil {
@@ -112,6 +116,14 @@ func with(text string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set("Authorization", text) }
 }
 
+// credentials are a token, unless it is a session that a test is about.
+func credentials(what, token string) func(*http.Request) {
+	if strings.HasSuffix(what, "by session") {
+		return nil
+	}
+	return with("Bearer " + token)
+}
+
 // problem reads a problem document, and asserts what all have.
 func problem(t *testing.T, resp *http.Response, body string) map[string]any {
 	t.Helper()
@@ -119,7 +131,7 @@ func problem(t *testing.T, resp *http.Response, body string) map[string]any {
 		"Content-Type": {"application/problem+json"}, "Cache-Control": {"no-store"}, "X-Content-Type-Options": {"nosniff"},
 	}
 	if challenge := resp.Header.Values("WWW-Authenticate"); len(challenge) > 0 {
-		want["Www-Authenticate"] = challenge[:1] // which the tests compare
+		want["Www-Authenticate"] = challenge // which the tests compare
 	}
 	require.Equal(t, want, resp.Header)
 	var p map[string]any
@@ -161,14 +173,14 @@ func TestToken(t *testing.T) {
 		require.Equal(t, c.status, resp.StatusCode, what)
 		require.Equal(t, c.authenticate, resp.Header.Get("WWW-Authenticate"), what)
 		if c.status == 200 {
-			require.Equal(t, "let in: user-42", body, what)
+			require.Equal(t, "let in: the token of user-42", body, what)
 			continue
 		}
 		p := problem(t, resp, body)
 		require.NotContains(t, body, read)
 		if c.status == 403 {
 			require.Equal(t, "projects:write", p["scope"])
-			require.Equal(t, "It needs the scope projects:write for this resource.", p["detail"])
+			require.Equal(t, "It needs the scope projects:write.", p["detail"])
 		}
 	}
 	resp, body := ask(t, guard, func(r *http.Request) {
@@ -193,7 +205,9 @@ func TestTokenRestrictions(t *testing.T) {
 	home, err := tokens.OnlyNetworks("192.0.2.0/24") // that of httptest's requests
 	require.NoError(t, err)
 	token := s.token("projects:read", func(r *tokens.Request) { r.Resources, r.Networks = seven, home })
-	path := func(r *http.Request) string { return "project/" + strings.TrimPrefix(r.URL.Path, "/projects/") }
+	path := func(r *http.Request) (string, error) {
+		return "project/" + strings.TrimPrefix(r.URL.Path, "/projects/"), nil
+	}
 	status := func(guard func(http.Handler) http.Handler, edit func(*http.Request)) int {
 		resp, _ := ask(t, guard, func(r *http.Request) {
 			with("Bearer " + token)(r)
@@ -294,6 +308,7 @@ func TestFaults(t *testing.T) {
 	s.Store.Inject(func(string) gatehousetest.Fault { return gatehousetest.Fail })
 	for what, guard := range map[string]func(http.Handler) http.Handler{
 		"token": s.guard.RequireScope("projects:read", nil), "step-up": s.guard.RequireProof(httpguard.ProofOptions{MaxAge: time.Minute}), "gate": s.guard.RequireGate("deploy.public"),
+		"either": s.guard.SessionOrToken("projects:read", nil),
 	} {
 		resp, body := ask(t, guard, with("Bearer "+token))
 		require.Equal(t, 500, resp.StatusCode, what)
@@ -301,7 +316,7 @@ func TestFaults(t *testing.T) {
 		require.Empty(t, resp.Header.Get("WWW-Authenticate"))
 	}
 	require.NotContains(t, s.faults.String(), token)
-	require.Equal(t, 3, strings.Count(s.faults.String(), "a check has failed"))
+	require.Equal(t, 4, strings.Count(s.faults.String(), "a check has failed"))
 }
 
 // A host whose own store of sessions is down has no answer for anybody, whatever session and error it returns.
@@ -310,6 +325,7 @@ func TestSessionsAreDown(t *testing.T) {
 	s.session = s.fresh()
 	for what, guard := range map[string]func(http.Handler) http.Handler{
 		"step-up": s.guard.RequireProof(httpguard.ProofOptions{MaxAge: time.Minute}), "gate": s.guard.RequireGate("deploy.public"),
+		"signed in": s.guard.RequireSignedIn(), "either": s.guard.SessionOrToken("projects:read", nil, s.guard.RequireGate("deploy.public")),
 	} {
 		s.down = nil
 		resp, _ := ask(t, guard, nil)
@@ -334,16 +350,17 @@ func TestEveryCall(t *testing.T) {
 	s.session = s.fresh()
 	for what, guard := range map[string]func(http.Handler) http.Handler{
 		"token": s.guard.RequireScope("projects:read", nil), "step-up": s.guard.RequireProof(httpguard.ProofOptions{MaxAge: time.Minute, SecondFactor: true}), "gate": s.guard.RequireGate("deploy.public"),
+		"either, by token": s.guard.SessionOrToken("projects:read", nil, s.guard.RequireGate("deploy.public")), "either, by session": s.guard.SessionOrToken("projects:read", nil, s.guard.RequireGate("deploy.public")),
 	} {
 		calls := 0
 		s.Store.Inject(func(string) gatehousetest.Fault { calls++; return gatehousetest.None })
-		resp, _ := ask(t, guard, with("Bearer "+token))
+		resp, _ := ask(t, guard, credentials(what, token))
 		require.Equal(t, 200, resp.StatusCode, what)
 		require.Positive(t, calls, what)
 		for n := 1; n <= calls; n++ {
 			s.faults.Reset()
 			s.Store.Inject(gatehousetest.Nth(n, gatehousetest.Fail))
-			resp, body := ask(t, guard, with("Bearer "+token))
+			resp, body := ask(t, guard, credentials(what, token))
 			require.Equal(t, 500, resp.StatusCode, "%s, call %d", what, n)
 			require.Equal(t, map[string]any{"type": "about:blank", "status": 500.0, "title": "It cannot be checked now whether this is allowed"},
 				problem(t, resp, body), "%s, call %d", what, n)

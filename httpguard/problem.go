@@ -15,12 +15,14 @@ type Problem struct {
 	Status int    `json:"status"`
 	Title  string `json:"title"`
 	Detail string `json:"detail,omitempty"`
-	// Code is the error of RFC 6750 and RFC 9470, or "gate_closed"; empty where no token was sent, and for
-	// a fault.
+	// Code is the error of RFC 6750 and RFC 9470, or "not_signed_in", "gate_closed" or "cross_origin"; empty where no
+	// token was sent, and for a fault.
 	Code   string            `json:"code,omitempty"`
 	Scope  tokens.Scope      `json:"scope,omitempty"` // that the token lacks
 	MaxAge time.Duration     `json:"-"`               // of the proof that is needed; 0: any that is good
 	Gate   *posture.Decision `json:"gate,omitempty"`  // what keeps it closed, and how to open it
+
+	basic bool // Basic credentials would do
 }
 
 // Write answers with the problem document.
@@ -36,20 +38,28 @@ func (p Problem) Write(w http.ResponseWriter) {
 	}{"about:blank", document(p), int(p.MaxAge / time.Second)})
 }
 
-// challenge returns the WWW-Authenticate of a problem, "" for none.
-func (p Problem) challenge(realm string) string {
-	if p.Code == "gate_closed" || p.Code == "" && p.Status != http.StatusUnauthorized {
-		return ""
-	}
-	text := fmt.Sprintf(`Bearer realm="%s"`, realm)
-	if p.Code != "" {
-		text += fmt.Sprintf(`, error="%s"`, p.Code)
+// challenges returns the values of WWW-Authenticate for a problem: none where other credentials would not do.
+func (p Problem) challenges(realm string) []string {
+	of := ""
+	switch p.Code {
+	case "gate_closed", "cross_origin":
+		return nil
+	case "", "not_signed_in": // nothing was sent, so nothing was wrong with it
+		if p.Status != http.StatusUnauthorized {
+			return nil
+		}
+	default:
+		of = fmt.Sprintf(`, error="%s"`, p.Code)
 	}
 	if p.Scope != "" {
-		text += fmt.Sprintf(`, scope="%s"`, p.Scope)
+		of += fmt.Sprintf(`, scope="%s"`, p.Scope)
 	}
 	if p.MaxAge > 0 {
-		text += fmt.Sprintf(`, max_age="%d"`, int(p.MaxAge/time.Second))
+		of += fmt.Sprintf(`, max_age="%d"`, int(p.MaxAge/time.Second))
 	}
-	return text
+	out := []string{fmt.Sprintf(`Bearer realm="%s"%s`, realm, of)}
+	if p.basic {
+		out = append(out, fmt.Sprintf(`Basic realm="%s"`, realm))
+	}
+	return out
 }

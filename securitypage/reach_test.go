@@ -98,6 +98,49 @@ func TestGuardLoop(t *testing.T) {
 	require.Contains(t, a.body, `href="/settings/security/pair"`, "the password is asked for again and again, and never does")
 }
 
+// Refuse tells browsers where to go on, and who has sent a token why it is not good.
+func TestRefuseByWhatIsMissing(t *testing.T) {
+	h := newHost(t)
+	guard, err := httpguard.New(httpguard.Config{Service: h.svc.Service, Tokens: h.tok, Refuse: h.page.Refuse, Session: h.bare})
+	require.NoError(t, err)
+	ran := false
+	mux := http.NewServeMux()
+	mux.Handle("/projects", guard.SessionOrToken("projects:write", nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { ran = true })))
+	b, _, _ := h.ready("ada")
+	h.web.Config.Handler = mux
+	minted, err := h.tok.Mint(t.Context(), b.in(), tokens.Request{Name: "x", Scopes: tokens.Scopes{"projects:read"}})
+	require.NoError(t, err)
+	ask := func(b *browser, headers ...string) answer {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.web.URL+"/projects", nil)
+		require.NoError(t, err)
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		return b.do(r)
+	}
+	nobody := h.browser(nil)
+	require.Equal(t, "/login", ask(nobody).header.Get("Location"))
+	for _, b := range []*browser{b, nobody} {
+		a := ask(b, "Sec-Fetch-Site", "same-site")
+		require.Equal(t, http.StatusForbidden, a.status)
+		require.Contains(t, a.text(), "another site", a.body)
+		for token, status := range map[string]int{minted.Token.Reveal(): 403, "x": 401, "": 400} {
+			a = ask(b, "Authorization", "Bearer "+token)
+			require.Equal(t, status, a.status)
+			require.Equal(t, "application/problem+json", a.header.Get("Content-Type"))
+		}
+	}
+	require.False(t, ran)
+	require.Equal(t, 200, ask(b, "Sec-Fetch-Site", "same-origin").status)
+	require.True(t, ran)
+
+	// The guard's word counts, also where the page's session says otherwise.
+	guard, err = httpguard.New(httpguard.Config{Service: h.svc.Service, Refuse: h.page.Refuse})
+	require.NoError(t, err)
+	h.web.Config.Handler = guard.RequireSignedIn()(http.NotFoundHandler())
+	require.Equal(t, "/login", ask(b).header.Get("Location"))
+}
+
 // Whoever has redeemed an operator's code finds the way to pairing again.
 func TestOperatorCodeSentTwice(t *testing.T) {
 	h := newHost(t)

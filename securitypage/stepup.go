@@ -258,9 +258,10 @@ func (c *call) stepUpDone() error {
 }
 
 // Refuse is httpguard.Config.Refuse: it answers browsers with the page for what is missing, and leads
-// back, and everybody else with the problem document.
+// back, and everybody else, and who has sent a token, with the problem document.
 func (p *Page) Refuse(w http.ResponseWriter, r *http.Request, problem httpguard.Problem) {
-	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+	ofToken := slices.Contains([]string{"invalid_request", "invalid_token", "insufficient_scope"}, problem.Code)
+	if ofToken || !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		problem.Write(w)
 		return
 	}
@@ -271,10 +272,12 @@ func (p *Page) Refuse(w http.ResponseWriter, r *http.Request, problem httpguard.
 	case err != nil:
 	case problem.Status >= http.StatusInternalServerError: // also where nobody is signed in: that is not the reason
 		err = c.message(problem.Status, "fault")
-	case c.who() == 0:
-		c.redirect(p.c.Links.SignIn)
+	case problem.Code == "cross_origin":
+		err = errForeign
 	case c.who() == signingIn:
 		c.redirect(p.c.Path + "/sign-in")
+	case c.who() == 0 || problem.Code == "not_signed_in":
+		c.redirect(p.c.Links.SignIn)
 	case problem.Gate != nil:
 		err = c.closed(*problem.Gate)
 	case problem.Code == "insufficient_user_authentication":

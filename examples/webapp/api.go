@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"mime"
 	"net/http"
 
 	"github.com/gatehouse-go/gatehouse/httpguard"
@@ -9,15 +10,36 @@ import (
 
 // api is what tokens are for.
 func (a *app) api(guard *httpguard.Guard) http.Handler {
-	ofPath := func(r *http.Request) string { return "project/" + r.PathValue("id") }
-	ofForm := func(r *http.Request) string { return "project/" + r.PostFormValue("project") }
+	ofPath := httpguard.PathResource("project/{id}")
 	mux := http.NewServeMux()
 	mux.Handle("GET /api/projects/{id}", guard.RequireScope("projects:read", ofPath)(http.HandlerFunc(a.showProject)))
-	mux.Handle("POST /api/deploys", guard.RequireScope("deploys:write", ofForm)(http.HandlerFunc(a.newDeploy)))
+	mux.Handle("POST /api/deploys", forms(guard.RequireScope("deploys:write", ofForm)(http.HandlerFunc(a.newDeploy))))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		httpguard.Problem{Status: http.StatusNotFound, Title: "There is no such resource"}.Write(w)
 	})
 	return mux
+}
+
+// ofForm is the project that a form names.
+func ofForm(r *http.Request) (string, error) {
+	id := r.PostFormValue("project")
+	if id == "" {
+		return "", httpguard.ErrResource
+	}
+	return "project/" + id, nil
+}
+
+// forms refuses every other body, JSON for one. In that PostFormValue would find nothing, and the answer would be about
+// a project that nobody has named.
+func forms(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind {
+		case "application/x-www-form-urlencoded", "multipart/form-data":
+			next.ServeHTTP(w, r)
+		default:
+			httpguard.Problem{Status: http.StatusUnsupportedMediaType, Title: "Send a form, and not another type of body"}.Write(w)
+		}
+	})
 }
 
 func (a *app) showProject(w http.ResponseWriter, r *http.Request) {

@@ -7,7 +7,6 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -101,7 +100,7 @@ func newApp(ctx context.Context, o options) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := httpguard.New(httpguard.Config{Service: a.svc, Tokens: a.tokens, Client: peer, Realm: "acme", Faults: o.Log})
+	api, err := httpguard.New(httpguard.Config{Service: a.svc, Tokens: a.tokens, Realm: "acme", Faults: o.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -180,12 +179,6 @@ func harden(next http.Handler) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 		next.ServeHTTP(w, r)
 	})
-}
-
-// peer is the address of the connection. A service behind a proxy takes what that proxy says, and only from it.
-func peer(r *http.Request) netip.Addr {
-	at, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero Addr is an unknown one
-	return at.Addr()
 }
 
 // facts is posture.Config.Host.

@@ -478,7 +478,17 @@ func TestAPI(t *testing.T) {
 	require.Equal(t, 404, call("GET", "/api/projects/"+project, everything, nil).StatusCode)
 	require.Equal(t, 404, call("POST", "/api/deploys", everything, url.Values{"project": {project}}).StatusCode)
 	require.Equal(t, 200, call("GET", "/api/projects/"+other, everything, nil).StatusCode)
-	require.Equal(t, 403, call("POST", "/api/deploys", ours, nil).StatusCode, "what belongs to no project")
+	require.Equal(t, 400, call("POST", "/api/deploys", ours, nil).StatusCode, "a form without a project")
+	require.Equal(t, 400, call("POST", "/api/deploys?project="+project, everything, nil).StatusCode)
+	// Row A13: a body of another type is no matter of scopes.
+	r, err := http.NewRequest("POST", w.server.URL+"/api/deploys", strings.NewReader(`{"project":"`+project+`"}`))
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+ours)
+	got = w.client(t).send(r)
+	require.Equal(t, 415, got.StatusCode)
+	require.Contains(t, got.body, "Send a form")
+	require.NotContains(t, got.body, "scope")
 	for network, status := range map[string]int{"127.0.0.1/32": 200, "192.0.2.0/24": 401} {
 		only, err := tokens.OnlyNetworks(network)
 		require.NoError(t, err)
