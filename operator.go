@@ -119,7 +119,11 @@ func (o Operator) PasswordChanged(ctx context.Context, account string, tokens To
 	}))
 }
 
-// DeleteAccount removes all that is stored of an account. Deleting one that is not there is no error.
+// DeleteAccount removes all that is stored of an account but its ID, random numbers and the moment. Those end its
+// browser sessions and what the host had checked of it, also for somebody who leaves a cookie out. Once your longest
+// session is over, and if nobody has been given the ID again, storage.Store.DeleteAccount removes them too.
+//
+// Deleting an account that is not there is no error. After an error part of it may be deleted: call it again.
 func (o Operator) DeleteAccount(ctx context.Context, account string) error {
 	if err := o.by.Check(); err != nil {
 		return err

@@ -121,10 +121,7 @@ func (t SignIn) Vouch(ctx context.Context, in Session, f FirstFactor) (Proof, er
 			a.Events = events
 			return a, err
 		}
-		next, p, err := a.Create(env).Vouch(checked, engine.Digest(in.Secret), env)
-		if err != nil && a.Epoch == 0 {
-			return a, err // a refusal makes no record
-		}
+		next, p, err := a.Vouch(checked, engine.Digest(in.Secret), env)
 		claim = p
 		return next, err
 	}})

@@ -41,6 +41,7 @@ const (
 	AccountRestored  Kind = "account.restored" // after a restore of the store: the owner may have no recovery codes any more
 	KeyMoved         Kind = "key.moved"
 
+	SessionsEnded       Kind = "sessions.ended"        // all but the one in which the owner asked for it
 	SecondFactorMissing Kind = "second_factor.missing" // the host expects one, and the store has none
 	ActivityReviewed    Kind = "activity.reviewed"
 
@@ -74,7 +75,7 @@ func Kinds() []Kind {
 		RecoveryCodeUsed, RecoveryCodesLow, RecoveryCodesRegenerated, RecoveryCodesAcknowledged, OperatorCodeMade, OperatorCodeUsed,
 		AuthenticatorAdded, AuthenticatorRenamed, AuthenticatorRemoved, AuthenticatorResynced,
 		TwoFactorOff, PasswordChanged, AccountReset, AccountSuspended, AccountResumed, AccountImported, AccountDeleted, AccountRestored, KeyMoved,
-		SecondFactorMissing, ActivityReviewed,
+		SessionsEnded, SecondFactorMissing, ActivityReviewed,
 		TokenMinted, TokenFirstUsed, TokenNewAddress, TokenRotated, TokenRenewed, TokenReused, TokenContested, TokenExpiring,
 		TokenNeedsSecondFactor, TokenRevoked, TokensRevoked, TokenPurged,
 		RiskAccepted, RiskWithdrawn, PostureChanged, PostureRules,

@@ -146,7 +146,7 @@ func (e evidence) note(a core.Account, cause event.Kind, env core.Env) core.Acco
 
 // keep keeps a level and score in an account if they are new, and the host has answered.
 func (e evidence) keep(a core.Account, r Report, cause event.Kind, env core.Env) core.Account {
-	if a.Epoch == 0 || e.silent {
+	if a.Absent() || e.silent {
 		return a // no record of the account, or a fall that is the host's and not the account's
 	}
 	return a.Record(core.Snapshot{Model: r.Model, Level: r.Level, Score: r.Score, Cause: cause}, env)

@@ -228,7 +228,7 @@ var english = map[string]string{
 	"event.token.new_address": "Token used from a new address", "event.token.rotated": "Token rotated", "event.token.renewed": "Token renewed",
 	"event.token.reused": "Old copy of a token was used", "event.token.contested": "Replaced copy of a token tried to replace it again", "event.token.expiring": "Token about to expire", "event.token.needs_second_factor": "Token stopped by a change of two-factor sign-in",
 	"event.token.revoked": "Token revoked", "event.tokens.revoked": "All tokens revoked", "event.token.purged": "Token removed from the list",
-	"event.risk.accepted": "Risk accepted", "event.risk.withdrawn": "Risk no longer accepted", "event.activity.reviewed": "You looked at the activity",
+	"event.risk.accepted": "Risk accepted", "event.risk.withdrawn": "Risk no longer accepted", "event.activity.reviewed": "You looked at the activity", "event.sessions.ended": "Signed out everywhere else",
 	"event.posture.changed": "Protection changed", "event.posture.rules": "Rules of protection changed", "event.account.restored": "Restored from a backup",
 	"event.second_factor.missing": "Two-factor sign-in was expected, and was off",
 }

@@ -72,8 +72,8 @@ func (s *Service) live(ctx context.Context, a core.Account, now env) (list []hel
 // with the first error.
 func (s *Service) each(ctx context.Context, a core.Account, live storage.Live) iter.Seq2[held, error] {
 	return func(yield func(held, error) bool) {
-		if a.Epoch == 0 {
-			return // no record, no tokens
+		if a.Absent() {
+			return // no account, no tokens
 		}
 		index := a.Index(s.e.Window)
 		for rec, err := range records(ctx, "", func(after string) (storage.Page[storage.TokenRecord], error) {

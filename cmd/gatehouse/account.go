@@ -13,6 +13,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/storage"
 )
 
@@ -48,11 +49,14 @@ func onAccount(do func(ctx context.Context, s *session, o gatehouse.Operator, ac
 	}
 }
 
-// known returns an error where nothing is stored of an account.
+// known returns an error where there is no account.
 func (s *session) known(ctx context.Context, account string) error {
-	_, err := s.store.LoadAccount(ctx, account)
+	rec, err := s.store.LoadAccount(ctx, account)
 	if errors.Is(err, storage.ErrNotFound) {
 		return fmt.Errorf("nothing is stored of an account %s", shown(account))
+	}
+	if a, broken := core.Decode(account, rec.Data); err == nil && broken == nil && a.Absent() {
+		return fmt.Errorf("the account %s was deleted", shown(account))
 	}
 	return err
 }

@@ -47,7 +47,7 @@ func deleteCommand() *cli.Command {
 		Name: "delete", Usage: "remove all that is stored of an account", ArgsUsage: "ACCOUNT",
 		Description: `For an account that the service has deleted. Authenticators, recovery codes, tokens and the activity go, and
 cannot be brought back. An account that still exists in the service has no second factor any more: its password
-alone signs in. For an owner who has lost every factor there is reset. It asks whether that is meant, unless -yes is
+alone signs in. The ID, random numbers and the moment stay: they end its browser sessions. For an owner who has lost every factor there is reset. It asks whether that is meant, unless -yes is
 given.` + examples(
 			`gatehouse delete user-42 -operator ada -reason "account closed, ticket 4711"`,
 			"gatehouse delete user-42 -yes -operator cron"),

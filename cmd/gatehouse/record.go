@@ -79,7 +79,8 @@ type accountRecord struct {
 	Account        string                `json:"account"`
 	Stored         recordStored          `json:"stored"`
 	Epoch          string                `json:"epoch"`
-	TokenEpoch     string                `json:"token_epoch"`
+	TokenEpoch     string                `json:"token_epoch"`   // 0: the account was deleted
+	SessionEpoch   string                `json:"session_epoch"` // 0: nothing has ended browser sessions yet
 	FirstFactors   *time.Time            `json:"first_factors_since"`
 	SignIns        int64                 `json:"sign_ins"`
 	Imported       string                `json:"imported"`
@@ -210,6 +211,7 @@ func (s *session) accountRecord(ctx context.Context, id string) (accountRecord, 
 	t := a.TOTPThrottle
 	doc := accountRecord{
 		Account: a.ID, Stored: storedOf(rec.Version, a.Ancestry, rec.Data), Epoch: strconv.FormatInt(a.Epoch, 10), TokenEpoch: strconv.FormatInt(a.TokenEpoch, 10),
+		SessionEpoch: strconv.FormatInt(a.SessionEpoch, 10),
 		FirstFactors: moment(a.Since), SignIns: a.SignIns, Imported: map[core.ImportState]string{core.ImportOpen: "open", core.ImportEnded: "ended"}[a.Imported],
 		Authenticators: each(a.Authenticators, authenticatorOf), RecoveryCodes: codesOf(a.Recovery), MintedOn: dayOf(a.Minted),
 		Throttles:     throttlesRecord{t.Failures, moment(t.Until), each(t.Days, dayOf), moment(t.Alarm.At), t.Alarm.Count, moment(a.RecoveryThrottle.Full), moment(a.Misses.Full)},

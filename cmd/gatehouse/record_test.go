@@ -27,7 +27,7 @@ func TestRecordShow(t *testing.T) {
 		return core.Authenticator{ID: id, Digits: 6, Algorithm: totp.SHA256, Created: 1772323200, LastUsed: 1772323260, Last: 59077438, Steps: core.Steps{{59077430, 59077438}}}
 	}
 	account := core.Account{
-		ID: "user-42", Epoch: 1 << 60, TokenEpoch: -5, Authenticators: []core.Authenticator{authenticator("A1")},
+		ID: "user-42", Epoch: 1 << 60, TokenEpoch: -5, SessionEpoch: -6, Authenticators: []core.Authenticator{authenticator("A1")},
 		Pending:    &core.Pending{Authenticator: authenticator("A2"), Expires: 1772323800, Recovery: &core.RecoverySet{Slots: []core.Slot{{Hash: "x"}}, Tags: &core.Tags{}}},
 		Recovery:   &core.RecoverySet{Created: 1772323200, Tags: &core.Tags{}, Slots: []core.Slot{{Hash: "x"}, {Used: 1772323300}}},
 		Reset:      &core.Reset{Code: core.Slot{Hash: "x", Tags: &core.Tags{}}, Expires: 1772323900, At: 1772323200},
@@ -53,7 +53,7 @@ func TestRecordShow(t *testing.T) {
 	old.Index(0).FieldByName("Until").SetInt(1772323205)
 	old.Index(0).FieldByName("Told").SetBool(true)
 	withheld, printed := map[string]string{}, map[string]string{}
-	sizes := map[string]int{"Digest": 32, "Lines": 16, "Check": 4, "Tag": 3, "Selector": 1}
+	sizes := map[string]int{"Digest": 32, "Lines": 16, "Changer": 16, "Check": 4, "Tag": 3, "Selector": 1}
 	n := 0
 	mark := func(path, field string, set func(string)) {
 		if strings.Contains(path, "Events") || slices.Contains([]string{"Kind", "Method", "Cause", "Scopes", "Networks", "Ancestry"}, field) || strings.HasSuffix(path, ".Address") {
@@ -73,7 +73,7 @@ func TestRecordShow(t *testing.T) {
 			text = fmt.Sprintf("%s%0*d", "m", size-1, n)
 		}
 		set(text)
-		if slices.Contains([]string{"Sealed", "Hash", "Tag", "Check", "Selector", "Digest", "Lines"}, field) {
+		if slices.Contains([]string{"Sealed", "Hash", "Tag", "Check", "Selector", "Digest", "Lines", "Changer"}, field) {
 			withheld[path] = text
 		} else {
 			printed[path] = text
@@ -113,7 +113,7 @@ func TestRecordShow(t *testing.T) {
 			require.NotContains(t, out, text, path)
 		}
 	}
-	for _, text := range []string{"77001", "77002", "77003", "77004", "77005", "1152921504606846976", `"token_epoch":"-5"`, `"owners_token_epoch":"-5"`, "2026-03-01T00:00:00Z", "59077430"} {
+	for _, text := range []string{"77001", "77002", "77003", "77004", "77005", "1152921504606846976", `"token_epoch":"-5"`, `"session_epoch":"-6"`, `"owners_token_epoch":"-5"`, "2026-03-01T00:00:00Z", "59077430"} {
 		require.Contains(t, out, text)
 	}
 	require.NotContains(t, out, "selector")

@@ -367,7 +367,7 @@ func TestSetNeverReplacedSilently(t *testing.T) {
 	require.Nil(t, a.Pending)
 
 	// And a pending set never takes the place of one that became active some other way.
-	next, err := core.Account{ID: a.ID, Epoch: a.Epoch, Recovery: a.Recovery}.Begin(
+	next, err := core.Account{ID: a.ID, Epoch: a.Epoch, TokenEpoch: a.TokenEpoch, Recovery: a.Recovery}.Begin(
 		core.Presented{Proof: core.Proof{Account: a.ID, Kind: core.SecondFactor, At: h.clock().Unix(), Epoch: a.Epoch}},
 		core.Pending{Recovery: &core.RecoverySet{ID: "OTHER"}}, core.Env{Now: h.clock(), Window: totp.DefaultWindow()})
 	require.NoError(t, err)

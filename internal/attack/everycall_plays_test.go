@@ -12,6 +12,8 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -415,6 +417,11 @@ var plays = []play{
 		run: func(ctx context.Context, w *world) (any, error) { return done(w.op().Resume(ctx, "ada")) }},
 	{method: "Operator.PasswordChanged", run: func(ctx context.Context, w *world) (any, error) {
 		return done(w.op().PasswordChanged(ctx, "ada", gatehouse.RevokeTokens))
+	}},
+	{method: "websession.EndSessions", run: func(ctx context.Context, w *world) (any, error) {
+		return done(engine.Of(w.Service).Change(ctx, "ada", engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
+			return a.EndSessions(nil, env), nil
+		}}))
 	}},
 	{method: "Operator.DeleteAccount", run: func(ctx context.Context, w *world) (any, error) { return done(w.op().DeleteAccount(ctx, "ada")) }},
 	{method: "Operator.Import", run: func(ctx context.Context, w *world) (any, error) {

@@ -85,7 +85,7 @@ func TestForged(t *testing.T) {
 		})
 		sealed := h.account(o.id).Authenticators[0].Sealed
 		o.refused(t, base64.RawURLEncoding.EncodeToString(sealed), "a sealed secret")
-		claim := fmt.Sprintf(`{"a":"user-42","k":2,"m":"otp","t":%d,"e":%d,"n":0}`, h.clock().Unix(), h.account(o.id).Epoch)
+		claim := fmt.Sprintf(`{"a":"user-42","k":2,"m":"otp","t":%d,"e":%d,"w":%d,"n":0}`, h.clock().Unix(), h.account(o.id).Epoch, h.account(o.id).SessionEpoch)
 		o.refused(t, base64.RawURLEncoding.EncodeToString([]byte(claim)), "what would be sealed")
 		for _, b := range []keyring.Binding{
 			{}, {Purpose: "proof"}, {Purpose: "challenge"}, {Purpose: "proof", Account: salt, Item: o.id}, {Purpose: "challenge", Account: o.id},

@@ -262,7 +262,7 @@ var places = func() map[string]place {
 		}, named(nil)},
 		"Operator.Import/name": {func(o *owner, s string) error {
 			_, err := operator(o).Import(ctx, "imported", importing(gatehouse.ImportAuthenticator{Secret: totp.GenerateSecret(), Name: s}))
-			require.NoError(o.h.t, operator(o).DeleteAccount(ctx, "imported"))
+			require.NoError(o.h.t, o.h.store.DeleteAccount(ctx, "imported"))
 			return err
 		}, nil},
 		"Operator.Import/hash": {func(o *owner, s string) error {
@@ -270,7 +270,7 @@ var places = func() map[string]place {
 			in.RecoveryCodes = []recovery.Foreign{recovery.ForeignHash(s, 0)}
 			r, err := operator(o).Import(ctx, "imported", in)
 			require.Equal(o.h.t, []gatehouse.ImportOutcome{importBadHash}, r.RecoveryCodes)
-			require.NoError(o.h.t, operator(o).DeleteAccount(ctx, "imported"))
+			require.NoError(o.h.t, o.h.store.DeleteAccount(ctx, "imported"))
 			return err
 		}, always(nil)},
 		"Operator.Import/code": {func(o *owner, s string) error {
@@ -278,7 +278,7 @@ var places = func() map[string]place {
 			in.RecoveryCodes = []recovery.Foreign{recovery.ForeignCode(s)}
 			r, err := operator(o).Import(ctx, "imported", in)
 			require.Len(o.h.t, r.RecoveryCodes, 1)
-			require.NoError(o.h.t, operator(o).DeleteAccount(ctx, "imported"))
+			require.NoError(o.h.t, o.h.store.DeleteAccount(ctx, "imported"))
 			return err
 		}, always(nil)},
 		"Operator.Import/secret": {func(o *owner, s string) error {
@@ -287,7 +287,7 @@ var places = func() map[string]place {
 			in.Close = true
 			r, err := operator(o).Import(ctx, "imported", in)
 			require.Equal(o.h.t, r.Authenticators[0].Brought(), !r.Closed)
-			require.NoError(o.h.t, operator(o).DeleteAccount(ctx, "imported"))
+			require.NoError(o.h.t, o.h.store.DeleteAccount(ctx, "imported"))
 			return err
 		}, always(nil)},
 	}
@@ -455,7 +455,7 @@ func TestHostileNumbers(t *testing.T) {
 			p, err := h.Attest(ctx, id, gatehouse.FirstFactor{Method: "pwd", At: e.at})
 			if e.err == nil {
 				require.NoError(t, err, "%d: %v", i, e.at)
-				require.NoError(t, h.Operator("op").DeleteAccount(ctx, "nobody"))
+				require.NoError(t, h.store.DeleteAccount(ctx, "nobody"))
 				continue
 			}
 			require.ErrorIs(t, err, e.err, "%d: %v", i, e.at)

@@ -9,7 +9,10 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/recovery"
+	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -410,14 +413,28 @@ func TestPasswordChanged(t *testing.T) {
 
 func TestDeleteAccount(t *testing.T) {
 	ctx := context.Background()
-	h := newHouse(t)
+	h, _ := judgedHouse(t)
 	o := h.enroll("u")
 	proof, challenge := o.stepUp(o.code()), o.challenge()
 	h.wait(totp.Period)
+	text, _ := o.mint("logs:read")
 	require.NoError(t, h.Operator("op").DeleteAccount(ctx, "u"))
 	require.NoError(t, h.Operator("op").DeleteAccount(ctx, "u"))
 	_, err := h.Answer(ctx, challenge, o.code())
 	require.ErrorIs(t, err, gatehouse.ErrDenied)
+
+	// The ID, and enough for its sessions to have ended, is all that is left.
+	left := h.account("u")
+	require.NotZero(t, left.Epoch)
+	require.NotZero(t, left.SessionEpoch)
+	require.Equal(t, core.Account{ID: "u", Epoch: left.Epoch, SessionEpoch: left.SessionEpoch, Since: h.clock().Unix(), Ancestry: left.Ancestry}, left)
+	require.Empty(t, h.tokenRecords())
+	require.Equal(t, storage.AccountIndex{}, h.record("u").Index)
+	require.Equal(t, core.SessionEnded, left.UnknownSession())
+	st, err := h.Account(ctx, "u")
+	require.NoError(t, err)
+	require.Equal(t, gatehouse.Account{ID: "u", KeysCurrent: true}, shown(st))
+	require.NoError(t, h.Operator("op").Reviews(ctx, "", func(string, posture.Review, error) bool { panic("nobody is there") }))
 
 	// Whoever has the ID afterwards is somebody else.
 	again := h.enroll("u")
@@ -425,6 +442,13 @@ func TestDeleteAccount(t *testing.T) {
 	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
 	_, err = h.Answer(ctx, challenge, again.code())
 	require.ErrorIs(t, err, gatehouse.ErrDenied)
+	_, err = h.Check(ctx, text)
+	require.ErrorIs(t, err, gatehouse.ErrDenied)
+	_, err = h.StepUp(ctx, "u", o.code(1))
+	require.ErrorIs(t, err, gatehouse.ErrDenied)
+	again.proof = again.stepUp(again.code())
+	text, _ = again.mint("logs:read")
+	h.good(text)
 }
 
 func TestOperatorBadInput(t *testing.T) {

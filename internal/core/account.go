@@ -41,7 +41,12 @@ type Account struct {
 	// Since is when the host's first factor last ceased to prove anything: by a new password, a reset, a
 	// suspension or a restore. What the host had checked by then is over.
 	Since int64
-	// TokenEpoch is replaced when all tokens are revoked.
+	// SessionEpoch is replaced by what ends the browser sessions of the account: 0 says that nothing ever has. A proof
+	// carries the one of when it was made, and a session counts while it is the same. Changer is the digest of the
+	// session by which the owner made the last such change, which goes on; empty: all have ended.
+	SessionEpoch int64
+	Changer      string
+	// TokenEpoch is replaced when all tokens are revoked. 0 says that there is no account: see Absent.
 	TokenEpoch int64
 	// Minted counts the tokens of a day. Those that have ended stay stored until they are purged, and this bounds how
 	// many there can be.
@@ -173,10 +178,11 @@ func (a *Account) endEpoch(env Env) {
 	a.abandon(env)
 }
 
-// endFirstFactors ends, in addition to everything that endEpoch ends, what the host has checked so far.
+// endFirstFactors ends, in addition to everything that endEpoch ends, every session and what the host has checked so far.
 func (a *Account) endFirstFactors(env Env) {
 	a.Since = env.unix()
 	a.endEpoch(env)
+	a.endSessions(nil, env)
 }
 
 // abandon ends the pending enrollment, if there is one.
@@ -187,13 +193,19 @@ func (a *Account) abandon(env Env) {
 	}
 }
 
-// Create returns the record of an account that has none.
+// Create returns the record of an account that has none, or only what Forgotten leaves.
 func (a Account) Create(env Env) Account {
 	if a.Epoch == 0 {
-		a.Epoch, a.TokenEpoch = env.Fresh, env.Fresh
+		a.Epoch = env.Fresh
+	}
+	if a.Absent() {
+		a.TokenEpoch = env.Fresh
 	}
 	return a
 }
+
+// Absent reports whether there is no account: no record, or only what Forgotten leaves.
+func (a Account) Absent() bool { return a.TokenEpoch == 0 }
 
 // Index returns what the store keeps next to the data.
 func (a Account) Index(window totp.Window) storage.AccountIndex {

@@ -221,7 +221,8 @@ func (a Account) Answer(t Attempt, env Env) (Account, Outcome, error) {
 		next.SignIns++
 	}
 	out.CodesLeft = next.Recovery.Left()
-	out.Proof.Account, out.Proof.At, out.Proof.Session, out.Proof.Epoch = next.ID, env.unix(), t.Session, next.Epoch
+	out.Proof.Account, out.Proof.At, out.Proof.Session = next.ID, env.unix(), t.Session
+	out.Proof.Epoch, out.Proof.Stamp = next.Epoch, next.SessionEpoch
 	return next, out, nil
 }
 

@@ -18,6 +18,12 @@ func (a Account) broken() string {
 	if a.Epoch == 0 || a.SignIns < 0 {
 		return "epoch or count"
 	}
+	if a.Changer != "" && a.SessionEpoch == 0 {
+		return "sessions"
+	}
+	if a.Absent() && a.Protected() {
+		return "factors of nobody"
+	}
 	if a.Imported > ImportEnded {
 		return "state of imports"
 	}

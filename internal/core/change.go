@@ -73,6 +73,7 @@ func (a Account) Remove(p Presented, id string, env Env) (Account, Proof, error)
 	a.Authenticators = slices.Delete(a.Authenticators, i, i+1)
 	a.endImport()
 	a.endEpoch(env)
+	a.endSessions(p.In, env)
 	return a, a.successor(p), nil
 }
 
@@ -88,6 +89,7 @@ func (a Account) Disable(p Presented, env Env) (Account, Proof, error) {
 	a.dropFactors()
 	a.note(env, Event{Kind: event.TwoFactorOff})
 	a.endEpoch(env)
+	a.endSessions(p.In, env)
 	return a, a.successor(p), nil
 }
 

@@ -27,7 +27,7 @@ func full() core.Account {
 			{Kind: event.CodeDenied, At: 2, Method: event.MethodTOTP, Count: 3, First: 1, Number: 4}, {Kind: event.AuthenticatorAdded, At: 3, Auth: "A1", Name: "Phone", Number: 5},
 		},
 		Noted: 6, LookedAt: 4, Ancestry: core.Ancestry(nil).Then(7).Then(8),
-		Minted: core.DayCount{20513, 7},
+		Minted: core.DayCount{20513, 7}, SessionEpoch: 1<<63 - 1, Changer: "0123456789abcdef",
 	}
 	a.Authenticators[1].Last, a.Authenticators[1].Base, a.Authenticators[1].Digits = 59, -20, 8
 	a.Authenticators[1].Steps = core.Steps{{7, 7}, {9, 59}, {1 << 40, 1<<40 + 3}}

@@ -10,7 +10,7 @@ func (a *Account) code(c *wire.Coder) {
 	c.Word(&a.TokenEpoch)
 	b := c.Bits(len(a.Authenticators) > 0, a.Pending != nil, a.Recovery != nil, a.TOTPThrottle.kept(), a.RecoveryThrottle.Full != 0, a.Misses.Full != 0,
 		a.SignIns != 0, a.Reset != nil, a.Suspension != nil, a.Noted != 0, a.LookedAt != 0, len(a.Activity) > 0, len(a.Accepted) > 0, len(a.History) > 0,
-		a.Since != 0, a.Minted != DayCount{}, a.Imported != 0, len(a.Ancestry) > 0)
+		a.Since != 0, a.Minted != DayCount{}, a.Imported != 0, len(a.Ancestry) > 0, a.SessionEpoch != 0, a.Changer != "")
 	wire.OptionalRoom(c, &b, &a.Authenticators, MaxAuthenticators)
 	for i := range a.Authenticators {
 		a.Authenticators[i].code(c)
@@ -52,6 +52,13 @@ func (a *Account) code(c *wire.Coder) {
 	wire.Optional(c, &b, &a.Imported)
 	if b.Next() {
 		a.Ancestry.Code(c)
+	}
+	if b.Next() {
+		c.Word(&a.SessionEpoch)
+		c.Must(a.SessionEpoch != 0)
+	}
+	if b.Next() {
+		wire.FixedText(c, &a.Changer, DigestSize)
 	}
 }
 

@@ -54,6 +54,7 @@ var kinds = number([]event.Kind{
 	44: event.RiskWithdrawn,
 	45: event.PostureChanged,
 	46: event.PostureRules,
+	47: event.SessionsEnded,
 })
 
 // methods is the same of the methods in events.

@@ -116,6 +116,9 @@ func (a Account) Confirm(p Presented, id, code string, key totp.Key, env Env) (A
 
 	pending := a.Pending
 	a.Pending = nil
+	if pending.Replace != "" || len(a.Authenticators) == 0 { // another one is none that the rest have to sign in anew for
+		a.endSessions(p.In, env)
+	}
 	a.note(env, Event{Kind: event.EnrollmentConfirmed, Auth: auth.ID, Name: auth.Name})
 	auth.take(counter, 1)
 	auth.LastUsed = env.unix()

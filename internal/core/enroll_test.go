@@ -72,7 +72,7 @@ func TestConfirmWholeAccounts(t *testing.T) {
 
 		next, p, err := a.Confirm(proof, "NEW", code, key, env)
 		require.NoError(t, err)
-		require.Equal(t, core.Proof{Account: a.ID, Kind: core.SecondFactor, Method: "otp", At: start.Unix() - 60, Epoch: 9}, p)
+		require.Equal(t, core.Proof{Account: a.ID, Kind: core.SecondFactor, Method: "otp", At: start.Unix() - 60, Epoch: 9, Stamp: next.SessionEpoch}, p)
 		on := a.Pending.Authenticator
 		on.Last, on.Steps, on.LastUsed = totp.Step(start)-1, core.Steps{{totp.Step(start) - 1, totp.Step(start) - 1}}, start.Unix()
 		codes := newSet("CODES")
@@ -81,7 +81,7 @@ func TestConfirmWholeAccounts(t *testing.T) {
 		want := a
 		want.Authenticators = []core.Authenticator{a.Authenticators[0], on}
 		if replacing {
-			want.Authenticators = []core.Authenticator{on}
+			want.Authenticators, want.SessionEpoch = []core.Authenticator{on}, 9
 			events = append(events, core.Event{Kind: event.AuthenticatorRemoved, Auth: "AUTH0", Name: "Phone AUTH0"})
 		}
 		events = append(events, core.Event{Kind: event.AuthenticatorAdded, Auth: "NEW", Name: "Phone NEW"})

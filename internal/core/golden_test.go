@@ -66,6 +66,9 @@ func kindsOfRecord() []record {
 			a.Reset = &core.Reset{Code: core.Slot{Selector: "Z", Hash: core.NewHash(argonHash), Tag: "\x12\x34\x50", Tags: &core.Tags{Key: "k1", Check: "abcd"}},
 				Expires: start.Unix() + 86400, Operator: "op-1", At: start.Unix(), Life: 3600}
 		}},
+		{"sessions", func(a *core.Account) {
+			a.SessionEpoch, a.Changer = 0x1122334455667788, "0123456789abcdef"
+		}},
 		{"suspension", func(a *core.Account) {
 			a.Suspension = &core.Suspension{Operator: "op-1", Reason: "ticket 4711", At: start.Unix()}
 		}},

@@ -153,6 +153,9 @@ func (a Account) Import(by By, in Imported, env Env) Account {
 		return a
 	}
 	a = a.clone().Create(env)
+	if !a.Protected() {
+		a.endSessions(nil, env) // none of them has passed the second step
+	}
 	a.Imported = ImportOpen
 	e := by.event(event.AccountImported)
 	if len(in.Authenticators) > 0 {

@@ -67,6 +67,7 @@ var moments = map[string]string{
 	"Account.Accepted.Until":                 given,
 	"Account.History.At":                     shown,
 	"Account.Epoch":                          noMoment,
+	"Account.SessionEpoch":                   noMoment,
 	"Account.TokenEpoch":                     noMoment,
 	"Account.Events.At":                      "it is not stored",
 	"Account.Events.First":                   "it is not stored",
@@ -75,7 +76,7 @@ var moments = map[string]string{
 	"Account.Events.Expires":                 "it is not stored",
 
 	"Challenge.Epoch": noMoment, "Challenge.SignIns": noMoment, "Challenge.At": isTested,
-	"Proof.Epoch": noMoment, "Proof.At": isTested,
+	"Proof.Epoch": noMoment, "Proof.Stamp": noMoment, "Proof.At": isTested,
 }
 
 // numbers calls f with every int64 in a value, by its path without indexes. Arrays are one number.

@@ -25,6 +25,7 @@ type Proof struct {
 	At      int64  `json:"t"` // when, not when the proof was sealed
 	Session []byte `json:"s,omitempty"`
 	Epoch   int64  `json:"e"`
+	Stamp   int64  `json:"w,omitempty"` // the account's session epoch
 }
 
 // Presented is an opened proof with the session it came in.
@@ -114,7 +115,7 @@ func (a Account) notSuspended() error {
 
 func (a Account) check(p Presented, age time.Duration, enough bool, env Env) error {
 	switch {
-	case a.Epoch == 0 || p.Account != a.ID || p.Epoch != a.Epoch:
+	case a.Absent() || p.Account != a.ID || p.Epoch != a.Epoch || !a.goesOn(p):
 		return fmt.Errorf("%w: the proof is of another account or was ended by a change", ErrStepUpRequired)
 	case len(p.Session) != 0 && subtle.ConstantTimeCompare(p.Session, p.In) != 1:
 		return fmt.Errorf("%w: the proof is of another session", ErrStepUpRequired)
@@ -130,7 +131,7 @@ func (a Account) check(p Presented, age time.Duration, enough bool, env Env) err
 // time, so that changes in a row do not keep an old sign-in alive.
 func (a Account) successor(p Presented) Proof {
 	next := p.Proof
-	next.Epoch = a.Epoch
+	next.Epoch, next.Stamp = a.Epoch, a.SessionEpoch
 	return next
 }
 
@@ -143,8 +144,8 @@ type FirstFactor struct {
 	Earlier bool
 }
 
-// Vouch returns the proof that the host has checked a first factor. The account must have a record.
-// A denial may be a change of the account, to be saved.
+// Vouch returns the proof that the host has checked a first factor, and makes the record where there is none. A denial
+// makes none, and may be a change of the account, to be saved.
 func (a Account) Vouch(f FirstFactor, session []byte, env Env) (Account, Proof, error) {
 	if err := a.notSuspended(); err != nil {
 		return a, Proof{}, err
@@ -156,7 +157,8 @@ func (a Account) Vouch(f FirstFactor, session []byte, env Env) (Account, Proof, 
 	if over {
 		return a, Proof{}, fmt.Errorf("%w: the first factor was checked before the password was changed, or the account reset, suspended or restored", ErrStepUpRequired)
 	}
-	return a, Proof{Account: a.ID, Kind: Vouched, Method: f.Method, At: f.At, Session: session, Epoch: a.Epoch}, nil
+	a = a.Create(env)
+	return a, Proof{Account: a.ID, Kind: Vouched, Method: f.Method, At: f.At, Session: session, Epoch: a.Epoch, Stamp: a.SessionEpoch}, nil
 }
 
 // over reports whether a first factor proves nothing any more. Where the epoch is known under which it was

@@ -12,7 +12,7 @@ const voided = 1
 // A resynchronization since the backup is lost with the rest, and nothing here allows for the other offset
 // that it had.
 func (a Account) Restored(by By, keepCodes, revokeTokens bool, env Env) Account {
-	if a.Epoch == 0 {
+	if a.Absent() {
 		return a
 	}
 	a = a.clone()

@@ -53,9 +53,9 @@ func (a Account) RevokeTokens(p Presented, env Env) (Account, error) {
 	return a.revokeTokens(Event{}, env), nil
 }
 
-// RevokeTokensBy is RevokeTokens by an operator. An account without a record has no tokens.
+// RevokeTokensBy is RevokeTokens by an operator. An account that is absent has no tokens.
 func (a Account) RevokeTokensBy(by By, env Env) Account {
-	if a.Epoch == 0 {
+	if a.Absent() {
 		return a
 	}
 	return a.revokeTokens(by.event(event.TokensRevoked), env)

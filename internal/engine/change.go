@@ -36,7 +36,7 @@ func (e *Engine) Change(ctx context.Context, id string, t Transition) error {
 	}
 	c := &change{
 		Transition: t, e: e, at: &place{e: e, id: id}, tell: func() {},
-		loop: loop[core.Account]{kind: Kind[core.Account]{"account", e.loadAccount, e.saveAccount}, id: id, ctx: ctx, attached: e.attached},
+		loop: loop[core.Account]{kind: e.accounts(), id: id, ctx: ctx, attached: e.attached},
 	}
 	defer c.end()
 	defer func() { c.tell() }() // after the turn has ended
@@ -212,7 +212,7 @@ func (e *Engine) Follow(ctx context.Context, account string, events []core.Event
 	asking, cancel := context.WithTimeout(ctx, trailTimeout)
 	defer cancel()
 	a, err := e.Load(asking, account)
-	if err != nil || a.Epoch == 0 {
+	if err != nil || a.Absent() {
 		return
 	}
 	trail := e.Hooks.Trail(asking, a, nil)

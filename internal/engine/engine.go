@@ -106,11 +106,16 @@ func (e *Engine) loadAccount(ctx context.Context, id string) (Kept[core.Account]
 	return Kept[core.Account]{a, rec.Version, rec.Data}, err
 }
 
+// accounts is how accounts are loaded and saved.
+func (e *Engine) accounts() Kind[core.Account] {
+	return Kind[core.Account]{"account", e.loadAccount, e.saveAccount}
+}
+
 func (e *Engine) saveAccount(ctx context.Context, a core.Account, data []byte, version, prev int64) error {
 	return e.Store.SaveAccount(ctx, storage.Record{ID: a.ID, Version: version, Data: data, Index: a.Index(e.Window)}, prev)
 }
 
-// DeleteAccount removes all that is stored of an account, and tells it.
+// DeleteAccount removes all that is stored of an account but what ends its sessions, and tells it.
 func (e *Engine) DeleteAccount(ctx context.Context, account string, by core.By) error {
 	if err := CheckID(account); err != nil {
 		return err
@@ -124,6 +129,11 @@ func (e *Engine) DeleteAccount(ctx context.Context, account string, by core.By) 
 	defer done()
 	// A deletion whose reply was lost is made again, which is no error.
 	_, err = Retry(ctx, func() (struct{}, error) { return struct{}{}, e.Store.DeleteAccount(ctx, account) })
+	if err == nil {
+		l := loop[core.Account]{kind: e.accounts(), id: account, ctx: ctx, attached: e.attached}
+		l.detach() // somebody may go on in an old session otherwise
+		err = l.apply(func(a core.Account) (core.Account, error) { return a.Forgotten(e.Env()), nil })
+	}
 	if err != nil {
 		return fmt.Errorf("gatehouse: delete account: %w", err)
 	}

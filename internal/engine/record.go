@@ -45,9 +45,13 @@ var ErrUnsure = errors.New("gatehouse: it is not known whether a change was save
 // be called several times. Its error is the answer, and then nothing is saved.
 func Apply[R Record[R]](ctx context.Context, kind Kind[R], id string, step func(R) (R, error)) error {
 	l := loop[R]{kind: kind, id: id, ctx: ctx}
+	return l.apply(step)
+}
+
+func (l *loop[R]) apply(step func(R) (R, error)) error {
 	defer l.end()
 	for l.try = 0; l.try < maxTries; l.try++ {
-		kept, err := kind.Load(l.ctx, id)
+		kept, err := l.kind.Load(l.ctx, l.id)
 		if err != nil {
 			return err
 		}

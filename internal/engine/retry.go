@@ -38,7 +38,8 @@ func Retry[T any](ctx context.Context, read func() (T, error)) (T, error) {
 
 const accountPage = 200 // accounts read at once
 
-// EachAccount calls f with the accounts after a cursor, in the order of their IDs, until it returns an error.
+// EachAccount calls f with the accounts after a cursor, in the order of their IDs, until it returns an error. It leaves
+// out what is left of deleted ones.
 func (e *Engine) EachAccount(ctx context.Context, cursor string, f func(storage.Record) error) error {
 	for {
 		page, err := Retry(ctx, func() (storage.Page[storage.Record], error) { return e.Store.Accounts(ctx, cursor, accountPage) })
@@ -49,10 +50,13 @@ func (e *Engine) EachAccount(ctx context.Context, cursor string, f func(storage.
 			if err := ctx.Err(); err != nil {
 				return err
 			}
+			cursor = rec.ID
+			if a, err := core.Decode(rec.ID, rec.Data); err == nil && a.Absent() {
+				continue
+			}
 			if err := f(rec); err != nil {
 				return err
 			}
-			cursor = rec.ID
 		}
 		if !page.More {
 			return nil

@@ -93,5 +93,5 @@ func Digest(secret string) []byte {
 		return nil
 	}
 	sum := sha256.Sum256([]byte(secret))
-	return sum[:16]
+	return sum[:core.DigestSize]
 }

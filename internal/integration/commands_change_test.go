@@ -220,7 +220,8 @@ func (m *machine) Delete(t *rapid.T) {
 	}
 	m.do(t, p, call{
 		name: "DeleteAccount", account: id,
-		rule:     func(a *account, _ int64) answer { return a.delete() },
+		rule:     func(a *account, now int64) answer { return a.delete(now) },
+		half:     (*account).forget,
 		run:      func(ctx context.Context, s *process) error { return operator(s).DeleteAccount(ctx, id) },
 		happened: func(answer) { m.deleteTokens(t, id) },
 	})

@@ -159,6 +159,7 @@ type call struct {
 	told     func(a *account, ok answer) // the client knows: a has what it was told
 	staging  bool                        // it is about a pending enrollment alone, unless it confirms it
 	guess    event.Method                // of the code that it presents
+	half     func(a *account)            // what a fault midway may leave of it; nil: nothing
 }
 
 // do makes a call, with what may happen to it on the way, and holds all that is seen of it against
@@ -166,6 +167,9 @@ type call struct {
 func (m *machine) do(t *rapid.T, p *process, c call) bool {
 	way := m.way(t, p)
 	before := m.snapshot(t)
+	if c.half != nil {
+		way.meanwhile = nil // the rule is of the whole call, and what comes between would see half of it
+	}
 	if way.meanwhile != nil {
 		meanwhile := way.meanwhile
 		way.meanwhile = func() { meanwhile(); before = m.snapshot(t) }
@@ -190,6 +194,12 @@ func (m *machine) do(t *rapid.T, p *process, c call) bool {
 		adopted := after.clone()
 		adopted.adopt(m.read(t, c.account))
 		happened = adopted.shape().equal(m.read(t, c.account).shape())
+		if half := m.model[c.account].clone(); !happened && c.half != nil {
+			c.half(half)
+			if half.shape().equal(m.read(t, c.account).shape()) {
+				after, happened = half, true
+			}
+		}
 		if way.canceled && errors.Is(want.err, gatehouse.ErrDenied) {
 			require.Fail(t, "who hangs up has not been told of a wrong code", "%v", err)
 		}

@@ -80,7 +80,7 @@ func (a *account) vouch(began *account, at int64, session string, now int64) ans
 		return state
 	case !fresh(at, now, 5*minute):
 		return stepUp
-	case at >= now && (began.stored && !(a.stored && a.epoch == began.epoch) || !began.stored && a.since != 0):
+	case at >= now && (began.recorded() && !(a.recorded() && a.epoch == began.epoch) || !began.recorded() && a.since != 0):
 		return stepUp
 	case at < now && a.since > now+30: // of a clock that had jumped
 		a.since = now
@@ -403,9 +403,16 @@ func (a *account) importFrom(o offer, now int64) (answer, brought) {
 	return answer{}, b
 }
 
-func (a *account) delete() answer {
-	*a = account{id: a.id, epoch: a.epoch, tokenEpoch: a.tokenEpoch}
+func (a *account) delete(now int64) answer {
+	a.forget()
+	a.epoch++
+	a.since = now
 	return answer{}
+}
+
+// forget is a deletion that was cut short.
+func (a *account) forget() {
+	*a = account{id: a.id, epoch: a.epoch, tokenEpoch: a.tokenEpoch}
 }
 
 func (a *account) reseal(key string) {

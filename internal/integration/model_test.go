@@ -16,7 +16,7 @@ import (
 // never. The model knows secrets and codes in the clear, and neither keys, hashes nor versions.
 type account struct {
 	id        string
-	stored    bool // it has a record
+	stored    bool // it has a record that is not only what a deletion leaves
 	apps      []app
 	pending   *pending
 	codes     *codes
@@ -146,9 +146,11 @@ func (a *account) protected() bool { return len(a.apps) > 0 || a.reset != nil }
 func fresh(at, now, age int64) bool { return now-age <= at && at <= now+30 }
 
 func (a *account) create() {
+	if !a.recorded() {
+		a.epoch++
+	}
 	if !a.stored {
 		a.stored = true
-		a.epoch++
 		a.tokenEpoch++
 	}
 }
@@ -158,12 +160,18 @@ func (a *account) endEpoch() {
 	a.pending = nil
 }
 
+// left says whether the store has the epoch of an account that was deleted.
+func (a *account) left() bool { return !a.stored && a.since != 0 }
+
+// recorded says whether the store has an epoch of it.
+func (a *account) recorded() bool { return a.stored || a.left() }
+
 // touch ends the epoch of an account that is there, and makes the first of one that is not.
 func (a *account) touch() {
-	if a.stored {
+	had := a.recorded()
+	a.create()
+	if had {
 		a.endEpoch()
-	} else {
-		a.create()
 	}
 }
 

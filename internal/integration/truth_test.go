@@ -89,7 +89,7 @@ func (m *machine) read(t *rapid.T, id string) *account {
 
 func (m *machine) inModel(t *rapid.T, a core.Account) *account {
 	r := &account{
-		id: a.ID, stored: a.Epoch != 0, codes: codesOf(a.Recovery),
+		id: a.ID, stored: !a.Absent(), codes: codesOf(a.Recovery),
 		wrong: a.TOTPThrottle.Failures, lockedUntil: a.TOTPThrottle.Until, bucketFull: a.RecoveryThrottle.Full, missFull: a.Misses.Full,
 		told:     [2]int64{a.TOTPThrottle.Alarm.At, a.TOTPThrottle.Alarm.Count},
 		imported: a.Imported, signIns: a.SignIns, since: a.Since, epoch: m.epochs.number(a.ID, a.Epoch), tokenEpoch: m.ended.number(a.ID, a.TokenEpoch),
@@ -235,7 +235,10 @@ func (c *codes) clone() *codes {
 func (a *account) shape() *account {
 	s := a.clone()
 	if !s.stored {
-		s.epoch, s.tokenEpoch = 0, 0
+		s.tokenEpoch = 0
+		if !s.left() {
+			s.epoch = 0
+		}
 	}
 	s.tokenLog = nil
 	if len(s.apps) == 0 {
