@@ -88,7 +88,7 @@ two,`+longSecret+`,,,,,Phone,1,,,
 two,`+otherSecret+`,,,,,Tablet,1,,,
 two,`+shortSecret[:8]+`,,,,,Old,1,,,
 six,`+longSecret+`,,,,,,1,123456 guessguess,,
-slow,`+longSecret+`,,,,60,,,,,
+slow,`+longSecret+`,,,,10,,170000000,,,
 md5,`+longSecret+`,,MD5,,,,,,,
 number,`+longSecret+`,,,six,,,,,,
 fields,`+longSecret+`

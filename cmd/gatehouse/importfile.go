@@ -197,6 +197,9 @@ func (l *importLine) authenticator(c *cells) {
 			auth.Algorithm = ^totp.Algorithm(0)
 		}
 	}
+	if auth.Period != 0 && auth.Period != totp.Period {
+		auth.LastStep = 0 // its steps are others, and the authenticator is left out for it
+	}
 	text, raw := c.text("secret"), c.text("secret_hex")
 	switch {
 	case text != "" && raw != "":
