@@ -55,7 +55,7 @@ func sqliteConflict(err error) bool {
 
 // number returns the number of a database's error, somewhere in err. The drivers have no interface
 // for it in common, and none that could be named without importing them, so it is looked for by
-// name: a method Code (SQLite's), or a field Number (MySQL's).
+// name: a method Code (ncruces' and modernc's SQLite), a field Code (mattn's), or a field Number (MySQL's).
 func number(err error) (int64, bool) {
 	if n, ok := ownNumber(reflect.ValueOf(err)); ok {
 		return n, true
@@ -80,8 +80,15 @@ func ownNumber(v reflect.Value) (int64, bool) {
 	if m := v.MethodByName("Code"); m.IsValid() && m.Type().NumIn() == 0 && m.Type().NumOut() == 1 {
 		return integer(m.Call(nil)[0])
 	}
-	if v = reflect.Indirect(v); v.Kind() == reflect.Struct {
-		return integer(v.FieldByName("Number"))
+	v = reflect.Indirect(v)
+	if v.Kind() != reflect.Struct {
+		return 0, false
+	}
+	for _, name := range []string{"Number", "Code"} {
+		// Of the error itself: one that it embeds, and may have left out, is looked at when it is unwrapped.
+		if f, ok := v.Type().FieldByName(name); ok && len(f.Index) == 1 {
+			return integer(v.FieldByIndex(f.Index))
+		}
 	}
 	return 0, false
 }

@@ -133,6 +133,9 @@ type (
 	mysqlError  struct{ Number uint16 }
 	sqliteError struct{ code int32 }
 	codeError   struct{ Code string } // lib/pq
+	mattnCode   int
+	mattnError  struct{ Code mattnCode } // mattn/go-sqlite3
+	hollowError struct{ *mysqlError }    // that leaves out what it embeds
 )
 
 func (e stateError) Error() string    { return "state" }
@@ -141,6 +144,8 @@ func (e *mysqlError) Error() string   { return "Duplicate entry 'user-42' for ke
 func (e *sqliteError) Error() string  { return "sqlite" }
 func (e *sqliteError) Code() int32    { return e.code }
 func (e codeError) Error() string     { return "code" }
+func (e mattnError) Error() string    { return "mattn" }
+func (e hollowError) Error() string   { return "hollow" }
 
 // writes has a call of each method that writes with one statement.
 var writes = map[string]func(ctx context.Context, s *sqlstore.Store) error{
@@ -195,7 +200,16 @@ func TestErrors(t *testing.T) {
 		{sqlstore.SQLite, &sqliteError{9}, false},  // SQLITE_INTERRUPT
 		{sqlstore.SQLite, &sqliteError{10}, false}, // SQLITE_IOERR
 		{sqlstore.SQLite, &sqliteError{13}, false}, // SQLITE_FULL
+		{sqlstore.SQLite, (*sqliteError)(nil), false},
+		{sqlstore.SQLite, mattnError{5}, true},
+		{sqlstore.SQLite, mattnError{6}, true},
+		{sqlstore.SQLite, &mattnError{5}, true},
+		{sqlstore.SQLite, (*mattnError)(nil), false},
+		{sqlstore.SQLite, errors.Join(fmt.Errorf("traced: %w", mattnError{5})), true},
+		{sqlstore.SQLite, mattnError{10}, false},
 		{sqlstore.SQLite, codeError{"5"}, false},
+		{sqlstore.MySQL, hollowError{}, false},
+		{sqlstore.PostgreSQL, mattnError{5}, false},
 	} {
 		name := fmt.Sprintf("%s: %T %+v", c.d, c.err, c.err)
 		stub := &stub{err: c.err, affected: 1}
