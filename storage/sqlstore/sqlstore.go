@@ -23,9 +23,9 @@ type Options struct {
 	// contexts. Defaults to 5 seconds.
 	Timeout time.Duration
 	// Conflict reports whether an error of the driver says that the database wrote nothing, because
-	// the key is taken or it wants the statement tried again. Defaults to what is known of pgx,
-	// go-sql-driver/mysql and ncruces/go-sqlite3, also where their errors are wrapped; set it for a
-	// driver whose errors are others. To answer true in other cases is to lose changes.
+	// the key is taken or it wants the statement tried again. Defaults to what is known of pgx, lib/pq,
+	// go-sql-driver/mysql, and of the SQLite drivers ncruces/go-sqlite3, mattn/go-sqlite3 and
+	// modernc.org/sqlite, also where their errors are wrapped; set it for a driver whose errors are others. To answer true in other cases is to lose changes.
 	//
 	// For MySQL it would be, with go-sql-driver/mysql:
 	//
