@@ -1,12 +1,14 @@
 package main_test
 
 import (
+	"database/sql"
 	"encoding/csv"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +55,7 @@ func (p *place) stored() (all []string) {
 }
 
 const (
+	bcryptHash  = "$2a$04$l1AS1qsFpT3u9rii.1Ya2.aCp4EpSu6E8tlgapciUwsbvQPpxduPy" // of f7a2k-9xq0m
 	otherSecret = "MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK"
 	longSecret  = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ" // of RFC 6238
 	shortSecret = "JBSWY3DPEHPK3PXP"
@@ -79,7 +82,7 @@ func codeNow(t *testing.T, secret string, algorithm totp.Algorithm, digits int) 
 
 // usersCSV has what a table may have. Its lines are CRLF, some fields are quoted, and it begins with a byte order mark.
 var usersCSV = "\ufeff" + strings.ReplaceAll(`Account, secret,secret_hex,algorithm,digits,period,name,last_step,recovery_codes,recovery_hashes,recovery_digits
-ada,`+longSecret+`,,,,,"Phone, old",1,,$2a$04$l1AS1qsFpT3u9rii.1Ya2.aCp4EpSu6E8tlgapciUwsbvQPpxduPy,
+ada,`+longSecret+`,,,,,"Phone, old",1,,`+bcryptHash+`,
 "it's
 me",`+strings.ToLower(shortSecret)+`,,sha1,6,30,,1,"efgh-ijkl
 mnop-qrst-uv",,
@@ -391,4 +394,70 @@ func TestEndAccount(t *testing.T) {
 		require.Contains(t, string(log), `"kind":"account.deleted","account":"user-42"`)
 		require.Contains(t, string(log), `"operator":"ada","reason":"closed"`)
 	})
+}
+
+// The queries of docs/migrate.md give files that import takes.
+func TestMigrationQueries(t *testing.T) {
+	p := onPostgres(t)
+	require.NoError(t, p.store.Migrate(t.Context()))
+	text, err := os.ReadFile("../../docs/migrate.md")
+	require.NoError(t, err)
+	copied := regexp.MustCompile(`(?s)COPY \((.*?)\) TO STDOUT`).FindSubmatch(text)
+	django := regexp.MustCompile("(?s)```sql\n(.*?)```").FindSubmatch(text)
+	require.NotNil(t, copied)
+	require.NotNil(t, django)
+	for _, statement := range []string{
+		"CREATE TABLE users (id text, totp_secret text, recovery_codes text)",
+		"INSERT INTO users VALUES ('u1', '" + longSecret + "', '" + bcryptHash + "," + bcryptHash + "x'), ('u2', NULL, NULL)",
+		"CREATE TABLE otp_totp_totpdevice (id int, user_id int, name text, confirmed bool, key text, step smallint, t0 bigint, digits smallint, tolerance smallint, drift smallint, last_t bigint)",
+		"CREATE TABLE otp_static_staticdevice (id int, user_id int, name text, confirmed bool)",
+		"CREATE TABLE otp_static_statictoken (id int, device_id int, token text)",
+		`INSERT INTO otp_totp_totpdevice VALUES (1, 7, 'default', true, '3132333435363738393031323334353637383930', 30, 0, 6, 1, 0, 57000000),
+			(2, 7, 'pending', false, '4132333435363738393031323334353637383930', 30, 0, 6, 1, 0, -1), (3, 8, 'old', true, '3132', 30, 0, 6, 1, 0, -1),
+			(4, 7, 'second', true, '5132333435363738393031323334353637383930', 30, 0, 6, 1, 0, -1)`,
+		"INSERT INTO otp_static_staticdevice VALUES (1, 7, 'backup', true), (2, 7, 'pending', false)",
+		"INSERT INTO otp_static_statictoken VALUES (1, 1, 'abzq5mwk'), (2, 1, 'k2dd7hva'), (3, 2, 'q5n3rt6s')",
+	} {
+		_, err := p.db.Exec(statement)
+		require.NoError(t, err, statement)
+	}
+	export := func(query string) string {
+		rows, err := p.db.Query(query)
+		require.NoError(t, err)
+		defer rows.Close()
+		columns, err := rows.Columns()
+		require.NoError(t, err)
+		var out strings.Builder
+		w := csv.NewWriter(&out)
+		require.NoError(t, w.Write(columns))
+		for rows.Next() {
+			fields, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
+			for i := range fields {
+				into[i] = &fields[i]
+			}
+			require.NoError(t, rows.Scan(into...))
+			record := make([]string, len(columns))
+			for i := range fields {
+				record[i] = fields[i].String
+			}
+			require.NoError(t, w.Write(record))
+		}
+		require.NoError(t, rows.Err())
+		w.Flush()
+		return out.String()
+	}
+	keys := p.keysFile(p.keys)
+	r := p.feed(export(string(copied[1])), "import", "-", "-keys", keys, "-report", "report.csv")
+	require.Zero(t, r.code, r.errs)
+	require.Equal(t, [][]string{{"2", "u1", "partly", "brought", "brought:1 bad_hash:1", ""}}, p.rows("report.csv"))
+	r = p.feed(export(string(django[1])), "import", "-", "-keys", keys, "-report", "report.csv", "-close", "codes.csv")
+	require.Zero(t, r.code, r.errs)
+	require.Equal(t, [][]string{
+		{"2", "7", "imported", "brought", "brought:2", ""},
+		{"3", "7", "imported", "brought", "duplicate:2", ""},
+		{"4", "8", "closed", "bad_secret", "", "the secret is not 10 to 128 bytes in base32 or hexadecimal"},
+	}, p.rows("report.csv"))
+	require.True(t, p.signsIn("7", codeNow(t, longSecret, totp.SHA1, 6)))
+	require.True(t, p.signsIn("7", "K2DD7HVA"))
+	require.False(t, p.signsIn("7", "q5n3rt6s"))
 }

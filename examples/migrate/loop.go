@@ -16,7 +16,8 @@ import (
 
 // Run brings every account of the old table from after an ID, "" for the first. With dry it changes nothing and reports
 // what would be done. The error is a fault, and names the account to go on after; running it from the start is as good.
-func Run(ctx context.Context, old *sql.DB, query, after string, store storage.Store, config gatehouse.Config, dry bool, report *Report) error {
+func Run(ctx context.Context, old *sql.DB, query, after string, store storage.Store, config gatehouse.Config, dry bool,
+	report *Report) error {
 	if dry {
 		store, config.Observer = unchanged{store}, nil
 	}
