@@ -28,6 +28,14 @@ type Account struct {
 
 	// CodeUseUnseen is when a recovery code was last used that the owner has not looked at; zero: none was.
 	CodeUseUnseen time.Time
+	// ServiceOf is the account that owns this one; empty: it is no service account. Nobody signs in to one: operators give it
+	// tokens (package tokens).
+	ServiceOf string
+	// ServiceAccounts are those that operators have created for this account to own.
+	ServiceAccounts []string
+	// ServiceUnseen is when one of them last came to be, or a token of one last got a secret or more time, that the owner has
+	// not looked at; zero: never.
+	ServiceUnseen time.Time
 	// KeysCurrent says that no secret is sealed under an older key than the primary one.
 	KeysCurrent bool
 	// AcceptedRisks are the controls that an operator has accepted for the account.
@@ -108,16 +116,19 @@ func (s *Service) Account(ctx context.Context, id string) (Account, error) {
 
 func view(e *engine.Engine, a core.Account, env core.Env) Account {
 	v := Account{
-		ID:             a.ID,
-		Protected:      a.Protected(),
-		Authenticators: authenticators(a),
-		RecoveryCodes:  recoverySet(a.Recovery),
-		OperatorCode:   MethodState(a.OperatorState(env)),
-		TOTP:           MethodState(a.TOTPState(env)),
-		RecoveryCode:   MethodState(a.RecoveryState(env)),
-		CodeUseUnseen:  core.Time(a.CodeUseUnseen()),
-		KeysCurrent:    len(a.UnderOther(e.Sealer.Primary())) == 0,
-		record:         redact.New(a),
+		ID:              a.ID,
+		Protected:       a.Protected(),
+		Authenticators:  authenticators(a),
+		RecoveryCodes:   recoverySet(a.Recovery),
+		OperatorCode:    MethodState(a.OperatorState(env)),
+		TOTP:            MethodState(a.TOTPState(env)),
+		RecoveryCode:    MethodState(a.RecoveryState(env)),
+		CodeUseUnseen:   core.Time(a.CodeUseUnseen()),
+		ServiceOf:       a.ServiceOf,
+		ServiceAccounts: slices.Clone(a.Services),
+		ServiceUnseen:   core.Time(a.ServiceUnseen()),
+		KeysCurrent:     len(a.UnderOther(e.Sealer.Primary())) == 0,
+		record:          redact.New(a),
 	}
 	if a.Suspension != nil {
 		v.Suspended = core.Time(a.Suspension.At)

@@ -85,18 +85,22 @@ func (o Operator) Unlock(ctx context.Context, account string, m event.Method) er
 }
 
 // Suspend lets nobody into an account, with or without a second factor, ends challenges and proofs,
-// and denies its tokens, until Resume. Suspending twice keeps the first reason.
+// and denies its tokens, until Resume. Suspending twice keeps the first reason. The service accounts that it owns are
+// suspended after it: an error may leave some of them as they are, and the same call again finishes it.
 func (o Operator) Suspend(ctx context.Context, account string) error {
-	return o.change(ctx, account, nil, always(func(a core.Account, env core.Env) core.Account {
-		return a.Suspend(o.by, env)
-	}))
+	if err := o.by.Check(); err != nil {
+		return err
+	}
+	return o.s.e.Suspend(ctx, account, o.by)
 }
 
-// Resume ends a suspension.
+// Resume ends a suspension. It does not resume the service accounts that an account owns: look at each of them.
+// ErrPrecondition says that the account is one whose owner is suspended, or no longer has it.
 func (o Operator) Resume(ctx context.Context, account string) error {
-	return o.change(ctx, account, nil, always(func(a core.Account, env core.Env) core.Account {
-		return a.Resume(o.by, env)
-	}))
+	if err := o.by.Check(); err != nil {
+		return err
+	}
+	return o.s.e.Resume(ctx, account, o.by)
 }
 
 // TokenChoice says what becomes of an account's access tokens. The zero value is no choice.
@@ -123,7 +127,8 @@ func (o Operator) PasswordChanged(ctx context.Context, account string, tokens To
 // browser sessions and what the host had checked of it, also for somebody who leaves a cookie out. Once your longest
 // session is over, and if nobody has been given the ID again, storage.Store.DeleteAccount removes them too.
 //
-// Deleting an account that is not there is no error. After an error part of it may be deleted: call it again.
+// Deleting an account that is not there is no error. ErrPrecondition says that it owns service accounts: delete those
+// first. After an error part of it may be deleted: call it again.
 func (o Operator) DeleteAccount(ctx context.Context, account string) error {
 	if err := o.by.Check(); err != nil {
 		return err

@@ -59,8 +59,8 @@ func (t SignIn) missing(a core.Account, env core.Env) ([]core.Event, error) {
 }
 
 // Challenge says whether the account needs a second step, once the first factor was right. An error is never "not
-// needed". ErrDenied says that the account is suspended, or that a new password, a reset or the like has come since
-// Before: begin again, with the password.
+// needed". ErrDenied says that the account is suspended or a service account, or that a new password, a reset or
+// the like has come since Before: begin again, with the password.
 func (t SignIn) Challenge(ctx context.Context) (Challenge, error) {
 	if t.s == nil {
 		return Challenge{}, &DeniedError{}
@@ -71,7 +71,7 @@ func (t SignIn) Challenge(ctx context.Context) (Challenge, error) {
 	}
 	env := t.s.e.Env()
 	switch {
-	case a.Suspension != nil:
+	case a.Closed():
 		return Challenge{}, &DeniedError{Disabled: true}
 	case !a.Unchanged(t.epoch):
 		return Challenge{}, &DeniedError{}
@@ -96,7 +96,8 @@ func (t SignIn) Challenge(ctx context.Context) (Challenge, error) {
 // could then pair their own authenticator.
 //
 // ErrStepUpRequired says that a new password, a reset or the like has come since Before, or that the check is over 5
-// minutes old: check the password again. ErrPrecondition says that the account is suspended.
+// minutes old: check the password again. ErrPrecondition says that the account is suspended or a
+// service account.
 //
 // A first factor that is older than Before, such as one at an identity provider (its auth_time), also goes by the
 // server's clock: it is over if it is from before the last new password, reset, suspension or restore, or from the same

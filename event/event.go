@@ -18,6 +18,7 @@ type Event struct {
 	AuthenticatorName string
 	TokenID           string
 	TokenName         string
+	ServiceAccountID  string // of ServiceAccountCreated and its like, in the account that owns it
 	Address           string // of TokenNewAddress; not in an account's activity
 	Control           string // of RiskAccepted and RiskWithdrawn
 	Level             int    // of PostureChanged and PostureRules, as Score; not in an account's activity
@@ -48,6 +49,7 @@ func (e Event) LogValue() slog.Value {
 	add("name", e.AuthenticatorName)
 	add("token", e.TokenID)
 	add("name", e.TokenName)
+	add("service_account", e.ServiceAccountID)
 	add("address", e.Address)
 	add("control", e.Control)
 	if e.Kind == PostureChanged || e.Kind == PostureRules {

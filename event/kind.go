@@ -61,6 +61,13 @@ const (
 	TokensRevoked          Kind = "tokens.revoked" // all of the account's
 	TokenPurged            Kind = "token.purged"
 
+	// Of a service account, in the activity of its owner: ServiceAccountID. The first is in its own as well.
+	ServiceAccountCreated Kind = "service_account.created"
+	ServiceAccountRemoved Kind = "service_account.removed" // from its owner's list
+	ServiceTokenMinted    Kind = "service_token.minted"    // by an operator, as the next two; its own activity has TokenMinted
+	ServiceTokenRotated   Kind = "service_token.rotated"
+	ServiceTokenRenewed   Kind = "service_token.renewed"
+
 	RiskAccepted   Kind = "risk.accepted"   // Control
 	RiskWithdrawn  Kind = "risk.withdrawn"  // Control
 	PostureChanged Kind = "posture.changed" // Level and Score are the account's present ones
@@ -78,6 +85,7 @@ func Kinds() []Kind {
 		SessionsEnded, SecondFactorMissing, ActivityReviewed,
 		TokenMinted, TokenFirstUsed, TokenNewAddress, TokenRotated, TokenRenewed, TokenReused, TokenContested, TokenExpiring,
 		TokenNeedsSecondFactor, TokenRevoked, TokensRevoked, TokenPurged,
+		ServiceAccountCreated, ServiceAccountRemoved, ServiceTokenMinted, ServiceTokenRotated, ServiceTokenRenewed,
 		RiskAccepted, RiskWithdrawn, PostureChanged, PostureRules,
 	}
 }

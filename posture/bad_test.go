@@ -69,7 +69,7 @@ func TestNewModelTakes(t *testing.T) {
 		Links: map[string]string{c.ID: "/own", posture.SecondFactor: "https://acme.test/pair?from=review#top"},
 	})
 	require.NoError(t, err)
-	require.Equal(t, "2/"+strings.Repeat("1", 32), m.Version())
+	require.Equal(t, "3/"+strings.Repeat("1", 32), m.Version())
 	require.True(t, m.Has(c.ID))
 	require.True(t, m.Has(posture.SecondFactor))
 	require.False(t, m.Has("nothing"))

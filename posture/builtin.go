@@ -23,6 +23,7 @@ const (
 	TokensNarrow         = "tokens-narrow"
 	TokensNotExpiring    = "tokens-not-expiring"
 	TokensSecondFactor   = "tokens-second-factor"
+	ServiceTokensSeen    = "service-tokens-seen"
 	KeysCurrent          = "keys-current"
 	AuthenticatorsStrong = "authenticators-strong"
 )
@@ -112,6 +113,12 @@ func builtin() []Control {
 			Severity: Medium, Standards: []string{"OWASP ASVS 5.0 6.3.4"}, Impact: Some, Effort: Some,
 			Fix:   Remediation{Text: "Rotate the tokens that were made by the password alone, once two-factor sign-in is on, or revoke them.", StepUp: true},
 			Reads: HostEvidence | TokenEvidence, Check: checkTokensSecondFactor, delegable: true,
+		},
+		{
+			ID: ServiceTokensSeen, Title: "Service accounts looked at", Question: "Has the owner looked at every token that was made for a service account?",
+			Severity: Medium, Standards: []string{"NIST SP 800-63B-4 §4.6"}, Impact: Little, Effort: Little,
+			Fix:   Remediation{Text: "Look at the recent activity. If you do not know a service account or a token of it, ask support to revoke it."},
+			Reads: AccountEvidence, Check: checkServiceTokens,
 		},
 		{
 			ID: TokensUsed, Title: "No forgotten tokens", Question: "Was every access token used in the last 90 days?",
@@ -288,6 +295,15 @@ func checkRecoveryUse(f Facts, _ time.Time) Result {
 		return Result{Pass, "The owner has looked at every use of a recovery code."}
 	}
 	return Result{Fail, "A recovery code was used, and nobody has said that it was the owner."}
+}
+
+// checkServiceTokens does not end with time either. Where nothing waits there is nothing to ask for, and no credit to lose
+// with the last service account.
+func checkServiceTokens(f Facts, _ time.Time) Result {
+	if f.Account.ServiceUnseen.IsZero() {
+		return Result{NotApplicable, "No service account or token of one waits to be looked at."}
+	}
+	return Result{Fail, "A service account or a token of one was made by an operator, and its owner has not looked at it."}
 }
 
 func checkKeys(f Facts, _ time.Time) Result {

@@ -60,7 +60,7 @@ func ExampleNewModel() {
 	// Two-factor sign-in: fail. The password alone signs in. /settings/security/pair
 	// Leaked password changed: fail. It is in a known leak. /settings/password
 	// A second authenticator: locked. Opened by: the Team plan
-	// rules 2/2030-01
+	// rules 3/2030-01
 }
 
 // examplePolicy has two gates: one demands controls and a fresh proof, one a level, of newcomers at once.
@@ -188,7 +188,7 @@ func ExampleReview_WriteText() {
 		log.Fatal(err)
 	}
 	// Output:
-	// Level 1 of 3, score 85 of 100, 100% known, rules 2
+	// Level 1 of 3, score 85 of 100, 100% known, rules 3
 	//
 	// PASS            critical  Two-factor sign-in               An authenticator is paired.
 	// PASS            high      Recovery codes                   2 of 10 codes are unused.
@@ -201,6 +201,7 @@ func ExampleReview_WriteText() {
 	// PASS            medium    No weak authenticator            Every secret has at least 128 bits.
 	// PASS            medium    Tokens expire                    There are no access tokens.
 	// NOT APPLICABLE  medium    No token by password alone       No access token was made by the password alone.
+	// NOT APPLICABLE  medium    Service accounts looked at       No service account or token of one waits to be looked at.
 	// PASS            medium    Narrow tokens                    There are no access tokens.
 	// FAIL            low       A second authenticator           There is one authenticator.
 	// PASS            low       No forgotten tokens              There are no access tokens.

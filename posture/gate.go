@@ -12,6 +12,10 @@ import (
 const (
 	MintToken           = "tokens.mint"
 	MintProductionToken = "tokens.mint.production"
+	// MintServiceToken is asked where an operator gives a service account's token a secret or more time, or such a token
+	// rotates itself. The account that owns the service account has to be as the gate demands; what the gate demands of a
+	// proof is met by the operator's word. Without a gate for it those for the other two are asked, in the same way.
+	MintServiceToken = "tokens.mint.service"
 )
 
 // Gate says what an action demands.
@@ -114,11 +118,11 @@ func (s StepUp) MarshalJSON() ([]byte, error) {
 	}{int64(math.Ceil(s.MaxAge.Seconds())), s.SecondFactor})
 }
 
-// Decide returns the decision on an action. An action without a gate is closed.
+// Decide returns the decision on an action. An action without a gate is closed, and so is every gate to a service account.
 func (p *Policy) Decide(action string, r Report, f Facts, proof Proof, now time.Time) Decision {
 	d := Decision{Action: action, Unmet: []Finding{}}
 	g, ok := p.gates[action]
-	if !ok {
+	if !ok || f.Account.ServiceOf != "" { // nobody can come with a proof of a service account
 		return d
 	}
 	for _, id := range g.Controls {

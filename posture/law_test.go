@@ -33,7 +33,7 @@ func pick[T any](d draw, of ...T) T { return of[d.IntN(len(of))] }
 func (d draw) facts() posture.Facts {
 	f := posture.Facts{
 		Account: gatehouse.Account{
-			CodeUseUnseen: d.ago(), Reset: pick(d, nil, &gatehouse.Reset{At: now}), KeysCurrent: d.yes(),
+			CodeUseUnseen: d.ago(), ServiceUnseen: d.ago(), Reset: pick(d, nil, &gatehouse.Reset{At: now}), KeysCurrent: d.yes(),
 			TOTP: pick(d, available, locked, disabled), RecoveryCode: pick(d, available, locked),
 		},
 		TokensKnown: d.IntN(4) > 0,

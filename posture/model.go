@@ -10,7 +10,7 @@ import (
 
 // modelVersion is raised with every change of a built-in control or of the score, so that a change of rules
 // is never taken for a change of posture.
-const modelVersion = 2
+const modelVersion = 3
 
 // Adjustment is what a host makes of a control for the accounts of a plan.
 type Adjustment struct {
@@ -125,7 +125,13 @@ func (m *Model) ask(c Control, f Facts, now time.Time) (a Adjustment, r Result) 
 	case c.ID == PhishingResistant:
 		a.LockedBy = "a later version"
 	}
-	if a.Hide || a.LockedBy != "" {
+	if a.Hide {
+		return a, Result{}
+	}
+	if f.Account.ServiceOf != "" && slices.Contains(signsIn, c.ID) {
+		return Adjustment{}, Result{NotApplicable, "Nobody signs in to a service account."}
+	}
+	if a.LockedBy != "" {
 		return a, Result{}
 	}
 	r = c.Check(f.only(c.Reads), now)
@@ -167,10 +173,16 @@ func (m *Model) needs(f Facts, controls ...string) Evidence {
 // leveled are the controls that a level depends on.
 var leveled = []string{SecondFactor, RecoveryCodesExist, RecoveryCodesSaved, SecondAuthenticator, PhishingResistant}
 
-// level is 0 where the password is enough, 1 with a second factor, 2 where there are also a way back and
-// a second authenticator, and 3 where nothing but phishing-resistant authenticators sign in.
+// signsIn are the controls that have no answer for an account that nobody signs in to.
+var signsIn = []string{
+	SecondFactor, RecoveryCodesExist, RecoveryCodesSaved, RecoveryCodesLeft, SecondAuthenticator, PhishingResistant, EmailVerified,
+	TokensSecondFactor,
+}
+
+// level is 0 where the password is enough, and of a service account; 1 with a second factor, 2 where there are also a way
+// back and a second authenticator, and 3 where nothing but phishing-resistant authenticators sign in.
 func level(r Report) int {
-	if !r.met(SecondFactor) {
+	if second, _ := r.Find(SecondFactor); !second.State.met() || second.State == NotApplicable {
 		return 0
 	}
 	if !r.met(RecoveryCodesExist) || !r.met(RecoveryCodesSaved) || !r.met(SecondAuthenticator) {

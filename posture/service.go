@@ -18,7 +18,7 @@ type Config struct {
 	// Policy has the controls and gates by which accounts are judged. There is no default.
 	Policy *Policy
 
-	// Tokens are those of the same gatehouse.Service. With gates for MintToken or MintProductionToken it mints only where
+	// Tokens are those of the same gatehouse.Service. With gates for MintToken and its like it mints only where
 	// they are open. Defaults to none: then no account has tokens, so leave them out only where no process mints any on
 	// this store.
 	Tokens *tokens.Service

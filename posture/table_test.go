@@ -108,11 +108,11 @@ func nothing(*posture.Facts)    {}
 //	recovery-codes 3, recovery-use-seen 3                                 high
 //	recovery-codes-saved, recovery-codes-left, email-verified,
 //	methods-open, tokens-expire, tokens-narrow, phishing-resistant,
-//	authenticators-strong, tokens-second-factor 2                         medium
+//	authenticators-strong, tokens-second-factor, service-tokens-seen 2    medium
 //	second-authenticator, tokens-used, tokens-not-expiring, keys-current 1  low
 //
-// phishing-resistant is locked unless a model says otherwise, and tokens-second-factor is not applicable unless it
-// fails or is unknown, so that an account with an authenticator has
+// phishing-resistant is locked unless a model says otherwise, and tokens-second-factor and service-tokens-seen are not
+// applicable unless they fail or are unknown, so that an account with an authenticator has
 // 4 + 3+3 + 2+2+2+2+2+2+2 + 1+1+1+1 = 28, and one without, whose keys-current and authenticators-strong are
 // not applicable, 25.
 // One without second-factor (4), codes (3+2+2) and second-authenticator (1) has lost 12 of 25, and keeps 13.
@@ -206,6 +206,16 @@ var accounts = []account{
 		2, 28 - 3, 28, 89, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
 	{"recovery code used long ago, not looked at", func(f *posture.Facts) { f.Account.CodeUseUnseen = ago(3650 * day) }, "recovery-use-seen fail",
 		2, 28 - 3, 28, 89, 79, "recovery-use-seen", 79, 100, "mint invite deploy admin", nil},
+
+	// Service accounts: one that owns some, and one that is one, of which only its tokens are looked at.
+	{"a service account's token, not looked at", func(f *posture.Facts) { f.Account.ServiceUnseen = ago(3650 * day) }, "service-tokens-seen fail",
+		2, 28, 28 + 2, 93, 93, "", 93, 100, "mint invite deploy admin", nil},
+	{"a service account", password(func(f *posture.Facts) {
+		f.Account.ServiceOf, f.Tokens = "acme", []tokens.Info{goodToken()}
+		f.Tokens[0].SecondFactor, f.Tokens[0].Operator = false, "op-1"
+	}), "second-factor not_applicable, recovery-codes not_applicable, recovery-codes-saved not_applicable, recovery-codes-left not_applicable, " +
+		"second-authenticator not_applicable, phishing-resistant not_applicable, email-verified not_applicable, keys-current not_applicable, authenticators-strong not_applicable",
+		0, 11, 11, 100, 100, "", 100, 100, "", nil}, // use of recovery codes 3, methods 2, tokens 2 + 2 + 1 + 1
 
 	// What the host knows.
 	{"address not verified", func(f *posture.Facts) { f.Host.EmailVerified = posture.No }, "email-verified fail",
@@ -421,7 +431,7 @@ func (a account) states(all []string) map[string]string {
 		want[id] = "pass"
 	}
 	want[posture.PhishingResistant] = "locked"
-	want[posture.TokensSecondFactor] = "not_applicable"
+	want[posture.TokensSecondFactor], want[posture.ServiceTokensSeen] = "not_applicable", "not_applicable"
 	for exception := range strings.SplitSeq(a.not, ", ") {
 		if id, state, ok := strings.Cut(exception, " "); state == "hidden" {
 			delete(want, id)
@@ -436,7 +446,7 @@ var builtin = []string{
 	posture.SecondFactor, posture.RecoveryCodesExist, posture.RecoveryCodesSaved, posture.RecoveryCodesLeft,
 	posture.SecondAuthenticator, posture.PhishingResistant, posture.EmailVerified, posture.MethodsOpen, posture.RecoveryUseSeen,
 	posture.TokensExpire, posture.TokensUsed, posture.TokensNarrow, posture.TokensNotExpiring, posture.TokensSecondFactor, posture.KeysCurrent,
-	posture.AuthenticatorsStrong,
+	posture.AuthenticatorsStrong, posture.ServiceTokensSeen,
 }
 
 func TestAccounts(t *testing.T) {

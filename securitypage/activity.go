@@ -12,9 +12,11 @@ import (
 type activityData struct {
 	Entries []entry
 	// Ask says that the owner has not said yet whether a use of a recovery code was theirs.
-	Ask     bool
-	Seen    int64 // the Number of the newest entry
-	Account gatehouse.Account
+	Ask bool
+	// AskService says the same of a service account, or a token of one, that an operator has made.
+	AskService bool
+	Seen       int64 // the Number of the newest entry
+	Account    gatehouse.Account
 }
 
 func (c *call) activity() error {
@@ -22,7 +24,7 @@ func (c *call) activity() error {
 	if err != nil {
 		return err
 	}
-	d := activityData{Account: a, Entries: c.entries(a, len(a.Activity)), Ask: !a.CodeUseUnseen.IsZero()}
+	d := activityData{Account: a, Entries: c.entries(a, len(a.Activity)), Ask: !a.CodeUseUnseen.IsZero(), AskService: !a.ServiceUnseen.IsZero()}
 	if len(d.Entries) > 0 {
 		d.Seen = d.Entries[0].Number
 	}

@@ -2,6 +2,7 @@ package securitypage
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
@@ -119,6 +120,9 @@ func (c *call) entries(a gatehouse.Account, most int) (out []entry) {
 		detail := e.AuthenticatorName + e.TokenName
 		if e.Kind == event.CodeAccepted || e.Kind == event.CodeDenied {
 			detail = c.text("method." + string(e.Method))
+		}
+		if e.ServiceAccountID != "" {
+			detail = strings.TrimSuffix(e.ServiceAccountID+", "+detail, ", ")
 		}
 		if e.Control != "" {
 			detail = c.either("control."+e.Control, e.Control)

@@ -58,10 +58,11 @@ var english = map[string]string{
 	"fix.recovery-codes-left": "Create new codes", "fix.second-authenticator": "Pair another", "fix.methods-open": "Have a look",
 	"fix.recovery-use-seen": "Have a look", "fix.tokens-expire": "Look at tokens", "fix.tokens-used": "Look at tokens",
 	"fix.tokens-narrow": "Look at tokens", "fix.tokens-not-expiring": "Look at tokens", "fix.tokens-second-factor": "Look at tokens",
-	"fix.authenticators-strong": "Replace it",
+	"fix.authenticators-strong": "Replace it", "fix.service-tokens-seen": "Have a look",
 
 	"gate.tokens.mint": "Create access tokens", "gate.tokens.mint.production": "Create access tokens of high risk",
-	"gate": "%s: this needs an account that is better protected. This is what is missing:", "gate.back": "Back",
+	"gate.tokens.mint.service": "Have tokens made for your service accounts",
+	"gate":                     "%s: this needs an account that is better protected. This is what is missing:", "gate.back": "Back",
 	"gate.hidden": "It also needs something that your account does not offer. Ask support.",
 	"gate.level":  "It needs level %d: %s.",
 
@@ -151,7 +152,9 @@ var english = map[string]string{
 
 	"activity":     "What has happened to your account, newest first. Look for what was not you.",
 	"activity.ask": "A recovery code was used. Was everything here your own doing?", "activity.mine": "Yes, that was me",
-	"activity.none": "Nothing yet.", "activity.times": "%d times", "activity.by": "by support (%s)", "activity.why": "Reason: %s",
+	"activity.ask.service": "Support has made a service account, or a token of one, that counts as yours. If you do not know it, tell support at once.",
+	"activity.known":       "I know all of this",
+	"activity.none":        "Nothing yet.", "activity.times": "%d times", "activity.by": "by support (%s)", "activity.why": "Reason: %s",
 	"activity.password":      "Change the password",
 	"activity.notmine":       "Something was not you?",
 	"activity.notmine.about": "Change your password, create new recovery codes, and revoke tokens that you do not know.",
@@ -229,6 +232,9 @@ var english = map[string]string{
 	"event.token.reused": "Old copy of a token was used", "event.token.contested": "Replaced copy of a token tried to replace it again", "event.token.expiring": "Token about to expire", "event.token.needs_second_factor": "Token stopped by a change of two-factor sign-in",
 	"event.token.revoked": "Token revoked", "event.tokens.revoked": "All tokens revoked", "event.token.purged": "Token removed from the list",
 	"event.risk.accepted": "Risk accepted", "event.risk.withdrawn": "Risk no longer accepted", "event.activity.reviewed": "You looked at the activity", "event.sessions.ended": "Signed out everywhere else",
-	"event.posture.changed": "Protection changed", "event.posture.rules": "Rules of protection changed", "event.account.restored": "Restored from a backup",
+	"event.service_account.created": "Service account created for you", "event.service_account.removed": "Service account no longer yours",
+	"event.service_token.minted": "Token created for a service account of yours", "event.service_token.rotated": "Token of a service account of yours rotated",
+	"event.service_token.renewed": "Token of a service account of yours renewed",
+	"event.posture.changed":       "Protection changed", "event.posture.rules": "Rules of protection changed", "event.account.restored": "Restored from a backup",
 	"event.second_factor.missing": "Two-factor sign-in was expected, and was off",
 }

@@ -191,6 +191,7 @@ var fixes = map[string]string{
 	posture.MethodsOpen:          "/authenticators",
 	posture.AuthenticatorsStrong: "/authenticators",
 	posture.RecoveryUseSeen:      "/activity",
+	posture.ServiceTokensSeen:    "/activity",
 	posture.TokensExpire:         "/tokens",
 	posture.TokensUsed:           "/tokens",
 	posture.TokensNarrow:         "/tokens",

@@ -29,6 +29,8 @@ type Grant struct {
 	AuthMethod   string
 	AuthTime     time.Time
 	SecondFactor bool
+	// Operator is set for a token of a service account: the operator who minted it instead, or rotated or renewed it since.
+	Operator string
 
 	// RotatesItself says that RotateSelf takes it.
 	RotatesItself bool
@@ -78,7 +80,7 @@ func (s *Service) Check(ctx context.Context, text string, from netip.Addr) (Gran
 	return Grant{
 		TokenID: h.ID, AccountID: h.Account, Kind: h.Kind, Name: h.Name, Scopes: h.Scopes, Expires: core.Time(h.Expires),
 		Rotated:    core.Time(until),
-		AuthMethod: h.AMR, AuthTime: core.Time(h.ProofAt), SecondFactor: h.How == core.SecondFactor,
+		AuthMethod: h.AMR, AuthTime: core.Time(h.ProofAt), SecondFactor: h.How == core.SecondFactor, Operator: h.Operator,
 		RotatesItself: h.RotatesItself,
 		resources:     h.resourceLimit(),
 		used:          func(scope Scope) { s.usage.used(h, scope, now) },

@@ -54,7 +54,10 @@ type Info struct {
 	Addresses []string
 
 	// SecondFactor says whether its secret was shown to a proof of the second factor, and not to the password alone.
-	SecondFactor      bool
+	SecondFactor bool
+	// Operator is who last minted, rotated or renewed it, of a token of a service account: their word stands in for the
+	// second factor that such an account cannot have. Empty: its owner did, with a proof.
+	Operator          string
 	NeedsSecondFactor bool // it works only while its owner has one
 	RotatesItself     bool
 	RotatesUntil      time.Time // until its owner rotates or renews it; zero: it does not rotate itself
@@ -88,7 +91,7 @@ func (s *Service) info(h held, now env) Info {
 		Created: core.Time(h.Created), NotBefore: core.Time(h.NotBefore), Expires: core.Time(h.Expires),
 		Revoked: core.Time(h.Revoked), Rotations: h.Generation,
 		LastUsed: h.use.LastUsed, Unused: h.Scopes.Unused(h.use.Scopes), Addresses: strings.Fields(h.use.Addresses),
-		SecondFactor: h.How == core.SecondFactor, NeedsSecondFactor: h.NeedsFactor, RotatesItself: h.RotatesItself,
+		SecondFactor: h.How == core.SecondFactor, Operator: h.Operator, NeedsSecondFactor: h.NeedsFactor, RotatesItself: h.RotatesItself,
 		RotatesUntil: core.Time(h.rotatesUntil(s.policy.Unattended)), terms: h.terms(),
 	}
 }

@@ -33,17 +33,22 @@ func (s *Service) Mint(ctx context.Context, in gatehouse.Session, r Request) (Mi
 	if err != nil {
 		return Minted{}, fmt.Errorf("%w: %w", gatehouse.ErrInvalid, err)
 	}
+	p, err := s.present(ctx, in)
+	if err != nil {
+		return Minted{}, err
+	}
+	return s.mint(ctx, authority{Presented: p}, r)
+}
+
+// mint mints what a request asks for that the policy has settled.
+func (s *Service) mint(ctx context.Context, p authority, r Request) (Minted, error) {
 	secret := Generate(s.policy.Brand, r.Kind)
 	parsed, err := Parse(s.policy.Brand, secret.Reveal())
 	if err != nil {
 		return Minted{}, err
 	}
-	p, err := s.present(ctx, in)
-	if err != nil {
-		return Minted{}, err
-	}
 	c := &ownerChange{
-		s: s, proof: p, scopes: r.Scopes, needsRoom: true, asksGates: true,
+		s: s, by: p, scopes: r.Scopes, needsRoom: true, asksGates: true,
 		change: core.TokenChange{
 			Kind: event.TokenMinted, Token: parsed.ID, Name: r.Name, StepUp: s.policy.Scopes.StepUp(r.Scopes),
 			Daily: mintsADay * s.policy.MaxActive,

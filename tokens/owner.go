@@ -11,10 +11,11 @@ import (
 )
 
 // ownerChange is a change that an owner makes to a token: first the account is saved, with the proof checked, and then
-// the token. So the proof was good, and the gates were open, in a save that came before the token's.
+// the token. So the proof was good, and the gates were open, in a save that came before the token's. Where an operator
+// gives their word, the owner of the service account is saved before both, with the gates checked: see saveOwner.
 type ownerChange struct {
 	s         *Service
-	proof     core.Presented
+	by        authority
 	change    core.TokenChange
 	scopes    Scopes
 	needsRoom bool // there is one more active token after it
@@ -37,27 +38,43 @@ func (s *Service) present(ctx context.Context, in gatehouse.Session) (core.Prese
 	return s.e.Present(ctx, engine.Session{Account: in.Account, Secret: in.Secret, Proof: in.Proof.Reveal()})
 }
 
-// save saves the account, if the proof is enough.
+// save saves the account, if the authority is enough.
 func (c *ownerChange) save(ctx context.Context) error {
-	return c.s.e.Change(ctx, c.proof.Account, engine.Transition{
+	if c.by.word != nil {
+		if err := c.saveOwner(ctx); err != nil {
+			return err
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = engine.Detach(ctx) // the owner's account says that it was done
+		defer cancel()
+	}
+	return c.s.e.Change(ctx, c.by.Account, engine.Transition{
 		Prepare: c.prepare, Step: c.decide, Tokens: c.tokens, TokenEvent: c.change.Kind,
 	})
 }
 
 // check returns the error of save for a proof that is not enough, and changes nothing.
 func (c *ownerChange) check(ctx context.Context) error {
-	return c.s.e.Change(ctx, c.proof.Account, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
-		_, _, err := a.ChangeToken(c.proof, c.change, env)
+	return c.s.e.Change(ctx, c.by.Account, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
+		_, _, err := c.authorize(a, env)
 		return a, err
 	}})
 }
 
-// prepare reads what decide needs, for a proof that is enough.
+// authorize notes the change in the account, if the authority is enough.
+func (c *ownerChange) authorize(a core.Account, env core.Env) (core.Account, core.Event, error) {
+	if w := c.by.word; w != nil {
+		return a.ChangeTokenBy(w.by, w.service.ServiceOf, c.change, env)
+	}
+	return a.ChangeToken(c.by.Presented, c.change, env)
+}
+
+// prepare reads what decide needs, for an authority that is enough.
 func (c *ownerChange) prepare(ctx context.Context, a core.Account, env core.Env) error {
 	if !c.needsRoom && !c.asksGates {
 		return nil
 	}
-	if _, _, err := a.ChangeToken(c.proof, c.change, env); err != nil {
+	if _, _, err := c.authorize(a, env); err != nil {
 		return err
 	}
 	if c.needsRoom {
@@ -65,21 +82,21 @@ func (c *ownerChange) prepare(ctx context.Context, a core.Account, env core.Env)
 			return err
 		}
 	}
-	if c.gates != nil || !c.asksGates {
+	if c.gates != nil || !c.asksGates || c.by.word != nil { // then they are the owner's
 		return nil
 	}
 	var err error
-	c.gates, err = c.s.gates(ctx, a, c.scopes, c.liveInfos)
+	c.gates, err = c.s.gates(ctx, a, c.scopes, false, c.liveInfos)
 	return err
 }
 
 func (c *ownerChange) decide(a core.Account, env core.Env) (core.Account, error) {
-	next, done, err := a.ChangeToken(c.proof, c.change, env)
+	next, done, err := c.authorize(a, env)
 	if err != nil {
 		return a, err
 	}
 	if c.gates != nil {
-		if err := c.gates(a, c.proof, env); err != nil {
+		if err := c.gates(a, c.by.Presented, env); err != nil {
 			return a, err
 		}
 	}
@@ -144,16 +161,18 @@ func (c *ownerChange) tokens(ctx context.Context, a core.Account) (any, error) {
 
 // gates returns the gates for a secret with scopes, nil if there are none. They are asked later, in the save that
 // checks the proof.
-func (s *Service) gates(ctx context.Context, a core.Account, scopes Scopes, tokens engine.Tokens) (engine.Gates, error) {
+func (s *Service) gates(ctx context.Context, a core.Account, scopes Scopes, service bool, tokens engine.Tokens) (engine.Gates, error) {
 	if s.e.Hooks.Gates == nil {
 		return nil, nil
 	}
-	return s.e.Hooks.Gates(ctx, a, s.policy.Scopes.Risk(scopes) == High, tokens)
+	return s.e.Hooks.Gates(ctx, a, engine.Secret{Risky: s.policy.Scopes.Risk(scopes) == High, Service: service}, tokens)
 }
 
+// tokenStep returns a token as it will be; first is the token as it was loaded first. It may be called several times.
+type tokenStep func(p authority, first, h held, now env) (record, error)
+
 // change changes a token of the session's account, by the owner. A refusal by the token itself comes first.
-func (s *Service) change(ctx context.Context, in gatehouse.Session, kind event.Kind, id string,
-	step func(p core.Presented, first, h held, now env) (record, error)) (Info, error) {
+func (s *Service) change(ctx context.Context, in gatehouse.Session, kind event.Kind, id string, step tokenStep) (Info, error) {
 	p, err := s.present(ctx, in)
 	if err != nil {
 		return Info{}, err
@@ -162,9 +181,14 @@ func (s *Service) change(ctx context.Context, in gatehouse.Session, kind event.K
 	if err != nil {
 		return Info{}, err
 	}
-	revokes := kind == event.TokenRevoked
+	return s.changeBy(ctx, authority{Presented: p}, kind, first, step)
+}
+
+// changeBy changes a token that was loaded.
+func (s *Service) changeBy(ctx context.Context, p authority, kind event.Kind, first held, step tokenStep) (info Info, err error) {
+	id, revokes := first.ID, kind == event.TokenRevoked
 	c := &ownerChange{
-		s: s, proof: p, scopes: first.Scopes, needsRoom: kind == event.TokenRenewed, asksGates: !revokes,
+		s: s, by: p, scopes: first.Scopes, needsRoom: kind == event.TokenRenewed, asksGates: !revokes,
 		change: core.TokenChange{
 			Kind: kind, Token: id, Name: first.Name, StepUp: !revokes && s.policy.Scopes.StepUp(first.Scopes),
 		},
@@ -183,7 +207,6 @@ func (s *Service) change(ctx context.Context, in gatehouse.Session, kind event.K
 	// The account says that it was done, so it is done, though the caller may have gone.
 	detached, cancel := engine.Detach(ctx)
 	defer cancel()
-	var info Info
 	err = s.apply(detached, id, func(h held, now env) (record, error) {
 		next, err := step(p, first, h, now)
 		h.record = next

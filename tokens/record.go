@@ -38,6 +38,7 @@ type record struct {
 	AMR       string    // by what method
 	ProofAt   int64     // when
 	Vouched   int64     // when its owner last minted, rotated or renewed it
+	Operator  string    // who did so in the place of an owner, of a service account's token
 
 	NeedsFactor   bool // it works only while its owner has a second factor
 	RotatesItself bool
@@ -214,7 +215,7 @@ func (t record) broken() string {
 		return "generation"
 	case len(t.Lines) == 0:
 		return "lines"
-	case t.How != core.Vouched && t.How != core.SecondFactor:
+	case t.brokenProof():
 		return "proof"
 	case t.Epoch == 0 || t.Created == 0 || t.Expires == 0 || t.Vouched == 0 || t.ProofAt == 0 || t.Lifetime <= 0 ||
 		t.Lifetime > int64(MaxLifetime/time.Second):
@@ -224,6 +225,18 @@ func (t record) broken() string {
 		return "old digests"
 	}
 	return t.brokenLimits()
+}
+
+// brokenProof reports whether a token cannot rest on what it says. One of a service account never needs the second factor
+// that such an account cannot have.
+func (t record) brokenProof() bool {
+	switch t.How {
+	case core.Vouched, core.SecondFactor:
+		return t.Operator != ""
+	case core.OperatorsWord:
+		return core.CheckName(t.Operator) != nil || t.NeedsFactor
+	}
+	return true
 }
 
 // brokenLimits is broken for the scopes and the restrictions.

@@ -83,7 +83,10 @@ func TestTokenBounds(t *testing.T) {
 		in("vouched", func(t *T, v int64) { t.Vouched = v }, []int64{1, math.MaxInt64}, []int64{0}),
 		in("lifetime", func(t *T, v int64) { t.Lifetime = v }, []int64{1, year}, []int64{0, -1, year + 1, math.MaxInt64, math.MinInt64}),
 		in("epoch", func(t *T, v int64) { t.Epoch = v }, []int64{1, -1, math.MaxInt64, math.MinInt64}, []int64{0}),
-		in("proof", func(t *T, v core.Kind) { t.How = v }, []core.Kind{core.Vouched, core.SecondFactor}, []core.Kind{0, core.RecoveryCode, core.OperatorCode, 255}),
+		in("proof", func(t *T, v core.Kind) { t.How = v }, []core.Kind{core.Vouched, core.SecondFactor}, []core.Kind{0, core.RecoveryCode, core.OperatorCode, core.OperatorsWord, 255}),
+		in("operator", func(t *T, v string) { t.Operator = v }, []string{""}, []string{"op-1", " "}),
+		in("operator of a service account", func(t *T, v string) { *t = serviceToken(); t.Operator = v }, []string{"op-1"}, []string{"", " ", "op\n"}),
+		in("second factor of a service account", func(t *T, v bool) { *t = serviceToken(); t.NeedsFactor = v }, []bool{false}, []bool{true}),
 		in("time of the proof", func(t *T, v int64) { t.ProofAt = v }, []int64{1, math.MaxInt64}, []int64{0}),
 		in("revoked", func(t *T, v int64) { t.Revoked = v }, []int64{0, 1, math.MaxInt64}, nil),
 	)

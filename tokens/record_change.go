@@ -10,8 +10,28 @@ import (
 	"github.com/gatehouse-go/gatehouse/storage"
 )
 
-// mint returns a new token of an account whose save the proof has passed.
-func mint(a core.Account, p core.Presented, r Request, secret Parsed, now env) (record, error) {
+// authority is what a change of a token rests on: the proof of its owner, or an operator's word for a service account.
+type authority struct {
+	core.Presented       // of core.OperatorsWord: the account and the moment
+	word           *word // nil: a proof
+}
+
+// word is an operator's.
+type word struct {
+	by      core.By
+	service core.Account // as it was loaded first
+}
+
+// operator returns who gives their word, "" where an owner has a proof.
+func (p authority) operator() string {
+	if p.word == nil {
+		return ""
+	}
+	return p.word.by.Operator
+}
+
+// mint returns a new token of an account whose save the authority has passed.
+func mint(a core.Account, p authority, r Request, secret Parsed, now env) (record, error) {
 	t := record{
 		ID: secret.ID, Account: a.ID, Kind: r.Kind, Name: r.Name, Scopes: r.Scopes, Digest: secret.Digest[:],
 		Lines: [][]byte{lineOf(secret)}, Created: now.unix(), Epoch: a.TokenEpoch, RotatesItself: r.RotatesItself,
@@ -56,8 +76,8 @@ func (t record) canRotate(owner storage.AccountIndex, now env) error {
 type successor struct {
 	Secret      Parsed
 	Life, Grace time.Duration
-	By          *core.Presented // the owner's proof; nil: it rotates itself
-	Unattended  time.Duration   // how long it can do that before its owner is asked again
+	By          *authority    // nil: it rotates itself
+	Unattended  time.Duration // how long it can do that before its owner is asked again
 }
 
 // rotate replaces the present secret by another one. The present one goes on working for a grace, but never longer than
@@ -94,10 +114,10 @@ func (t record) rotate(s successor, owner storage.AccountIndex, now env) (record
 	return t, nil
 }
 
-// rest notes on which proof of its owner the present secret rests. One that was shown to the second factor needs
-// that from then on.
-func (t *record) rest(p core.Presented, now env) {
-	t.How, t.AMR, t.ProofAt, t.Vouched = p.Kind, p.Method, p.At, now.unix()
+// rest notes on which proof of its owner, or whose word, the present secret rests. One that was shown to the second
+// factor needs that from then on.
+func (t *record) rest(p authority, now env) {
+	t.How, t.AMR, t.ProofAt, t.Vouched, t.Operator = p.Kind, p.Method, p.At, now.unix(), p.operator()
 	t.NeedsFactor = t.NeedsFactor || p.Kind == core.SecondFactor
 }
 
@@ -132,7 +152,7 @@ func (t *record) live(life time.Duration, now env) {
 
 // renew has an expired token work again, with the secret that it had. Rotated ones stay ended. A proof that is stronger
 // than the one to which the secret was shown makes the secret no better, and a weaker one makes it worse.
-func (t record) renew(p core.Presented, life time.Duration, owner storage.AccountIndex, now env) (record, error) {
+func (t record) renew(p authority, life time.Duration, owner storage.AccountIndex, now env) (record, error) {
 	switch t.stands(owner, now) {
 	case expired:
 	case revoked, ownerSuspended:
@@ -146,7 +166,7 @@ func (t record) renew(p core.Presented, life time.Duration, owner storage.Accoun
 	}
 	t.live(life, now)
 	if t.Vouched = now.unix(); p.Kind != core.SecondFactor {
-		t.How, t.AMR, t.ProofAt = p.Kind, p.Method, p.At
+		t.How, t.AMR, t.ProofAt, t.Operator = p.Kind, p.Method, p.At, p.operator()
 	}
 	return t, nil
 }

@@ -27,6 +27,9 @@ func FuzzDecodeToken(f *testing.F) {
 	require.NoError(f, err)
 	f.Add(data)
 	f.Add([]byte("T\x01"))
+	service, err := serviceToken().Encode()
+	require.NoError(f, err)
+	f.Add(service)
 	for at := range data {
 		edited := bytes.Clone(data)
 		edited[at]++
@@ -164,6 +167,13 @@ func bareToken() record {
 	return t
 }
 
+// serviceToken is a token of a service account.
+func serviceToken() record {
+	t := bareToken()
+	t.How, t.Operator = core.OperatorsWord, "op-1"
+	return t
+}
+
 // A token has one encoding, whatever is put into the place of one byte of it, also where a zero is put behind that: a bit for
 // what is not there, and nothing under it.
 func TestOtherBytes(t *testing.T) {
@@ -202,7 +212,7 @@ func TestOtherBytes(t *testing.T) {
 func TestGoldenRecords(t *testing.T) {
 	none := fullToken()
 	none.Resources, none.Networks = &[]string{}, &[]string{}
-	all := map[string]record{"token": fullToken(), "token-bare": bareToken(), "token-of-nothing": none}
+	all := map[string]record{"token": fullToken(), "token-bare": bareToken(), "token-of-nothing": none, "token-of-service": serviceToken()}
 	for name, token := range all {
 		data, err := token.Encode()
 		require.NoError(t, err, name)

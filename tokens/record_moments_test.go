@@ -64,7 +64,7 @@ func TestTokenOfAnotherClock(t *testing.T) {
 		token.Lifetime, token.Expires = int64(life/time.Second), start.Add(ahead+life).Unix()
 		require.Equal(t, want, token.stands(owner, now), "%v", ahead)
 		token.Old = []oldDigest{{Digest: token.Digest, Until: start.Add(ahead + time.Hour).Unix()}, {Digest: token.Digest, Until: 7}}
-		renewed, err := token.renew(core.Presented{Proof: core.Proof{Kind: core.SecondFactor, At: start.Unix()}}, life, owner, now)
+		renewed, err := token.renew(authority{Presented: core.Presented{Proof: core.Proof{Kind: core.SecondFactor, At: start.Unix()}}}, life, owner, now)
 		if want != expired {
 			require.ErrorIs(t, err, core.ErrPrecondition)
 			continue

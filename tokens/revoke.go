@@ -14,7 +14,7 @@ import (
 // which may be by a recovery code. A token that was revoked before is no error, and nothing is told again;
 // gatehouse.ErrNotFound says that the account has no such token.
 func (s *Service) Revoke(ctx context.Context, in gatehouse.Session, id string) error {
-	_, err := s.change(ctx, in, event.TokenRevoked, id, func(_ core.Presented, _, h held, now env) (record, error) {
+	_, err := s.change(ctx, in, event.TokenRevoked, id, func(_ authority, _, h held, now env) (record, error) {
 		return h.revoke(now), nil
 	})
 	return err

@@ -7,7 +7,6 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
-	"github.com/gatehouse-go/gatehouse/internal/core"
 )
 
 // Rotation says how a token is rotated.
@@ -41,12 +40,17 @@ func (r Rotation) check(maxGrace time.Duration) error {
 // by somebody else in this moment, that eight copies of it are in their grace, or that the policy no longer has such
 // tokens.
 func (s *Service) Rotate(ctx context.Context, in gatehouse.Session, id string, r Rotation) (Minted, error) {
+	return s.rotated(r, func(step tokenStep) (Info, error) { return s.change(ctx, in, event.TokenRotated, id, step) })
+}
+
+// rotated gives a token another secret, by a change that takes a step.
+func (s *Service) rotated(r Rotation, change func(tokenStep) (Info, error)) (Minted, error) {
 	if err := r.check(s.policy.MaxGrace); err != nil {
 		return Minted{}, err
 	}
 	var secret Token
-	next, err := s.change(ctx, in, event.TokenRotated, id, func(p core.Presented, first, h held, now env) (record, error) {
-		if h.Generation != first.Generation || r.Seen.ID != "" && (r.Seen.ID != id || r.Seen.Rotations != h.Generation) {
+	next, err := change(func(p authority, first, h held, now env) (record, error) {
+		if h.Generation != first.Generation || r.Seen.ID != "" && (r.Seen.ID != h.ID || r.Seen.Rotations != h.Generation) {
 			return h.record, fmt.Errorf("%w: the token was rotated meanwhile", gatehouse.ErrPrecondition)
 		}
 		secret = Parsed{Kind: h.Kind, ID: h.ID}.Successor(s.policy.Brand)
@@ -58,8 +62,8 @@ func (s *Service) Rotate(ctx context.Context, in gatehouse.Session, id string, r
 	return Minted{secret, next}, nil
 }
 
-// rotate replaces a token's secret by a successor; by is the owner's proof, nil where it rotates itself.
-func (s *Service) rotate(h held, secret Token, r Rotation, by *core.Presented, now env) (record, error) {
+// rotate replaces a token's secret by a successor; by is nil where it rotates itself.
+func (s *Service) rotate(h held, secret Token, r Rotation, by *authority, now env) (record, error) {
 	life, err := s.life(r.Lifetime, h.record)
 	if err != nil {
 		return h.record, err
@@ -76,10 +80,15 @@ func (s *Service) rotate(h held, secret Token, r Rotation, by *core.Presented, n
 // token, and gatehouse.ErrPrecondition that it is revoked or has not expired, that there are as many active tokens as
 // there may be, or that the policy no longer has such tokens.
 func (s *Service) Renew(ctx context.Context, in gatehouse.Session, id string, lifetime time.Duration) (Info, error) {
+	return s.renewed(lifetime, func(step tokenStep) (Info, error) { return s.change(ctx, in, event.TokenRenewed, id, step) })
+}
+
+// renewed has a token work again, by a change that takes a step.
+func (s *Service) renewed(lifetime time.Duration, change func(tokenStep) (Info, error)) (Info, error) {
 	if lifetime < 0 {
 		return Info{}, fmt.Errorf("%w: a negative lifetime", gatehouse.ErrInvalid)
 	}
-	return s.change(ctx, in, event.TokenRenewed, id, func(p core.Presented, _, h held, now env) (record, error) {
+	return change(func(p authority, _, h held, now env) (record, error) {
 		life, err := s.life(lifetime, h.record)
 		if err != nil {
 			return h.record, err

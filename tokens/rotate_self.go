@@ -94,7 +94,7 @@ func (c *selfRotation) step(h held, now env) (next record, err error) {
 
 // rotate returns a token with a successor in its line.
 func (c *selfRotation) rotate(h held, now env) (Minted, record, error) {
-	if c.s.policy.Scopes.StepUp(h.Scopes) && h.How != core.SecondFactor {
+	if c.s.policy.Scopes.StepUp(h.Scopes) && h.How == core.Vouched {
 		return Minted{}, h.record, fmt.Errorf("%w: a scope asks for the second factor; its owner can rotate it", gatehouse.ErrPrecondition)
 	}
 	if c.open != nil {
@@ -114,16 +114,21 @@ func (c *selfRotation) rotate(h held, now env) (Minted, record, error) {
 }
 
 // unattendedGates returns the gates for a token that rotates itself, nil if there are none. Nobody is there, so its
-// owner's proof is as old as a gate may ask for: the policy's Unattended bounds that.
+// owner's proof is as old as a gate may ask for: the policy's Unattended bounds that. Of a service account they are its
+// owner's, who must still have it.
 func (s *Service) unattendedGates(ctx context.Context, h held) (func(now env) error, error) {
-	if s.e.Hooks.Gates == nil {
+	service := h.How == core.OperatorsWord
+	if s.e.Hooks.Gates == nil && !service {
 		return nil, nil
 	}
 	a, err := s.e.Load(ctx, h.Account)
+	if err == nil && service {
+		a, err = s.ownerOf(ctx, a)
+	}
 	if err != nil {
 		return nil, err
 	}
-	gates, err := s.gates(ctx, a, h.Scopes, func(ctx context.Context, a core.Account) (any, error) {
+	gates, err := s.gates(ctx, a, h.Scopes, service, func(ctx context.Context, a core.Account) (any, error) {
 		now := s.env()
 		list, err := s.live(ctx, a, now)
 		if err != nil {
@@ -135,6 +140,6 @@ func (s *Service) unattendedGates(ctx context.Context, h held) (func(now env) er
 		return nil, err
 	}
 	return func(now env) error {
-		return gates(a, core.Presented{Proof: core.Proof{Account: h.Account, Kind: h.How, At: now.unix()}}, now.Env)
+		return gates(a, core.Presented{Proof: core.Proof{Account: a.ID, Kind: h.How, At: now.unix()}}, now.Env)
 	}, nil
 }

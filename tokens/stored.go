@@ -22,7 +22,7 @@ func (t record) stored() engine.StoredToken {
 		ID: t.ID, Account: t.Account, Kind: string(t.Kind), Name: t.Name, Resources: t.Resources, Networks: t.Networks, Rotations: t.Generation, Lines: len(t.Lines),
 		Created: t.Created, NotBefore: t.NotBefore, Expires: t.Expires, Revoked: t.Revoked, Lifetime: t.Lifetime, Warned: t.Warned, Epoch: t.Epoch,
 		Proof: t.How, ProofMethod: t.AMR, ProofAt: t.ProofAt, Vouched: t.Vouched,
-		NeedsFactor: t.NeedsFactor, RotatesItself: t.RotatesItself, Ancestry: t.Ancestry,
+		Operator: t.Operator, NeedsFactor: t.NeedsFactor, RotatesItself: t.RotatesItself, Ancestry: t.Ancestry,
 	}
 	for _, scope := range t.Scopes {
 		s.Scopes = append(s.Scopes, string(scope))

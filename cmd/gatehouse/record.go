@@ -84,6 +84,8 @@ type accountRecord struct {
 	FirstFactors   *time.Time            `json:"first_factors_since"`
 	SignIns        int64                 `json:"sign_ins"`
 	Imported       string                `json:"imported"`
+	ServiceOf      string                `json:"service_of"` // its owner, of a service account
+	Services       []string              `json:"service_accounts"`
 	Authenticators []authenticatorRecord `json:"authenticators"`
 	Pending        *pendingRecord        `json:"pending"`
 	RecoveryCodes  *codesRecord          `json:"recovery_codes"`
@@ -175,6 +177,7 @@ type activityRecord struct {
 	Method        string     `json:"method,omitempty"`
 	Authenticator string     `json:"authenticator,omitempty"`
 	Token         string     `json:"token,omitempty"`
+	Service       string     `json:"service_account,omitempty"`
 	Name          string     `json:"name,omitempty"`
 	Operator      string     `json:"operator,omitempty"`
 	Reason        string     `json:"reason,omitempty"`
@@ -213,6 +216,7 @@ func (s *session) accountRecord(ctx context.Context, id string) (accountRecord, 
 		Account: a.ID, Stored: storedOf(rec.Version, a.Ancestry, rec.Data), Epoch: strconv.FormatInt(a.Epoch, 10), TokenEpoch: strconv.FormatInt(a.TokenEpoch, 10),
 		SessionEpoch: strconv.FormatInt(a.SessionEpoch, 10),
 		FirstFactors: moment(a.Since), SignIns: a.SignIns, Imported: map[core.ImportState]string{core.ImportOpen: "open", core.ImportEnded: "ended"}[a.Imported],
+		ServiceOf: a.ServiceOf, Services: each(a.Services, func(id string) string { return id }),
 		Authenticators: each(a.Authenticators, authenticatorOf), RecoveryCodes: codesOf(a.Recovery), MintedOn: dayOf(a.Minted),
 		Throttles:     throttlesRecord{t.Failures, moment(t.Until), each(t.Days, dayOf), moment(t.Alarm.At), t.Alarm.Count, moment(a.RecoveryThrottle.Full), moment(a.Misses.Full)},
 		ActivityNoted: a.Noted, ActivitySeen: a.LookedAt, Activity: each(a.Activity, activityOf),
@@ -276,7 +280,7 @@ func dayOf(d core.DayCount) dayRecord {
 }
 
 func activityOf(e core.Event) activityRecord {
-	return activityRecord{e.Number, string(e.Kind), moment(e.At), moment(e.First), e.Count, string(e.Method), e.Auth, e.Token, e.Name, e.Operator, e.Detail}
+	return activityRecord{e.Number, string(e.Kind), moment(e.At), moment(e.First), e.Count, string(e.Method), e.Auth, e.Token, e.Service, e.Name, e.Operator, e.Detail}
 }
 
 type tokenRecord struct {
@@ -300,6 +304,7 @@ type tokenRecord struct {
 	TokenEpoch    string       `json:"token_epoch"`
 	OwnersEpoch   string       `json:"owners_token_epoch"` // another one: it was revoked with all tokens of the account
 	Proof         string       `json:"proof"`
+	Operator      string       `json:"operator"` // of a service account's token
 	ProofMethod   string       `json:"proof_method"`
 	ProofAt       *time.Time   `json:"proof_at"`
 	Vouched       *time.Time   `json:"vouched"`
@@ -332,7 +337,7 @@ func (s *session) tokenRecord(ctx context.Context, id string) (tokenRecord, erro
 		Grace: each(t.Grace, func(c engine.StoredCopy) copyRecord { return copyRecord{moment(c.Until), c.Told} }), Lines: t.Lines,
 		Created: moment(t.Created), NotBefore: moment(t.NotBefore), Expires: moment(t.Expires), Revoked: moment(t.Revoked), Lifetime: t.Lifetime, Warned: t.Warned,
 		TokenEpoch: strconv.FormatInt(t.Epoch, 10), OwnersEpoch: strconv.FormatInt(owner.TokenEpoch, 10),
-		Proof: map[core.Kind]string{core.Vouched: "first_factor", core.SecondFactor: "second_factor"}[t.Proof], ProofMethod: t.ProofMethod, ProofAt: moment(t.ProofAt),
+		Proof: map[core.Kind]string{core.Vouched: "first_factor", core.SecondFactor: "second_factor", core.OperatorsWord: "operator"}[t.Proof], Operator: t.Operator, ProofMethod: t.ProofMethod, ProofAt: moment(t.ProofAt),
 		Vouched: moment(t.Vouched), NeedsFactor: t.NeedsFactor, RotatesItself: t.RotatesItself, LastUsed: when(rec.Usage.LastUsed),
 	}, nil
 }

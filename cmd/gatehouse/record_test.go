@@ -35,6 +35,7 @@ func TestRecordShow(t *testing.T) {
 		Activity: []core.Event{{Kind: event.TokenMinted, At: 1772323200, Method: event.MethodTOTP, Number: 3}},
 		Accepted: []core.Acceptance{{At: 1772323200, Until: 1772323300}},
 		History:  []core.Snapshot{{At: 1772323200, Level: 2, Score: 79, Cause: event.TwoFactorOff}},
+		Services: []string{""},
 		Ancestry: core.Ancestry(nil).Then(77001).Then(77002),
 	}
 	stored, _ := engine.DecodeToken("", "", nil) // nothing, of the type that is package tokens' own
@@ -43,7 +44,7 @@ func TestRecordShow(t *testing.T) {
 		"ID": "00000000000000", "Account": "user-42", "Kind": tokens.Machine, "Scopes": tokens.Scopes{"logs:read"}, "Resources": &[]string{""}, "Networks": &[]string{"203.0.113.0/24"},
 		"Digest": []byte("x"), "Generation": 3, "Lines": [][]byte{[]byte("x")}, "Epoch": int64(4711), "Created": int64(1772323200), "NotBefore": int64(1772323201),
 		"Expires": int64(1772323900), "Revoked": int64(1772323202), "Lifetime": int64(700), "Warned": 7, "How": core.SecondFactor, "ProofAt": int64(1772323203),
-		"Vouched": int64(1772323204), "NeedsFactor": true, "RotatesItself": true, "Ancestry": core.Ancestry(nil).Then(77003),
+		"Vouched": int64(1772323204), "NeedsFactor": true, "RotatesItself": true, "Operator": "op", "Ancestry": core.Ancestry(nil).Then(77003),
 	} {
 		token.FieldByName(field).Set(reflect.ValueOf(value))
 	}
@@ -84,6 +85,11 @@ func TestRecordShow(t *testing.T) {
 	for i := range token.NumField() {
 		require.False(t, token.Field(i).IsZero(), "%s is not in this test", token.Type().Field(i).Name)
 	}
+	// A service account has no factor, and no other account a token on an operator's word.
+	account.ServiceOf = ""
+	delete(printed, "account.ServiceOf")
+	token.FieldByName("Operator").SetString("")
+	delete(printed, "token.Operator")
 	account.Recovery.Slots[1].Hash, account.Recovery.Slots[1].Tag, account.Recovery.Slots[1].Tags = "", "", nil
 	delete(withheld, "account.Recovery.Slots[1].Hash")
 	account.Recovery.Slots[0].Tags, account.Pending.Recovery.Slots[0].Tags = nil, nil
@@ -94,8 +100,7 @@ func TestRecordShow(t *testing.T) {
 	data, err := account.Encode()
 	require.NoError(t, err)
 	require.NoError(t, p.store.SaveAccount(t.Context(), storage.Record{ID: "user-42", Version: 77004, Data: data, Index: account.Index(totp.DefaultWindow())}, 0))
-	tokenData, err := token.Interface().(interface{ Encode() ([]byte, error) }).Encode()
-	require.NoError(t, err)
+	tokenData := encoded(t, token.Interface())
 	require.NoError(t, p.store.SaveToken(t.Context(), storage.TokenRecord{
 		ID: "00000000000000", AccountID: "user-42", Version: 77005, Data: tokenData,
 		Index: storage.TokenIndex{Expires: time.Unix(1772323900, 0), Revoked: true, Scopes: "logs:read", Epoch: 4711},
@@ -134,6 +139,15 @@ func TestRecordShow(t *testing.T) {
 		require.Equal(t, want, shown[field], field)
 	}
 
+	require.NoError(t, p.store.SaveAccount(t.Context(), storage.Record{ID: "bot", Version: 1, Data: encoded(t, core.Account{ID: "bot", Epoch: 1, ServiceOf: "user-42"})}, 0))
+	require.Equal(t, "user-42", document[doc](p, "record", "show", "bot")["service_of"])
+	token.FieldByName("Operator").SetString("op-7")
+	token.FieldByName("How").SetUint(uint64(core.OperatorsWord))
+	token.FieldByName("NeedsFactor").SetBool(false)
+	require.NoError(t, p.store.SaveToken(t.Context(), storage.TokenRecord{ID: "00000000000001", AccountID: "bot", Version: 1, Data: encoded(t, token.Interface())}, 0))
+	shown = document[doc](p, "record", "show", "-token", "00000000000001")
+	require.Equal(t, []any{"operator", "op-7"}, []any{shown["proof"], shown["operator"]})
+
 	// What cannot be read is said, and not shown.
 	tokenData[1] = 9
 	require.NoError(t, p.store.SaveToken(t.Context(), storage.TokenRecord{ID: "00000000000000", AccountID: "user-42", Version: 77007, Data: tokenData}, 77005))
@@ -146,6 +160,14 @@ func TestRecordShow(t *testing.T) {
 	for _, args := range [][]string{{"record"}, {"record", "show"}, {"record", "show", "a", "b"}, {"record", "show", "a", "-token", "b"}} {
 		require.Equal(t, 2, p.run(args...).code, args)
 	}
+}
+
+// encoded returns a record as it is stored.
+func encoded(t *testing.T, record any) []byte {
+	t.Helper()
+	data, err := record.(interface{ Encode() ([]byte, error) }).Encode()
+	require.NoError(t, err)
+	return data
 }
 
 // markAll puts a text of its own at every place of a value that takes one.

@@ -62,6 +62,9 @@ var anyID = regexp.MustCompile(`^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9
 func (w *world) named(value any, text string) string {
 	names := []string{w.ada.auth, "{ada's first}", w.phone.auth, "{ada's second}", w.lola.auth, "{lola's}", w.rex.auth, "{rex's}",
 		w.pending.ID, "{pia's pending}"}
+	if w.bot.Info.ID != "" {
+		names = append(names, w.bot.Info.ID, "{bot's}")
+	}
 	if w.replacement.ID != "" {
 		names = append(names, w.replacement.ID, "{the replacement}")
 	}

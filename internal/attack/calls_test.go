@@ -3,6 +3,7 @@ package attack_test
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type costing struct {
 	text   string // of a token
 	id     string // of that token
 	answer string // a challenge
+	botID  string // of a token of a service account
 }
 
 func newCosting(t *testing.T) *costing {
@@ -51,6 +53,11 @@ func newCosting(t *testing.T) *costing {
 	c.text, _ = c.o.mint("logs:read")
 	_, info := c.o.mint("deploys:production")
 	c.id = info.ID
+	op := h.Operator("op")
+	require.NoError(t, op.CreateServiceAccount(t.Context(), "bot", "ada"))
+	bot, err := op.Mint(t.Context(), "bot", tokens.Request{Name: "ci", Scopes: scopesOf(t, "logs:read")})
+	require.NoError(t, err)
+	c.botID = bot.Info.ID
 	a, err := h.Account(t.Context(), "ada")
 	require.NoError(t, err)
 	c.set = a.RecoveryCodes.ID
@@ -120,6 +127,27 @@ func TestStoreCalls(t *testing.T) {
 		}},
 		{"get a token", calls{loadToken}, func(ctx context.Context, c *costing) error { return only(c.tok.Get(ctx, "ada", c.id)) }},
 		{"list tokens", calls{loadAccount, "Tokens"}, func(ctx context.Context, c *costing) error { return only(c.Tokens(ctx, "ada")) }},
+
+		// The service account and its tokens, the owner with what the gates and the note of the posture take, both again.
+		{"mint for a service account", calls{
+			loadAccount, liveTokens, loadAccount, liveTokens, liveTokens, saveAccount, loadAccount, liveTokens, saveAccount, saveToken,
+		}, func(ctx context.Context, c *costing) error {
+			return only(c.Operator("op").Mint(ctx, "bot", tokens.Request{Name: "ci", Scopes: scopesOf(c.t, "logs:read")}))
+		}},
+		{"rotate a service account's token", calls{
+			loadToken, loadAccount, loadAccount, liveTokens, liveTokens, saveAccount, loadAccount, liveTokens, saveAccount, loadToken, saveToken,
+		}, func(ctx context.Context, c *costing) error {
+			return only(c.Operator("op").Rotate(ctx, c.botID, tokens.Rotation{}))
+		}},
+		{"suspend an owner of a service account", append(moves, moves...), func(ctx context.Context, c *costing) error {
+			return c.Operator("op").Suspend(ctx, "ada")
+		}},
+		{"delete an account", calls{loadAccount, "DeleteAccount", loadAccount, saveAccount}, func(ctx context.Context, c *costing) error {
+			return c.Operator("op").DeleteAccount(ctx, "other")
+		}},
+		{"delete a service account", slices.Concat(calls{loadAccount}, moves, change, calls{"DeleteAccount", loadAccount, saveAccount}), func(ctx context.Context, c *costing) error {
+			return c.Operator("op").DeleteAccount(ctx, "bot")
+		}},
 
 		{"gate of the account", read, func(ctx context.Context, c *costing) error { return c.pos.Require(ctx, c.in, "factor") }},
 		{"gate of all evidence", judge, func(ctx context.Context, c *costing) error { return c.pos.Require(ctx, c.in, "all") }},

@@ -136,6 +136,24 @@ func beginAll(ctx context.Context, w *world) (err error) {
 	return nil
 }
 
+func createBot(ctx context.Context, w *world) error {
+	return w.op().CreateServiceAccount(ctx, "bot", "ada")
+}
+
+// withBot gives a service account a token that lives for a time, and waits a little longer if that is a minute.
+func withBot(life time.Duration) func(ctx context.Context, w *world) error {
+	return func(ctx context.Context, w *world) (err error) {
+		if err := createBot(ctx, w); err != nil {
+			return err
+		}
+		w.bot, err = w.op().Mint(ctx, "bot", tokens.Request{Name: "robot", Scopes: tokens.Scopes{"projects:read"}, RotatesItself: true, Lifetime: life})
+		if life == time.Minute {
+			w.wait(2 * life)
+		}
+		return err
+	}
+}
+
 func revokeCI(ctx context.Context, w *world) error { return w.op().Revoke(ctx, w.ids["ci"]) }
 
 var office, cafe = netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.7")
@@ -459,6 +477,50 @@ var plays = []play{
 	{method: "Operator.Revoke", run: func(ctx context.Context, w *world) (any, error) { return done(w.op().Revoke(ctx, w.ids["ci"])) }},
 	{method: "Operator.Revoke/again", first: revokeCI,
 		run: func(ctx context.Context, w *world) (any, error) { return done(w.op().Revoke(ctx, w.ids["ci"])) }},
+	{method: "Operator.CreateServiceAccount", run: func(ctx context.Context, w *world) (any, error) {
+		return done(w.op().CreateServiceAccount(ctx, "bot", "ada"))
+	}},
+	{method: "Operator.CreateServiceAccount/of an owner without a record", run: func(ctx context.Context, w *world) (any, error) {
+		return done(w.op().CreateServiceAccount(ctx, "bot", "acme"))
+	}},
+	{method: "Operator.CreateServiceAccount/of a person", want: gatehouse.ErrPrecondition, run: func(ctx context.Context, w *world) (any, error) {
+		return done(w.op().CreateServiceAccount(ctx, "plain", "ada"))
+	}},
+	{method: "Operator.Mint", first: createBot, run: func(ctx context.Context, w *world) (any, error) {
+		return w.op().Mint(ctx, "bot", tokens.Request{Name: "deploys", Scopes: tokens.Scopes{"projects:write"}})
+	}},
+	{method: "Operator.Mint/for a person", want: gatehouse.ErrPrecondition, run: func(ctx context.Context, w *world) (any, error) {
+		return w.op().Mint(ctx, "ada", tokens.Request{Name: "deploys", Scopes: tokens.Scopes{"logs:read"}})
+	}},
+	{method: "Operator.Rotate", first: withBot(day), run: func(ctx context.Context, w *world) (any, error) {
+		return w.op().Rotate(ctx, w.bot.Info.ID, tokens.Rotation{Grace: time.Hour})
+	}},
+	{method: "Operator.Renew", first: withBot(time.Minute), run: func(ctx context.Context, w *world) (any, error) {
+		return w.op().Renew(ctx, w.bot.Info.ID, time.Hour)
+	}},
+	{method: "tokens.Service.RotateSelf/of a service account", first: withBot(day), run: func(ctx context.Context, w *world) (any, error) {
+		return w.RotateSelf(ctx, w.bot.Token.Reveal(), tokens.Rotation{})
+	}},
+	{method: "tokens.Service.Check/of a service account", first: withBot(day), run: func(ctx context.Context, w *world) (any, error) {
+		return w.Check(ctx, w.bot.Token.Reveal())
+	}},
+	{method: "SignIn.Challenge/of a service account", want: gatehouse.ErrDenied, first: createBot, run: func(ctx context.Context, w *world) (any, error) {
+		return w.Challenge(ctx, "bot")
+	}},
+	{method: "Operator.Suspend/an owner of a service account", first: createBot, run: func(ctx context.Context, w *world) (any, error) {
+		return done(w.op().Suspend(ctx, "ada"))
+	}},
+	{method: "Operator.Resume/a service account", first: func(ctx context.Context, w *world) error {
+		return errors.Join(createBot(ctx, w), w.op().Suspend(ctx, "bot"))
+	}, run: func(ctx context.Context, w *world) (any, error) { return done(w.op().Resume(ctx, "bot")) }},
+	{method: "Operator.Resume/a service account of a suspended owner", want: gatehouse.ErrPrecondition, first: func(ctx context.Context, w *world) error {
+		return errors.Join(createBot(ctx, w), w.op().Suspend(ctx, "ada"))
+	}, run: func(ctx context.Context, w *world) (any, error) { return done(w.op().Resume(ctx, "bot")) }},
+	{method: "Operator.DeleteAccount/a service account", first: withBot(day), run: func(ctx context.Context, w *world) (any, error) {
+		return done(w.op().DeleteAccount(ctx, "bot"))
+	}},
+	{method: "Operator.DeleteAccount/an owner of a service account", want: gatehouse.ErrPrecondition, first: createBot,
+		run: func(ctx context.Context, w *world) (any, error) { return done(w.op().DeleteAccount(ctx, "ada")) }},
 	{method: "Operator.RevokeAll", run: func(ctx context.Context, w *world) (any, error) {
 		return done(w.op().RevokeAll(ctx, "ada"))
 	}},

@@ -151,6 +151,18 @@ func (o operators) Because(reason string) operators { return o.h.operators(o.Ope
 func (o operators) RevokeAll(ctx context.Context, account string) error {
 	return o.tok.RevokeAll(ctx, account)
 }
+func (o operators) CreateServiceAccount(ctx context.Context, account, owner string) error {
+	return o.tok.CreateServiceAccount(ctx, account, owner)
+}
+func (o operators) Mint(ctx context.Context, account string, r tokens.Request) (tokens.Minted, error) {
+	return o.tok.Mint(ctx, account, r)
+}
+func (o operators) Rotate(ctx context.Context, id string, r tokens.Rotation) (tokens.Minted, error) {
+	return o.tok.Rotate(ctx, id, r)
+}
+func (o operators) Renew(ctx context.Context, id string, life time.Duration) (tokens.Info, error) {
+	return o.tok.Renew(ctx, id, life)
+}
 func (o operators) Revoke(ctx context.Context, id string) error { return o.tok.Revoke(ctx, id) }
 func (o operators) AcceptRisk(ctx context.Context, account, control string, until time.Time) error {
 	return o.pos.AcceptRisk(ctx, account, control, until)

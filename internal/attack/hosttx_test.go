@@ -148,7 +148,7 @@ func TestHostTx(t *testing.T) {
 		require.ErrorIs(t, on.DeleteAccount(ctx, ""), gatehouse.ErrInvalid)
 		require.NoError(t, on.DeleteAccount(ctx, "gone"))
 		if within {
-			require.Equal(t, []string{"lock", "save", "lock", "save", "lock", "lock", "save", "lock", "lock", "save", "lock", "delete", "lock", "save"}, tx.calls)
+			require.Equal(t, []string{"lock", "save", "lock", "save", "lock", "lock", "save", "lock", "lock", "save", "lock", "lock", "delete", "lock", "save"}, tx.calls)
 			require.Empty(t, events.whole(), "before the commit")
 			require.False(t, asked)
 			shut = false

@@ -2,6 +2,7 @@ package attack_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"net/netip"
@@ -119,7 +120,22 @@ func tokenPlaces() map[string]place {
 			return nil
 		}, always(nil)},
 
-		"tokens.Operator.Revoke/id":         {func(o *owner, s string) error { return o.h.Operator("op").Revoke(ctx, s) }, gone},
+		"tokens.Operator.Revoke/id": {func(o *owner, s string) error { return o.h.Operator("op").Revoke(ctx, s) }, gone},
+		"tokens.Operator.CreateServiceAccount/account": {func(o *owner, s string) error {
+			return o.h.Operator("op").CreateServiceAccount(ctx, s, fmt.Sprint("acme", len(o.h.records())))
+		}, named(nil)},
+		"tokens.Operator.CreateServiceAccount/owner": {func(o *owner, s string) error {
+			return o.h.Operator("op").CreateServiceAccount(ctx, fmt.Sprint("bot", len(o.h.records())), s)
+		}, named(nil)},
+		"tokens.Operator.Mint/account": {func(o *owner, s string) error {
+			_, err := o.h.Operator("op").Mint(ctx, s, tokens.Request{Name: "ci", Scopes: tokens.Scopes{"logs:read"}})
+			return err
+		}, named(gatehouse.ErrPrecondition)},
+		"tokens.Operator.Rotate/id": {func(o *owner, s string) error {
+			_, err := o.h.Operator("op").Rotate(ctx, s, tokens.Rotation{})
+			return err
+		}, gone},
+		"tokens.Operator.Renew/id":          {func(o *owner, s string) error { _, err := o.h.Operator("op").Renew(ctx, s, 0); return err }, gone},
 		"tokens.Operator.RevokeAll/account": {func(o *owner, s string) error { return o.h.Operator("op").RevokeAll(ctx, s) }, named(nil)},
 		"tokens.Operator.Purge/cursor": {func(o *owner, s string) error {
 			_, err := o.h.Operator("op").Purge(ctx, time.Unix(0, 0), s, nil)

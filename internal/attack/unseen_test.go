@@ -106,11 +106,19 @@ func testAbsentAccount(t *testing.T, id string) {
 		"Resume":          {func() answer { return only(op.Resume(ctx, id)) }, answer{}},
 		"PasswordChanged": {func() answer { return only(op.PasswordChanged(ctx, id, gatehouse.RevokeTokens)) }, answer{saved: true}},
 		"DeleteAccount":   {func() answer { return only(op.DeleteAccount(ctx, id)) }, answer{}},
-		"Revoke":          {func() answer { return only(op.Revoke(ctx, info.ID)) }, answer{err: missing}},
-		"RevokeAll":       {func() answer { return only(op.RevokeAll(ctx, id)) }, answer{}},
-		"AcceptRisk":      {func() answer { return only(op.AcceptRisk(ctx, id, posture.EmailVerified, time.Time{})) }, answer{saved: true}},
-		"WithdrawRisk":    {func() answer { return only(op.WithdrawRisk(ctx, id, posture.EmailVerified)) }, answer{}},
-		"ShutOut":         {func() answer { return call(op.ShutOut(ctx, "deploy.public", "", 10)) }, answer{value: []string(nil)}},
+		"CreateServiceAccount": {func() answer {
+			return only(errors.Join(op.CreateServiceAccount(ctx, id, "acme"), h.store.DeleteAccount(ctx, "acme")))
+		}, answer{saved: true}},
+		"Mint": {func() answer {
+			return call(op.Mint(ctx, id, tokens.Request{Name: "ci", Scopes: tokens.Scopes{"logs:read"}}))
+		}, answer{value: tokens.Minted{}, err: state}},
+		"Rotate":       {func() answer { return call(op.Rotate(ctx, info.ID, tokens.Rotation{})) }, answer{value: tokens.Minted{}, err: missing}},
+		"Renew":        {func() answer { return call(op.Renew(ctx, info.ID, 0)) }, answer{value: tokens.Info{}, err: missing}},
+		"Revoke":       {func() answer { return only(op.Revoke(ctx, info.ID)) }, answer{err: missing}},
+		"RevokeAll":    {func() answer { return only(op.RevokeAll(ctx, id)) }, answer{}},
+		"AcceptRisk":   {func() answer { return only(op.AcceptRisk(ctx, id, posture.EmailVerified, time.Time{})) }, answer{saved: true}},
+		"WithdrawRisk": {func() answer { return only(op.WithdrawRisk(ctx, id, posture.EmailVerified)) }, answer{}},
+		"ShutOut":      {func() answer { return call(op.ShutOut(ctx, "deploy.public", "", 10)) }, answer{value: []string(nil)}},
 		"Reviews": {func() answer {
 			return only(op.Reviews(ctx, "", func(string, posture.Review, error) bool { panic("nobody is there") }))
 		}, answer{}},

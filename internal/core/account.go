@@ -52,6 +52,12 @@ type Account struct {
 	// many there can be.
 	Minted DayCount
 
+	// ServiceOf is the owner of a service account; empty: an account that somebody signs in to.
+	ServiceOf string
+	// Services are the service accounts that the account owns. One of another owner, or that is none yet, may be among
+	// them: what the record of that account says counts.
+	Services []string
+
 	// Imported says whether another import may add to what answers a second step.
 	Imported ImportState
 
@@ -157,6 +163,7 @@ func (a Account) clone() Account {
 		a.Reset = &r
 	}
 	a.Activity = slices.Clone(a.Activity)
+	a.Services = slices.Clone(a.Services)
 	a.Accepted = slices.Clone(a.Accepted)
 	a.History = slices.Clone(a.History)
 	a.Events = nil

@@ -62,7 +62,7 @@ func (a Account) broken() string {
 	if a.Minted[1] < 0 {
 		return "count of tokens"
 	}
-	return ""
+	return a.brokenServices()
 }
 
 // brokenPending is broken for the pending enrollment.

@@ -10,7 +10,8 @@ func (a *Account) code(c *wire.Coder) {
 	c.Word(&a.TokenEpoch)
 	b := c.Bits(len(a.Authenticators) > 0, a.Pending != nil, a.Recovery != nil, a.TOTPThrottle.kept(), a.RecoveryThrottle.Full != 0, a.Misses.Full != 0,
 		a.SignIns != 0, a.Reset != nil, a.Suspension != nil, a.Noted != 0, a.LookedAt != 0, len(a.Activity) > 0, len(a.Accepted) > 0, len(a.History) > 0,
-		a.Since != 0, a.Minted != DayCount{}, a.Imported != 0, len(a.Ancestry) > 0, a.SessionEpoch != 0, a.Changer != "")
+		a.Since != 0, a.Minted != DayCount{}, a.Imported != 0, len(a.Ancestry) > 0, a.SessionEpoch != 0, a.Changer != "",
+		a.ServiceOf != "", len(a.Services) > 0)
 	wire.OptionalRoom(c, &b, &a.Authenticators, MaxAuthenticators)
 	for i := range a.Authenticators {
 		a.Authenticators[i].code(c)
@@ -59,6 +60,11 @@ func (a *Account) code(c *wire.Coder) {
 	}
 	if b.Next() {
 		wire.FixedText(c, &a.Changer, DigestSize)
+	}
+	c.OptionalShared(&b, &a.ServiceOf)
+	wire.OptionalRoom(c, &b, &a.Services, MaxServices)
+	for i := range a.Services {
+		c.Shared(&a.Services[i])
 	}
 }
 
@@ -213,7 +219,7 @@ func codeActivity(c *wire.Coder, b *wire.Bits, activity *[]Event) {
 func (e *Event) code(c *wire.Coder) {
 	kinds.code(c, &e.Kind)
 	c.Moment(&e.At)
-	b := c.Bits(e.Method != "", e.Auth != "", e.Name != "", e.Token != "", e.Operator != "", e.Detail != "", e.Count != 0, e.First != 0)
+	b := c.Bits(e.Method != "", e.Auth != "", e.Name != "", e.Token != "", e.Operator != "", e.Detail != "", e.Count != 0, e.First != 0, e.Service != "")
 	if b.Next() {
 		methods.code(c, &e.Method)
 	}
@@ -224,6 +230,7 @@ func (e *Event) code(c *wire.Coder) {
 	c.OptionalShared(&b, &e.Detail)
 	wire.Optional(c, &b, &e.Count)
 	c.OptionalMoment(&b, &e.First)
+	c.OptionalShared(&b, &e.Service)
 }
 
 func (x *Acceptance) code(c *wire.Coder) {

@@ -55,6 +55,11 @@ var kinds = number([]event.Kind{
 	45: event.PostureChanged,
 	46: event.PostureRules,
 	47: event.SessionsEnded,
+	48: event.ServiceAccountCreated,
+	49: event.ServiceAccountRemoved,
+	50: event.ServiceTokenMinted,
+	51: event.ServiceTokenRotated,
+	52: event.ServiceTokenRenewed,
 })
 
 // methods is the same of the methods in events.

@@ -15,6 +15,7 @@ type Event struct {
 	Auth     string // the ID of an authenticator
 	Token    string // the ID of an access token
 	Name     string // the name of either at that time, or a control
+	Service  string // the ID of a service account, in the activity of its owner
 	Operator string
 	Detail   string // an operator's reason
 	Count    int    // how many a run has, where it is more than one; of ManyFailures, how many codes
@@ -54,7 +55,8 @@ func MovesPosture(k event.Kind) bool {
 	switch k {
 	case event.MethodLocked, event.MethodUnlocked, event.RecoveryCodeUsed, event.RecoveryCodesRegenerated, event.RecoveryCodesAcknowledged, event.AuthenticatorAdded, event.AuthenticatorRemoved, event.TwoFactorOff,
 		event.AccountReset, event.AccountSuspended, event.AccountResumed, event.KeyMoved, event.AccountImported, event.TokenMinted, event.TokenRotated, event.TokenRenewed, event.TokenRevoked, event.TokensRevoked,
-		event.RiskAccepted, event.RiskWithdrawn, event.ActivityReviewed, event.AccountRestored:
+		event.RiskAccepted, event.RiskWithdrawn, event.ActivityReviewed, event.AccountRestored,
+		event.ServiceAccountCreated, event.ServiceTokenMinted, event.ServiceTokenRotated, event.ServiceTokenRenewed:
 		return true
 	}
 	return false
@@ -64,7 +66,8 @@ func MovesPosture(k event.Kind) bool {
 // get in, or is what somebody leaves behind who got in.
 func lookedAt(k event.Kind) bool {
 	switch k {
-	case event.ManyFailures, event.MethodUnlocked, event.AuthenticatorResynced, event.TokenMinted, event.TokenRotated, event.TokenRenewed, event.TokenRevoked, event.TokensRevoked, event.RiskAccepted:
+	case event.ManyFailures, event.MethodUnlocked, event.AuthenticatorResynced, event.TokenMinted, event.TokenRotated, event.TokenRenewed, event.TokenRevoked, event.TokensRevoked, event.RiskAccepted,
+		event.ServiceAccountCreated, event.ServiceTokenMinted, event.ServiceTokenRotated, event.ServiceTokenRenewed:
 		return true
 	}
 	return changesFactors(k)
@@ -111,7 +114,7 @@ func (e Event) following(before Event) Event {
 // shorten takes one entry out of the activity. Sign-ins cannot push a change of factors out, and nothing pushes
 // out what the owner has not looked at yet: where that is all there is, the latest two of one kind become a run. So
 // what an intruder did first, which was not to be seen, keeps its own entry, and what was done to hide it is
-// counted. If no two are alike, the activity grows, by less than half a dozen: there are no more kinds.
+// counted. If no two are alike, the activity grows, by less than ten: there are no more kinds.
 func (a *Account) shorten() {
 	others := 0
 	for _, e := range a.Activity {
@@ -148,8 +151,11 @@ func (a *Account) shortenShare(factors bool) bool {
 	return true
 }
 
-// toBeSeen reports whether the owner has not looked at an entry yet.
-func (a *Account) toBeSeen(e Event) bool { return lookedAt(e.Kind) && e.Number > a.LookedAt }
+// toBeSeen reports whether the owner has not looked at an entry yet. Nobody looks at those of a service account: its owner
+// has entries to look at.
+func (a *Account) toBeSeen(e Event) bool {
+	return a.ServiceOf == "" && lookedAt(e.Kind) && e.Number > a.LookedAt
+}
 
 // latestTwo returns the latest two entries of one kind and method that nobody has looked at yet, -1 if no two are alike.
 func (a *Account) latestTwo(factors bool) (first, second int) {

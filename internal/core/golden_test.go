@@ -86,6 +86,15 @@ func kindsOfRecord() []record {
 			a.Accepted = []core.Acceptance{{Control: "sso", By: "op-1", Why: "a trial", At: start.Unix(), Until: start.Unix() + 86400}, {Control: "mail", By: "op-1", Why: "a trial", At: start.Unix()}}
 			a.History = []core.Snapshot{{At: start.Unix(), Model: "1/2", Level: 2, Score: 79, Cause: event.TwoFactorOff}, {At: start.Unix() + 5, Model: "1/3", Level: 3, Score: 90}}
 		}},
+		{"service", func(a *core.Account) { a.ServiceOf, a.Minted = "acme", core.DayCount{20513, 1} }},
+		{"owner-of-services", func(a *core.Account) {
+			a.Services = []string{"bot-1", "bot-2"}
+			a.Activity = []core.Event{
+				{Kind: event.ServiceAccountCreated, At: start.Unix(), Service: "bot-1", Operator: "op-1", Detail: "ticket 4711", Number: 1},
+				{Kind: event.ServiceTokenMinted, At: start.Unix() + 9, Service: "bot-1", Token: "00000000000000", Name: "ci", Operator: "op-1", Number: 2},
+			}
+			a.Noted = 2
+		}},
 		{"ancestry", func(a *core.Account) { a.Ancestry = core.Ancestry(nil).Then(7).Then(-8) }},
 	}
 }

@@ -72,10 +72,10 @@ type ImportPlan struct {
 }
 
 // PlanImport decides what of an import can be brought. ErrPrecondition says that the account does not take what could be: it
-// is suspended, or its factors are not as imports left them. So an import that is run again does not bring back
+// is suspended or a service account, or its factors are not as imports left them. So an import that is run again does not bring back
 // what was removed, nor codes that were used.
 func (a Account) PlanImport(authenticators, codes []Offered) (ImportPlan, error) {
-	if err := a.notSuspended(); err != nil {
+	if err := a.signsIn(); err != nil {
 		return ImportPlan{}, err
 	}
 	p := ImportPlan{}

@@ -43,7 +43,7 @@ func (a Account) CheckProof(p Presented, age time.Duration, env Env) error {
 	if err := a.check(p, age, enough, env); err != nil {
 		return err
 	}
-	return a.notSuspended()
+	return a.signsIn()
 }
 
 // Accept takes a risk on, and replaces an earlier acceptance of the control.

@@ -10,11 +10,12 @@ import (
 type Kind uint8
 
 const (
-	_            Kind = iota
-	Vouched           // the host vouches for a first factor
-	SecondFactor      // a code of an authenticator
-	RecoveryCode      // a recovery code
-	OperatorCode      // the code that an operator made at a reset
+	_             Kind = iota
+	Vouched            // the host vouches for a first factor
+	SecondFactor       // a code of an authenticator
+	RecoveryCode       // a recovery code
+	OperatorCode       // the code that an operator made at a reset
+	OperatorsWord      // no proof, and never sealed: an operator's, for a token of a service account
 )
 
 // Proof is what a sealed proof says.
@@ -92,7 +93,7 @@ func (a Account) authorize(p Presented, act action, env Env) error {
 	if err := a.check(p, act.age(), a.allowed(p.Kind, act), env); err != nil {
 		return err
 	}
-	return a.notSuspended()
+	return a.signsIn()
 }
 
 // Permissions is what a proof is enough for.
@@ -147,7 +148,7 @@ type FirstFactor struct {
 // Vouch returns the proof that the host has checked a first factor, and makes the record where there is none. A denial
 // makes none, and may be a change of the account, to be saved.
 func (a Account) Vouch(f FirstFactor, session []byte, env Env) (Account, Proof, error) {
-	if err := a.notSuspended(); err != nil {
+	if err := a.signsIn(); err != nil {
 		return a, Proof{}, err
 	}
 	if !env.within(f.At, ChallengeLife) {

@@ -40,7 +40,7 @@ const (
 // by its stamp.
 func (a Account) Session(p Presented) SessionState {
 	bound := subtle.ConstantTimeCompare(p.Session, p.In) == 1
-	if !a.Absent() && p.Account == a.ID && p.Kind != OperatorCode && bound && a.Suspension == nil && a.goesOn(p) {
+	if !a.Absent() && p.Account == a.ID && p.Kind != OperatorCode && bound && !a.Closed() && a.goesOn(p) {
 		return SessionCounts
 	}
 	return SessionEnded
@@ -50,7 +50,7 @@ func (a Account) Session(p Presented) SessionState {
 // used Gatehouse, or one whose cookie was left out. Where the first factor that it began with may be over, it has ended.
 func (a Account) UnknownSession() SessionState {
 	switch {
-	case a.Suspension != nil || a.Since != 0:
+	case a.Closed() || a.Since != 0:
 		return SessionEnded
 	case a.Protected():
 		return SessionSteps

@@ -29,6 +29,11 @@ func (a Account) ChangeToken(p Presented, c TokenChange, env Env) (Account, Even
 	if c.StepUp && p.Kind != SecondFactor {
 		return a, Event{}, fmt.Errorf("%w: a scope asks for the second factor", ErrStepUpRequired)
 	}
+	return a.changeToken(c, Event{Kind: c.Kind, At: env.unix(), Token: c.Token, Name: c.Name}, env)
+}
+
+// changeToken counts a token that is minted, and puts an event into the activity.
+func (a Account) changeToken(c TokenChange, e Event, env Env) (Account, Event, error) {
 	a = a.clone()
 	if c.Kind == event.TokenMinted {
 		// A day that is another than today counts for nothing, one in the future of a clock that ran ahead included.
@@ -40,9 +45,40 @@ func (a Account) ChangeToken(p Presented, c TokenChange, env Env) (Account, Even
 		}
 		a.Minted[1]++
 	}
-	e := Event{Kind: c.Kind, At: env.unix(), Token: c.Token, Name: c.Name}
 	a.keep(e)
 	return a, e, nil
+}
+
+// ownersKind is the event in the owner's account of what an operator does to a token of a service account.
+var ownersKind = map[event.Kind]event.Kind{
+	event.TokenMinted: event.ServiceTokenMinted, event.TokenRotated: event.ServiceTokenRotated, event.TokenRenewed: event.ServiceTokenRenewed,
+}
+
+// ChangeServiceToken notes in the owner's account what an operator does to a token of a service account. The owner is
+// saved first, then the service account and then the token, so no token gets a secret that the owner's review does not
+// show.
+func (a Account) ChangeServiceToken(by By, service string, c TokenChange, env Env) (Account, error) {
+	if err := a.CanVouchFor(service); err != nil {
+		return a, err
+	}
+	a = a.clone()
+	e := by.event(ownersKind[c.Kind])
+	e.Service, e.Token, e.Name = service, c.Token, c.Name
+	a.note(env, e)
+	return a, nil
+}
+
+// ChangeTokenBy is ChangeToken for a service account, by an operator's word.
+func (a Account) ChangeTokenBy(by By, owner string, c TokenChange, env Env) (Account, Event, error) {
+	if a.ServiceOf == "" || a.ServiceOf != owner {
+		return a, Event{}, fmt.Errorf("%w: it is no service account of this owner", ErrPrecondition)
+	}
+	if err := a.notSuspended(); err != nil {
+		return a, Event{}, err
+	}
+	e := by.event(c.Kind)
+	e.At, e.Token, e.Name = env.unix(), c.Token, c.Name
+	return a.changeToken(c, e, env)
 }
 
 // RevokeTokens ends all tokens of the account.

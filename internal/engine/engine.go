@@ -115,32 +115,6 @@ func (e *Engine) saveAccount(ctx context.Context, a core.Account, data []byte, v
 	return e.Store.SaveAccount(ctx, storage.Record{ID: a.ID, Version: version, Data: data, Index: a.Index(e.Window)}, prev)
 }
 
-// DeleteAccount removes all that is stored of an account but what ends its sessions, and tells it.
-func (e *Engine) DeleteAccount(ctx context.Context, account string, by core.By) error {
-	if err := CheckID(account); err != nil {
-		return err
-	}
-	done, _, err := e.turns.Take(ctx, account)
-	if err != nil {
-		return busy(err)
-	}
-	tell := func() {}
-	defer func() { tell() }()
-	defer done()
-	// A deletion whose reply was lost is made again, which is no error.
-	_, err = Retry(ctx, func() (struct{}, error) { return struct{}{}, e.Store.DeleteAccount(ctx, account) })
-	if err == nil {
-		l := loop[core.Account]{kind: e.accounts(), id: account, ctx: ctx, attached: e.attached}
-		l.detach() // somebody may go on in an old session otherwise
-		err = l.apply(func(a core.Account) (core.Account, error) { return a.Forgotten(e.Env()), nil })
-	}
-	if err != nil {
-		return fmt.Errorf("gatehouse: delete account: %w", err)
-	}
-	tell = e.observers.add(ctx, account, []core.Event{core.Deleted(by, e.Env())})
-	return nil
-}
-
 // Tell tells the Observer events of an account, in the order in which they are given.
 func (e *Engine) Tell(ctx context.Context, account string, events ...core.Event) {
 	e.observers.add(ctx, account, events)()

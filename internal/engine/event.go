@@ -11,7 +11,7 @@ import (
 func Event(account string, e core.Event) event.Event {
 	told := event.Event{
 		Kind: e.Kind, AccountID: account, At: time.Unix(e.At, 0).UTC(), Method: e.Method,
-		AuthenticatorID: e.Auth, TokenID: e.Token, Address: e.Address, OperatorID: e.Operator, Reason: e.Detail,
+		AuthenticatorID: e.Auth, TokenID: e.Token, ServiceAccountID: e.Service, Address: e.Address, OperatorID: e.Operator, Reason: e.Detail,
 		Why: e.Why.String(), CodesLeft: e.Left, RetryAt: core.Time(e.RetryAt), Expires: core.Time(e.Expires), Count: max(e.Count, 1),
 		First: core.Time(e.First), Number: e.Number, Level: e.Level, Score: e.Score,
 	}

@@ -20,9 +20,9 @@ type Hooks struct {
 	// Changed is told of every account that was saved, after its events.
 	Changed func(ctx context.Context, before, after core.Account)
 
-	// Gates returns the gates that a new secret of an account's token has to pass, asked in the save that mints. risky
-	// says that the token has a scope of high risk.
-	Gates func(ctx context.Context, a core.Account, risky bool, tokens Tokens) (Gates, error)
+	// Gates returns the gates that a new secret of a token has to pass, asked in the save that mints. a is the token's
+	// account, or the owner of a service account.
+	Gates func(ctx context.Context, a core.Account, s Secret, tokens Tokens) (Gates, error)
 
 	// Close is called by Engine.Close: it stores what is not stored yet.
 	Close func(ctx context.Context) error
@@ -54,6 +54,12 @@ func (h *Hooks) fix() {
 
 // Tokens returns the tokens of an account that have not ended, a []tokens.Info.
 type Tokens func(ctx context.Context, a core.Account) (any, error)
+
+// Secret is what gates have to know of a token that gets a secret.
+type Secret struct {
+	Risky   bool // it has a scope of high risk
+	Service bool // it is of a service account, and an operator vouches for it
+}
 
 // Gates returns nil if the gates are open to an owner who presents a proof, on an account as it is now.
 type Gates func(a core.Account, p core.Presented, env core.Env) error

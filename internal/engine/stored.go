@@ -21,7 +21,8 @@ type StoredToken struct {
 	Warned   int   // days before its end for which its owner was told
 	Epoch    int64 // the account's token epoch at the minting
 
-	Proof       core.Kind // Vouched or SecondFactor
+	Proof       core.Kind // Vouched, SecondFactor or OperatorsWord
+	Operator    string    // of the last
 	ProofMethod string
 	ProofAt     int64
 	Vouched     int64 // when its owner last minted, rotated or renewed it

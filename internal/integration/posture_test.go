@@ -63,7 +63,7 @@ func drawFacts(t *rapid.T, hosts []answered) posture.Facts {
 		return noon.Add(-time.Duration(rapid.IntRange(0, 200*24).Draw(t, what)) * time.Hour)
 	}
 	f := posture.Facts{
-		Account:     gatehouse.Account{CodeUseUnseen: ago("code used"), KeysCurrent: yes("keys")},
+		Account:     gatehouse.Account{CodeUseUnseen: ago("code used"), ServiceUnseen: ago("service account"), KeysCurrent: yes("keys")},
 		TokensKnown: yes("tokens known"),
 		Host: posture.Host{
 			At: noon, Since: ago("since"), EmailVerified: posture.Answer(rapid.IntRange(0, 2).Draw(t, "e-mail")), Answers: map[string]posture.Answer{},
@@ -232,7 +232,7 @@ func monotone(t *rapid.T, hosts []answered, resistant bool, f posture.Facts) {
 
 	mended("address", func(f *posture.Facts) { f.Host.EmailVerified = posture.Yes })
 	mended("locks", func(f *posture.Facts) { f.Account.TOTP, f.Account.RecoveryCode = available, available })
-	mended("activity", func(f *posture.Facts) { f.Account.CodeUseUnseen = time.Time{} })
+	mended("activity", func(f *posture.Facts) { f.Account.CodeUseUnseen, f.Account.ServiceUnseen = time.Time{}, time.Time{} })
 	mended("keys", func(f *posture.Facts) { f.Account.KeysCurrent = true })
 	mended("risks", func(f *posture.Facts) { f.Account.AcceptedRisks = nil })
 	mended("all tokens", func(f *posture.Facts) { f.Tokens = nil })
