@@ -13,6 +13,7 @@
 package securitypage
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -148,23 +149,8 @@ func New(c Config) (*Page, error) {
 	case c.Tokens != nil && !c.Tokens.Of(c.Service) || c.Posture != nil && !c.Posture.Of(c.Service):
 		return nil, fmt.Errorf("%w: the tokens or the posture are of another service", gatehouse.ErrInvalid)
 	}
-	if c.Path == "" {
-		c.Path = c.Prefix + "/settings/security"
-	}
-	if !isPath(c.Path) || c.Prefix != "" && (!isPath(c.Prefix) || !strings.HasPrefix(c.Path+"/", c.Prefix+"/")) {
-		return nil, fmt.Errorf("%w: Path and Prefix must begin with a slash and not end in one, and Path with Prefix", gatehouse.ErrInvalid)
-	}
-	for _, link := range []*string{&c.Links.Home, &c.Links.SignIn, &c.Links.SignOut, &c.Links.Password, &c.Links.Sessions, &c.Links.Help} {
-		u, err := url.Parse(*link)
-		if *link != "" && !local(*link) && (err != nil || u.Scheme != "https" || u.Host == "" || strings.ContainsAny(u.Host, " ;,'\"")) {
-			return nil, fmt.Errorf("%w: a link is a path or an https URL", gatehouse.ErrInvalid)
-		}
-	}
-	if c.Links.Home == "" {
-		c.Links.Home = c.Prefix + "/"
-	}
-	if c.Links.SignIn == "" {
-		c.Links.SignIn = c.Prefix + "/"
+	if err := c.settlePaths(); err != nil {
+		return nil, err
 	}
 	if c.CrossOrigin == nil {
 		c.CrossOrigin = http.NewCrossOriginProtection()
@@ -182,6 +168,22 @@ func New(c Config) (*Page, error) {
 	}
 	p.mux = p.routes()
 	return p, nil
+}
+
+// settlePaths checks the paths and links of a Config, and fills in what is missing.
+func (c *Config) settlePaths() error {
+	c.Path = cmp.Or(c.Path, c.Prefix+"/settings/security")
+	c.Links.Home, c.Links.SignIn = cmp.Or(c.Links.Home, c.Prefix+"/"), cmp.Or(c.Links.SignIn, c.Prefix+"/")
+	if !isPath(c.Path) || c.Prefix != "" && (!isPath(c.Prefix) || !strings.HasPrefix(c.Path+"/", c.Prefix+"/")) {
+		return fmt.Errorf("%w: Path and Prefix must begin with a slash and not end in one, and Path with Prefix", gatehouse.ErrInvalid)
+	}
+	for _, link := range []string{c.Links.Home, c.Links.SignIn, c.Links.SignOut, c.Links.Password, c.Links.Sessions, c.Links.Help} {
+		u, err := url.Parse(link)
+		if link != "" && !local(link) && (err != nil || u.Scheme != "https" || u.Host == "" || strings.ContainsAny(u.Host, " ;,'\"")) {
+			return fmt.Errorf("%w: a link is a path or an https URL", gatehouse.ErrInvalid)
+		}
+	}
+	return nil
 }
 
 // formAction returns this service, and the hosts of the links that forms lead to.
