@@ -11,8 +11,8 @@
 // them and the server's settings with what the store relies on, [Store.Warnings] has settings that a
 // log should have, [Store.Down] takes them away again.
 //
-// [Store.Within] is for package hosttx, which changes accounts in a transaction of the program's own. [Store.Stats], [Store.Server] and [Store.Clock]
-// answer an operator's questions.
+// [Store.Within] is for package hosttx, which changes accounts in a transaction of the program's own. [Store.Stats],
+// [Store.Server] and [Store.Clock] answer an operator's questions.
 //
 // Otherwise every change is one conditional statement outside of any transaction, so it holds under every
 // isolation level and behind every pooler. It is tried once: what the database wants tried again
@@ -25,7 +25,7 @@
 // Version 12 or newer, in a database whose encoding is UTF8. Statements are not prepared here, as
 // pgx keeps prepared ones by itself. Behind PgBouncer in transaction mode give pgx the parameter
 // default_query_exec_mode=exec (or cache_describe): that goes without statements that outlive a
-// transaction. Nothing else here does either: [Store.Migrate] locks within its transaction.
+// transaction; lib/pq takes binary_parameters=yes for that. Nothing else here does either: [Store.Migrate] locks within its transaction.
 //
 // # MySQL and MariaDB
 //
@@ -41,7 +41,8 @@
 //
 //	file:app.db?_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)
 //
-// is the DSN for ncruces/go-sqlite3. Use WAL, or readers and the writer wait for each other.
+// is the DSN for ncruces/go-sqlite3; docs/your-stack.md has those for other drivers. Never share a cache (cache=shared): a
+// load then fails while another connection writes. Use WAL, or readers and the writer wait for each other.
 // Use synchronous FULL: with NORMAL, which some drivers choose for WAL, a power cut takes back
 // saves that were answered. One save runs at a time, and others wait for their turn in the order in
 // which they came; SQLite's own way of waiting, between connections, starves some of them for

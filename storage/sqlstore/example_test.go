@@ -62,8 +62,24 @@ func ExampleStore_Down() {
 	_ = empty
 }
 
+// A migration of a tool that has them in Go: its statements run one by one. It names the versions as numbers, since
+// SchemaVersion is another one in the next release, and the migration that follows then begins at this one's end.
 func ExampleDDL() {
-	statements, err := sqlstore.DDL(sqlstore.MySQL, sqlstore.Options{Prefix: "auth_"}, 0, sqlstore.SchemaVersion)
+	up := func(ctx context.Context, tx *sql.Tx) error {
+		statements, err := sqlstore.DDL(sqlstore.PostgreSQL, sqlstore.Options{}, 0, 1)
+		if err != nil {
+			return err
+		}
+		for _, statement := range statements {
+			if _, err := tx.ExecContext(ctx, statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	_ = up
+
+	statements, err := sqlstore.DDL(sqlstore.MySQL, sqlstore.Options{Prefix: "auth_"}, 0, 1)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -80,8 +80,9 @@ func (d dialect) note(n names, version int) string {
 
 // DDL returns the statements that take the tables from one version to another, for a migration tool of one's own. The
 // versions are 0, for no tables, to SchemaVersion; where to is the lesser one, what the tables hold is lost. They note
-// the versions as Migrate does. Run them in their order and in one transaction; in MySQL, where each takes effect by
-// itself, all can be run again. It is an error if there is no such dialect or version, or if Schema and Prefix are no
+// the versions as Migrate does. Run them in their order, each by itself, and in one transaction; in MySQL, where each
+// takes effect at once, all can be run again. In a migration that is kept, write the versions as numbers: SchemaVersion is
+// another one in a later release, whose tables this migration then would make, and the next one once more. It is an error if there is no such dialect or version, or if Schema and Prefix are no
 // names.
 func DDL(d Dialect, o Options, from, to int) ([]string, error) {
 	dialect, names, err := settle(d, o)

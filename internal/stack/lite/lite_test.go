@@ -71,6 +71,25 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+// TestSharedCache: under cache=shared a load of mattn's driver does not wait, nor read what was there before, while
+// another connection writes. It can be tried again, and otherwise need not be.
+func TestSharedCache(t *testing.T) {
+	for params, conflict := range map[string]bool{"": false, "&cache=shared": true} {
+		db := open(t, "sqlite3", "file:"+filepath.Join(t.TempDir(), "app.db")+drivers["sqlite3"]+params)
+		s := storeIn(t, db)
+		require.NoError(t, s.SaveAccount(t.Context(), storage.Record{ID: "ada", Version: 1}, 0))
+		tx, err := db.BeginTx(t.Context(), nil)
+		require.NoError(t, err)
+		require.NoError(t, s.Within(tx).SaveAccount(t.Context(), storage.Record{ID: "ada", Version: 2}, 1))
+		r, err := s.LoadAccount(t.Context(), "ada")
+		require.Equal(t, conflict, errors.Is(err, storage.ErrConflict), "%q: %v", params, err)
+		if !conflict {
+			require.EqualValues(t, 1, r.Version)
+		}
+		require.NoError(t, tx.Rollback())
+	}
+}
+
 // busyStore lets go of what keeps it busy once a save has met that.
 type busyStore struct {
 	storage.Store
