@@ -3,6 +3,7 @@ package httpguard_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -491,20 +492,33 @@ func TestNew(t *testing.T) {
 }
 
 func FuzzToken(f *testing.F) {
-	s := newShop(f)
+	s := newShop(f, func(c *httpguard.Config) { c.BasicPassword = true })
 	good := s.token("projects:read")
+	s.session = gatehouse.Session{Account: "eve"} // whoever is signed in too
 	f.Add("Bearer " + good)
 	f.Add("bearer\t" + good)
 	f.Add("Basic x")
-	guard := s.guard.RequireScope("projects:read", nil)
+	f.Add("Basic " + base64.StdEncoding.EncodeToString([]byte("git:"+good)))
+	f.Add("Basic " + base64.StdEncoding.EncodeToString([]byte("git:acme_"+good)))
+	alone, either := s.guard.RequireScope("projects:read", nil), s.guard.SessionOrToken("projects:read", nil)
 	f.Fuzz(func(t *testing.T, header string) {
-		resp, body := ask(t, guard, func(r *http.Request) { r.Header["Authorization"] = []string{header} })
+		edit := func(r *http.Request) { r.Header["Authorization"] = []string{header} }
+		scheme, rest, _ := strings.Cut(header, " ")
+		bearer := strings.EqualFold(scheme, "bearer") && strings.TrimLeft(rest, " ") == good
+		_, password, _ := (&http.Request{Header: http.Header{"Authorization": {header}}}).BasicAuth()
+		resp, body := ask(t, alone, edit)
 		if resp.StatusCode == 200 {
-			scheme, rest, _ := strings.Cut(header, " ")
-			require.True(t, strings.EqualFold(scheme, "bearer") && strings.TrimLeft(rest, " ") == good)
+			require.True(t, bearer || password == good)
+		} else {
+			require.Contains(t, []int{400, 401}, resp.StatusCode)
+			problem(t, resp, body)
+		}
+		// Beside a session the answer is the same, unless the header is the host's own.
+		both, body := ask(t, either, edit)
+		if both.StatusCode == 200 && strings.HasSuffix(body, "eve") {
+			require.False(t, strings.EqualFold(scheme, "bearer") || strings.HasPrefix(password, "acme_"))
 			return
 		}
-		require.Contains(t, []int{400, 401}, resp.StatusCode)
-		problem(t, resp, body)
+		require.Equal(t, resp.StatusCode, both.StatusCode)
 	})
 }

@@ -41,7 +41,7 @@ func proxied(t *testing.T, without string, service http.Handler) http.Handler {
 	require.NoError(t, err)
 	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(to) // with its Host
-		r.Out.URL.Path = strings.TrimPrefix(r.Out.URL.Path, without)
+		r.Out.URL.Path, r.Out.URL.RawPath = strings.TrimPrefix(r.Out.URL.Path, without), strings.TrimPrefix(r.Out.URL.RawPath, without)
 	}}
 }
 
@@ -141,7 +141,7 @@ func tryPrefix(t *testing.T, where placed) {
 	guard, err := httpguard.New(httpguard.Config{Service: h.svc.Service, Posture: h.pos, Refuse: h.page.Refuse, Session: h.bare})
 	require.NoError(t, err)
 	ran := 0
-	mux.Handle(where.own+"/deploy", guard.RequireGate("deploy.public")(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	mux.Handle(where.own+"/deploy/{what}", guard.RequireGate("deploy.public")(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		ran++
 		_, _ = io.WriteString(w, "deployed")
 	})))
@@ -168,16 +168,16 @@ func tryPrefix(t *testing.T, where placed) {
 
 	// A guard of the host's asks for a code, and leads back: a page, and the page that had a form.
 	h.svc.Wait(6 * time.Minute)
-	a = b.get("/" + base + "/deploy?of=a%2Fb")
-	require.Equal(t, at+"/step-up?next="+url.QueryEscape(base+"/deploy?of=a%2Fb"), a.header.Get("Location"))
+	a = b.get("/" + base + "/deploy/a%2Fb?of=c%26d")
+	require.Equal(t, at+"/step-up?next="+url.QueryEscape(base+"/deploy/a%2Fb?of=c%26d"), a.header.Get("Location"))
 	asked := b.get("/" + a.header.Get("Location"))
 	require.Zero(t, ran)
 	a = b.at(asked, at+"/step-up", "step_up", phone.Code(h.svc.Now()))
-	require.Equal(t, base+"/deploy?of=a%2Fb", a.header.Get("Location"), a.body)
+	require.Equal(t, base+"/deploy/a%2Fb?of=c%26d", a.header.Get("Location"), a.body)
 	require.Equal(t, "deployed", b.get("/"+a.header.Get("Location")).body)
 	require.Equal(t, 1, ran)
 	h.svc.Wait(6 * time.Minute)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.web.URL+base+"/deploy", nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.web.URL+base+"/deploy/x", nil)
 	require.NoError(t, err)
 	r.Header.Set("Referer", h.web.URL+base+"/project?id=7")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
