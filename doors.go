@@ -1,6 +1,8 @@
 package gatehouse
 
 import (
+	"context"
+
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/internal/redact"
@@ -25,6 +27,9 @@ func init() {
 		s.e, w = o.s.e.Within(tx)
 		o.s = &s
 		return o, w
+	}
+	engine.SignIn = func(ctx context.Context, signIn, session, factor any) (any, error) {
+		return signIn.(SignIn).vouch(ctx, session.(Session), factor.(FirstFactor), true)
 	}
 	engine.AccountOf = func(account any) core.Account { return redact.Open(account.(Account).record) }
 }

@@ -24,6 +24,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/event"
@@ -58,6 +59,10 @@ type Config struct {
 	// Anything cheaper than the default is for tests. Defaults to recovery.DefaultParams.
 	Recovery recovery.Params
 
+	// ExternalFactors are the second factors of the host's own, or of its identity provider, that open gates and guards: RFC
+	// 8176 values such as "mfa" and "hwk", as FirstFactor.External has them. Defaults to none.
+	ExternalFactors []string
+
 	// RecoveryMemory is how many MiB of memory Argon2id may take in this process at the most, imported hashes
 	// included. It decides how many codes are checked at once; one always is. It is at most
 	// 1,048,576. If a process has several Services, the greatest value counts. Defaults to 80, or to a quarter of
@@ -79,9 +84,10 @@ const maxRecoveryMemory = 1 << 20 // MiB
 // Service is safe for concurrent use. It holds per-account locks and events that wait for the Observer: call Close to
 // flush them. Any number of processes may have one on the same store and with the same keys.
 type Service struct {
-	e        *engine.Engine
-	issuer   string
-	recovery recovery.Params
+	e         *engine.Engine
+	issuer    string
+	recovery  recovery.Params
+	externals []string
 }
 
 // New returns a Service, or ErrInvalid if the Config lacks something or has something out of bounds.
@@ -107,7 +113,12 @@ func New(store storage.Store, c Config) (*Service, error) {
 	if ec.Now == nil {
 		ec.Now = time.Now
 	}
-	s := &Service{issuer: c.Issuer, recovery: c.Recovery}
+	for _, method := range c.ExternalFactors {
+		if !validMethod(method) {
+			return nil, fmt.Errorf("%w: ExternalFactors: a method is 1 to %d bytes of a-z, 0-9 and _", ErrInvalid, maxMethod)
+		}
+	}
+	s := &Service{issuer: c.Issuer, recovery: c.Recovery, externals: slices.Clone(c.ExternalFactors)}
 	if s.recovery == (recovery.Params{}) {
 		s.recovery = recovery.DefaultParams()
 	}

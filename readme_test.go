@@ -21,8 +21,8 @@ func TestReadmeShowsExamples(t *testing.T) {
 	require.NoError(t, err)
 	blocks := goBlock.FindAllSubmatch(readme, -1)
 	examples := []string{
-		example(t, "example_test.go", "Example"),
 		example(t, "securitypage/example_test.go", "Example"),
+		example(t, "example_test.go", "Example"),
 	}
 	require.Len(t, blocks, len(examples))
 	for i, block := range blocks {

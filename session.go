@@ -55,6 +55,10 @@ func (p Proof) Reveal() string { return redact.Open(p.hiddenText) }
 type FirstFactor struct {
 	Method string    // how, as an RFC 8176 value: "pwd", "fed" …; 1 to 32 bytes of a-z, 0-9 and _
 	At     time.Time // when it was checked, by the server's clock; zero: since Before
+	// External are the ways in which the host, or an identity provider that it asked, has checked a second factor, as RFC
+	// 8176 values (the claim amr). One that Config.ExternalFactors names opens gates and guards that ask for a second
+	// factor. It changes, removes and unlocks no factor. Without At it counts for nothing.
+	External []string
 }
 
 var errInvalidMethod = fmt.Errorf("%w: the first factor's method is 1 to %d bytes of a-z, 0-9 and _", ErrInvalid, maxMethod)
@@ -84,7 +88,7 @@ type ProofInfo struct {
 	AccountID    string
 	Method       string    // an RFC 8176 value where there is one
 	At           time.Time // when the owner was there
-	SecondFactor bool
+	SecondFactor bool      // or one of Config.ExternalFactors
 }
 
 // CheckProof is for middleware, such as httpguard; few other hosts need it. It returns what a session's proof says, if
@@ -108,7 +112,7 @@ func (s *Service) CheckProof(ctx context.Context, in Session, maxAge time.Durati
 	if err := a.CheckProof(p, maxAge, s.e.Env()); err != nil {
 		return ProofInfo{}, err
 	}
-	return ProofInfo{AccountID: a.ID, Method: p.Method, At: core.Time(p.At), SecondFactor: p.Kind == core.SecondFactor}, nil
+	return ProofInfo{AccountID: a.ID, Method: p.Method, At: core.Time(p.At), SecondFactor: p.Kind == core.SecondFactor || p.External != ""}, nil
 }
 
 // Permissions is what an owner's proof is enough for. The zero Permissions is nothing.

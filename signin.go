@@ -3,6 +3,7 @@ package gatehouse
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/event"
@@ -83,7 +84,7 @@ func (t SignIn) Challenge(ctx context.Context) (Challenge, error) {
 	if !a.Protected() {
 		return Challenge{AccountID: a.ID, Step: StepNotNeeded}, nil
 	}
-	token, err := t.s.e.Seal(ctx, engine.PurposeChallenge, a.Challenge(env))
+	token, err := t.s.e.SealChallenge(ctx, a)
 	if err != nil {
 		return Challenge{}, err
 	}
@@ -103,6 +104,11 @@ func (t SignIn) Challenge(ctx context.Context) (Challenge, error) {
 // server's clock: it is over if it is from before the last new password, reset, suspension or restore, or from the same
 // second.
 func (t SignIn) Vouch(ctx context.Context, in Session, f FirstFactor) (Proof, error) {
+	return t.vouch(ctx, in, f, false)
+}
+
+// vouch is Vouch, for the first proof of a session where begins is true.
+func (t SignIn) vouch(ctx context.Context, in Session, f FirstFactor, begins bool) (Proof, error) {
 	if t.s == nil {
 		return Proof{}, ErrStepUpRequired
 	}
@@ -112,10 +118,13 @@ func (t SignIn) Vouch(ctx context.Context, in Session, f FirstFactor) (Proof, er
 	if in.Account != t.account {
 		return Proof{}, fmt.Errorf("%w: the session is not the account's", ErrInvalid)
 	}
+	external := t.s.external(f)
 	if f.At.IsZero() {
 		f.At = t.began
 	}
-	checked := core.FirstFactor{Method: f.Method, At: f.At.Unix(), Before: &t.epoch, Earlier: f.At.Before(t.began)}
+	checked := core.FirstFactor{
+		Method: f.Method, At: f.At.Unix(), Before: &t.epoch, Earlier: f.At.Before(t.began), External: external, SignIn: begins,
+	}
 	var claim core.Proof
 	err := t.s.e.Change(ctx, t.account, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
 		if events, err := t.missing(a, env); err != nil {
@@ -130,4 +139,14 @@ func (t SignIn) Vouch(ctx context.Context, in Session, f FirstFactor) (Proof, er
 		return Proof{}, err
 	}
 	return t.s.sealProof(ctx, claim)
+}
+
+// external returns the first second factor of the host's own that counts as one, empty for none.
+func (s *Service) external(f FirstFactor) string {
+	for _, method := range f.External {
+		if !f.At.IsZero() && slices.Contains(s.externals, method) {
+			return method
+		}
+	}
+	return ""
 }

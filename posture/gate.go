@@ -85,6 +85,7 @@ func (p *Policy) Actions() []string { return slices.Clone(p.order) }
 type Proof struct {
 	At           time.Time
 	SecondFactor bool
+	External     bool // by a second factor of the host's own that gatehouse.Config.ExternalFactors names
 }
 
 // Decision is whether an action may go on, and otherwise why not. Its JSON is for machines.
@@ -128,6 +129,7 @@ func (p *Policy) Decide(action string, r Report, f Facts, proof Proof, now time.
 	for _, id := range g.Controls {
 		f, shown := r.Find(id)
 		switch {
+		case id == SecondFactor && proof.External: // which this sign-in has had
 		case !shown:
 			d.Hidden = append(d.Hidden, id)
 		case !f.State.met():
@@ -137,11 +139,11 @@ func (p *Policy) Decide(action string, r Report, f Facts, proof Proof, now time.
 	if r.Level < g.Level {
 		d.Level = g.Level
 	}
-	provable := !g.SecondFactor || d.factor(r, f)
+	provable := !g.SecondFactor || proof.External || d.factor(r, f)
 	since := f.current(now).Host.Since
 	protected := len(d.Unmet) == 0 && len(d.Hidden) == 0 && d.Level == 0
 	fresh := g.MaxAge == 0 || within(proof.At, now, g.MaxAge)
-	if !fresh || g.SecondFactor && !proof.SecondFactor {
+	if !fresh || g.SecondFactor && !proof.SecondFactor && !proof.External {
 		d.StepUp = &StepUp{MaxAge: g.MaxAge, SecondFactor: g.SecondFactor}
 	}
 	d.Open = protected && d.StepUp == nil

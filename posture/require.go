@@ -61,7 +61,10 @@ func (s *Service) hasGate(action string) error {
 func (s *Service) decide(action string, e evidence, p core.Presented) error {
 	now := e.env.Now
 	f := e.facts()
-	d := s.policy.Decide(action, s.policy.Model().Evaluate(f, now), f, Proof{At: core.Time(p.At), SecondFactor: p.Kind == core.SecondFactor || p.Kind == core.OperatorsWord}, now)
+	proof := Proof{
+		At: core.Time(p.At), SecondFactor: p.Kind == core.SecondFactor || p.Kind == core.OperatorsWord, External: p.External != "",
+	}
+	d := s.policy.Decide(action, s.policy.Model().Evaluate(f, now), f, proof, now)
 	if !d.Open {
 		return &GateError{d}
 	}

@@ -39,6 +39,6 @@ func (c *call) reviewed() error {
 	if err := c.owner().ReviewActivity(c.ctx(), seen); err != nil {
 		return err
 	}
-	c.redirect(c.p.c.Path+"/activity", "reviewed")
+	c.redirect(c.p.path+"/activity", "reviewed")
 	return nil
 }

@@ -38,7 +38,7 @@ func (c *call) rename() error {
 	if err := c.owner().RenameAuthenticator(c.ctx(), id, name); err != nil {
 		return err
 	}
-	c.redirect(c.p.c.Path+"/authenticators", "renamed")
+	c.redirect(c.p.path+"/authenticators", "renamed")
 	return nil
 }
 
@@ -103,7 +103,7 @@ func (c *call) remove() error {
 	if err := c.keep(proof); err != nil {
 		return err
 	}
-	c.redirect(c.p.c.Path+"/authenticators", "removed")
+	c.redirect(c.p.path+"/authenticators", "removed")
 	return nil
 }
 
@@ -115,7 +115,7 @@ func (c *call) unlock() error {
 	if err := c.owner().Unlock(c.ctx(), method); err != nil {
 		return err
 	}
-	c.redirect(c.p.c.Path+"/authenticators", "unlocked")
+	c.redirect(c.p.path+"/authenticators", "unlocked")
 	return nil
 }
 
@@ -153,6 +153,6 @@ func (c *call) disable() error {
 	if err := c.keep(proof); err != nil {
 		return err
 	}
-	c.redirect(c.p.c.Path+"/", "disabled")
+	c.redirect(c.p.path+"/", "disabled")
 	return nil
 }

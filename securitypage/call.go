@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/local"
 	"github.com/gatehouse-go/gatehouse/internal/queue"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -25,7 +25,7 @@ type call struct {
 	p        *Page
 	w        http.ResponseWriter
 	r        *http.Request
-	s        Session
+	s        session
 	texts    map[string]string
 	stepped  bool        // this request has brought a code (or the password) for the prompt, and it was right
 	seen     tokens.Info // what the form is about, where it is about one
@@ -39,14 +39,14 @@ type call struct {
 
 func (c *call) ctx() context.Context { return c.r.Context() }
 
-func (c *call) svc() *gatehouse.Service { return c.p.c.Service }
+func (c *call) svc() *gatehouse.Service { return c.p.svc }
 
 func (c *call) tok() *tokens.Service { return c.p.c.Tokens }
 
 // account returns the session's account. It is loaded once, and again after a change.
 func (c *call) account() (gatehouse.Account, error) {
 	if c.loaded == nil {
-		a, err := c.svc().Account(c.ctx(), c.s.Account)
+		a, err := c.svc().Account(c.ctx(), c.s.in.Account)
 		if err != nil {
 			return gatehouse.Account{}, err
 		}
@@ -58,18 +58,12 @@ func (c *call) account() (gatehouse.Account, error) {
 // changing returns the session for a call that may change the account or a token of it.
 func (c *call) changing() gatehouse.Session {
 	c.loaded, c.listed = nil, nil
-	return c.s.Session
+	return c.s.in
 }
 
 func (c *call) owner() gatehouse.Owner { return c.svc().Owner(c.changing()) }
 
 func (c *call) field(name string) string { return strings.TrimSpace(c.r.PostForm.Get(name)) }
-
-// keep has the session keep a proof.
-func (c *call) keep(p gatehouse.Proof) error {
-	c.s.Proof = p
-	return c.s.Keep(p)
-}
 
 // who may see a path.
 type who uint8
@@ -93,7 +87,7 @@ type route struct {
 func (p *Page) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	handle := func(path string, rt route) {
-		mux.HandleFunc(p.c.Path+path, func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, rt) })
+		mux.HandleFunc(p.path+path, func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, rt) })
 	}
 	either := signedIn | signingIn
 	handle("/{$}", route{who: signedIn, get: (*call).overview})
@@ -122,17 +116,23 @@ func (p *Page) routes() *http.ServeMux {
 	handle("/step-up", route{who: signedIn, get: (*call).stepUpPage, post: (*call).stepUpDone, state: (*call).next})
 	handle("/sign-in", route{who: signingIn, get: (*call).secondStep, post: (*call).answer})
 	handle("/sign-in/clock", route{who: signingIn, get: (*call).clock, post: (*call).resync})
+	handle("/sign-in/cancel", route{who: signingIn, post: (*call).cancelSignIn})
 	handle("/", route{who: either})
 	for _, name := range []string{"page.css", "page.js"} {
-		mux.HandleFunc(p.c.Path+"/"+name, p.files.serve(name))
+		mux.HandleFunc(p.path+"/"+name, p.files.serve(name))
 	}
 	return mux
 }
 
-// ServeHTTP answers every path under Config.Path.
+// ServeHTTP answers every path under that of the page.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.harden(w.Header())
-	p.mux.ServeHTTP(w, p.public(r))
+	if u := local.Below(r, p.c.Web.Prefix(), p.path); u != nil { // with the path that browsers see, all that is made of it leads back
+		public := *r
+		public.URL = u
+		r = &public
+	}
+	p.handler.ServeHTTP(w, r)
 }
 
 // harden sets what every answer has. The referrer is kept within the service, but not cut off: without it
@@ -149,7 +149,7 @@ func (p *Page) harden(h http.Header) {
 }
 
 func (p *Page) serve(w http.ResponseWriter, r *http.Request, rt route) {
-	c, err := p.call(w, r)
+	c, err := p.call(w, r, rt)
 	if err == nil {
 		c.recovery = rt.recovery
 		err = c.run(rt)
@@ -176,51 +176,17 @@ func (c *call) write() {
 	}
 }
 
-var errSession = errors.New("securitypage: Config.Session has returned a session without Keep, or whose Secret is under 16 bytes")
-
-// call returns the request with its session. It is of use also with an error.
-func (p *Page) call(w http.ResponseWriter, r *http.Request) (*call, error) {
-	c := &call{p: p, w: w, r: r}
-	if p.c.Texts != nil {
-		c.texts = p.c.Texts(r)
-	}
-	var err error
-	c.s, err = p.session(r)
-	return c, err
-}
-
-func (p *Page) session(r *http.Request) (Session, error) {
-	s, err := p.c.Session(r)
-	if err != nil { // a fault, whatever it wraps: no answer of Gatehouse's
-		return Session{}, fmt.Errorf("securitypage: Config.Session: %v", err)
-	}
-	if s.Account != "" && (len(s.Secret) < 16 || s.Keep == nil) {
-		return Session{}, errSession
-	}
-	if s.Label == "" {
-		s.Label = s.Account
-	}
-	return s, nil
-}
-
-func (c *call) who() who {
-	switch {
-	case c.s.Account == "":
-		return 0
-	case c.s.Challenge != "":
-		return signingIn
-	}
-	return signedIn
-}
-
 func (c *call) run(rt route) error {
 	switch is := c.who(); {
-	case is == 0:
+	case is == 0 && rt.who == signingIn: // which would lead back to nothing
 		c.redirect(c.p.c.Links.SignIn)
+		return nil
+	case is == 0:
+		c.redirect(c.signIn())
 		return nil
 	case rt.who&is != 0:
 	case is == signingIn:
-		c.redirect(c.p.c.Path + "/sign-in")
+		c.redirect(c.p.path + "/sign-in")
 		return nil
 	default: // signed in already
 		c.redirect(c.p.c.Links.Home)
@@ -248,7 +214,7 @@ func (c *call) submit(rt route) error {
 		return errors.Join(errForm, err)
 	}
 	if c.who() == signedIn || rt.state != nil {
-		done, _, err := c.p.turns.Take(c.ctx(), c.s.Account)
+		done, _, err := c.p.turns.Take(c.ctx(), c.s.in.Account)
 		if errors.Is(err, queue.ErrFull) {
 			err = gatehouse.ErrBusy
 		}
@@ -256,12 +222,8 @@ func (c *call) submit(rt route) error {
 			return err
 		}
 		defer done()
-		was := c.s
-		if c.s, err = c.p.session(c.r); err != nil { // with what its twin has had it keep
+		if err := c.afterTwin(); err != nil {
 			return err
-		}
-		if c.s.Account != was.Account || c.s.Secret != was.Secret || c.s.Challenge != was.Challenge {
-			return errStale
 		}
 	}
 	ok, err := c.formIsCurrent(rt)

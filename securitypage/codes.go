@@ -22,7 +22,7 @@ func (c *call) codesData(codes recovery.Codes) codesData {
 	for _, code := range codes {
 		d.List = append(d.List, code.Reveal())
 	}
-	d.Text = codes.Text(c.p.c.Name, c.s.Label, c.p.c.Now())
+	d.Text = codes.Text(c.p.c.Name, c.s.owner.Label, c.p.c.Now())
 	return d
 }
 
@@ -63,6 +63,6 @@ func (c *call) savedCodes() error {
 	if err := c.owner().AcknowledgeRecoveryCodes(c.ctx(), c.field("set")); err != nil {
 		return err
 	}
-	c.redirect(c.p.c.Path+"/recovery-codes", "saved")
+	c.redirect(c.p.path+"/recovery-codes", "saved")
 	return nil
 }

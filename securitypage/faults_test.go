@@ -43,7 +43,7 @@ func TestStoreFailsMidFlow(t *testing.T) {
 		"sign in": func(h *host, _ *browser, o *gatehousetest.User) (func() answer, func() bool) {
 			in := h.signIn("ada")
 			return func() answer { return in.attempt("/sign-in", "/sign-in", "code", o.Authenticator.Code(h.svc.Now())) }, func() bool {
-				return in.challenge == ""
+				return in.challenge() == ""
 			}
 		},
 		"redeem": func(h *host, _ *browser, _ *gatehousetest.User) (func() answer, func() bool) {
@@ -106,7 +106,7 @@ func TestStoreFailsMidFlow(t *testing.T) {
 				}
 				if a.status >= 500 {
 					require.NotContains(t, a.body, gatehousetest.ErrFault.Error(), what)
-					require.Contains(t, a.text(), "Something is wrong here", what)
+					require.Regexp(t, "Something is wrong here|It cannot be checked now who is signed in", a.text(), what)
 					require.NotContains(t, a.header.Get("Location"), "/home", what)
 				}
 				if fault == gatehousetest.Fail && !done() {
@@ -162,6 +162,6 @@ func TestFaultsAreLogged(t *testing.T) {
 	h.svc.Store.Inject(nil)
 	require.Equal(t, http.StatusInternalServerError, a.status)
 	require.Contains(t, h.logs.String(), "/recovery-codes")
-	require.NotContains(t, h.logs.String(), b.proof)
+	require.NotContains(t, h.logs.String(), b.proof())
 	require.NotContains(t, h.logs.String(), form.Get("form"))
 }

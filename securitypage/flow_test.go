@@ -163,11 +163,13 @@ func TestOperatorCode(t *testing.T) {
 	signedIn, _ := h.enrolled("ada")
 	code, err := h.svc.Operator("op-1").Because("ticket 4711").Reset(t.Context(), "ada")
 	require.NoError(t, err)
-	require.Contains(t, signedIn.get("/").text(), "Support has reset this account's two-factor sign-in.")
+	require.Equal(t, "?", signedIn.get("/").header.Get("Location"))
+	require.Empty(t, signedIn.account, "the sessions of before have ended")
 
 	b := h.signIn("ada")
 	a := b.get("/sign-in")
 	require.Contains(t, a.text(), "Code from support")
+	require.Contains(t, a.text(), "If you did not ask for it, tell them at once.")
 	require.Equal(t, http.StatusNotFound, b.get("/sign-in/clock").status, "there is no clock to mend")
 	require.Equal(t, http.StatusUnprocessableEntity, b.send(a, "/sign-in", "code", "AAAA-AAAA-AAAA-AAAA").status)
 	a = b.send(a, "/sign-in", "code", code.Reveal())
@@ -179,13 +181,64 @@ func TestOperatorCode(t *testing.T) {
 	a = b.send(a, "/pair/confirm", "saved", "yes", "code", app.Code(h.svc.Now()))
 	require.Contains(t, a.text(), "Sign in again with your password and its code.")
 	require.Contains(t, a.body, `href="/login"`)
-	require.Contains(t, b.get("/sign-in").text(), "This sign-in has ended")
+	require.Equal(t, "/login", b.get("/sign-in").header.Get("Location"), "nothing is left of the sign-in")
+	require.Equal(t, "/login?next=%2Fsettings%2Fsecurity%2Fpair", b.get("/pair").header.Get("Location"))
 
 	h.svc.Wait(totp.Period)
 	b = h.signIn("ada")
 	a = b.submit("/sign-in", "/sign-in", "code", app.Code(h.svc.Now()))
 	require.Equal(t, "/home", a.header.Get("Location"), a.body)
 	require.Contains(t, b.get("/activity").text(), "ticket 4711")
+}
+
+// Once the pairing is done that an operator's code was for, somebody else who is signed in has the pages back.
+func TestOperatorCodeWhileAnotherIsSignedIn(t *testing.T) {
+	h := newHost(t)
+	h.svc.Enroll(t, "ada")
+	code, err := h.svc.Operator("op-1").Because("ticket 4711").Reset(t.Context(), "ada")
+	require.NoError(t, err)
+	b := h.signIn("bob")
+	b.begin("ada", "/login", gatehouse.FirstFactor{Method: "pwd"})
+	a := b.follow(b.submit("/sign-in", "/sign-in", "code", code.Reveal()))
+	require.Contains(t, a.text(), "ada@acme.test", "the pages for pairing are those of the code")
+	a = b.send(a, "/pair", "name", "Ada's phone")
+	a = b.send(a, "/pair/confirm", "saved", "yes", "code", secretOf(t, a).Code(h.svc.Now()))
+	require.Contains(t, a.text(), "Sign in again with your password and its code.")
+	require.Empty(t, b.step(), "a proof of no use would be kept")
+
+	require.Equal(t, "bob", b.account, "he stays signed in")
+	before := h.account("ada")
+	a = b.submit("/pair", "/pair", "name", "Bob's phone")
+	require.Contains(t, a.text(), "bob@acme.test")
+	require.Equal(t, prefix+"/pair/done", b.send(a, "/pair/confirm", "saved", "yes", "code", secretOf(t, a).Code(h.svc.Now())).header.Get("Location"))
+	require.Equal(t, before, h.account("ada"))
+}
+
+// The second step has a way out, also where the host's session is still there, which is led to the second step wherever
+// it goes.
+func TestSignInToAnotherAccount(t *testing.T) {
+	h := newHost(t)
+	h.svc.Enroll(t, "ada")
+	b := h.browser(&session{account: "ada"}) // of before the host used Gatehouse
+	for _, path := range []string{"//home", "//login", "/"} {
+		require.Equal(t, prefix+"/sign-in", b.follow(b.get(path)).path, path)
+	}
+	a := b.get("/sign-in")
+	require.Equal(t, http.StatusConflict, b.post("/sign-in/cancel", nil).status, "no form of this sign-in")
+	form, _ := a.form("/sign-in/cancel")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.absolute("/sign-in/cancel"), strings.NewReader(form.Encode()))
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	require.Equal(t, http.StatusForbidden, b.do(r).status)
+	require.Equal(t, "ada", b.account)
+	require.NotEmpty(t, b.challenge())
+
+	require.Equal(t, "/login", b.send(a, "/sign-in/cancel").header.Get("Location"))
+	require.Empty(t, b.account)
+	require.Empty(t, b.step())
+	require.Equal(t, "login", b.get("//login").body)
+	require.Equal(t, "/login", b.send(a, "/sign-in", "code", "123456").header.Get("Location"), "another tab of it")
 }
 
 // Tokens, from the form to the end of their lives.
@@ -346,7 +399,8 @@ func TestRefuse(t *testing.T) {
 	require.Equal(t, "/deploy?to=public", a.header.Get("Location"), a.body)
 	require.Equal(t, "deployed", b.follow(a).body)
 
-	require.Equal(t, "/login", h.browser(nil).get("//deploy").header.Get("Location"))
+	require.Equal(t, "/login?next=%2Fdeploy%3Fto%3Dpublic", h.browser(nil).get("//deploy?to=public").header.Get("Location"))
+	require.Equal(t, "/login", h.browser(nil).post("//deploy", nil).header.Get("Location"))
 	require.Equal(t, prefix+"/sign-in", h.signIn("eve").get("//deploy").header.Get("Location"))
 
 	for _, next := range []string{"//evil.test/", "https://evil.test/", "/\\evil.test", "javascript:alert(1)", "/\tx", "evil"} {
@@ -368,13 +422,13 @@ func TestSecretsAreShownOnce(t *testing.T) {
 	a := b.submit("/pair", "/pair", "name", "Phone")
 	app := secretOf(t, a)
 	once := append(codesOf(a), regexp.MustCompile(`<code id="secret">([^<]+)<`).FindStringSubmatch(a.body)[1])
-	hidden := []string{b.secret, b.proof}
+	hidden := []string{b.secret(), b.proof()}
 	b.send(a, "/pair/confirm", "code", "000000")
 	require.Equal(t, http.StatusSeeOther, b.send(a, "/pair/confirm", "saved", "yes", "code", app.Code(h.svc.Now())).status)
 
 	h.svc.Wait(totp.Period)
 	b = h.signIn("ada")
-	hidden = append(hidden, b.challenge, b.secret)
+	hidden = append(hidden, b.challenge(), b.step().Secret)
 	b.get("/sign-in")
 	require.Equal(t, "/home", b.submit("/sign-in", "/sign-in", "code", app.Code(h.svc.Now())).header.Get("Location"))
 	a = b.submit("/recovery-codes", "/recovery-codes")
@@ -388,7 +442,7 @@ func TestSecretsAreShownOnce(t *testing.T) {
 	of := "/tokens/" + list[0].ID
 	a = b.submit(of, of+"/rotate", "grace", "24")
 	once = append(once, token.FindString(a.body))
-	hidden = append(hidden, b.proof)
+	hidden = append(hidden, b.proof())
 	st, err := h.svc.Account(t.Context(), "ada")
 	require.NoError(t, err)
 	for _, p := range paths(st.Authenticators[0].ID, list[0].ID) {
@@ -462,7 +516,7 @@ func TestManyTokens(t *testing.T) {
 }
 
 // Row F3: an authenticator that another system made with a short secret is shown as such, and the review leads to
-// where it is replaced; an account of which nothing could be taken over says so.
+// where it is replaced; an account of which nothing could be taken over asks for support's code.
 func TestImportedAccount(t *testing.T) {
 	h := newHost(t)
 	secret, _, err := totp.ParseImported("JBSWY3DPEHPK3PXP")
@@ -470,6 +524,12 @@ func TestImportedAccount(t *testing.T) {
 	b := h.signIn("ada") // of before the move
 	_, err = h.svc.Operator("migration").Import(t.Context(), "ada", gatehouse.Import{Authenticators: []gatehouse.ImportAuthenticator{{Secret: secret}}})
 	require.NoError(t, err)
+	require.Equal(t, "?", b.get("/authenticators").header.Get("Location"), "two-factor is on, and the session is of before")
+	b = h.signIn("ada")
+	h.svc.Wait(2 * totp.Period) // every code so far is used up
+	code, err := totp.Key{Secret: secret, Weak: true}.Code(totp.Step(h.svc.Now()))
+	require.NoError(t, err)
+	require.Equal(t, "/home", b.submit("/sign-in", "/sign-in", "code", code).header.Get("Location"))
 	require.Contains(t, b.get("/authenticators").text(), "Short key, from before this page")
 	overview := b.get("/")
 	require.Contains(t, overview.text(), "No weak authenticator")
@@ -478,6 +538,6 @@ func TestImportedAccount(t *testing.T) {
 	other := h.signIn("bob")
 	_, err = h.svc.Operator("migration").Import(t.Context(), "bob", gatehouse.Import{Close: true})
 	require.NoError(t, err)
-	require.Contains(t, other.get("/").text(), "Your authenticator could not be taken over")
-	require.NotContains(t, other.get("/").text(), "Support has reset")
+	require.Equal(t, "?", other.get("/").header.Get("Location"))
+	require.Contains(t, h.signIn("bob").get("/sign-in").text(), "Code from support")
 }

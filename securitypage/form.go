@@ -15,9 +15,9 @@ import (
 // sign returns a code that only this session has for these words. It is how forms prove that this page has
 // made them for this session, account, path and state, where a browser's headers do not tell.
 func (c *call) sign(words ...string) string {
-	mac := hmac.New(sha256.New, []byte(c.s.Secret))
+	mac := hmac.New(sha256.New, []byte(c.s.in.Secret))
 	// No word has a NUL in it: IDs, paths and keys cannot.
-	mac.Write([]byte(strings.Join(append([]string{"securitypage", c.s.Account}, words...), "\x00")))
+	mac.Write([]byte(strings.Join(append([]string{"securitypage", c.s.in.Account}, words...), "\x00")))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:signed*3/4])
 }
 

@@ -35,7 +35,7 @@ func TestBrowserHasGone(t *testing.T) {
 			r.AddCookie(&http.Cookie{Name: "session", Value: b.id})
 			w := httptest.NewRecorder()
 			h.page.ServeHTTP(w, r)
-			require.Equal(t, http.StatusInternalServerError, w.Code, "%s: what cannot be answered is no success", path)
+			require.Equal(t, http.StatusServiceUnavailable, w.Code, "%s: what cannot be answered is no success", path)
 			require.Contains(t, h.logs.String(), "level="+c.level, path)
 		}
 	}

@@ -21,9 +21,11 @@ import (
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/httpguard"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/securitypage"
 	"github.com/gatehouse-go/gatehouse/tokens"
+	"github.com/gatehouse-go/gatehouse/websession"
 )
 
 const (
@@ -31,10 +33,12 @@ const (
 	password = "correct horse battery"
 )
 
-// host is a service that mounts the page: sessions in memory, one password for everybody.
+// host is a service that mounts the page: sessions in memory, which also keep what package websession keeps, and one
+// password for everybody.
 type host struct {
 	t    testing.TB
 	svc  *gatehousetest.Service
+	sess *websession.Sessions
 	tok  *tokens.Service
 	pos  *posture.Service
 	page *securitypage.Page
@@ -43,14 +47,100 @@ type host struct {
 
 	mu       sync.Mutex
 	sessions map[string]*session
-	answers  []answer       // all of them
-	asks     map[string]int // how often the page has asked for a session
+	answers  []answer // all of them
 }
 
-type session struct{ account, secret, proof, challenge string }
+type session struct {
+	h       *host
+	account string            // who is signed in
+	kept    map[string]string // of package websession
+}
+
+// kept is what package websession keeps of a session, or of a sign-in that is under way.
+type kept struct {
+	Secret    string `json:"s"`
+	Proof     string `json:"p"`
+	Challenge string `json:"c"`
+}
+
+// open opens what is kept of a session under a name.
+func (s *session) open(name, purpose string) (v kept) {
+	s.h.t.Helper()
+	if text := s.kept[name]; text != "" {
+		require.NoError(s.h.t, engine.Of(s.h.svc.Service).Open(s.h.t.Context(), purpose, text, &v))
+	}
+	return v
+}
+
+func (s *session) secret() string    { return s.open("session", "websession").Secret }
+func (s *session) proof() string     { return s.open("session", "websession").Proof }
+func (s *session) challenge() string { return s.step().Challenge }
+
+// step is what is kept of a sign-in that is under way.
+func (s *session) step() (v kept) { return s.open("signin", "websession-signin") }
 
 func (s *session) in() gatehouse.Session {
-	return gatehouse.Session{Account: s.account, Secret: s.secret, Proof: gatehouse.ParseProof(s.proof)}
+	x := s.open("session", "websession")
+	return gatehouse.Session{Account: s.account, Secret: x.Secret, Proof: gatehouse.ParseProof(x.Proof)}
+}
+
+// prove has a session keep a proof, of no matter what.
+func (s *session) prove(p gatehouse.Proof) {
+	s.h.t.Helper()
+	text, err := engine.Of(s.h.svc.Service).Seal(s.h.t.Context(), "websession", map[string]string{"s": s.secret(), "p": p.Reveal()})
+	require.NoError(s.h.t, err)
+	s.kept["session"] = text
+}
+
+// unprove has a session keep the proof of one that has proven nothing, and counts.
+func (s *session) unprove() {
+	s.h.t.Helper()
+	e := engine.Of(s.h.svc.Service)
+	a, err := e.Load(s.h.t.Context(), s.account)
+	require.NoError(s.h.t, err)
+	proof, err := e.Seal(s.h.t.Context(), engine.PurposeProof, a.Presence(engine.Digest(s.secret()), e.Env()))
+	require.NoError(s.h.t, err)
+	s.prove(gatehouse.ParseProof(proof))
+}
+
+// keeper is the websession.Keeper of a host.
+type keeper struct{ h *host }
+
+// errSessions is a fault, whatever it wraps.
+var errSessions = fmt.Errorf("the session store is down: %w", gatehouse.ErrStepUpRequired)
+
+func (k keeper) Load(r *http.Request, name string) (string, error) {
+	k.h.mu.Lock()
+	defer k.h.mu.Unlock()
+	id := cookieOf(r)
+	if id == "broken" || id == "lost" {
+		return "", errSessions
+	}
+	if s := k.h.sessions[id]; s != nil {
+		return s.kept[name], nil
+	}
+	return "", nil
+}
+
+func (k keeper) Save(_ http.ResponseWriter, r *http.Request, name, text string, _ time.Duration) error {
+	k.h.mu.Lock()
+	defer k.h.mu.Unlock()
+	k.h.sessions[cookieOf(r)].kept[name] = text
+	return nil
+}
+
+// user is websession.Config.User.
+func (h *host) user(r *http.Request) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	id := cookieOf(r)
+	if s := h.sessions[id]; s != nil {
+		return s.account
+	}
+	if id == "broken" {
+		return "ada"
+	}
+	return ""
 }
 
 func newHost(t testing.TB, edit ...func(*securitypage.Config)) *host {
@@ -63,6 +153,7 @@ type parts struct {
 	tokens *tokens.Policy  // nil: none
 	gates  *posture.Policy // nil: no posture
 	now    func() time.Time
+	web    func(*websession.Config)
 }
 
 func newHostWith(t testing.TB, change func(*parts), edit ...func(*securitypage.Config)) *host {
@@ -81,7 +172,7 @@ func newHostWith(t testing.TB, change func(*parts), edit ...func(*securitypage.C
 		tokens.ScopeInfo{Scope: "deploys:write", Description: "Deploy to production.", Risk: tokens.High, StepUp: true},
 	)
 	require.NoError(t, err)
-	h := &host{t: t, sessions: map[string]*session{}, asks: map[string]int{}, logs: &strings.Builder{}}
+	h := &host{t: t, sessions: map[string]*session{}, logs: &strings.Builder{}}
 	of := parts{tokens: &tokens.Policy{Brand: "acme", Scopes: scopes, Separator: "/"}, gates: gates}
 	if change != nil {
 		change(&of)
@@ -95,25 +186,34 @@ func newHostWith(t testing.TB, change func(*parts), edit ...func(*securitypage.C
 		h.pos, err = posture.New(h.svc.Service, posture.Config{Policy: of.gates, Tokens: h.tok})
 		require.NoError(t, err)
 	}
-	var c securitypage.Config
-	c = securitypage.Config{
-		Service: h.svc.Service, Tokens: h.tok, Posture: h.pos, Name: "Acme", Now: h.svc.Now, Session: h.session,
-		Faults: slog.New(slog.NewTextHandler(h.logs, nil)),
-		Links:  securitypage.Links{Home: "/home", SignIn: "/login", Help: "/help", SignOut: "/logout", Password: "/password", Sessions: "/sessions"},
-		FirstFactor: func(_ *http.Request, _, typed string) (gatehouse.FirstFactor, error) {
-			if typed != password {
-				return gatehouse.FirstFactor{}, gatehouse.ErrDenied
-			}
-			return gatehouse.FirstFactor{Method: "pwd", At: h.svc.Now()}, nil
-		},
-		SignedIn: func(w http.ResponseWriter, r *http.Request, v gatehouse.Verification) error {
+	wc := websession.Config{
+		Service: h.svc.Service, User: h.user, Home: "/home", Keeper: keeper{h}, Faults: slog.New(slog.NewTextHandler(h.logs, nil)),
+		SignIn: func(_ http.ResponseWriter, r *http.Request, account string) error {
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			s := h.sessions[cookieOf(r)]
-			s.challenge, s.proof = "", v.Session.Proof.Reveal()
-			http.Redirect(w, r, c.Links.Home, http.StatusSeeOther)
+			h.sessions[cookieOf(r)].account = account
 			return nil
 		},
+		SignOut: func(_ http.ResponseWriter, r *http.Request) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.sessions[cookieOf(r)].account = ""
+			return nil
+		},
+	}
+	if of.web != nil {
+		of.web(&wc)
+	}
+	h.sess, err = websession.New(wc)
+	require.NoError(t, err)
+	c := securitypage.Config{
+		Web: h.sess, Tokens: h.tok, Posture: h.pos, Name: "Acme", Now: h.svc.Now,
+		Faults: wc.Faults,
+		Owner: func(_ *http.Request, account string) (securitypage.Owner, error) {
+			return securitypage.Owner{Label: account + "@acme.test"}, nil
+		},
+		Links:    securitypage.Links{Home: "/home", SignIn: "/login", Help: "/help", SignOut: "/logout", Password: "/password", Sessions: "/sessions"},
+		Password: func(_ *http.Request, _, typed string) (bool, error) { return typed == password, nil },
 	}
 	for _, f := range edit {
 		f(&c)
@@ -121,20 +221,22 @@ func newHostWith(t testing.TB, change func(*parts), edit ...func(*securitypage.C
 	h.page, err = securitypage.New(c)
 	require.NoError(t, err)
 	guard, err := httpguard.New(httpguard.Config{
-		Service: h.svc.Service, Posture: h.pos, Refuse: h.page.Refuse, Faults: c.Faults, Session: h.bare,
+		Service: h.svc.Service, Posture: h.pos, Refuse: h.page.Refuse, Faults: c.Faults, Session: h.sess.Current,
 	})
 	require.NoError(t, err)
 	mux := http.NewServeMux()
 	mux.Handle(prefix+"/", h.page)
-	said := func(text string) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
-	}
 	mux.Handle("GET /home", said("home"))
 	mux.Handle("GET /login", said("login"))
 	mux.Handle("/deploy", guard.RequireGate("deploy.public")(said("deployed")))
-	h.web = httptest.NewServer(mux)
+	h.web = httptest.NewServer(h.sess.Middleware(mux))
 	t.Cleanup(h.web.Close)
 	return h
+}
+
+// said is a page of the host's.
+func said(text string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
 }
 
 func cookieOf(r *http.Request) string {
@@ -143,38 +245,6 @@ func cookieOf(r *http.Request) string {
 		return ""
 	}
 	return c.Value
-}
-
-// errSessions is a fault, whatever it wraps.
-var errSessions = fmt.Errorf("the session store is down: %w", gatehouse.ErrStepUpRequired)
-
-func (h *host) session(r *http.Request) (securitypage.Session, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	id := cookieOf(r)
-	h.asks[id]++
-	if id == "broken" {
-		return securitypage.Session{}, errSessions
-	}
-	s := h.sessions[id]
-	if s == nil {
-		return securitypage.Session{}, nil
-	}
-	return securitypage.Session{
-		Session: s.in(), Label: s.account + "@acme.test", Challenge: s.challenge,
-		Keep: func(p gatehouse.Proof) error {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			s.proof = p.Reveal()
-			return nil
-		},
-	}, nil
-}
-
-// bare is the session as guards have it.
-func (h *host) bare(r *http.Request) (gatehouse.Session, error) {
-	s, err := h.session(r)
-	return s.Session, err
 }
 
 // browser is one that follows no redirects by itself and has a session.
@@ -205,6 +275,7 @@ func (h *host) browser(s *session) *browser {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if s != nil {
+		s.h, s.kept = h, map[string]string{}
 		h.sessions[b.id] = s
 	}
 	return b
@@ -213,19 +284,21 @@ func (h *host) browser(s *session) *browser {
 // signIn signs an account in with the password, as far as that leads.
 func (h *host) signIn(account string) *browser {
 	h.t.Helper()
-	s := &session{account: account, secret: rand.Text()}
-	try, err := h.svc.Before(h.t.Context(), account)
-	require.NoError(h.t, err)
-	ch, err := try.Challenge(h.t.Context())
-	require.NoError(h.t, err)
-	if ch.Step == gatehouse.StepNeeded {
-		s.challenge = ch.Token.Reveal()
-	} else {
-		p, err := try.Vouch(h.t.Context(), s.in(), gatehouse.FirstFactor{Method: "pwd", At: h.svc.Now()})
-		require.NoError(h.t, err)
-		s.proof = p.Reveal()
-	}
-	return h.browser(s)
+	b := h.browser(&session{})
+	b.begin(account, "/login", gatehouse.FirstFactor{Method: "pwd"})
+	return b
+}
+
+// begin signs an account in by a first factor that the host has checked, as far as that leads.
+func (b *browser) begin(account, at string, f gatehouse.FirstFactor) *httptest.ResponseRecorder {
+	b.h.t.Helper()
+	r := httptest.NewRequestWithContext(b.h.t.Context(), http.MethodPost, at, nil)
+	r.AddCookie(&http.Cookie{Name: "session", Value: b.id})
+	w := httptest.NewRecorder()
+	try, err := b.h.sess.Before(r, account)
+	require.NoError(b.h.t, err)
+	require.NoError(b.h.t, try.Begin(w, r, f))
+	return w
 }
 
 // enrolled is an owner with an authenticator, and a browser that has just signed in with a code of it.
@@ -290,10 +363,19 @@ func (b *browser) get(path string) answer {
 
 func (b *browser) post(path string, form url.Values) answer {
 	b.h.t.Helper()
+	return b.postFrom("", path, form)
+}
+
+// postFrom is post from a page that the browser names.
+func (b *browser) postFrom(page, path string, form url.Values) answer {
+	b.h.t.Helper()
 	r, err := http.NewRequestWithContext(b.h.t.Context(), http.MethodPost, b.absolute(path), strings.NewReader(form.Encode()))
 	require.NoError(b.h.t, err)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	if page != "" {
+		r.Header.Set("Referer", b.absolute(page))
+	}
 	return b.do(r)
 }
 
@@ -374,11 +456,4 @@ var textTag = regexp.MustCompile(`(?s)<[^>]*>`)
 // text is what a person reads, and more.
 func (a answer) text() string {
 	return html.UnescapeString(strings.Join(strings.Fields(textTag.ReplaceAllString(a.body, " ")), " "))
-}
-
-// asked returns how often the page has asked for the session of a browser.
-func (h *host) asked(b *browser) int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.asks[b.id]
 }

@@ -91,7 +91,7 @@ func (c *call) beginPairing() error {
 	}
 	var enr gatehouse.Enrollment
 	var err error
-	for _, label := range labels(c.s) {
+	for _, label := range labels(c.s.owner.Label, c.s.in.Account) {
 		enr, err = c.owner().BeginEnrollment(c.ctx(), gatehouse.EnrollmentRequest{
 			Label: label, Name: name, Replace: c.field("replace"), Algorithm: algorithm(),
 		})
@@ -123,9 +123,9 @@ func algorithm() totp.Algorithm {
 
 // labels are what authenticator apps can be told of an owner, the best first: gatehouse.EnrollmentRequest.Label takes not
 // everything that may be in a name.
-func labels(s Session) []string {
+func labels(label, account string) []string {
 	out := make([]string, 0, 3)
-	for _, label := range []string{s.Label, s.Account} {
+	for _, label := range []string{label, account} {
 		label = strings.Map(func(r rune) rune {
 			if r == ':' || !unicode.IsPrint(r) {
 				return ' '
@@ -172,7 +172,7 @@ func (c *call) pairing() error {
 	}
 	d := c.pairingData(a)
 	if d.Pending == nil {
-		c.redirect(c.p.c.Path + "/pair")
+		c.redirect(c.p.path + "/pair")
 		return nil
 	}
 	return c.render(http.StatusOK, "pairing", d)
@@ -208,13 +208,16 @@ func (c *call) confirmPairing() error {
 	if err != nil {
 		return err
 	}
+	if c.who() == signingIn { // whose proof has ended with this
+		if err := c.p.c.Web.EndStep(c.w, c.r); err != nil {
+			return err
+		}
+		return c.render(http.StatusOK, "paired", false)
+	}
 	if err := c.keep(proof); err != nil {
 		return err
 	}
-	if c.who() == signingIn { // whose proof has ended with this
-		return c.render(http.StatusOK, "paired", false)
-	}
-	c.redirect(c.p.c.Path + "/pair/done")
+	c.redirect(c.p.path + "/pair/done")
 	return nil
 }
 
@@ -226,7 +229,7 @@ func (c *call) cancelPairing() error {
 	if err := c.owner().CancelEnrollment(c.ctx(), c.pairingData(a).ID); err != nil {
 		return err
 	}
-	c.redirect(c.p.c.Path+"/authenticators", "canceled")
+	c.redirect(c.p.path+"/authenticators", "canceled")
 	return nil
 }
 

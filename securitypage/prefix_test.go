@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/httpguard"
 	"github.com/gatehouse-go/gatehouse/securitypage"
+	"github.com/gatehouse-go/gatehouse/websession"
 )
 
 // under has a host answer under a prefix alone. The test fails as soon as its browser is led elsewhere.
@@ -118,8 +119,9 @@ func TestPrefix(t *testing.T) {
 
 func tryPrefix(t *testing.T, where placed) {
 	base := where.base
-	h := newHost(t, func(c *securitypage.Config) {
-		c.Path, c.Prefix = where.path, where.prefix
+	h := newHostWith(t, func(of *parts) {
+		of.web = func(c *websession.Config) { c.Path, c.Prefix, c.Home = where.path, where.prefix, base+"/home" }
+	}, func(c *securitypage.Config) {
 		c.Links = securitypage.Links{
 			Home: base + "/home", SignIn: base + "/login", Help: base + "/help", SignOut: base + "/logout", Password: base + "/password",
 		}
@@ -138,7 +140,7 @@ func tryPrefix(t *testing.T, where placed) {
 	for _, own := range []string{"/home", "/login", "/help", "/logout", "/password"} {
 		mux.HandleFunc(where.own+own, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, own) })
 	}
-	guard, err := httpguard.New(httpguard.Config{Service: h.svc.Service, Posture: h.pos, Refuse: h.page.Refuse, Session: h.bare})
+	guard, err := httpguard.New(httpguard.Config{Service: h.svc.Service, Posture: h.pos, Refuse: h.page.Refuse, Session: h.sess.Current})
 	require.NoError(t, err)
 	ran := 0
 	mux.Handle(where.own+"/deploy/{what}", guard.RequireGate("deploy.public")(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -148,7 +150,7 @@ func tryPrefix(t *testing.T, where placed) {
 	under(t, h, base, where.outer(t, mux))
 
 	// Nobody is signed in; then a new owner pairs a phone.
-	require.Equal(t, base+"/login", h.browser(nil).get("/"+at+"/").header.Get("Location"))
+	require.Equal(t, base+"/login?next="+url.QueryEscape(at+"/?x=1"), h.browser(nil).get("/"+at+"/?x=1").header.Get("Location"))
 	require.Equal(t, at+"/", h.browser(nil).get("/"+at).header.Get("Location"), "the slash is added")
 	b := h.signIn("ada")
 	require.Greater(t, b.crawl(at+"/"), 5)
@@ -205,18 +207,19 @@ func tryPrefix(t *testing.T, where placed) {
 // What cannot be a prefix of the page's path is refused.
 func TestPrefixIsOne(t *testing.T) {
 	h := newHost(t)
-	c := securitypage.Config{
-		Service: h.svc.Service, Name: "Acme", Session: h.session,
-		SignedIn: func(http.ResponseWriter, *http.Request, gatehouse.Verification) error { return nil },
+	c := websession.Config{
+		Service: h.svc.Service, User: h.user,
+		SignIn:  func(http.ResponseWriter, *http.Request, string) error { return nil },
+		SignOut: func(http.ResponseWriter, *http.Request) error { return nil },
 	}
 	for _, prefix := range []string{"app", "/", "/app/", "//app", "/a//b", "/../app", "/{app}", "/a?b", "/a%2Fb", "/a b", `/a\b`, "https://acme.test"} {
 		c.Path, c.Prefix = "", prefix
-		_, err := securitypage.New(c)
+		_, err := websession.New(c)
 		require.ErrorIs(t, err, gatehouse.ErrInvalid, prefix)
 	}
 	for _, path := range []string{"/settings/security", "/application/security", "/ap"} {
 		c.Path, c.Prefix = path, "/app"
-		_, err := securitypage.New(c)
+		_, err := websession.New(c)
 		require.ErrorIs(t, err, gatehouse.ErrInvalid, path)
 	}
 }
@@ -224,12 +227,14 @@ func TestPrefixIsOne(t *testing.T) {
 // A service that changes paths by itself, for a language say, has the page at the path that it has made. What it does not
 // say of its own pages is below the prefix.
 func TestPrefixWithARewrittenPath(t *testing.T) {
-	h := newHost(t, func(c *securitypage.Config) { c.Prefix, c.Links = "/app", securitypage.Links{} })
+	h := newHostWith(t, func(of *parts) {
+		of.web = func(c *websession.Config) { c.Prefix = "/app" }
+	}, func(c *securitypage.Config) { c.Links = securitypage.Links{} })
 	h.web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.URL.Path = strings.TrimPrefix(r.URL.Path, "/de")
 		h.page.ServeHTTP(w, r)
 	})
-	require.Equal(t, "/app/", h.browser(nil).get("//de/settings/security/").header.Get("Location"))
+	require.Equal(t, "/app/?next="+url.QueryEscape("/app/de/settings/security/"), h.browser(nil).get("//de/settings/security/").header.Get("Location"))
 	a := h.signIn("ada").get("//de/settings/security/pair")
 	require.Contains(t, a.body, `action="/app/settings/security/pair"`)
 	require.Contains(t, a.body, `<a class="brand" href="/app/"`)

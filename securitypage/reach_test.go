@@ -16,7 +16,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/httpguard"
 	"github.com/gatehouse-go/gatehouse/securitypage"
@@ -49,11 +48,13 @@ func TestOperatorCodeOfAnotherAccount(t *testing.T) {
 	require.NoError(t, err)
 	b := h.signIn("mallory")
 	form, _ := b.get("/sign-in").form("/sign-in")
-	b.session.account = "ada"
 	form.Set("code", code.Reveal())
-	b.post("/sign-in", form)
-	require.Empty(t, b.proof)
-	b.session.account = "mallory"
+	kept := b.kept
+	b.kept = h.signIn("ada").kept // the sign-in is another one now
+	require.Equal(t, http.StatusConflict, b.post("/sign-in", form).status)
+	require.Equal(t, http.StatusUnprocessableEntity, b.submit("/sign-in?with=support", "/sign-in", "code", code.Reveal()).status)
+	require.NotEmpty(t, b.challenge(), "it goes on")
+	b.kept = kept
 	require.Equal(t, prefix+"/pair", b.submit("/sign-in", "/sign-in", "code", code.Reveal()).header.Get("Location"), "it was not used up")
 }
 
@@ -73,19 +74,19 @@ func TestRecoveryCodesBurnInALoop(t *testing.T) {
 
 	// Where one will do, for one form, the session keeps the better proof that it has.
 	h.svc.Wait(10 * time.Minute)
-	before := b.proof
+	before := b.proof()
 	a = b.submit("/tokens", "/tokens/revoke-all", "sure", "yes")
 	require.Contains(t, a.text(), "or a recovery code")
 	a = b.send(a, "/tokens/revoke-all", "step_up", o.RecoveryCodes[0].Reveal())
 	require.Equal(t, http.StatusSeeOther, a.status, a.body)
-	require.Equal(t, before, b.proof)
+	require.Equal(t, before, b.proof())
 }
 
 // The same, where a guard of the host's asks for the second factor of an account that has none.
 func TestGuardLoop(t *testing.T) {
 	h := newHost(t)
 	guard, err := httpguard.New(httpguard.Config{
-		Service: h.svc.Service, Refuse: h.page.Refuse, Session: h.bare,
+		Service: h.svc.Service, Refuse: h.page.Refuse, Session: h.sess.Current,
 	})
 	require.NoError(t, err)
 	mux := http.NewServeMux()
@@ -101,7 +102,7 @@ func TestGuardLoop(t *testing.T) {
 // Refuse tells browsers where to go on, and who has sent a token why it is not good.
 func TestRefuseByWhatIsMissing(t *testing.T) {
 	h := newHost(t)
-	guard, err := httpguard.New(httpguard.Config{Service: h.svc.Service, Tokens: h.tok, Refuse: h.page.Refuse, Session: h.bare})
+	guard, err := httpguard.New(httpguard.Config{Service: h.svc.Service, Tokens: h.tok, Refuse: h.page.Refuse, Session: h.sess.Current})
 	require.NoError(t, err)
 	ran := false
 	mux := http.NewServeMux()
@@ -200,12 +201,12 @@ func TestSigningInSeesNames(t *testing.T) {
 	}
 }
 
-// FirstFactor is asked only of accounts without a second factor, and a weaker proof takes no stronger one's place.
+// The password is asked only of accounts without a second factor, and a weaker proof takes no stronger one's place.
 func TestPasswordOfAProtectedAccount(t *testing.T) {
 	var asked atomic.Int32
 	h := newHost(t, func(c *securitypage.Config) {
-		check := c.FirstFactor
-		c.FirstFactor = func(r *http.Request, account, typed string) (gatehouse.FirstFactor, error) {
+		check := c.Password
+		c.Password = func(r *http.Request, account, typed string) (bool, error) {
 			asked.Add(1)
 			return check(r, account, typed)
 		}
@@ -248,8 +249,7 @@ func TestRotateInTwoProcesses(t *testing.T) {
 	token := minted.Info.ID
 	// Another process, on the same store.
 	other, err := securitypage.New(securitypage.Config{
-		Service: h.svc.Service, Tokens: h.tok, Name: "Acme", Now: h.svc.Now, Session: h.session,
-		SignedIn: func(http.ResponseWriter, *http.Request, gatehouse.Verification) error { return nil },
+		Web: h.sess, Tokens: h.tok, Name: "Acme", Now: h.svc.Now,
 	})
 	require.NoError(t, err)
 	of := "/tokens/" + token
@@ -278,13 +278,47 @@ func TestRotateInTwoProcesses(t *testing.T) {
 	require.NoError(t, err, "a token that a page has shown is dead, and using it revokes the other")
 }
 
-// Whoever is suspended is told so, and not asked for codes that nothing would come of.
+// The sessions of an account that is suspended end, and a form that is under way by then changes nothing.
 func TestSuspended(t *testing.T) {
+	suspend := func(h *host) { require.NoError(t, h.svc.Operator("op").Because("x").Suspend(t.Context(), "ada")) }
 	h := newHost(t)
 	b, _ := h.enrolled("ada")
-	require.NoError(t, h.svc.Operator("op").Because("x").Suspend(t.Context(), "ada"))
+	suspend(h)
+	require.Equal(t, "?", b.get("/pair").header.Get("Location"))
+	require.Equal(t, "/login?next=%2Fsettings%2Fsecurity%2Fpair", b.get("/pair").header.Get("Location"))
+
+	h = newHost(t, func(c *securitypage.Config) {
+		c.Owner = func(*http.Request, string) (securitypage.Owner, error) {
+			suspend(h)
+			return securitypage.Owner{}, nil
+		}
+	})
+	b = h.signIn("ada")
 	a := b.get("/pair")
 	require.Contains(t, a.text(), "suspended")
+	require.NotContains(t, a.text(), "Enter a code")
+}
+
+// The same for an account that support resets meanwhile.
+func TestResetMeanwhile(t *testing.T) {
+	var reset func()
+	h := newHost(t, func(c *securitypage.Config) {
+		c.Owner = func(*http.Request, string) (securitypage.Owner, error) {
+			if reset != nil {
+				reset()
+			}
+			return securitypage.Owner{}, nil
+		}
+	})
+	b, _ := h.enrolled("ada")
+	reset = func() {
+		_, err := h.svc.Operator("op").Because("x").Reset(t.Context(), "ada")
+		require.NoError(t, err)
+		reset = nil
+	}
+	a := b.get("/pair")
+	require.Equal(t, http.StatusForbidden, a.status)
+	require.Contains(t, a.text(), "This sign-in has ended")
 	require.NotContains(t, a.text(), "Enter a code")
 }
 
@@ -292,12 +326,7 @@ func TestSuspended(t *testing.T) {
 func TestLabels(t *testing.T) {
 	for _, label := range []string{"ada:", "secret=ada@acme.test", "ada\u200b@acme.test", strings.Repeat("x", 99) + " y", " ada", ":"} {
 		h := newHost(t, func(c *securitypage.Config) {
-			session := c.Session
-			c.Session = func(r *http.Request) (securitypage.Session, error) {
-				s, err := session(r)
-				s.Label = label
-				return s, err
-			}
+			c.Owner = func(*http.Request, string) (securitypage.Owner, error) { return securitypage.Owner{Label: label}, nil }
 		})
 		b := h.signIn("ada")
 		a := b.submit("/pair", "/pair", "name", "Phone")
@@ -403,26 +432,30 @@ func TestPasswordAloneReachesNothing(t *testing.T) {
 	require.Empty(t, codesOf(a))
 }
 
-// Signed in, without a FirstFactor of the host's: the prompt leads somewhere.
-func TestNoFirstFactor(t *testing.T) {
-	h := newHost(t, func(c *securitypage.Config) { c.FirstFactor = nil })
+// Signed in, without a way to check passwords: the prompt leads somewhere.
+func TestNoPassword(t *testing.T) {
+	h := newHost(t, func(c *securitypage.Config) { c.Password = nil })
 	b := h.signIn("ada")
 	form, _ := b.get("/pair").form("/pair")
 	form.Set("step_up_password", password)
 	h.svc.Wait(6 * time.Minute)
 	a := b.get("/pair")
 	require.Equal(t, http.StatusForbidden, b.post("/pair", form).status)
-	// The host's sign-in page sends who is signed in on to its home (as examples/webapp does): a dead end. A way out is a form.
 	i := strings.Index(a.body, "<main")
-	require.Contains(t, a.body[i:], `action="/logout"`)
+	require.Contains(t, a.body[i:], `href="/login?next=%2Fsettings%2Fsecurity%2Fpair"`)
 }
 
 // A page of a suspended account that has no second factor.
 func TestSuspendedUnprotected(t *testing.T) {
 	h := newHost(t)
 	b := h.signIn("ada")
+	form, ok := b.get("/pair").form("/pair")
+	require.True(t, ok)
 	require.NoError(t, h.svc.Operator("op").Because("x").Suspend(t.Context(), "ada"))
-	require.Contains(t, b.get("/pair").text(), "This account is suspended")
+	a := b.post("/pair", form)
+	require.Equal(t, http.StatusUnauthorized, a.status)
+	require.Contains(t, a.text(), "The session has ended")
+	require.Empty(t, b.account, "the host's session has ended too")
 }
 
 // A service without access tokens has no pages of them.

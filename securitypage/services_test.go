@@ -61,8 +61,7 @@ func TestReviewWithTokensThatAreNotShown(t *testing.T) {
 	before, err := h.pos.History(t.Context(), "ada")
 	require.NoError(t, err)
 	page, err := securitypage.New(securitypage.Config{
-		Service: h.svc.Service, Posture: h.pos, Name: "Acme", Now: h.svc.Now, Session: h.session,
-		SignedIn: func(http.ResponseWriter, *http.Request, gatehouse.Verification) error { return nil },
+		Web: h.sess, Posture: h.pos, Name: "Acme", Now: h.svc.Now,
 	})
 	require.NoError(t, err)
 	h.web.Config.Handler = page
@@ -78,8 +77,7 @@ func TestReviewWithTokensThatAreNotShown(t *testing.T) {
 func TestServicesOfAnother(t *testing.T) {
 	h, other := newHost(t), newHost(t)
 	for _, c := range []securitypage.Config{{Tokens: other.tok}, {Posture: other.pos}} {
-		c.Service, c.Name, c.Session = h.svc.Service, "x", h.session
-		c.SignedIn = func(http.ResponseWriter, *http.Request, gatehouse.Verification) error { return nil }
+		c.Web, c.Name = h.sess, "x"
 		_, err := securitypage.New(c)
 		require.ErrorIs(t, err, gatehouse.ErrInvalid)
 	}
@@ -96,9 +94,9 @@ func TestClockOfAnotherAccount(t *testing.T) {
 	form.Set("authenticator", mallory.AuthenticatorID)
 	form.Set("first", mallory.Authenticator.Code(h.svc.Now().Add(5*totp.Period)))
 	form.Set("second", mallory.Authenticator.Code(h.svc.Now().Add(6*totp.Period)))
-	b.challenge = h.signIn("mallory").challenge // the host has kept it when somebody else signed in
+	b.kept = h.signIn("mallory").kept // the host has kept it when somebody else signed in
 	before := h.account("mallory")
-	require.Equal(t, prefix+"/sign-in", b.post("/sign-in/clock", form).header.Get("Location"))
+	require.Equal(t, http.StatusConflict, b.post("/sign-in/clock", form).status, "the form is of the other sign-in")
 	require.Equal(t, before, h.account("mallory"))
 }
 

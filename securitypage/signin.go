@@ -30,7 +30,7 @@ func way(with string) string {
 
 // challenge returns the challenge of the session. Where that is no longer valid it has answered.
 func (c *call) challenge() (gatehouse.Challenge, error) {
-	ch, err := c.svc().CheckChallenge(c.ctx(), c.s.Session, c.s.Challenge)
+	ch, err := c.svc().CheckChallenge(c.ctx(), c.s.in, c.s.challenge)
 	if err == nil {
 		return ch, nil
 	}
@@ -39,12 +39,12 @@ func (c *call) challenge() (gatehouse.Challenge, error) {
 	}
 	if c.r.Method == http.MethodPost {
 		// Its twin may have been faster: what the session is like now shows the next request.
-		c.redirect(c.p.c.Path + "/sign-in")
+		c.redirect(c.p.path + "/sign-in")
 		return gatehouse.Challenge{}, errAnswered
 	}
 	switch err := c.mayPair(); {
 	case err == nil: // support's code was redeemed, and the authenticator is not paired yet
-		c.redirect(c.p.c.Path + "/pair")
+		c.redirect(c.p.path + "/pair")
 		return gatehouse.Challenge{}, errAnswered
 	case !errors.Is(err, gatehouse.ErrStepUpRequired):
 		return gatehouse.Challenge{}, err
@@ -71,28 +71,22 @@ func (c *call) answer() error {
 	if with == "support" {
 		return c.redeem(code)
 	}
-	v, err := c.svc().Answer(c.ctx(), c.changing(), c.s.Challenge, typed(code))
+	_, err := c.p.c.Web.Answer(c.w, c.r, typed(code))
 	if errors.Is(err, gatehouse.ErrDenied) {
 		return c.deniedAtSignIn(err, with)
 	}
-	if err != nil {
-		return err
-	}
-	return c.p.c.SignedIn(c.w, c.r, v)
+	return err
 }
 
 func (c *call) redeem(code string) error {
-	proof, err := c.svc().RedeemOperatorCode(c.ctx(), c.changing(), c.s.Challenge, typed(code))
+	err := c.p.c.Web.Redeem(c.w, c.r, typed(code))
 	if errors.Is(err, gatehouse.ErrDenied) {
 		return c.deniedAtSignIn(err, "support")
 	}
 	if err != nil {
 		return err
 	}
-	if err := c.keep(proof); err != nil {
-		return err
-	}
-	c.redirect(c.p.c.Path + "/pair")
+	c.redirect(c.p.path + "/pair")
 	return nil
 }
 
@@ -103,6 +97,20 @@ func (c *call) deniedAtSignIn(err error, with string) error {
 	}
 	status, text := c.denied(err, key)
 	return c.secondStepWith(status, with, map[string]string{"code": text})
+}
+
+// cancelSignIn signs the browser out of all that it has, for a sign-in to another account. The host's own form does not do
+// where its session is still there: that is led to the second step.
+func (c *call) cancelSignIn() error {
+	err := c.p.c.Web.End(c.w, c.r)
+	if errors.Is(err, gatehouse.ErrDenied) {
+		return errForeign
+	}
+	if err != nil {
+		return err
+	}
+	c.redirect(c.p.c.Links.SignIn)
+	return nil
 }
 
 // clockData is for the page that corrects for an authenticator's clock.
@@ -129,7 +137,7 @@ func (c *call) clockWith(status int, wrong map[string]string) error {
 }
 
 func (c *call) resync() error {
-	err := c.svc().Resync(c.ctx(), c.s.Session, c.s.Challenge, c.field("authenticator"), typed(c.field("first")), typed(c.field("second")))
+	err := c.svc().Resync(c.ctx(), c.s.in, c.s.challenge, c.field("authenticator"), typed(c.field("first")), typed(c.field("second")))
 	if errors.Is(err, gatehouse.ErrDenied) {
 		status, text := c.denied(err, "wrong.clock")
 		return c.clockWith(status, map[string]string{"first": text})
@@ -137,6 +145,6 @@ func (c *call) resync() error {
 	if err != nil {
 		return err
 	}
-	c.redirect(c.p.c.Path+"/sign-in", "clock")
+	c.redirect(c.p.path+"/sign-in", "clock")
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/httpguard"
+	"github.com/gatehouse-go/gatehouse/internal/local"
 )
 
 // permissions returns what the session's proof is enough for.
@@ -18,7 +19,7 @@ func (c *call) permissions() (gatehouse.Permissions, error) {
 	if err != nil {
 		return gatehouse.Permissions{}, err
 	}
-	return c.svc().Permissions(c.ctx(), a, c.s.Session)
+	return c.svc().Permissions(c.ctx(), a, c.s.in)
 }
 
 // allowed returns gatehouse.ErrStepUpRequired unless the session's proof is enough for a form that is about to be
@@ -40,11 +41,10 @@ type stepUpData struct {
 	Form      string
 	Fields    []field // what that form brings along, so that nothing has to be typed again
 	Password  bool    // the account has no second factor
-	SignIn    bool    // nor can the page check a password
-	Reset     bool    // support has reset the account: only a new sign-in leads on
+	SignIn    string  // nor is there a password that the page can check: where to sign in again
 	TOTP      gatehouse.MethodState
 	Recovery  bool // a recovery code will do
-	TooLittle bool // what was given is genuine, and not enough for this
+	TooLittle bool // what was given is right, and not enough for this
 }
 
 type field struct{ Name, Value string }
@@ -64,7 +64,10 @@ func (c *call) prompt(status int, wrong map[string]string) error {
 	if !a.Suspended.IsZero() {
 		return c.message(http.StatusForbidden, "suspended")
 	}
-	d := c.stepUpData(a)
+	if a.Reset != nil { // meanwhile: the session has ended
+		return c.message(http.StatusForbidden, "expired")
+	}
+	d := c.stepUpData(a, c.back())
 	if c.r.Method == http.MethodPost {
 		d.Action, d.Form = c.r.URL.Path, c.r.PostForm.Get("form")
 		for name, values := range c.r.PostForm {
@@ -82,16 +85,50 @@ func (c *call) prompt(status int, wrong map[string]string) error {
 	return c.renderWith(status, "stepup", d, wrong)
 }
 
-func (c *call) stepUpData(a gatehouse.Account) stepUpData {
+// stepUpData returns the data of a prompt that leads to a path.
+func (c *call) stepUpData(a gatehouse.Account, next string) stepUpData {
 	return stepUpData{
-		Password: !a.Protected && c.p.c.FirstFactor != nil, SignIn: !a.Protected && c.p.c.FirstFactor == nil,
-		Reset: a.Reset != nil, TOTP: a.TOTP, Recovery: c.recovery, TooLittle: c.stepped,
+		Password: !a.Protected && c.hasPassword(), SignIn: c.signInAgain(a, next),
+		TOTP: a.TOTP, Recovery: c.recovery, TooLittle: c.stepped,
 	}
+}
+
+// hasPassword reports whether the page can ask for the password.
+func (c *call) hasPassword() bool { return c.p.c.Password != nil && c.s.owner.SignInAgain == "" }
+
+// signInAgain returns where the owner of an account signs in again, to go on to a path; empty where there is another way.
+func (c *call) signInAgain(a gatehouse.Account, next string) string {
+	if a.Protected || c.hasPassword() {
+		return ""
+	}
+	to := c.s.owner.SignInAgain
+	if to == "" {
+		to = c.p.c.Links.SignIn
+	}
+	return withNext(to, next)
+}
+
+// signIn returns where somebody signs in who is not signed in, to go on where they were.
+func (c *call) signIn() string {
+	to := c.p.c.Links.SignIn
+	if c.r.Method != http.MethodGet || !local.Is(to) {
+		return to
+	}
+	return withNext(to, c.back())
+}
+
+// withNext returns a link that is told where to lead back.
+func withNext(link, next string) string {
+	mark := "?"
+	if strings.Contains(link, "?") {
+		mark = "&"
+	}
+	return link + mark + "next=" + escape(next)
 }
 
 // promptFor has the prompt lead to a path by GET.
 func (d *stepUpData) promptFor(c *call, next string) {
-	d.Action = c.p.c.Path + "/step-up"
+	d.Action = c.p.path + "/step-up"
 	d.Fields = []field{{"next", next}}
 	with := ""
 	if d.Recovery {
@@ -110,7 +147,7 @@ func (c *call) stepUpHere() error {
 	if c.who() != signedIn || code == "" && password == "" {
 		return nil
 	}
-	switch _, err := c.svc().CheckProof(c.ctx(), c.s.Session, justNow); {
+	switch _, err := c.svc().CheckProof(c.ctx(), c.s.in, justNow); {
 	case err == nil && c.r.PostForm.Get("next") != "":
 		c.stepped = true // the same form again: its code is used up, and has done what it was for
 		return nil
@@ -151,36 +188,39 @@ func (c *call) proofByCode(code string) (gatehouse.Proof, error) {
 
 // proofByPassword returns the proof of a password that was typed for the prompt, as the host checks it.
 func (c *call) proofByPassword(password string) (gatehouse.Proof, error) {
-	if password == "" || c.p.c.FirstFactor == nil {
+	if password == "" || !c.hasPassword() {
 		return gatehouse.Proof{}, gatehouse.ErrStepUpRequired
 	}
-	check, err := c.svc().Before(c.ctx(), c.s.Account)
+	check, err := c.svc().Before(c.ctx(), c.s.in.Account)
 	if err != nil {
 		return gatehouse.Proof{}, err
 	}
-	if c.s.ExpectSecondFactor {
+	if c.s.owner.ExpectSecondFactor {
 		check = check.ExpectSecondFactor()
 	}
-	f, err := c.p.c.FirstFactor(c.r, c.s.Account, password)
+	right, err := c.p.c.Password(c.r, c.s.in.Account, password)
+	if err == nil && !right {
+		err = gatehouse.ErrDenied
+	}
 	if err != nil {
 		return gatehouse.Proof{}, c.deniedHere(err, "step_up_password", "wrong.password")
 	}
-	return check.Vouch(c.ctx(), c.changing(), f)
+	return check.Vouch(c.ctx(), c.changing(), gatehouse.FirstFactor{Method: "pwd"})
 }
 
 // take has this request go by another proof, and the session too, unless that has a stronger one: a recovery code
 // that was given for one form must not take the place of a second factor that gates and guards ask for.
 func (c *call) take(proof gatehouse.Proof) error {
-	had := c.s.Session
-	c.s.Proof = proof
+	had := c.s.in
+	c.s.in.Proof = proof
 	if c.r.PostForm.Get("next") == "" {
-		if _, weak := c.svc().CheckProof(c.ctx(), c.s.Session, 0); errors.Is(weak, gatehouse.ErrStepUpRequired) {
+		if _, weak := c.svc().CheckProof(c.ctx(), c.s.in, 0); errors.Is(weak, gatehouse.ErrStepUpRequired) {
 			if _, err := c.svc().CheckProof(c.ctx(), had, 0); err == nil {
 				return nil
 			}
 		}
 	}
-	return c.s.Keep(proof)
+	return c.keep(proof)
 }
 
 // isAppCode reports whether a code is one of an authenticator, right or wrong.
@@ -235,16 +275,16 @@ func typed(code string) string {
 // stepUpPage is for the host's own pages: it leads back to the path in "next".
 func (c *call) stepUpPage() error {
 	next := c.r.URL.Query().Get("next")
-	if !local(next) {
-		next = c.p.c.Path + "/"
+	if !local.Is(next) {
+		next = c.p.path + "/"
 	}
 	a, err := c.account()
 	if err != nil {
 		return err
 	}
-	d := c.stepUpData(a)
-	// What sends an owner here whose password was given just now asks for a second factor, which there is not.
-	d.TooLittle = d.Password && c.allowed(forFactors) == nil
+	d := c.stepUpData(a, next)
+	// An owner who has signed in just now is sent here by something that asks for a second factor, which there is not.
+	d.TooLittle = !a.Protected && c.allowed(forFactors) == nil
 	d.promptFor(c, next)
 	return c.render(http.StatusOK, "stepup", d)
 }
@@ -266,7 +306,7 @@ func (p *Page) Refuse(w http.ResponseWriter, r *http.Request, problem httpguard.
 		return
 	}
 	p.harden(w.Header())
-	c, err := p.call(w, r)
+	c, err := p.call(w, r, route{who: signedIn})
 	defer c.write()
 	switch {
 	case err != nil:
@@ -275,13 +315,13 @@ func (p *Page) Refuse(w http.ResponseWriter, r *http.Request, problem httpguard.
 	case problem.Code == "cross_origin":
 		err = errForeign
 	case c.who() == signingIn:
-		c.redirect(p.c.Path + "/sign-in")
+		c.redirect(p.path + "/sign-in")
 	case c.who() == 0 || problem.Code == "not_signed_in":
-		c.redirect(p.c.Links.SignIn)
+		c.redirect(c.signIn())
 	case problem.Gate != nil:
 		err = c.closed(*problem.Gate)
 	case problem.Code == "insufficient_user_authentication":
-		c.redirect(p.c.Path + "/step-up?next=" + escape(c.back()))
+		c.redirect(p.path + "/step-up?next=" + escape(c.back()))
 	default:
 		err = c.message(problem.Status, "fault")
 	}

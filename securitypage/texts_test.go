@@ -143,8 +143,7 @@ func TestFiles(t *testing.T) {
 	} {
 		own["paired.html"].Data = []byte(text)
 		_, err := securitypage.New(securitypage.Config{
-			Service: h.svc.Service, Name: "x", Session: h.session, Files: own,
-			SignedIn: func(http.ResponseWriter, *http.Request, gatehouse.Verification) error { return nil },
+			Web: h.sess, Name: "x", Files: own,
 		})
 		require.ErrorIs(t, err, gatehouse.ErrInvalid)
 		require.ErrorContains(t, err, wrong)

@@ -26,7 +26,7 @@ func (c *call) allTokens() ([]tokens.Info, error) {
 		return c.listed, nil
 	}
 	all := []tokens.Info{}
-	for t, err := range c.tok().List(c.ctx(), c.s.Account) {
+	for t, err := range c.tok().List(c.ctx(), c.s.in.Account) {
 		if err != nil {
 			return nil, err
 		}
@@ -51,7 +51,7 @@ func (c *call) live(a gatehouse.Account) ([]tokens.Info, error) {
 
 // findToken returns a token of the account. Another account's is as unknown as none.
 func (c *call) findToken(id string) (tokens.Info, error) {
-	info, err := c.tok().Get(c.ctx(), c.s.Account, id)
+	info, err := c.tok().Get(c.ctx(), c.s.in.Account, id)
 	if errors.Is(err, gatehouse.ErrNotFound) {
 		return tokens.Info{}, errNotFound
 	}
@@ -325,7 +325,7 @@ func (c *call) renew() error {
 	if _, err := c.tok().Renew(c.ctx(), c.changing(), c.r.PathValue("id"), 0); err != nil {
 		return err
 	}
-	c.redirect(c.p.c.Path+"/tokens/"+c.r.PathValue("id"), "renewed")
+	c.redirect(c.p.path+"/tokens/"+c.r.PathValue("id"), "renewed")
 	return nil
 }
 
@@ -333,7 +333,7 @@ func (c *call) revoke() error {
 	if err := c.tok().Revoke(c.ctx(), c.changing(), c.r.PathValue("id")); err != nil {
 		return err
 	}
-	c.redirect(c.p.c.Path+"/tokens", "revoked")
+	c.redirect(c.p.path+"/tokens", "revoked")
 	return nil
 }
 
@@ -344,6 +344,6 @@ func (c *call) revokeAll() error {
 	if err := c.tok().RevokeAll(c.ctx(), c.changing()); err != nil {
 		return err
 	}
-	c.redirect(c.p.c.Path+"/tokens", "allrevoked")
+	c.redirect(c.p.path+"/tokens", "allrevoked")
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,11 +38,16 @@ func (b *browser) serve(ctx context.Context, w http.ResponseWriter, to, form str
 // Forms of an account take turns, but none waits for somebody who reads slowly, nor longer than its own request.
 func TestTurns(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
+	var asked atomic.Int32
 	h := newHost(t, func(c *securitypage.Config) {
-		c.FirstFactor = func(*http.Request, string, string) (gatehouse.FirstFactor, error) {
+		c.Owner = func(*http.Request, string) (securitypage.Owner, error) {
+			asked.Add(1)
+			return securitypage.Owner{}, nil
+		}
+		c.Password = func(*http.Request, string, string) (bool, error) {
 			entered <- struct{}{}
 			<-leave // a directory that hangs
-			return gatehouse.FirstFactor{}, gatehouse.ErrDenied
+			return false, nil
 		}
 	})
 	one, two := h.signIn("ada"), h.signIn("ada")
@@ -74,18 +80,18 @@ func TestTurns(t *testing.T) {
 
 	// A session that has ended meanwhile does nothing any more.
 	w = httptest.NewRecorder()
-	before := h.asked(two)
+	before := asked.Load()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		two.serve(t.Context(), w, "/pair", waiting)
 	}()
-	// It has read its session once the host was asked, and so it waits for its turn, or is about to.
-	require.Eventually(t, func() bool { return h.asked(two) > before }, 5*time.Minute, time.Millisecond)
-	h.mu.Lock()
-	delete(h.sessions, two.id)
-	h.mu.Unlock()
+	// It was found to count before the host is asked for the owner, and so it waits for its turn, or is about to.
+	require.Eventually(t, func() bool { return asked.Load() > before }, 5*time.Minute, time.Millisecond)
+	require.NoError(t, h.svc.Operator("host").PasswordChanged(t.Context(), "ada", gatehouse.KeepTokens))
+	changed := h.account("ada")
 	close(leave)
 	<-done
-	require.Equal(t, http.StatusConflict, w.Code)
+	require.Equal(t, http.StatusConflict, w.Code, "the pairing for which the form was made has ended too")
+	require.Equal(t, changed, h.account("ada"))
 }

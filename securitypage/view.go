@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/internal/local"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -84,17 +85,17 @@ func (v *View) Title() string {
 func (v *View) Name() string { return v.c.p.c.Name }
 
 // Label is the owner's.
-func (v *View) Label() string { return v.c.s.Label }
+func (v *View) Label() string { return v.c.s.owner.Label }
 
 // Links are the host's.
 func (v *View) Links() Links { return v.c.p.c.Links }
 
 // URL returns the address of a path below the page's own.
-func (v *View) URL(path string) string { return v.c.p.c.Path + path }
+func (v *View) URL(path string) string { return v.c.p.path + path }
 
 // Asset returns the address of a style sheet or script, which changes with its contents.
 func (v *View) Asset(name string) string {
-	return v.c.p.c.Path + "/" + name + "?v=" + v.c.p.files.versions[name]
+	return v.c.p.path + "/" + name + "?v=" + v.c.p.files.versions[name]
 }
 
 // SignedIn reports whether there is somebody to show links to.
@@ -129,7 +130,7 @@ func (v *View) Notice() string {
 	}
 	notice := v.c.r.URL.Query().Get("notice")
 	// Without a session there is no secret to sign with.
-	if len(v.c.s.Secret) == 0 || len(notice) <= signed || !v.c.verify(notice[:signed], "notice", notice[signed:]) {
+	if len(v.c.s.in.Secret) == 0 || len(notice) <= signed || !v.c.verify(notice[:signed], "notice", notice[signed:]) {
 		return ""
 	}
 	return v.c.either("notice."+notice[signed:], "")
@@ -205,19 +206,19 @@ func escape(s string) string { return url.QueryEscape(s) }
 // the page that had it.
 func (c *call) back() string {
 	if c.r.Method == http.MethodGet {
-		return under(c.p.c.Prefix, asked(c.r)).RequestURI()
+		return local.Public(c.r, c.p.c.Web.Prefix()).RequestURI()
 	}
 	from, err := url.Parse(c.r.Referer())
 	// A proxy may have changed the Host. The browser says of itself that the page was one of this origin, which a script
 	// of another site cannot say.
 	ours := err == nil && (from.Host == c.r.Host || c.r.Header.Get("Sec-Fetch-Site") == "same-origin")
 	switch home := c.p.c.Links.Home; {
-	case ours && local(from.RequestURI()):
+	case ours && local.Is(from.RequestURI()):
 		return from.RequestURI()
-	case local(home):
+	case local.Is(home):
 		return home
 	}
-	return c.p.c.Prefix + "/"
+	return c.p.c.Web.Prefix() + "/"
 }
 
 // With is a View with what a part of a page is about.

@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/securitypage"
 	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
 	"github.com/gatehouse-go/gatehouse/tokens"
+	"github.com/gatehouse-go/gatehouse/websession"
 )
 
 const (
@@ -38,10 +39,12 @@ type options struct {
 // app is the service.
 type app struct {
 	svc      *gatehouse.Service
+	store    *sqlstore.Store // of svc, in the database of users
 	tokens   *tokens.Service
 	posture  *posture.Service
 	users    *users
 	sessions *scs.SessionManager
+	web      *websession.Sessions
 	pages    map[string]*template.Template
 	now      func() time.Time
 	log      *slog.Logger
@@ -57,7 +60,7 @@ func newApp(ctx context.Context, o options) (*app, error) {
 	if err := store.Migrate(ctx); err != nil {
 		return nil, err
 	}
-	a := &app{now: o.Now, log: o.Log, mail: o.Mail}
+	a := &app{store: store, now: o.Now, log: o.Log, mail: o.Mail}
 	if a.users, err = newUsers(ctx, o.DB, o.Now); err != nil {
 		return nil, err
 	}
@@ -84,9 +87,14 @@ func newApp(ctx context.Context, o options) (*app, error) {
 	if a.posture, err = posture.New(a.svc, posture.Config{Policy: gates, Tokens: a.tokens, Host: a.facts}); err != nil {
 		return nil, err
 	}
+	if a.sessions, err = newSessions(ctx, o.DB, o.HTTPS, o.Log); err != nil {
+		return nil, err
+	}
+	if a.web, err = a.newWeb(o.HTTPS); err != nil {
+		return nil, err
+	}
 	page, err := securitypage.New(securitypage.Config{
-		Service: a.svc, Tokens: a.tokens, Posture: a.posture, Name: name, Path: securityPath,
-		Session: a.pageSession, FirstFactor: a.firstFactor, SignedIn: a.signInDone,
+		Web: a.web, Tokens: a.tokens, Posture: a.posture, Name: name, Owner: a.pageOwner, Password: a.pagePassword,
 		Links:  securitypage.Links{Home: "/", SignIn: "/sign-in", Help: "/help", SignOut: "/sign-out", Password: "/password"},
 		Texts:  func(*http.Request) map[string]string { return texts },
 		Faults: o.Log, Now: o.Now,
@@ -95,16 +103,13 @@ func newApp(ctx context.Context, o options) (*app, error) {
 		return nil, err
 	}
 	guard, err := httpguard.New(httpguard.Config{
-		Service: a.svc, Posture: a.posture, Session: a.guardSession, Refuse: page.Refuse, Faults: o.Log,
+		Service: a.svc, Posture: a.posture, Session: a.web.Current, Refuse: page.Refuse, Faults: o.Log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	api, err := httpguard.New(httpguard.Config{Service: a.svc, Tokens: a.tokens, Realm: "acme", Faults: o.Log})
 	if err != nil {
-		return nil, err
-	}
-	if a.sessions, err = newSessions(ctx, o.DB, o.HTTPS, o.Log); err != nil {
 		return nil, err
 	}
 	a.handler = a.routes(page, guard, api)
@@ -161,7 +166,8 @@ func (a *app) routes(page http.Handler, guard, api *httpguard.Guard) http.Handle
 	all.Handle("/api/", a.api(api)) // without sessions: a cookie is no way into it
 	all.HandleFunc("GET /app.css", asset("app.css"))
 	all.HandleFunc("GET /favicon.ico", asset("icon.svg"))
-	all.Handle("/", a.saved(browser))
+	// In this order: whose session it is, whether it still counts, and then all that goes by it.
+	all.Handle("/", a.sessions.LoadAndSave(a.web.Middleware(browser)))
 	return httpguard.Log(a.log)(harden(all))
 }
 

@@ -40,19 +40,12 @@ func TestSessionFixation(t *testing.T) {
 	ada := w.client(t)
 	ada.http.Jar.SetCookies(ada.url(), mallory.http.Jar.Cookies(mallory.url()))
 	require.Equal(t, securityPath+"/sign-in", ada.signIn("ada@acme.test"))
-	half := ada.session()
-	require.NotEqual(t, planted, half)
 	require.Equal(t, "/", ada.answerSecondStep(w.code(phone)).Header.Get("Location"))
 	whole := ada.session()
-	require.NotEqual(t, half, whole)
+	require.NotEqual(t, planted, whole)
 	require.Contains(t, ada.get("/").body, "ada@acme.test")
-
-	for _, id := range []string{planted, half} {
-		thief := w.client(t)
-		thief.http.Jar.SetCookies(thief.url(), []*http.Cookie{{Name: "session", Value: id}})
-		require.False(t, thief.in())
-		require.Equal(t, "/sign-in", thief.get(securityPath+"/").Header.Get("Location"))
-	}
+	require.False(t, mallory.in())
+	require.Equal(t, "/sign-in?next=%2Fsettings%2Fsecurity%2F", mallory.get(securityPath+"/").Header.Get("Location"))
 	var n int
 	require.NoError(t, w.app.users.db.QueryRow(`SELECT count(*) FROM sessions WHERE token = ?`, whole).Scan(&n))
 	require.Zero(t, n, "the store has hashes")
@@ -100,7 +93,7 @@ func TestHalfSignedIn(t *testing.T) {
 		got := c.request(path)
 		require.NotContains(t, got.body, "ada@acme.test</span>\n\t\t<button", path)
 		require.NotContains(t, got.body, "Anvil", path)
-		if to := got.Header.Get("Location"); to != "" {
+		if to, _, _ := strings.Cut(got.Header.Get("Location"), "?"); to != "" {
 			require.Contains(t, []string{"/sign-in", securityPath + "/sign-in", securityPath + "/", securityPath + "/pair"}, to, path)
 		}
 		if path == "POST /sign-out" { // which is allowed
@@ -116,55 +109,55 @@ func TestHalfSignedIn(t *testing.T) {
 	c.answerSecondStep(w.code(phone))
 	require.True(t, c.in())
 
+	c.post("/sign-out", nil)
 	c.signIn("ada@acme.test")
-	w.wait(signingInFor + time.Second)
+	w.wait(20*time.Minute + time.Second)
 	require.Equal(t, "/sign-in", c.get(securityPath+"/sign-in").Header.Get("Location"), "it was begun too long ago")
 }
 
-// TestStrayProof has a proof in a session that is not signed in, where none should be, and another account's answer.
-func TestStrayProof(t *testing.T) {
+// TestOtherCookies has the browser send what it likes instead of what Gatehouse keeps in it.
+func TestOtherCookies(t *testing.T) {
 	w := newWorld(t)
 	w.client(t).signUp("ada@acme.test")
-	_, paired := w.pair("ada@acme.test")
-	proof := paired.Proof
-	ctx, err := w.app.sessions.Load(t.Context(), "")
-	require.NoError(t, err)
-	r := httptest.NewRequest("GET", "/", nil).WithContext(ctx)
-	ada, err := w.app.users.byID(ctx, w.account("ada@acme.test"))
-	require.NoError(t, err)
-	in := visit{Account: ada.id, Version: ada.version, Email: "ada@acme.test", SignedIn: true, Secret: rand.Text(), Proof: proof.Reveal(), Began: w.clock()}
-	half := in
-	half.SignedIn = false
-	w.app.sessions.Put(ctx, "visit", half)
-	got, err := w.app.signedIn(ctx)
-	require.NoError(t, err)
-	require.Equal(t, visit{}, got)
-	session, err := w.app.pageSession(r)
-	require.NoError(t, err)
-	require.Empty(t, session.Account, "without a challenge it is nobody's")
-	bare, err := w.app.guardSession(r)
-	require.NoError(t, err)
-	require.Zero(t, bare)
+	phone, _ := w.pair("ada@acme.test")
+	mallory := w.client(t)
+	mallory.signUp("mallory@acme.test")
+	for what, value := range map[string]string{"none": "", "garbage": "x", "another account's": mallory.cookie("gatehouse")} {
+		c := w.client(t)
+		c.signIn("ada@acme.test")
+		c.answerSecondStep(w.code(phone))
+		require.True(t, c.in())
+		c.http.Jar.SetCookies(c.url(), []*http.Cookie{{Name: "gatehouse", Value: value, Path: "/"}})
+		require.Equal(t, 401, c.post("/project/deploy", nil).StatusCode, what)
+		require.Equal(t, securityPath+"/sign-in", c.get("/project?a=b").Header.Get("Location"), what)
+		for _, path := range []string{"/", "/tokens/new"} {
+			require.Equal(t, securityPath+"/sign-in", c.get(securityPath+path).Header.Get("Location"), what)
+		}
+		require.Equal(t, "/project?a=b", c.answerSecondStep(w.code(phone)).Header.Get("Location"), what)
+		require.Contains(t, c.get("/").body, "ada@acme.test", what)
+	}
+}
 
-	half.Challenge = "a challenge"
-	w.app.sessions.Put(ctx, "visit", half)
-	require.Error(t, w.app.signInDone(httptest.NewRecorder(), r, gatehouse.Verification{Session: gatehouse.Session{Account: "another", Proof: proof}}))
-	require.Equal(t, half, w.app.visit(ctx))
-
-	strange := in
-	strange.Account = "another"
-	w.app.sessions.Put(ctx, "visit", strange)
-	got, err = w.app.signedIn(ctx)
-	require.NoError(t, err)
-	require.Equal(t, visit{}, got, "the proof is not its account's")
-
-	w.app.sessions.Put(ctx, "visit", in)
-	got, err = w.app.signedIn(ctx)
-	require.NoError(t, err)
-	require.Equal(t, in, got)
-	bare, err = w.app.guardSession(r)
-	require.NoError(t, err)
-	require.Equal(t, in.Proof, bare.Proof.Reveal())
+// TestNext has a sign-in lead to where somebody wanted to go, and nowhere else.
+func TestNext(t *testing.T) {
+	w := newWorld(t)
+	c := w.client(t)
+	require.Equal(t, "/sign-in?next=%2Femail%3Fa%3D%26", c.get("/email?a=&").Header.Get("Location"))
+	require.Contains(t, c.get("/sign-in?next=%2Femail%3Fa%3D%26").body, `name="next" value="/email?a=&amp;"`)
+	c.signUp("ada@acme.test")
+	phone, _ := w.pair("ada@acme.test")
+	w.client(t).signUp("bob@acme.test")
+	for next, to := range map[string]string{"/email?a=&": "/email?a=&", "//evil.test/": "/", "https://evil.test/": "/", "": "/"} {
+		form := credentials("ada@acme.test")
+		form.Set("next", next)
+		c = w.client(t)
+		c.post("/sign-in", form)
+		require.Equal(t, to, c.answerSecondStep(w.code(phone)).Header.Get("Location"))
+		form.Set("email", "bob@acme.test")
+		require.Equal(t, to, w.client(t).post("/sign-in", form).Header.Get("Location"))
+		form.Set("password", "a wrong password")
+		require.Equal(t, next != "", strings.Contains(w.client(t).post("/sign-in", form).body, `name="next"`))
+	}
 }
 
 // TestGates has a session whose proof was good for the actions, and has got too old.
@@ -265,7 +258,7 @@ func TestSessionsEnd(t *testing.T) {
 	require.False(t, bob.in())
 }
 
-// TestRecoverySession has somebody sign in with a recovery code, who has a quarter of an hour to pair a new phone.
+// TestRecoverySession has somebody sign in with a recovery code, which opens no gate, now or later.
 func TestRecoverySession(t *testing.T) {
 	w := newWorld(t)
 	c := w.client(t)
@@ -276,11 +269,11 @@ func TestRecoverySession(t *testing.T) {
 	c.signIn("ada@acme.test")
 	c.answerSecondStep(made.Codes[0].Reveal())
 	require.True(t, c.in())
-	require.Contains(t, c.post("/project/deploy", nil).Header.Get("Location"), "/step-up?next=")
-	w.wait(14 * time.Minute)
-	require.True(t, c.in())
-	w.wait(2 * time.Minute)
-	require.False(t, c.in())
+	for range 2 {
+		require.True(t, c.in())
+		require.Contains(t, c.post("/project/deploy", nil).Header.Get("Location"), "/step-up?next=")
+		w.wait(time.Hour)
+	}
 }
 
 func TestPasswordChange(t *testing.T) {
@@ -308,10 +301,17 @@ func TestPasswordChange(t *testing.T) {
 	other.answerSecondStep(w.code(phone))
 	require.True(t, other.in())
 	half.signIn("ada@acme.test")
+	thief := w.client(t)
+	thief.http.Jar.SetCookies(thief.url(), c.http.Jar.Cookies(c.url()))
+	require.True(t, thief.in())
 	require.Equal(t, "/sign-in", c.change(password, "another long password").Header.Get("Location"))
-	require.False(t, c.in())
-	require.False(t, other.in())
-	require.Equal(t, "/sign-in", half.get(securityPath+"/sign-in").Header.Get("Location"), "what the old password has led to")
+	require.Contains(t, c.get("/sign-in").body, "Your password is changed.")
+	for _, old := range []*client{c, other, thief} {
+		require.False(t, old.in())
+	}
+	require.Equal(t, 403, half.get(securityPath+"/sign-in").StatusCode, "what the old password has led to")
+	half.post(securityPath+"/sign-in", url.Values{"code": {w.code(phone)}})
+	require.False(t, half.in())
 	require.Contains(t, c.guess("ada@acme.test", password), "do not go together")
 	require.Equal(t, securityPath+"/sign-in", c.post("/sign-in", url.Values{"email": {"ada@acme.test"}, "password": {"another long password"}}).Header.Get("Location"))
 	_, err = w.app.tokens.Check(t.Context(), minted.Token.Reveal(), netip.Addr{})
@@ -335,13 +335,13 @@ func TestFaults(t *testing.T) {
 	got := c.post("/sign-in", credentials("ada@acme.test"))
 	require.Equal(t, 500, got.StatusCode)
 	require.Equal(t, "Something went wrong.\n", got.body)
-	require.Empty(t, c.session())
+	require.Empty(t, got.Cookies())
 	for _, path := range []string{"/", "/project", securityPath + "/"} {
 		got := in.get(path)
-		require.Equal(t, 500, got.StatusCode, path)
+		require.Equal(t, 503, got.StatusCode, path)
 		require.NotContains(t, got.body, "no such table")
 	}
-	require.Equal(t, 500, in.post("/project/deploy", nil).StatusCode)
+	require.Equal(t, 503, in.post("/project/deploy", nil).StatusCode)
 	require.Contains(t, w.logged(), "no such table")
 	_, err = w.app.users.db.Exec(`ALTER TABLE gone RENAME TO gatehouse_accounts`)
 	require.NoError(t, err)
@@ -388,26 +388,63 @@ func TestOtherSites(t *testing.T) {
 
 func TestCookies(t *testing.T) {
 	w := newWorld(t)
-	got := w.client(t).post("/sign-up", credentials("ada@acme.test"))
-	require.Len(t, got.Cookies(), 1)
-	cookie := got.Cookies()[0]
-	require.True(t, cookie.HttpOnly)
-	require.Equal(t, http.SameSiteLaxMode, cookie.SameSite)
-	require.False(t, cookie.Secure)
-	require.Equal(t, "session", cookie.Name)
-	require.Zero(t, cookie.MaxAge)
+	w.client(t).signUp("ada@acme.test")
+	phone, _ := w.pair("ada@acme.test")
+	for https, names := range map[bool][]string{
+		false: {"session", "gatehouse", "gatehouse-signin"}, true: {"__Host-session", "__Host-gatehouse", "__Host-gatehouse-signin"},
+	} {
+		w.stop()
+		w.https = https
+		w.start()
+		r := httptest.NewRequest("POST", "/sign-in", strings.NewReader(credentials("ada@acme.test").Encode()))
+		r.Host = "localhost"
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		got := httptest.NewRecorder()
+		w.app.ServeHTTP(got, r)
+		first := got.Result().Cookies()
+		require.Len(t, first, 1, "nobody is signed in")
+		require.Equal(t, names[2], first[0].Name)
 
+		r = httptest.NewRequest("GET", securityPath+"/sign-in", nil)
+		r.Host = "localhost"
+		r.AddCookie(first[0])
+		got = httptest.NewRecorder()
+		w.app.ServeHTTP(got, r)
+		form := fieldsOf(t, got.Body.String(), "/sign-in")
+		form.Set("code", w.code(phone))
+		r = httptest.NewRequest("POST", securityPath+"/sign-in", strings.NewReader(form.Encode()))
+		r.Host = "localhost"
+		r.AddCookie(first[0])
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		got = httptest.NewRecorder()
+		w.app.ServeHTTP(got, r)
+		set := map[string]*http.Cookie{}
+		for _, cookie := range append(got.Result().Cookies(), first...) {
+			set[cookie.Name] = cookie
+		}
+		require.Len(t, set, 3)
+		for _, name := range names {
+			cookie := set[name]
+			require.NotNil(t, cookie, name)
+			require.True(t, cookie.HttpOnly)
+			require.Equal(t, http.SameSiteLaxMode, cookie.SameSite)
+			require.Equal(t, https, cookie.Secure)
+			require.Equal(t, "/", cookie.Path)
+			require.Empty(t, cookie.Domain)
+		}
+		require.Zero(t, set[names[0]].MaxAge, "it ends with the browser")
+	}
+
+	// Without HTTPS nobody else's machine gets in.
 	w.stop()
-	w.https = true
+	w.https = false
 	w.start()
-	got = w.client(t).post("/sign-in", credentials("ada@acme.test"))
-	require.Len(t, got.Cookies(), 1)
-	cookie = got.Cookies()[0]
-	require.Equal(t, "__Host-session", cookie.Name)
-	require.True(t, cookie.Secure)
-	require.True(t, cookie.HttpOnly)
-	require.Equal(t, "/", cookie.Path)
-	require.Empty(t, cookie.Domain)
+	r := httptest.NewRequest("POST", "/sign-in", strings.NewReader(credentials("ada@acme.test").Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	got := httptest.NewRecorder()
+	w.app.ServeHTTP(got, r)
+	require.Equal(t, 500, got.Code)
+	require.Empty(t, got.Result().Cookies())
 }
 
 func TestEmail(t *testing.T) {
@@ -543,9 +580,12 @@ func TestRun(t *testing.T) {
 	require.Equal(t, 1, run(t.Context(), []string{"-db", file, "-addr", "127.0.0.1:-1"}, io.Discard, io.Discard))
 
 	for _, c := range []struct {
-		args   []string
-		cookie string
-	}{{nil, "session"}, {[]string{"-https"}, "__Host-session"}, {[]string{"-https=false"}, "session"}} {
+		args    []string
+		cookies []string
+	}{
+		{nil, []string{"session", "gatehouse"}}, {[]string{"-https=false"}, []string{"session", "gatehouse"}},
+		{[]string{"-https"}, []string{"__Host-session", "__Host-gatehouse"}},
+	} {
 		ctx, stop := context.WithCancel(t.Context())
 		said, says := io.Pipe()
 		status := make(chan int)
@@ -563,8 +603,11 @@ func TestRun(t *testing.T) {
 		require.NoError(t, err)
 		resp.Body.Close()
 		require.Equal(t, 303, resp.StatusCode)
-		require.Len(t, resp.Cookies(), 1)
-		require.Equal(t, c.cookie, resp.Cookies()[0].Name)
+		var names []string
+		for _, cookie := range resp.Cookies() {
+			names = append(names, cookie.Name)
+		}
+		require.ElementsMatch(t, c.cookies, names)
 		stop()
 		require.Zero(t, <-status)
 	}

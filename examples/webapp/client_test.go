@@ -71,18 +71,24 @@ var hidden = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"
 // submit sends the form of a page that leads to a path below the Security page, filled in.
 func (c *client) submit(page, action string, fields url.Values) reply {
 	c.t.Helper()
-	shown := c.get(securityPath + page)
-	_, form, found := strings.Cut(shown.body, `action="`+securityPath+action+`"`)
-	require.True(c.t, found, shown.body)
-	form, _, _ = strings.Cut(form, "</form>")
-	sent := url.Values{}
-	for _, field := range hidden.FindAllStringSubmatch(form, -1) {
-		sent.Add(field[1], html.UnescapeString(field[2]))
-	}
+	sent := fieldsOf(c.t, c.get(securityPath+page).body, action)
 	for name, values := range fields {
 		sent[name] = values
 	}
 	return c.post(securityPath+action, sent)
+}
+
+// fieldsOf returns what the form of a page that leads to a path below the Security page has by itself.
+func fieldsOf(t testing.TB, page, action string) url.Values {
+	t.Helper()
+	_, form, found := strings.Cut(page, `action="`+securityPath+action+`"`)
+	require.True(t, found, page)
+	form, _, _ = strings.Cut(form, "</form>")
+	fields := url.Values{}
+	for _, field := range hidden.FindAllStringSubmatch(form, -1) {
+		fields.Add(field[1], html.UnescapeString(field[2]))
+	}
+	return fields
 }
 
 func credentials(email string) url.Values {
@@ -96,9 +102,10 @@ func (c *client) signUp(email string) {
 	require.True(c.t, c.in())
 }
 
-// signIn does the first step, and returns where that leads.
+// signIn does the first step, as a browser that has looked at the form, and returns where that leads.
 func (c *client) signIn(email string) string {
 	c.t.Helper()
+	c.get("/sign-in") // which signs out a session that has ended
 	got := c.post("/sign-in", credentials(email))
 	require.Equal(c.t, http.StatusSeeOther, got.StatusCode, got.body)
 	return got.Header.Get("Location")
@@ -111,9 +118,11 @@ func (c *client) in() bool {
 }
 
 // session returns the ID of the session.
-func (c *client) session() string {
+func (c *client) session() string { return c.cookie("session") }
+
+func (c *client) cookie(name string) string {
 	for _, cookie := range c.http.Jar.Cookies(c.url()) {
-		if cookie.Name == "session" {
+		if cookie.Name == name {
 			return cookie.Value
 		}
 	}

@@ -31,8 +31,9 @@ func openFiles(file string) (*keyring.Ring, *sql.DB, error) {
 	}
 	// The journal has what the database has: modeof gives it the same mode. It does not reach the "-shm" file beside
 	// it, which has no contents but where in the journal which page is. In a query SQLite does not take + for a space.
+	// With _txlock nobody comes in between the statements of a transaction (see hosttx.Within).
 	db, err := sql.Open("sqlite3", "file:"+url.PathEscape(file)+"?modeof="+strings.ReplaceAll(url.QueryEscape(file), "+", "%20")+
-		"&_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)")
+		"&_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)&_txlock=immediate")
 	return keys, db, err
 }
 

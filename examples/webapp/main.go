@@ -42,7 +42,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	flags.SetOutput(errs)
 	addr := flags.String("addr", "127.0.0.1:8080", "where to listen")
 	var https *bool
-	flags.BoolFunc("https", "browsers come by HTTPS: set it behind a proxy that ends TLS (default: unless -addr is this machine alone)", func(text string) error {
+	flags.BoolFunc("https", "browsers come by HTTPS: set it behind a proxy that ends TLS; without it, only a browser on this machine can sign in "+
+		"(default: unless -addr is this machine alone)", func(text string) error {
 		set, err := strconv.ParseBool(text)
 		https = &set
 		return err

@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/gatehouse-go/gatehouse"
@@ -44,14 +45,10 @@ type view struct {
 	Data     any
 }
 
-// render writes a page. What it is made of is complete before anything is written.
-func (a *app) render(w http.ResponseWriter, r *http.Request, status int, page string, data any) error {
-	in, err := a.signedIn(r.Context())
-	if err != nil {
-		return err
-	}
-	v := view{Page: page, Email: in.Email, Security: securityPath, Data: data}
-	if said, err := r.Cookie("done"); err == nil && in.SignedIn {
+// render writes a page for somebody. What it is made of is complete before anything is written.
+func (a *app) render(w http.ResponseWriter, r *http.Request, u user, status int, page string, data any) error {
+	v := view{Page: page, Email: u.email, Security: securityPath, Data: data}
+	if said, err := r.Cookie("done"); err == nil {
 		v.Done = doneTexts[said.Value]
 		a.say(w, "", -1)
 	}
@@ -68,10 +65,14 @@ func (a *app) render(w http.ResponseWriter, r *http.Request, status int, page st
 // message is a page of a text.
 type message struct{ Title, Text string }
 
-// page is a handler for everybody.
-func (a *app) page(next func(http.ResponseWriter, *http.Request) error) http.Handler {
+// page is a handler for everybody. It is given who is signed in; nobody has no ID.
+func (a *app) page(next func(http.ResponseWriter, *http.Request, user) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := next(w, r); err != nil {
+		u, err := a.user(r)
+		if err == nil {
+			err = next(w, r, u)
+		}
+		if err != nil {
 			a.failed(r, err)
 			if errors.Is(err, gatehouse.ErrBusy) {
 				w.Header().Set("Retry-After", "5")
@@ -95,29 +96,29 @@ func (a *app) failed(r *http.Request, err error) {
 	a.log.Log(r.Context(), level, "a request has failed", "path", r.URL.Path, "error", err)
 }
 
-// member is a handler for who is completely signed in.
-func (a *app) member(next func(http.ResponseWriter, *http.Request, visit) error) http.Handler {
-	return a.page(func(w http.ResponseWriter, r *http.Request) error {
-		v, err := a.signedIn(r.Context())
-		switch {
-		case err != nil:
-			return err
-		case v.Account == "":
-			http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
-			return nil
+// member is a handler for who is signed in.
+func (a *app) member(next func(http.ResponseWriter, *http.Request, user) error) http.Handler {
+	return a.page(func(w http.ResponseWriter, r *http.Request, u user) error {
+		if u.id != "" {
+			return next(w, r, u)
 		}
-		return next(w, r, v)
+		to := "/sign-in"
+		if r.Method == http.MethodGet {
+			to += "?next=" + url.QueryEscape(r.URL.RequestURI())
+		}
+		http.Redirect(w, r, to, http.StatusSeeOther)
+		return nil
 	})
 }
 
-func (a *app) missing(w http.ResponseWriter, r *http.Request) error {
-	return a.render(w, r, http.StatusNotFound, "message", message{"There is no such page", "It may have moved."})
+func (a *app) missing(w http.ResponseWriter, r *http.Request, u user) error {
+	return a.render(w, r, u, http.StatusNotFound, "message", message{"There is no such page", "It may have moved."})
 }
 
 // help is where owners find support who have lost everything. What support does is gatehouse.Operator's Reset, from
 // a program that only support can run; on the web it would be one more way around the second step.
-func (a *app) help(w http.ResponseWriter, r *http.Request) error {
-	return a.render(w, r, http.StatusOK, "message", message{"Help", "Call support, and have your account ID ready. Whoever answers makes " +
+func (a *app) help(w http.ResponseWriter, r *http.Request, u user) error {
+	return a.render(w, r, u, http.StatusOK, "message", message{"Help", "Call support, and have your account ID ready. Whoever answers makes " +
 		"sure that it is you, and gives you a code with which you can pair another authenticator. (In this example you are support, " +
 		"too: the code is what “gatehouse reset” prints, the command in cmd/gatehouse.)"})
 }
@@ -129,49 +130,45 @@ type overview struct {
 	First        *posture.Step // what to do first; nil: nothing
 }
 
-func (a *app) home(w http.ResponseWriter, r *http.Request, v visit) error {
-	review, err := a.posture.Review(r.Context(), v.Account)
+func (a *app) home(w http.ResponseWriter, r *http.Request, u user) error {
+	review, err := a.posture.Review(r.Context(), u.id)
 	if err != nil {
 		return err
 	}
-	data := overview{Account: v.Account, Level: review.Level, Score: review.Score}
+	data := overview{Account: u.id, Level: review.Level, Score: review.Score}
 	if len(review.Next) > 0 {
 		data.First = &review.Next[0]
 	}
-	return a.render(w, r, http.StatusOK, "home", data)
+	return a.render(w, r, u, http.StatusOK, "home", data)
 }
 
 // team is what the page of the project shows.
 type team struct{ Project, Wrong string }
 
-func (a *app) project(w http.ResponseWriter, r *http.Request, v visit) error {
-	return a.showProjectPage(w, r, http.StatusOK, v, "")
+func (a *app) project(w http.ResponseWriter, r *http.Request, u user) error {
+	return a.showProjectPage(w, r, http.StatusOK, u, "")
 }
 
-func (a *app) showProjectPage(w http.ResponseWriter, r *http.Request, status int, v visit, wrong string) error {
-	u, err := a.users.byID(r.Context(), v.Account)
-	if err != nil {
-		return err
-	}
-	return a.render(w, r, status, "project", team{u.project, wrong})
+func (a *app) showProjectPage(w http.ResponseWriter, r *http.Request, status int, u user, wrong string) error {
+	return a.render(w, r, u, status, "project", team{u.project, wrong})
 }
 
 // newToken leads to the form for one, which asks its gate again.
-func (a *app) newToken(w http.ResponseWriter, r *http.Request, _ visit) error {
+func (a *app) newToken(w http.ResponseWriter, r *http.Request, _ user) error {
 	http.Redirect(w, r, securityPath+"/tokens/new", http.StatusSeeOther)
 	return nil
 }
 
-func (a *app) invite(w http.ResponseWriter, r *http.Request, v visit) error {
+func (a *app) invite(w http.ResponseWriter, r *http.Request, u user) error {
 	email, err := address(r.PostFormValue("email"))
 	if err != nil {
-		return a.showProjectPage(w, r, http.StatusUnprocessableEntity, v, err.Error())
+		return a.showProjectPage(w, r, http.StatusUnprocessableEntity, u, err.Error())
 	}
 	a.mail(email, "You are invited to Anvil.")
 	return a.done(w, r, "/project", "invited")
 }
 
-func (a *app) deploy(w http.ResponseWriter, r *http.Request, _ visit) error {
+func (a *app) deploy(w http.ResponseWriter, r *http.Request, _ user) error {
 	return a.done(w, r, "/project", "deployed")
 }
 
@@ -180,6 +177,7 @@ var doneTexts = map[string]string{
 	"deployed": "Anvil is on the internet.",
 	"mailed":   "A mail is on its way.",
 	"verified": "Your e-mail address is confirmed.",
+	"password": "Your password is changed. Sign in with the new one.",
 }
 
 // done leads to a page that says once what was done.
@@ -190,15 +188,15 @@ func (a *app) done(w http.ResponseWriter, r *http.Request, to, what string) erro
 }
 
 // say has the browser keep a key of doneTexts for some seconds. It is not kept in the session, so that showing a page
-// never writes one: whoever stores a whole session takes back what another request has stored meanwhile, a proof say.
+// never writes one: whoever stores a whole session takes back what another request has stored meanwhile.
 func (a *app) say(w http.ResponseWriter, what string, seconds int) {
 	http.SetCookie(w, &http.Cookie{
 		Name: "done", Value: what, Path: "/", MaxAge: seconds, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: a.sessions.Cookie.Secure,
 	})
 }
 
-func (a *app) emailPage(w http.ResponseWriter, r *http.Request, v visit) error {
-	return a.showEmail(w, r, http.StatusOK, v, "")
+func (a *app) emailPage(w http.ResponseWriter, r *http.Request, u user) error {
+	return a.showEmail(w, r, http.StatusOK, u, "")
 }
 
 // mailbox is what the page of the e-mail address shows.
@@ -207,30 +205,26 @@ type mailbox struct {
 	Wrong          string
 }
 
-func (a *app) showEmail(w http.ResponseWriter, r *http.Request, status int, v visit, wrong string) error {
-	u, err := a.users.byID(r.Context(), v.Account)
-	if err != nil {
-		return err
-	}
-	return a.render(w, r, status, "email", mailbox{u.verified, u.mailed, wrong})
+func (a *app) showEmail(w http.ResponseWriter, r *http.Request, status int, u user, wrong string) error {
+	return a.render(w, r, u, status, "email", mailbox{u.verified, u.mailed, wrong})
 }
 
-func (a *app) sendMail(w http.ResponseWriter, r *http.Request, v visit) error {
-	code, err := a.users.mailCode(r.Context(), v.Account)
+func (a *app) sendMail(w http.ResponseWriter, r *http.Request, u user) error {
+	code, err := a.users.mailCode(r.Context(), u.id)
 	if err != nil {
 		return err
 	}
-	a.mail(v.Email, "Your code is "+code)
+	a.mail(u.email, "Your code is "+code)
 	return a.done(w, r, "/email", "mailed")
 }
 
-func (a *app) confirmMail(w http.ResponseWriter, r *http.Request, v visit) error {
-	right, err := a.users.verify(r.Context(), v.Account, strings.ToUpper(strings.TrimSpace(r.PostFormValue("code"))))
+func (a *app) confirmMail(w http.ResponseWriter, r *http.Request, u user) error {
+	right, err := a.users.verify(r.Context(), u.id, strings.ToUpper(strings.TrimSpace(r.PostFormValue("code"))))
 	switch {
 	case err != nil:
 		return err
 	case !right:
-		return a.showEmail(w, r, http.StatusUnprocessableEntity, v, "That is not the code of the last mail.")
+		return a.showEmail(w, r, http.StatusUnprocessableEntity, u, "That is not the code of the last mail.")
 	}
 	return a.done(w, r, "/", "verified")
 }

@@ -4,44 +4,66 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/hosttx"
 )
 
-func (a *app) passwordPage(w http.ResponseWriter, r *http.Request, _ visit) error {
-	return a.render(w, r, http.StatusOK, "password", form{})
+func (a *app) passwordPage(w http.ResponseWriter, r *http.Request, u user) error {
+	return a.render(w, r, u, http.StatusOK, "password", form{})
 }
 
-// changePassword is behind a step-up: a session that was stolen is not enough.
-func (a *app) changePassword(w http.ResponseWriter, r *http.Request, v visit) error {
+// changePassword is behind a step-up: a session that was stolen is not enough. Every session has ended then, this one too:
+// the owner signs in with the new password, and sees that it is the one that was meant.
+func (a *app) changePassword(w http.ResponseWriter, r *http.Request, u user) error {
+	err := a.setPassword(r.Context(), u.id, r.PostFormValue("old"), r.PostFormValue("new"))
 	var what wrong
-	u, err := a.users.checkAgain(r.Context(), v.Account, r.PostFormValue("old"))
-	// From here on it goes to its end, also if the browser hangs up: a password that is changed, with the account's
-	// proofs left as they were, is what nobody would come back to mend.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 20*time.Second)
-	defer cancel()
-	if err == nil {
-		err = a.users.setPassword(ctx, u, r.PostFormValue("new"))
-	}
 	switch {
 	case errors.Is(err, gatehouse.ErrDenied):
-		return a.render(w, r, http.StatusUnprocessableEntity, "password", form{Wrong: a.refusal(err, "That is not your present password.")})
+		return a.render(w, r, u, http.StatusUnprocessableEntity, "password", form{Wrong: a.refusal(err, "That is not your present password.")})
 	case errors.As(err, &what):
-		return a.render(w, r, http.StatusUnprocessableEntity, "password", form{Wrong: what.Error()})
+		return a.render(w, r, u, http.StatusUnprocessableEntity, "password", form{Wrong: what.Error()})
 	case err != nil:
 		return err
 	}
-	// Proofs and challenges end too. Sessions have ended already, with the version of the password: by this alone, a
-	// fault just here would leave them, and a sign-in whose password was checked before and attested after would get
-	// in. It does not touch the second factor: whoever has changed a password has not proven to have lost that. Where
-	// the old one was forgotten or known to others it is gatehouse.RevokeTokens.
-	if err := a.svc.Operator("system").PasswordChanged(ctx, v.Account, gatehouse.KeepTokens); err != nil {
+	if err := a.web.End(w, r); err != nil {
 		return err
 	}
-	if err := a.sessions.Destroy(r.Context()); err != nil {
+	return a.done(w, r, "/sign-in", "password")
+}
+
+// setPassword changes the password of an account, once the old one was right.
+func (a *app) setPassword(ctx context.Context, id, old, next string) error {
+	checked, err := a.users.checkAgain(ctx, id, old)
+	if err != nil {
 		return err
 	}
-	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+	hash, err := a.users.hash(ctx, next)
+	if err != nil {
+		return err
+	}
+	tx, err := a.users.db.BeginTx(ctx, nil) // BEGIN IMMEDIATE: see openFiles
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // no more than a no-op after Commit
+	if err := storePassword(ctx, tx, checked, hash); err != nil {
+		return err
+	}
+	// This is the line that a copy gets wrong. What the old password has led to, sessions in other browsers for one, ends
+	// in the very transaction that stores the new one: otherwise a fault in between leaves it, and nobody comes back to fix
+	// that. Where the accounts are in another database, call PasswordChanged after the commit, and again until it has
+	// succeeded: by a job that is in that commit. Before it is too early, as the old password would still sign in.
+	//
+	// It does not touch the second factor: whoever has changed a password has not proven to have lost that. Where the old
+	// password was forgotten or known to others it is gatehouse.RevokeTokens.
+	within := hosttx.Within(a.svc.Operator("system"), a.store.Within(tx))
+	if err := within.PasswordChanged(ctx, id, gatehouse.KeepTokens); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	within.Committed(ctx)
 	return nil
 }

@@ -1,108 +1,92 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/securitypage"
+	"github.com/gatehouse-go/gatehouse/websession"
 )
 
 // form is what a page of a form shows again.
-type form struct{ Email, Wrong string }
+type form struct{ Email, Wrong, Next string }
 
-func (a *app) signUpPage(w http.ResponseWriter, r *http.Request) error {
-	return a.render(w, r, http.StatusOK, "signup", form{})
+// byPassword is the first factor of this service.
+var byPassword = gatehouse.FirstFactor{Method: "pwd"}
+
+func (a *app) signUpPage(w http.ResponseWriter, r *http.Request, u user) error {
+	return a.render(w, r, u, http.StatusOK, "signup", form{})
 }
 
-func (a *app) signUp(w http.ResponseWriter, r *http.Request) error {
-	u, err := a.users.create(r.Context(), r.PostFormValue("email"), r.PostFormValue("password"))
+func (a *app) signUp(w http.ResponseWriter, r *http.Request, u user) error {
+	made, err := a.users.create(r.Context(), r.PostFormValue("email"), r.PostFormValue("password"))
 	var what wrong
 	switch {
 	case errors.As(err, &what):
-		return a.render(w, r, http.StatusUnprocessableEntity, "signup", form{r.PostFormValue("email"), what.Error()})
+		return a.render(w, r, u, http.StatusUnprocessableEntity, "signup", form{Email: r.PostFormValue("email"), Wrong: what.Error()})
 	case err != nil:
 		return err
 	}
-	try, err := a.before(r.Context(), u)
+	try, err := a.before(r, made)
 	if err != nil {
 		return err
 	}
-	if err := a.start(r.Context(), try, u); err != nil {
-		return err
-	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
-	return nil
+	return try.Begin(w, r, byPassword)
 }
 
-func (a *app) signInPage(w http.ResponseWriter, r *http.Request) error {
-	if v, err := a.signedIn(r.Context()); err != nil {
-		return err
-	} else if v.SignedIn { // in another tab, or by a form that was sent twice
+func (a *app) signInPage(w http.ResponseWriter, r *http.Request, u user) error {
+	if u.id != "" { // in another tab, or by a form that was sent twice
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return nil
 	}
-	return a.render(w, r, http.StatusOK, "signin", form{})
+	return a.render(w, r, u, http.StatusOK, "signin", form{Next: r.FormValue("next")})
 }
 
-// signIn is the first step. Every way in has to pass here: one that signs somebody in without asking for a
-// challenge, such as a link in a mail, is a way around the second step.
-func (a *app) signIn(w http.ResponseWriter, r *http.Request) error {
+// signIn is the first step. Every way in has to pass Before and Begin: one that does not, such as a link in a mail that
+// signs somebody in, is a way around the second step.
+func (a *app) signIn(w http.ResponseWriter, r *http.Request, u user) error {
 	email := r.PostFormValue("email")
+	again := func(status int, wrong string) error {
+		return a.render(w, r, u, status, "signin", form{Email: email, Wrong: wrong, Next: r.FormValue("next")})
+	}
 	known, err := a.users.byEmail(r.Context(), email)
 	if err != nil {
 		return err
 	}
-	try, err := a.before(r.Context(), known)
+	try, err := a.before(r, known)
 	if err != nil {
 		return err
 	}
-	u, err := a.users.check(r.Context(), email, r.PostFormValue("password"))
-	if errors.Is(err, gatehouse.ErrDenied) {
-		return a.render(w, r, http.StatusUnprocessableEntity, "signin", form{email, a.refusal(err, "That e-mail address and password do not go together.")})
-	}
-	if err != nil {
+	checked, err := a.users.check(r.Context(), email, r.PostFormValue("password"))
+	switch {
+	case errors.Is(err, gatehouse.ErrDenied):
+		return again(http.StatusUnprocessableEntity, a.refusal(err, "That e-mail address and password do not go together."))
+	case err != nil:
 		return err
-	}
-	if u.id != known.id {
+	case checked.id != known.id:
 		return errors.New("the account of this address has changed in between")
 	}
-	challenge, err := try.Challenge(r.Context())
+	err = try.Begin(w, r, byPassword)
 	var denied *gatehouse.DeniedError
 	switch {
 	case errors.As(err, &denied) && denied.Disabled:
-		return a.render(w, r, http.StatusForbidden, "signin", form{email, "This account is suspended. Please ask support."})
-	case denied != nil:
-		return a.render(w, r, http.StatusUnprocessableEntity, "signin", form{email, "Something about this account has just changed. Please sign in again."})
-	case err != nil:
-		return err // nobody gets in, and least of all without the second step
-	case challenge.Step == gatehouse.StepNotNeeded:
-		if err := a.start(r.Context(), try, u); err != nil {
-			return err
-		}
-		http.Redirect(w, r, "/", http.StatusSeeOther)
-		return nil
-	case challenge.Step == gatehouse.StepNeeded:
-		v := a.newVisit(u)
-		v.Challenge = challenge.Token.Reveal()
-		if err := a.begin(r.Context(), v); err != nil {
-			return err
-		}
-		http.Redirect(w, r, securityPath+"/sign-in", http.StatusSeeOther)
-		return nil
+		return again(http.StatusForbidden, "This account is suspended. Please ask support.")
+	case errors.Is(err, gatehouse.ErrDenied):
+		return again(http.StatusUnprocessableEntity, "Something about this account has just changed. Please sign in again.")
 	}
-	return errors.New("a challenge that says nothing lets nobody in")
+	return err
 }
 
 // before begins a sign-in to an account, before its password is looked at: a password that is changed meanwhile then
 // ends it. What this service knows by itself of a second factor goes with it, so that a database of accounts that is
 // empty, or was restored from before a factor was added, opens nothing by the password alone.
-func (a *app) before(ctx context.Context, u user) (gatehouse.SignIn, error) {
+func (a *app) before(r *http.Request, u user) (websession.SignIn, error) {
 	if u.id == "" {
 		u.id = "nobody" // so that time does not tell which addresses have an account
 	}
-	try, err := a.svc.Before(ctx, u.id)
+	try, err := a.web.Before(r, u.id)
 	if u.factor {
 		try = try.ExpectSecondFactor()
 	}
@@ -121,17 +105,21 @@ func (a *app) refusal(err error, wrong string) string {
 	return wrong
 }
 
-// firstFactor is securitypage.Config.FirstFactor.
-func (a *app) firstFactor(r *http.Request, account, password string) (gatehouse.FirstFactor, error) {
-	if _, err := a.users.checkAgain(r.Context(), account, password); err != nil {
-		return gatehouse.FirstFactor{}, err
-	}
-	return gatehouse.FirstFactor{Method: "pwd", At: a.now()}, nil
+// pageOwner is securitypage.Config.Owner.
+func (a *app) pageOwner(r *http.Request, account string) (securitypage.Owner, error) {
+	u, err := a.users.byID(r.Context(), account)
+	return securitypage.Owner{Label: u.email, ExpectSecondFactor: u.factor}, err
+}
+
+// pagePassword is securitypage.Config.Password.
+func (a *app) pagePassword(r *http.Request, account, password string) (bool, error) {
+	_, err := a.users.checkAgain(r.Context(), account, password)
+	return err == nil, err
 }
 
 // signOut is a POST: with a link, other sites could sign people out.
-func (a *app) signOut(w http.ResponseWriter, r *http.Request) error {
-	if err := a.sessions.Destroy(r.Context()); err != nil {
+func (a *app) signOut(w http.ResponseWriter, r *http.Request, _ user) error {
+	if err := a.web.End(w, r); err != nil {
 		return err
 	}
 	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)

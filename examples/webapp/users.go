@@ -20,7 +20,6 @@ CREATE TABLE IF NOT EXISTS users (
 	id       TEXT PRIMARY KEY,           -- random: it never changes and never comes back
 	email    TEXT NOT NULL UNIQUE,       -- in lower case
 	password TEXT NOT NULL,              -- its Argon2id hash
-	version  TEXT NOT NULL,              -- of the password: random, another one with every change
 	verified INTEGER NOT NULL DEFAULT 0, -- whether mail to the address has reached the owner
 	mailed   TEXT NOT NULL DEFAULT '',   -- the code of the last mail that asks for that, until it is used
 	project  TEXT NOT NULL UNIQUE,       -- the one that is the account's
@@ -70,7 +69,7 @@ const (
 // user is an account as the service itself knows it.
 type user struct {
 	id, email, plan, project string
-	version                  string // of the password
+	hash                     string // of the password
 	verified, mailed, factor bool
 	created                  time.Time
 }
@@ -101,9 +100,9 @@ func (u *users) create(ctx context.Context, email, password string) (user, error
 	if err != nil {
 		return user{}, err
 	}
-	made := user{id: rand.Text(), email: email, plan: "free", project: "anvil-" + strings.ToLower(rand.Text()[:8]), version: rand.Text(), created: u.now()}
-	done, err := u.change(ctx, `INSERT INTO users (id, email, password, version, project, created) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (email) DO NOTHING`,
-		made.id, made.email, hash, made.version, made.project, made.created.Unix())
+	made := user{id: rand.Text(), email: email, plan: "free", project: "anvil-" + strings.ToLower(rand.Text()[:8]), created: u.now()}
+	done, err := u.change(ctx, `INSERT INTO users (id, email, password, project, created) VALUES (?, ?, ?, ?, ?) ON CONFLICT (email) DO NOTHING`,
+		made.id, made.email, hash, made.project, made.created.Unix())
 	switch {
 	case err != nil:
 		return user{}, err
@@ -114,14 +113,9 @@ func (u *users) create(ctx context.Context, email, password string) (user, error
 	return made, u.forgive(ctx, outside(email))
 }
 
-// setPassword gives an account another password, and with it another version, which ends every session that has come
-// by the old one. It refuses where the password is no longer the one that was checked.
-func (u *users) setPassword(ctx context.Context, checked user, password string) error {
-	hash, err := u.hash(ctx, password)
-	if err != nil {
-		return err
-	}
-	done, err := u.change(ctx, `UPDATE users SET password = ?, version = ? WHERE id = ? AND version = ?`, hash, rand.Text(), checked.id, checked.version)
+// storePassword stores the hash of a new password. It refuses where the password is no longer the one that was checked.
+func storePassword(ctx context.Context, tx *sql.Tx, checked user, hash string) error {
+	done, err := changed(tx.ExecContext(ctx, `UPDATE users SET password = ? WHERE id = ? AND password = ?`, hash, checked.id, checked.hash))
 	if err == nil && !done {
 		return &gatehouse.DeniedError{}
 	}
@@ -130,7 +124,10 @@ func (u *users) setPassword(ctx context.Context, checked user, password string) 
 
 // change runs a statement, and reports whether it has changed anything.
 func (u *users) change(ctx context.Context, statement string, args ...any) (bool, error) {
-	result, err := u.db.ExecContext(ctx, statement, args...)
+	return changed(u.db.ExecContext(ctx, statement, args...))
+}
+
+func changed(result sql.Result, err error) (bool, error) {
 	if err != nil {
 		return false, err
 	}
@@ -168,8 +165,7 @@ func inside(id string) string     { return "in:" + id }
 // check returns the account of an e-mail address, if the password is right. Else it is a *gatehouse.DeniedError,
 // the same whether there is such an account or not.
 //
-// The password may have been changed by the time it returns, as a hash takes its time: what comes of it is good for
-// user.version alone, which signedIn and pageSession compare.
+// The password may have been changed by the time it returns, as a hash takes its time: call app.before first.
 func (u *users) check(ctx context.Context, email, password string) (user, error) {
 	email = strings.ToLower(strings.TrimSpace(email))
 	if len(email) > 100 {
@@ -192,10 +188,11 @@ func (u *users) guess(ctx context.Context, place, password, where string, arg an
 	if err := u.count(ctx, place); err != nil {
 		return user{}, err
 	}
-	found, hash, err := scan(u.db.QueryRowContext(ctx, selectUser+where, arg))
+	found, err := scan(u.db.QueryRowContext(ctx, selectUser+where, arg))
 	if err != nil {
 		return user{}, err
 	}
+	hash := found.hash
 	if found.id == "" {
 		hash = u.nobody
 	}
@@ -241,29 +238,27 @@ func (u *users) forgive(ctx context.Context, place string) error {
 	return err
 }
 
-const selectUser = `SELECT id, email, password, version, verified, mailed <> '', factor, project, plan, created FROM users WHERE `
+const selectUser = `SELECT id, email, password, verified, mailed <> '', factor, project, plan, created FROM users WHERE `
 
-// scan reads an account with the hash of its password; one that is not there has no ID.
-func scan(row *sql.Row) (found user, hash string, err error) {
+// scan reads an account; one that is not there has no ID.
+func scan(row *sql.Row) (found user, err error) {
 	var created int64
-	err = row.Scan(&found.id, &found.email, &hash, &found.version, &found.verified, &found.mailed, &found.factor, &found.project, &found.plan, &created)
+	err = row.Scan(&found.id, &found.email, &found.hash, &found.verified, &found.mailed, &found.factor, &found.project, &found.plan, &created)
 	if errors.Is(err, sql.ErrNoRows) {
-		return user{}, "", nil
+		return user{}, nil
 	}
 	found.created = time.Unix(created, 0)
-	return found, hash, err
+	return found, err
 }
 
 // byID returns an account; one that is not there has no ID.
 func (u *users) byID(ctx context.Context, id string) (user, error) {
-	found, _, err := scan(u.db.QueryRowContext(ctx, selectUser+`id = ?`, id))
-	return found, err
+	return scan(u.db.QueryRowContext(ctx, selectUser+`id = ?`, id))
 }
 
 // byEmail returns the account of an e-mail address; one that is not there has no ID.
 func (u *users) byEmail(ctx context.Context, email string) (user, error) {
-	found, _, err := scan(u.db.QueryRowContext(ctx, selectUser+`email = ?`, strings.ToLower(strings.TrimSpace(email))))
-	return found, err
+	return scan(u.db.QueryRowContext(ctx, selectUser+`email = ?`, strings.ToLower(strings.TrimSpace(email))))
 }
 
 // setFactor notes whether an account has a second factor.

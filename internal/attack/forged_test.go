@@ -85,7 +85,8 @@ func TestForged(t *testing.T) {
 		})
 		sealed := h.account(o.id).Authenticators[0].Sealed
 		o.refused(t, base64.RawURLEncoding.EncodeToString(sealed), "a sealed secret")
-		claim := fmt.Sprintf(`{"a":"user-42","k":2,"m":"otp","t":%d,"e":%d,"w":%d,"n":0}`, h.clock().Unix(), h.account(o.id).Epoch, h.account(o.id).SessionEpoch)
+		// The account is base64.
+		claim := fmt.Sprintf(`{"a":"dXNlci00Mg==","k":2,"m":"otp","t":%d,"e":%d,"w":%d,"n":0}`, h.clock().Unix(), h.account(o.id).Epoch, h.account(o.id).SessionEpoch)
 		o.refused(t, base64.RawURLEncoding.EncodeToString([]byte(claim)), "what would be sealed")
 		for _, b := range []keyring.Binding{
 			{}, {Purpose: "proof"}, {Purpose: "challenge"}, {Purpose: "proof", Account: salt, Item: o.id}, {Purpose: "challenge", Account: o.id},
@@ -108,10 +109,10 @@ func TestForged(t *testing.T) {
 		now := fmt.Sprintf(`"t":%d`, h.clock().Unix())
 		epoch := fmt.Sprintf(`"e":%d`, h.account(o.id).Epoch)
 		for _, plain := range []string{
-			"", "null", "{}", "[]", `"user-42"`, "{", `{"a":null}`, `{"a":{"$ne":1}}`, `{"a":"user-42"}`, `{"a":"user-42","k":"2",` + now + `,"e":0}`,
-			`{"a":"user-42","k":9,` + now + `,"e":0}`, `{"a":"user-42","k":2,"t":0,"e":0}`, `{"a":"nobody","k":2,` + now + `,"e":0}`,
-			`{"k":2,` + now + `,` + epoch + `}`, `{"a":"\u0000","k":2,` + now + `,"e":0}`, `{"a":"` + strings.Repeat("a", 256) + `","k":2,` + now + `,"e":0}`,
-			`{"a":"user-42","k":2,"t":1e99,` + epoch + `}`, `{"a":"user-42","k":2,"t":null,` + epoch + `}`,
+			"", "null", "{}", "[]", `"user-42"`, "{", `{"a":null}`, `{"a":{"$ne":1}}`, `{"a":"dXNlci00Mg=="}`, `{"a":"dXNlci00Mg==","k":"2",` + now + `,"e":0}`,
+			`{"a":"dXNlci00Mg==","k":9,` + now + `,"e":0}`, `{"a":"dXNlci00Mg==","k":2,"t":0,"e":0}`, `{"a":"bm9ib2R5","k":2,` + now + `,"e":0}`,
+			`{"k":2,` + now + `,` + epoch + `}`, `{"a":"AA==","k":2,` + now + `,"e":0}`, `{"a":"` + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("a", 256))) + `","k":2,` + now + `,"e":0}`,
+			`{"a":"dXNlci00Mg==","k":2,"t":1e99,` + epoch + `}`, `{"a":"dXNlci00Mg==","k":2,"t":null,` + epoch + `}`,
 		} {
 			for _, purpose := range []string{"proof", "challenge"} {
 				o.refused(t, h.sealAs(keyring.Binding{Purpose: purpose, Account: salt}, plain), plain)

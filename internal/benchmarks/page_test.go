@@ -19,10 +19,12 @@ import (
 	"github.com/gatehouse-go/gatehouse/securitypage"
 	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
 	"github.com/gatehouse-go/gatehouse/tokens"
+	"github.com/gatehouse-go/gatehouse/websession"
 )
 
 // BenchmarkOverview is the first page of securitypage, on SQLite, for accounts with an authenticator, recovery
-// codes and three tokens, over HTTP on loopback; beside one read of the account, which it cannot do without.
+// codes and three tokens, over HTTP on loopback, with the session's sealed cookie; beside one read of the account, which it
+// cannot do without.
 func BenchmarkOverview(b *testing.B) {
 	i := slices.IndexFunc(databases, func(d database) bool { return d.dialect == sqlstore.SQLite })
 	_, store := databases[i].new(b)
@@ -40,15 +42,37 @@ func BenchmarkOverview(b *testing.B) {
 	require.NoError(b, err)
 	pos, err := posture.New(svc, posture.Config{Policy: gates, Tokens: tok})
 	require.NoError(b, err)
-	const secret = "the secret of a session"
-	sessions := map[string]gatehouse.Session{}
+	// The host's session is a header that says who is signed in.
+	web, err := websession.New(websession.Config{
+		Service: svc, PlainHTTP: true,
+		User:    func(r *http.Request) string { return r.Header.Get("Account") },
+		SignIn:  func(http.ResponseWriter, *http.Request, string) error { return nil },
+		SignOut: func(http.ResponseWriter, *http.Request) error { return nil },
+	})
+	require.NoError(b, err)
+	cookies := map[string]string{}
 	var accounts []string
 	for i := range 100 {
 		id := fmt.Sprintf("user-%d", i)
-		in := gatehouse.Session{Account: id, Secret: secret}
-		try, err := svc.Before(b.Context(), id)
+		request := func() *http.Request {
+			r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "http://localhost/", nil)
+			r.Header.Set("Account", id)
+			if cookies[id] != "" {
+				r.Header.Set("Cookie", cookies[id])
+			}
+			return r
+		}
+		keep := func(w *httptest.ResponseRecorder) {
+			set := w.Result().Cookies()
+			require.Len(b, set, 1)
+			cookies[id] = set[0].Name + "=" + set[0].Value
+		}
+		try, err := web.Before(request(), id)
 		require.NoError(b, err)
-		in.Proof, err = try.Vouch(b.Context(), in, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
+		w := httptest.NewRecorder()
+		require.NoError(b, try.Begin(w, request(), gatehouse.FirstFactor{Method: "pwd"}))
+		keep(w)
+		in, err := web.Current(request())
 		require.NoError(b, err)
 		owner := svc.Owner(in)
 		enr, err := owner.BeginEnrollment(b.Context(), gatehouse.EnrollmentRequest{Label: id})
@@ -57,22 +81,16 @@ func BenchmarkOverview(b *testing.B) {
 		require.NoError(b, err)
 		in.Proof, err = owner.ConfirmEnrollment(b.Context(), enr.ID, app.Code(time.Now()))
 		require.NoError(b, err)
-		sessions[id] = in
+		w = httptest.NewRecorder()
+		require.NoError(b, web.Keep(w, request(), in.Proof))
+		keep(w)
 		for range 3 {
 			_, err = tok.Mint(b.Context(), in, tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}})
 			require.NoError(b, err)
 		}
 		accounts = append(accounts, id)
 	}
-	page, err := securitypage.New(securitypage.Config{
-		Service: svc, Tokens: tok, Posture: pos, Name: "Acme",
-		Session: func(r *http.Request) (securitypage.Session, error) {
-			return securitypage.Session{
-				Session: sessions[r.Header.Get("Account")], Keep: func(gatehouse.Proof) error { return nil },
-			}, nil
-		},
-		SignedIn: func(http.ResponseWriter, *http.Request, gatehouse.Verification) error { return nil },
-	})
+	page, err := securitypage.New(securitypage.Config{Web: web, Tokens: tok, Posture: pos, Name: "Acme"})
 	require.NoError(b, err)
 
 	server := httptest.NewServer(page)
@@ -99,6 +117,7 @@ func BenchmarkOverview(b *testing.B) {
 						return err
 					}
 					r.Header.Set("Account", accounts[i%len(accounts)])
+					r.Header.Set("Cookie", cookies[accounts[i%len(accounts)]])
 					res, err := client.Do(r)
 					if err != nil {
 						return err

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -22,6 +23,30 @@ type Challenge struct {
 	Epoch   int64  `json:"e"`
 	SignIns int64  `json:"n"`
 	At      int64  `json:"t"`
+}
+
+// MarshalJSON has the account as bytes, as that of Proof.
+func (c Challenge) MarshalJSON() ([]byte, error) {
+	type plain Challenge
+	return json.Marshal(struct {
+		plain
+		Account []byte `json:"a"`
+	}{plain(c), []byte(c.Account)})
+}
+
+// UnmarshalJSON is the inverse of MarshalJSON.
+func (c *Challenge) UnmarshalJSON(data []byte) error {
+	type plain Challenge
+	var x struct {
+		plain
+		Account []byte `json:"a"`
+	}
+	if err := json.Unmarshal(data, &x); err != nil {
+		return err
+	}
+	*c = Challenge(x.plain)
+	c.Account = string(x.Account)
+	return nil
 }
 
 // Challenge returns the challenge for a sign-in that begins now.

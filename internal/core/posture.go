@@ -37,9 +37,9 @@ const (
 const ProofLife = 24 * time.Hour
 
 // CheckProof returns ErrStepUpRequired unless a proof of at most an age shows that the account's owner is
-// there, by the second factor if there is one.
+// there, by the second factor if there is one, or by one that the host has checked itself.
 func (a Account) CheckProof(p Presented, age time.Duration, env Env) error {
-	enough := p.Kind == SecondFactor || p.Kind == Vouched && !a.Protected()
+	enough := p.Kind == SecondFactor || p.Kind == Vouched && (!a.Protected() || p.External != "")
 	if err := a.check(p, age, enough, env); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package core
 
 import (
 	"crypto/subtle"
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -27,6 +28,34 @@ type Proof struct {
 	Session []byte `json:"s,omitempty"`
 	Epoch   int64  `json:"e"`
 	Stamp   int64  `json:"w,omitempty"` // the account's session epoch
+	// External is how the host has checked a second factor by its own means, an RFC 8176 value that counts as one. Only
+	// gates and guards look at it.
+	External string `json:"x,omitempty"`
+}
+
+// MarshalJSON has the account as bytes: control characters of an ID would grow sixfold in JSON text, and not fit into a
+// cookie.
+func (p Proof) MarshalJSON() ([]byte, error) {
+	type plain Proof
+	return json.Marshal(struct {
+		plain
+		Account []byte `json:"a"`
+	}{plain(p), []byte(p.Account)})
+}
+
+// UnmarshalJSON is the inverse of MarshalJSON.
+func (p *Proof) UnmarshalJSON(data []byte) error {
+	type plain Proof
+	var x struct {
+		plain
+		Account []byte `json:"a"`
+	}
+	if err := json.Unmarshal(data, &x); err != nil {
+		return err
+	}
+	*p = Proof(x.plain)
+	p.Account = string(x.Account)
+	return nil
 }
 
 // Presented is an opened proof with the session it came in.
@@ -142,7 +171,10 @@ type FirstFactor struct {
 	At     int64  // when
 	Before *int64 // the account's epoch before it was looked at; nil: not known, At alone decides
 	// Earlier says that it was checked before the epoch was known, so At has to be looked at as well.
-	Earlier bool
+	Earlier  bool
+	External string // as in Proof
+	// SignIn says that it begins a session, where it may be older than a check inside one: an identity provider's is.
+	SignIn bool
 }
 
 // Vouch returns the proof that the host has checked a first factor, and makes the record where there is none. A denial
@@ -151,7 +183,8 @@ func (a Account) Vouch(f FirstFactor, session []byte, env Env) (Account, Proof, 
 	if err := a.signsIn(); err != nil {
 		return a, Proof{}, err
 	}
-	if !env.within(f.At, ChallengeLife) {
+	old := f.SignIn && f.At < env.unix()
+	if !env.within(f.At, ChallengeLife) && !old {
 		return a, Proof{}, fmt.Errorf("%w: the first factor is not of the last %v", ErrStepUpRequired, ChallengeLife)
 	}
 	a, over := a.over(f, env)
@@ -159,7 +192,11 @@ func (a Account) Vouch(f FirstFactor, session []byte, env Env) (Account, Proof, 
 		return a, Proof{}, fmt.Errorf("%w: the first factor was checked before the password was changed, or the account reset, suspended or restored", ErrStepUpRequired)
 	}
 	a = a.Create(env)
-	return a, Proof{Account: a.ID, Kind: Vouched, Method: f.Method, At: f.At, Session: session, Epoch: a.Epoch, Stamp: a.SessionEpoch}, nil
+	p := Proof{Account: a.ID, Kind: Vouched, Method: f.Method, At: f.At, Session: session, Epoch: a.Epoch, Stamp: a.SessionEpoch, External: f.External}
+	if !env.within(f.At, ProofLife) {
+		p.Kind, p.External = 0, "" // it begins a session and proves nothing
+	}
+	return a, p, nil
 }
 
 // over reports whether a first factor proves nothing any more. Where the epoch is known under which it was

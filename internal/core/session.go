@@ -37,8 +37,11 @@ const (
 )
 
 // Session returns what becomes of a browser session that keeps a proof, which may have ended as a proof: the session goes
-// by its stamp.
+// by its stamp. One that has proven nothing may be of an account that has no record yet.
 func (a Account) Session(p Presented) SessionState {
+	if a.Absent() && p.Kind == 0 {
+		return a.UnknownSession()
+	}
 	bound := subtle.ConstantTimeCompare(p.Session, p.In) == 1
 	if !a.Absent() && p.Account == a.ID && p.Kind != OperatorCode && bound && !a.Closed() && a.goesOn(p) {
 		return SessionCounts
@@ -66,4 +69,18 @@ func (a Account) Forgotten(env Env) Account {
 	a = a.clone()
 	a.endFirstFactors(env)
 	return a
+}
+
+// Presence returns a proof that proves nothing. It carries the stamp by which a session counts that began before anything
+// was known of it.
+func (a Account) Presence(session []byte, env Env) Proof {
+	return Proof{Account: a.ID, At: env.unix(), Session: session, Epoch: a.Epoch, Stamp: a.SessionEpoch}
+}
+
+// ForSessions returns what Session and UnknownSession look at.
+func (a Account) ForSessions() Account {
+	return Account{
+		ID: a.ID, TokenEpoch: a.TokenEpoch, SessionEpoch: a.SessionEpoch, Changer: a.Changer, Since: a.Since, Suspension: a.Suspension,
+		Authenticators: a.Authenticators, Reset: a.Reset,
+	}
 }

@@ -71,6 +71,10 @@ var (
 	ViewOf    func(e *Engine, a core.Account, env core.Env) any
 	AccountOf func(account any) core.Account
 
+	// SignIn is Vouch of a gatehouse.SignIn for the first proof of a gatehouse.Session, with a gatehouse.FirstFactor that may
+	// be as old as a sign-in at an identity provider. It returns a gatehouse.Proof.
+	SignIn func(ctx context.Context, signIn, session, factor any) (any, error)
+
 	// DecodeToken returns a pointer to the record of a token, for tests. DescribeToken says what the record has. The error
 	// is core.ErrFormat. Package tokens sets both.
 	DecodeToken   func(id, account string, data []byte) (any, error)

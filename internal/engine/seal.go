@@ -95,3 +95,27 @@ func Digest(secret string) []byte {
 	sum := sha256.Sum256([]byte(secret))
 	return sum[:core.DigestSize]
 }
+
+// SealChallenge returns the challenge of a sign-in to an account that begins now.
+func (e *Engine) SealChallenge(ctx context.Context, a core.Account) (string, error) {
+	return e.Seal(ctx, PurposeChallenge, a.Challenge(e.Env()))
+}
+
+// SealedNow reports whether text of Seal is under the primary key.
+func (e *Engine) SealedNow(text string) bool {
+	sealed, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(sealed) < saltSize {
+		return false
+	}
+	name, err := e.Keys.KeyName(sealed[saltSize:])
+	return err == nil && name == e.Keys.Primary()
+}
+
+// SealAgain seals a proof under the primary key that Seal has sealed under an older one.
+func (e *Engine) SealAgain(ctx context.Context, proof string) (string, error) {
+	var p core.Proof
+	if err := e.Open(ctx, PurposeProof, proof, &p); err != nil {
+		return "", err
+	}
+	return e.Seal(ctx, PurposeProof, p)
+}

@@ -129,7 +129,7 @@ func TestPathValuesAreNotSet(t *testing.T) {
 func TestRefuse(t *testing.T) {
 	each(t, func(t *testing.T, _ trait, s *site, at string) {
 		for _, path := range []string{"/email", "/deploy"} {
-			require.Equal(t, "/login", s.browser(t, at, "").get(path).header.Get("Location"))
+			require.Equal(t, "/login?next="+url.QueryEscape(path), s.browser(t, at, "").get(path).header.Get("Location"))
 			b := s.browser(t, at, "ada")
 			a := b.get(path + "?of=a%2Fb")
 			require.Equal(t, http.StatusSeeOther, a.status, a.body)
@@ -246,6 +246,6 @@ func TestPage(t *testing.T) {
 		a = b.do("DELETE", "/settings/security/tokens", nil)
 		require.Equal(t, http.StatusMethodNotAllowed, a.status)
 		require.Equal(t, "GET, HEAD", a.header.Get("Allow"))
-		require.Equal(t, 500, b.get("/settings/security/", "Cookie", "session=broken").status)
+		require.Equal(t, 503, b.get("/settings/security/", "Cookie", "session=broken").status)
 	})
 }

@@ -21,18 +21,20 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/httpguard"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/securitypage"
 	"github.com/gatehouse-go/gatehouse/tokens"
+	"github.com/gatehouse-go/gatehouse/websession"
 )
 
 // site is what a service has beside its router.
 type site struct {
 	svc   *gatehousetest.Service
 	tok   *tokens.Service
+	web   *websession.Sessions
 	page  *securitypage.Page
 	guard *httpguard.Guard
 	owner *gatehousetest.User
@@ -46,10 +48,10 @@ type site struct {
 	faults   bytes.Buffer
 }
 
-type session struct{ account, secret, proof, challenge string }
-
-func (s *session) in() gatehouse.Session {
-	return gatehouse.Session{Account: s.account, Secret: s.secret, Proof: gatehouse.ParseProof(s.proof)}
+// session is one of the service's, which keeps what websession keeps as well.
+type session struct {
+	account string
+	kept    map[string]string
 }
 
 func newSite(t *testing.T) *site {
@@ -69,20 +71,19 @@ func newSite(t *testing.T) *site {
 	require.NoError(t, err)
 	s.owner = s.svc.Enroll(t, "ada")
 	log := slog.New(slog.NewTextHandler(s, nil))
+	s.web, err = websession.New(websession.Config{
+		Service: s.svc.Service, User: s.user, Keeper: keeper{s}, Faults: log,
+		SignIn:  func(http.ResponseWriter, *http.Request, string) error { return errors.New("nobody signs in here") },
+		SignOut: func(http.ResponseWriter, *http.Request) error { return nil },
+	})
+	require.NoError(t, err)
 	s.page, err = securitypage.New(securitypage.Config{
-		Service: s.svc.Service, Tokens: s.tok, Posture: pos, Name: "Acme", Now: s.svc.Now, Session: s.session, Faults: log,
+		Web: s.web, Tokens: s.tok, Posture: pos, Name: "Acme", Now: s.svc.Now, Faults: log,
 		Links: securitypage.Links{Home: "/home", SignIn: "/login"},
-		SignedIn: func(http.ResponseWriter, *http.Request, gatehouse.Verification) error {
-			return errors.New("nobody signs in here")
-		},
 	})
 	require.NoError(t, err)
 	s.guard, err = httpguard.New(httpguard.Config{
-		Service: s.svc.Service, Tokens: s.tok, Posture: pos, Refuse: s.page.Refuse, Faults: log,
-		Session: func(r *http.Request) (gatehouse.Session, error) {
-			in, err := s.session(r)
-			return in.Session, err
-		},
+		Service: s.svc.Service, Tokens: s.tok, Posture: pos, Refuse: s.page.Refuse, Faults: log, Session: s.web.Current,
 	})
 	require.NoError(t, err)
 	s.project = httpguard.PathResource("project/{id}")
@@ -100,26 +101,59 @@ func (s *site) Write(line []byte) (int, error) {
 	return s.faults.Write(line)
 }
 
-func (s *site) session(r *http.Request) (securitypage.Session, error) {
+func idOf(r *http.Request) string {
 	cookie, err := r.Cookie("session")
 	if err != nil {
-		return securitypage.Session{}, nil
+		return ""
 	}
-	if cookie.Value == "broken" {
-		return securitypage.Session{}, errors.New("the store of sessions is down")
+	return cookie.Value
+}
+
+func (s *site) user(r *http.Request) string {
+	if idOf(r) == "broken" {
+		return "ada"
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	in := s.sessions[cookie.Value]
-	if in == nil {
-		return securitypage.Session{}, nil
+	if in := s.sessions[idOf(r)]; in != nil {
+		return in.account
 	}
-	return securitypage.Session{Session: in.in(), Challenge: in.challenge, Keep: func(p gatehouse.Proof) error {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		in.proof = p.Reveal()
-		return nil
-	}}, nil
+	return ""
+}
+
+// keeper is the websession.Keeper of a site.
+type keeper struct{ s *site }
+
+func (k keeper) Load(r *http.Request, name string) (string, error) {
+	if idOf(r) == "broken" {
+		return "", errors.New("the store of sessions is down")
+	}
+	k.s.mu.Lock()
+	defer k.s.mu.Unlock()
+	if in := k.s.sessions[idOf(r)]; in != nil {
+		return in.kept[name], nil
+	}
+	return "", nil
+}
+
+func (k keeper) Save(_ http.ResponseWriter, r *http.Request, name, text string, _ time.Duration) error {
+	k.s.mu.Lock()
+	defer k.s.mu.Unlock()
+	k.s.sessions[idOf(r)].kept[name] = text
+	return nil
+}
+
+// present returns a session of an account that has proven nothing.
+func (s *site) present(t *testing.T, account string) *session {
+	t.Helper()
+	e, secret := engine.Of(s.svc.Service), rand.Text()
+	a, err := e.Load(t.Context(), account)
+	require.NoError(t, err)
+	proof, err := e.Seal(t.Context(), engine.PurposeProof, a.Presence(engine.Digest(secret), e.Env()))
+	require.NoError(t, err)
+	text, err := e.Seal(t.Context(), "websession", map[string]string{"s": secret, "p": proof})
+	require.NoError(t, err)
+	return &session{account, map[string]string{"session": text}}
 }
 
 // did notes that a handler of the service runs, and returns its answer: which one, the parameter of its route as the
@@ -172,10 +206,10 @@ func (s *site) browser(t *testing.T, url, account string) *client {
 	c := s.program(t, url)
 	c.as = http.Header{"Accept": {"text/html"}, "Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Mode": {"navigate"}}
 	if account != "" {
-		id := rand.Text()
+		id, in := rand.Text(), s.present(t, account)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.sessions[id] = &session{account: account, secret: rand.Text()}
+		s.sessions[id] = in
 		c.as.Set("Cookie", "session="+id)
 	}
 	return c

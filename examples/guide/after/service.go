@@ -5,38 +5,51 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"html/template"
 	"net/http"
-	"strings"
 	"sync"
-	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/httpguard"
+	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/securitypage"
+	"github.com/gatehouse-go/gatehouse/websession"
 )
 
 type service struct {
 	mu        sync.Mutex
 	passwords map[string]string // by user; a real service keeps hashes
-	sessions  map[string]session
-	gate      *gatehouse.Service
-}
-
-type session struct {
-	gatehouse.Session
-	signedIn time.Time
+	sessions  map[string]string // users, by session ID
+	deployed  int
+	web       *websession.Sessions
 }
 
 // New returns the service with one user.
-func New(gate *gatehouse.Service) http.Handler {
-	s := &service{passwords: map[string]string{"ada": "correct horse"}, sessions: map[string]session{}, gate: gate}
+func New(svc *gatehouse.Service, pos *posture.Service) (http.Handler, error) {
+	s := &service{passwords: map[string]string{"ada": "correct horse"}, sessions: map[string]string{}}
+	var err error
+	s.web, err = websession.New(websession.Config{Service: svc, User: s.user, SignIn: s.begin, SignOut: s.end})
+	if err != nil {
+		return nil, err
+	}
+	page, err := securitypage.New(securitypage.Config{
+		Web: s.web, Posture: pos, Name: "Acme", Password: s.check, Links: securitypage.Links{SignIn: "/login", SignOut: "/logout"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	guard, err := httpguard.New(httpguard.Config{Service: svc, Posture: pos, Session: s.web.Current, Refuse: page.Refuse})
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
+	mux.Handle("GET /login", handler(s.loginPage))
 	mux.Handle("POST /login", handler(s.login))
-	mux.Handle("POST /code", handler(s.code))
-	mux.Handle("POST /pair", handler(s.pair))
-	mux.Handle("POST /confirm", handler(s.confirm))
+	mux.Handle("POST /logout", handler(s.logout))
 	mux.Handle("POST /password", handler(s.changePassword))
-	mux.Handle("GET /", handler(s.home))
-	return http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, 1<<16))
+	mux.Handle("POST /deploy", guard.RequireGate("deploy.public")(handler(s.deploy)))
+	mux.Handle("GET /{$}", handler(s.home))
+	mux.Handle("/settings/security/", page)
+	return http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(s.web.Middleware(mux), 1<<16)), nil
 }
 
 var errUnauthorized = errors.New("sign in first")
@@ -54,123 +67,110 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *service) login(w http.ResponseWriter, r *http.Request) error {
-	user := r.PostFormValue("user")
-	try, err := s.gate.Before(r.Context(), user) // and then the password
-	if err != nil {
-		return err
-	}
+// check reports whether a password is right.
+func (s *service) check(_ *http.Request, user, password string) (bool, error) {
 	s.mu.Lock()
-	password, ok := s.passwords[user]
-	s.mu.Unlock()
-	if !ok || password != r.PostFormValue("password") {
-		return errUnauthorized
-	}
-	ch, err := try.Challenge(r.Context())
-	if err != nil {
-		return err
-	}
-	if ch.Step != gatehouse.StepNotNeeded {
-		http.SetCookie(w, cookie("challenge", ch.Token.Reveal()))
-		_, err = fmt.Fprintln(w, "type your code")
-		return err
-	}
-	in := gatehouse.Session{Account: user, Secret: rand.Text()}
-	in.Proof, err = try.Vouch(r.Context(), in, gatehouse.FirstFactor{Method: "pwd"})
-	if err != nil {
-		return err
-	}
-	return s.start(w, in)
+	defer s.mu.Unlock()
+	right, ok := s.passwords[user]
+	return ok && password == right, nil
 }
 
-func (s *service) code(w http.ResponseWriter, r *http.Request) error {
-	challenge, err := r.Cookie("challenge")
-	if err != nil {
-		return errUnauthorized
-	}
-	in := gatehouse.Session{Secret: rand.Text()}
-	v, err := s.gate.Answer(r.Context(), in, challenge.Value, strings.TrimSpace(r.PostFormValue("code")))
-	if err != nil {
-		return err
-	}
-	return s.start(w, v.Session)
-}
-
-// start starts a session, or keeps what has changed in it.
-func (s *service) start(w http.ResponseWriter, in gatehouse.Session) error {
-	s.mu.Lock()
-	s.sessions[in.Secret] = session{in, time.Now()}
-	s.mu.Unlock()
-	http.SetCookie(w, cookie("session", in.Secret))
-	_, err := fmt.Fprintln(w, "welcome", in.Account)
-	return err
-}
-
-func cookie(name, value string) *http.Cookie {
-	return &http.Cookie{Name: name, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
-}
-
-// session returns the session of a request.
-func (s *service) session(r *http.Request) (session, error) {
+// user returns who the session of a request is signed in as, "" for nobody.
+func (s *service) user(r *http.Request) string {
 	c, err := r.Cookie("session")
 	if err != nil {
-		return session{}, errUnauthorized
+		return ""
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if found, ok := s.sessions[c.Value]; ok {
-		return found, nil
-	}
-	return session{}, errUnauthorized
+	return s.sessions[c.Value]
 }
 
-func (s *service) pair(w http.ResponseWriter, r *http.Request) error {
-	in, err := s.session(r)
-	if err != nil {
-		return err
-	}
-	enr, err := s.gate.Owner(in.Session).BeginEnrollment(r.Context(), gatehouse.EnrollmentRequest{Label: in.Account})
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	return pairPage.Execute(w, map[string]any{"Enrollment": enr, "SVG": template.HTML(enr.QR.SVG())})
+// begin begins a session.
+func (s *service) begin(w http.ResponseWriter, _ *http.Request, user string) error {
+	id := rand.Text()
+	s.mu.Lock()
+	s.sessions[id] = user
+	s.mu.Unlock()
+	setCookie(w, id)
+	return nil
 }
 
-var pairPage = template.Must(template.New("pair").Parse(`<!doctype html><p>Scan {{.SVG}} or type {{.Enrollment.Secret.Reveal}}.
-<p>Save these codes: {{range .Enrollment.RecoveryCodes}}{{.Reveal}} {{end}}
-<form method="post" action="/confirm"><input type="hidden" name="id" value="{{.Enrollment.ID}}">
-<label>The app's code <input name="code" autocomplete="one-time-code"></label><button>Turn on</button></form>`))
+// end ends the session of a request.
+func (s *service) end(w http.ResponseWriter, r *http.Request) error {
+	if c, err := r.Cookie("session"); err == nil {
+		s.mu.Lock()
+		delete(s.sessions, c.Value)
+		s.mu.Unlock()
+	}
+	setCookie(w, "")
+	return nil
+}
 
-func (s *service) confirm(w http.ResponseWriter, r *http.Request) error {
-	in, err := s.session(r)
+func setCookie(w http.ResponseWriter, id string) {
+	http.SetCookie(w, &http.Cookie{Name: "session", Value: id, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+}
+
+func (s *service) loginPage(w http.ResponseWriter, _ *http.Request) error {
+	_, err := fmt.Fprint(w, `<form method="post"><input name="user"><input name="password" type="password"><button>Sign in</button></form>`)
+	return err
+}
+
+func (s *service) login(w http.ResponseWriter, r *http.Request) error {
+	user := r.PostFormValue("user")
+	try, err := s.web.Before(r, user) // and then the password
 	if err != nil {
 		return err
 	}
-	code := strings.TrimSpace(r.PostFormValue("code"))
-	in.Proof, err = s.gate.Owner(in.Session).ConfirmEnrollment(r.Context(), r.PostFormValue("id"), code)
+	ok, err := s.check(r, user, r.PostFormValue("password"))
 	if err != nil {
 		return err
 	}
-	return s.start(w, in.Session)
+	if !ok {
+		return errUnauthorized
+	}
+	return try.Begin(w, r, gatehouse.FirstFactor{Method: "pwd"})
+}
+
+func (s *service) logout(w http.ResponseWriter, r *http.Request) error {
+	if err := s.web.End(w, r); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/login", http.StatusSeeOther)
+	return nil
 }
 
 func (s *service) changePassword(w http.ResponseWriter, r *http.Request) error {
-	in, err := s.session(r)
-	if err != nil {
-		return err
+	user := s.user(r)
+	if user == "" {
+		return errUnauthorized
 	}
 	s.mu.Lock()
-	s.passwords[in.Account] = r.PostFormValue("password")
+	s.passwords[user] = r.PostFormValue("password")
 	s.mu.Unlock()
-	return s.gate.Operator("system").PasswordChanged(r.Context(), in.Account, gatehouse.RevokeTokens)
+	if err := s.web.Service().Operator("system").PasswordChanged(r.Context(), user, gatehouse.RevokeTokens); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+	return nil
+}
+
+func (s *service) deploy(w http.ResponseWriter, r *http.Request) error {
+	if s.user(r) == "" {
+		return errUnauthorized
+	}
+	s.mu.Lock()
+	s.deployed++
+	s.mu.Unlock()
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+	return nil
 }
 
 func (s *service) home(w http.ResponseWriter, r *http.Request) error {
-	in, err := s.session(r)
-	if err != nil {
-		return err
+	user := s.user(r)
+	if user == "" {
+		return errUnauthorized
 	}
-	_, err = fmt.Fprintln(w, "hello", in.Account)
+	_, err := fmt.Fprintln(w, "hello", user)
 	return err
 }

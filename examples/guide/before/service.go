@@ -8,28 +8,26 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
-	"time"
 )
 
 type service struct {
 	mu        sync.Mutex
 	passwords map[string]string // by user; a real service keeps hashes
-	sessions  map[string]session
-}
-
-type session struct {
-	user     string
-	signedIn time.Time
+	sessions  map[string]string // users, by session ID
+	deployed  int
 }
 
 // New returns the service with one user.
-func New() http.Handler {
-	s := &service{passwords: map[string]string{"ada": "correct horse"}, sessions: map[string]session{}}
+func New() (http.Handler, error) {
+	s := &service{passwords: map[string]string{"ada": "correct horse"}, sessions: map[string]string{}}
 	mux := http.NewServeMux()
+	mux.Handle("GET /login", handler(s.loginPage))
 	mux.Handle("POST /login", handler(s.login))
+	mux.Handle("POST /logout", handler(s.logout))
 	mux.Handle("POST /password", handler(s.changePassword))
-	mux.Handle("GET /", handler(s.home))
-	return http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, 1<<16))
+	mux.Handle("POST /deploy", handler(s.deploy))
+	mux.Handle("GET /{$}", handler(s.home))
+	return http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, 1<<16)), nil
 }
 
 var errUnauthorized = errors.New("sign in first")
@@ -47,62 +45,107 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *service) login(w http.ResponseWriter, r *http.Request) error {
-	user := r.PostFormValue("user")
+// check reports whether a password is right.
+func (s *service) check(_ *http.Request, user, password string) (bool, error) {
 	s.mu.Lock()
-	password, ok := s.passwords[user]
-	s.mu.Unlock()
-	if !ok || password != r.PostFormValue("password") {
-		return errUnauthorized
-	}
-	return s.start(w, user)
+	defer s.mu.Unlock()
+	right, ok := s.passwords[user]
+	return ok && password == right, nil
 }
 
-// start starts a session.
-func (s *service) start(w http.ResponseWriter, user string) error {
-	id := rand.Text()
-	s.mu.Lock()
-	s.sessions[id] = session{user: user, signedIn: time.Now()}
-	s.mu.Unlock()
-	http.SetCookie(w, cookie("session", id))
-	_, err := fmt.Fprintln(w, "welcome", user)
-	return err
-}
-
-func cookie(name, value string) *http.Cookie {
-	return &http.Cookie{Name: name, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
-}
-
-// session returns the session of a request.
-func (s *service) session(r *http.Request) (session, error) {
+// user returns who the session of a request is signed in as, "" for nobody.
+func (s *service) user(r *http.Request) string {
 	c, err := r.Cookie("session")
 	if err != nil {
-		return session{}, errUnauthorized
+		return ""
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if found, ok := s.sessions[c.Value]; ok {
-		return found, nil
-	}
-	return session{}, errUnauthorized
+	return s.sessions[c.Value]
 }
 
-func (s *service) changePassword(w http.ResponseWriter, r *http.Request) error {
-	in, err := s.session(r)
+// begin begins a session.
+func (s *service) begin(w http.ResponseWriter, _ *http.Request, user string) error {
+	id := rand.Text()
+	s.mu.Lock()
+	s.sessions[id] = user
+	s.mu.Unlock()
+	setCookie(w, id)
+	return nil
+}
+
+// end ends the session of a request.
+func (s *service) end(w http.ResponseWriter, r *http.Request) error {
+	if c, err := r.Cookie("session"); err == nil {
+		s.mu.Lock()
+		delete(s.sessions, c.Value)
+		s.mu.Unlock()
+	}
+	setCookie(w, "")
+	return nil
+}
+
+func setCookie(w http.ResponseWriter, id string) {
+	http.SetCookie(w, &http.Cookie{Name: "session", Value: id, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+}
+
+func (s *service) loginPage(w http.ResponseWriter, _ *http.Request) error {
+	_, err := fmt.Fprint(w, `<form method="post"><input name="user"><input name="password" type="password"><button>Sign in</button></form>`)
+	return err
+}
+
+func (s *service) login(w http.ResponseWriter, r *http.Request) error {
+	user := r.PostFormValue("user")
+	ok, err := s.check(r, user, r.PostFormValue("password"))
 	if err != nil {
 		return err
 	}
+	if !ok {
+		return errUnauthorized
+	}
+	if err := s.begin(w, r, user); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+	return nil
+}
+
+func (s *service) logout(w http.ResponseWriter, r *http.Request) error {
+	if err := s.end(w, r); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/login", http.StatusSeeOther)
+	return nil
+}
+
+func (s *service) changePassword(w http.ResponseWriter, r *http.Request) error {
+	user := s.user(r)
+	if user == "" {
+		return errUnauthorized
+	}
 	s.mu.Lock()
-	s.passwords[in.user] = r.PostFormValue("password")
+	s.passwords[user] = r.PostFormValue("password")
 	s.mu.Unlock()
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+	return nil
+}
+
+func (s *service) deploy(w http.ResponseWriter, r *http.Request) error {
+	if s.user(r) == "" {
+		return errUnauthorized
+	}
+	s.mu.Lock()
+	s.deployed++
+	s.mu.Unlock()
+	http.Redirect(w, r, "/", http.StatusSeeOther)
 	return nil
 }
 
 func (s *service) home(w http.ResponseWriter, r *http.Request) error {
-	in, err := s.session(r)
-	if err != nil {
-		return err
+	user := s.user(r)
+	if user == "" {
+		return errUnauthorized
 	}
-	_, err = fmt.Fprintln(w, "hello", in.user)
+	_, err := fmt.Fprintln(w, "hello", user)
 	return err
 }

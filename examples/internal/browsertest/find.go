@@ -1,0 +1,89 @@
+package browsertest
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+func quote(text string) string {
+	quoted, _ := json.Marshal(text)
+	return string(quoted)
+}
+
+// The one element that a person would find by these words, in the whole page or in the part of it that has a
+// heading. An element that is hidden is none.
+const finders = `
+(() => {
+	const words = s => s.trim().replace(/\s+/g, ' ');
+	const shown = e => e.checkVisibility({visibilityProperty: true});
+	const one = (found, what) => {
+		if (found.length !== 1) throw new Error(found.length + ' of ' + what);
+		return found[0];
+	};
+	const part = heading => !heading ? document : one([...document.querySelectorAll('h1, h2, h3, h4')]
+		.filter(e => shown(e) && words(e.innerText).includes(heading)), 'heading ' + heading)
+		.closest('section, article, fieldset, li, details, form, main');
+	const control = (text, heading) => one([...part(heading).querySelectorAll('button, a[href], summary')]
+		.filter(e => shown(e) && words(e.getAttribute('aria-label') || e.innerText) === text), 'control ' + text);
+	const field = (label, heading) => {
+		const labels = [...part(heading).querySelectorAll('label')].filter(shown);
+		const exact = labels.filter(e => words(e.innerText) === label);
+		return one(exact.length ? exact : labels.filter(e => words(e.innerText).includes(label)), 'field ' + label).control;
+	};
+	return %s;
+})()`
+
+// control finds a button or a link, and field what a label belongs to. The page is there, so neither waits.
+func (b *Tab) control(text string, heading []string) chromedp.JSPath {
+	b.t.Helper()
+	return b.find("control(" + quote(text) + ", " + quote(strings.Join(heading, "")) + ")")
+}
+
+func (b *Tab) field(label string, heading []string) chromedp.JSPath {
+	b.t.Helper()
+	return b.find("field(" + quote(label) + ", " + quote(strings.Join(heading, "")) + ")")
+}
+
+func (b *Tab) find(what string) chromedp.JSPath {
+	b.t.Helper()
+	path := fmt.Sprintf(finders, what)
+	if !Eval[bool](b, "(() => { try { return !!"+path+" } catch (e) { return false } })()") {
+		require.Fail(b.t, "not one "+what+" on the page", b.Text())
+	}
+	return chromedp.JSPath(path)
+}
+
+// Press clicks on a button or a link that leads to another page, and returns the status of that.
+func (b *Tab) Press(text string, heading ...string) int {
+	b.t.Helper()
+	return b.Load(chromedp.Click(b.control(text, heading)))
+}
+
+// Unfold clicks on what leads to no other page.
+func (b *Tab) Unfold(text string, heading ...string) {
+	b.t.Helper()
+	b.Do(chromedp.Click(b.control(text, heading)))
+}
+
+// Fill types into a field, in the place of what is there.
+func (b *Tab) Fill(label, value string, heading ...string) {
+	b.t.Helper()
+	at := b.field(label, heading)
+	b.Do(chromedp.Clear(at), chromedp.SendKeys(at, value))
+}
+
+// Tick sets a check box or chooses a radio button.
+func (b *Tab) Tick(label string, heading ...string) {
+	b.t.Helper()
+	b.Do(chromedp.Click(b.field(label, heading)))
+}
+
+// Choose chooses an entry of a list.
+func (b *Tab) Choose(label, entry string, heading ...string) {
+	b.t.Helper()
+	b.Do(chromedp.SendKeys(b.field(label, heading), entry))
+}

@@ -1,0 +1,159 @@
+package websession
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/http"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
+	"github.com/gatehouse-go/gatehouse/internal/local"
+)
+
+// SignIn is a sign-in that has begun before the host looks at the first factor. Make it with [Sessions.Before].
+type SignIn struct {
+	s       *Sessions
+	try     gatehouse.SignIn
+	account string
+}
+
+// Before returns the beginning of a sign-in to an account. Call it before you look at the password, then check the
+// password, and go on with [SignIn.Begin]. gatehouse.ErrInvalid says that there can be no such account; other errors are
+// faults.
+func (s *Sessions) Before(r *http.Request, account string) (SignIn, error) {
+	try, err := s.c.Service.Before(r.Context(), account)
+	if err != nil {
+		return SignIn{}, err
+	}
+	return SignIn{s: s, try: try, account: account}, nil
+}
+
+// ExpectSecondFactor is gatehouse.SignIn.ExpectSecondFactor; most hosts do without it.
+func (t SignIn) ExpectSecondFactor() SignIn {
+	t.try = t.try.ExpectSecondFactor()
+	return t
+}
+
+// Begin signs the browser in, or leads it to the second step where the account has one, once the host has checked the
+// first factor. It answers with a redirect: to the place in the parameter "next" if that is a path, otherwise to
+// Config.Home. Where somebody was signed in already, this is a new session that carries over nothing.
+//
+// A first factor that was checked elsewhere, by an identity provider, has the moment of that in f.At (auth_time). One of
+// over a day ago signs in as well, and proves nothing.
+//
+// An error lets nobody in, and nothing of the answer is written. gatehouse.ErrDenied says that the request comes from
+// another origin, or that the account is suspended, or that its password was changed since Before, or the like: ask for
+// the password again.
+func (t SignIn) Begin(w http.ResponseWriter, r *http.Request, f gatehouse.FirstFactor) error {
+	if t.s == nil {
+		return gatehouse.ErrDenied
+	}
+	if err := t.s.sameOrigin(r); err != nil {
+		return err
+	}
+	ch, err := t.try.Challenge(r.Context())
+	if err != nil {
+		return err
+	}
+	next := t.s.next(r.FormValue("next"))
+	if ch.Step == gatehouse.StepNotNeeded {
+		in, _, err := t.vouch(r, f)
+		if err != nil {
+			return err
+		}
+		return t.s.start(w, r, in, next)
+	}
+	if t.s.c.ExternalReplacesStep && len(f.External) > 0 {
+		in, external, err := t.vouch(r, f)
+		if err != nil {
+			return err
+		}
+		if external {
+			return t.s.start(w, r, in, next)
+		}
+	}
+	return t.s.secondStep(w, r, signIn{Account: []byte(t.account), Challenge: ch.Token.Reveal(), Next: []byte(next)})
+}
+
+// vouch returns a new session with the proof of the first factor, and whether that came with a second one that counts.
+func (t SignIn) vouch(r *http.Request, f gatehouse.FirstFactor) (in gatehouse.Session, external bool, err error) {
+	in = gatehouse.Session{Account: t.account, Secret: rand.Text()}
+	proof, err := engine.SignIn(r.Context(), t.try, in, f)
+	if err != nil {
+		return gatehouse.Session{}, false, err
+	}
+	in.Proof = proof.(gatehouse.Proof)
+	p, err := t.s.e.Present(r.Context(), engine.Session{Account: in.Account, Secret: in.Secret, Proof: in.Proof.Reveal()})
+	return in, p.External != "", err
+}
+
+// secondStep leads to the second step.
+func (s *Sessions) secondStep(w http.ResponseWriter, r *http.Request, in signIn) error {
+	in.Secret = rand.Text()
+	if err := s.saveSignIn(w, r, in); err != nil {
+		return err
+	}
+	redirect(w, s.c.Path+"/sign-in")
+	return nil
+}
+
+// start begins the host's session, and keeps what is known of it. In that order: what a new session of the host's clears
+// away must not be ours. If this fails after the host's has begun, it is one of which nothing is known here.
+func (s *Sessions) start(w http.ResponseWriter, r *http.Request, in gatehouse.Session, next string) error {
+	if err := s.c.SignIn(w, r, in.Account); err != nil {
+		return fmt.Errorf("websession: Config.SignIn: %v", err) // whatever it wraps, it is no answer of Gatehouse's
+	}
+	if err := s.saveSession(w, r, in); err != nil {
+		return err
+	}
+	if err := s.forget(w, r, signInName); err != nil {
+		return err
+	}
+	redirect(w, next)
+	return nil
+}
+
+// End signs the browser out, as the host's handler of a sign-out form. It writes headers alone: answer with a redirect.
+// gatehouse.ErrDenied says that the request comes from another origin; nothing was ended then.
+func (s *Sessions) End(w http.ResponseWriter, r *http.Request) error {
+	if err := s.sameOrigin(r); err != nil {
+		return err
+	}
+	return s.end(w, r)
+}
+
+func (s *Sessions) end(w http.ResponseWriter, r *http.Request) error {
+	for _, name := range []string{sessionName, signInName} {
+		if err := s.forget(w, r, name); err != nil {
+			return err
+		}
+	}
+	if err := s.c.SignOut(w, r); err != nil {
+		return fmt.Errorf("websession: Config.SignOut: %v", err)
+	}
+	return nil
+}
+
+// sameOrigin returns gatehouse.ErrDenied for a request that another origin has made the browser send. The cookies are
+// SameSite=Lax, which lets sibling domains post.
+func (s *Sessions) sameOrigin(r *http.Request) error {
+	if s.c.CrossOrigin.Check(r) != nil {
+		return fmt.Errorf("%w: the request comes from another origin", gatehouse.ErrDenied)
+	}
+	return nil
+}
+
+// next returns where a sign-in leads.
+func (s *Sessions) next(to string) string {
+	if !local.Is(to) || len(to) > maxNext {
+		return s.c.Home
+	}
+	return to
+}
+
+// redirect sends the browser on by GET.
+func redirect(w http.ResponseWriter, to string) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+}

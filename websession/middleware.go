@@ -1,0 +1,151 @@
+package websession
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/local"
+)
+
+// mark is what Middleware has found out about a request.
+type mark struct {
+	mu sync.Mutex
+	in gatehouse.Session
+}
+
+type markKey struct{}
+
+func marked(ctx context.Context) *mark {
+	m, _ := ctx.Value(markKey{}).(*mark)
+	return m
+}
+
+func (m *mark) session() gatehouse.Session {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.in
+}
+
+func (m *mark) set(in gatehouse.Session) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.in = in
+}
+
+// Middleware lets a request through if nobody is signed in, or if the session still counts: put it inside the host's
+// session middleware and around everything of the host's. For each request of somebody who is signed in it reads the
+// account once.
+//
+// A session that has ended does not reach a handler. Config.SignOut is called, and the answer is 303 to the same address
+// for GET and HEAD, otherwise 401. A session of which nothing is known here is one of before the host used Gatehouse, or
+// its cookie was left out: if the account has a second factor, the browser is led to the second step; if it has none, the
+// session counts, without a proof, only while nothing of the account has ever been ended. A fault is 503, and signs
+// nobody out.
+func (s *Sessions) Middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if marked(r.Context()) != nil { // by another Middleware, further out
+			next.ServeHTTP(w, r)
+			return
+		}
+		in, pass, err := s.admit(w, r)
+		if err != nil {
+			s.fault(w, r, err)
+			return
+		}
+		if pass {
+			m := &mark{in: in}
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), markKey{}, m)))
+		}
+	})
+}
+
+// admit returns the session of a request. Unless pass is true or there is an error, it has answered.
+func (s *Sessions) admit(w http.ResponseWriter, r *http.Request) (in gatehouse.Session, pass bool, err error) {
+	l, err := s.look(r)
+	if err != nil {
+		return gatehouse.Session{}, false, err
+	}
+	switch l.state {
+	case core.SessionCounts:
+		in, err = s.refresh(w, r, l)
+		return in, err == nil, err
+	case core.SessionSteps:
+		if local.Below(r, s.c.Prefix, s.c.Path) != nil {
+			return gatehouse.Session{}, true, nil // where it is answered; nobody is signed in there
+		}
+		return gatehouse.Session{}, false, s.askSecondStep(w, r, l.account)
+	}
+	if l.user == "" {
+		return gatehouse.Session{}, true, nil
+	}
+	if err := s.end(w, r); err != nil {
+		return gatehouse.Session{}, false, err
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		redirect(w, "?"+r.URL.RawQuery) // the same path, whatever prefix of it was cut off
+		return gatehouse.Session{}, false, nil
+	}
+	refuse(w)
+	return gatehouse.Session{}, false, nil
+}
+
+// refuse answers where a browser is not to be led anywhere.
+func refuse(w http.ResponseWriter) {
+	w.Header().Set("Cache-Control", "no-store")
+	http.Error(w, "The session has ended: sign in again.", http.StatusUnauthorized)
+}
+
+// refresh returns the session that counts. One of which nothing was known gets a cookie, so that it is one that can be
+// ended; and a cookie under an older key is sealed again, so that the key can go.
+func (s *Sessions) refresh(w http.ResponseWriter, r *http.Request, l look) (gatehouse.Session, error) {
+	in := l.session.of(l.user)
+	var err error
+	switch {
+	case !l.known && navigates(r):
+		in, err = s.presence(r.Context(), l.account)
+	case l.known && !s.e.SealedNow(l.session.Proof):
+		var proof string
+		proof, err = s.e.SealAgain(r.Context(), l.session.Proof)
+		in.Proof = gatehouse.ParseProof(proof)
+	default:
+		return in, nil
+	}
+	if err != nil {
+		return gatehouse.Session{}, err
+	}
+	return in, s.saveSession(w, r, in)
+}
+
+// askSecondStep leads a browser to the second step whose session has passed the first factor alone.
+func (s *Sessions) askSecondStep(w http.ResponseWriter, r *http.Request, a core.Account) error {
+	if !navigates(r) {
+		refuse(w)
+		return nil
+	}
+	challenge, err := s.e.SealChallenge(r.Context(), a)
+	if err != nil {
+		return err
+	}
+	return s.secondStep(w, r, signIn{Account: []byte(a.ID), Challenge: challenge, Next: []byte(s.next(local.Public(r, s.c.Prefix).RequestURI()))})
+}
+
+// navigates reports whether a request is for a page that a person will look at.
+func navigates(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	mode := r.Header.Get("Sec-Fetch-Mode")
+	return mode == "navigate" || mode == "" && strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// fault is told to the host alone.
+func (s *Sessions) fault(w http.ResponseWriter, r *http.Request, err error) {
+	s.c.Faults.Log(r.Context(), level(r), "websession: it cannot be found out whether a session counts", "path", r.URL.Path, "error", err)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Retry-After", "5")
+	http.Error(w, "It cannot be checked now who is signed in. Try again soon.", http.StatusServiceUnavailable)
+}
