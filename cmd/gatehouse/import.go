@@ -94,6 +94,7 @@ type importing struct {
 	life     time.Duration
 	after    int // the line after which to begin
 	stdin    bool
+	shown    *progress
 }
 
 // group is lines of one account on their way, or why there are no more.
@@ -120,8 +121,8 @@ func (r *importing) run(ctx context.Context, file *importReader) error {
 			}
 		}
 	}()
-	shown := r.s.newProgress(ctx, walk{one: "line", did: "imported", progress: true})
-	defer shown.end()
+	r.shown = r.s.newProgress(ctx, walk{one: "line", did: "imported", progress: true})
+	defer r.shown.end()
 	for {
 		var next group
 		select {
@@ -141,7 +142,7 @@ func (r *importing) run(ctx context.Context, file *importReader) error {
 			return r.s.db.explain(ctx, err)
 		}
 		n := r.report.counts
-		shown.step(gatehouse.Progress{Seen: n.Lines, Done: n.Imported, Cursor: strconv.Itoa(n.After)})
+		r.shown.step(gatehouse.Progress{Seen: n.Lines, Done: n.Imported, Cursor: strconv.Itoa(n.After)})
 	}
 }
 
@@ -149,7 +150,7 @@ func (r *importing) run(ctx context.Context, file *importReader) error {
 // goes into the report.
 func (r *importing) account(ctx context.Context, lines []importLine) error {
 	if lines[0].problem != "" {
-		return r.report.add(resultsOf(lines, gatehouse.ImportResult{}, errors.New(lines[0].problem)))
+		return r.add(lines, gatehouse.ImportResult{}, errors.New(lines[0].problem))
 	}
 	in := gatehouse.Import{Close: r.closes}
 	if r.closes {
@@ -165,6 +166,13 @@ func (r *importing) account(ctx context.Context, lines []importLine) error {
 	}
 	if err := r.report.closed(lines[0].account, result); err != nil {
 		return err
+	}
+	return r.add(lines, result, err)
+}
+
+func (r *importing) add(lines []importLine, result gatehouse.ImportResult, err error) error {
+	if err != nil {
+		r.shown.end() // the bar, which a line on standard error would cut in two
 	}
 	return r.report.add(resultsOf(lines, result, err))
 }

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"database/sql"
 	"encoding/csv"
 	"fmt"
@@ -186,6 +187,7 @@ func TestImport(t *testing.T) {
 		}
 		p.run(again...)
 		require.Len(t, p.rows("codes.csv"), 3, "they are shown once")
+		require.Equal(t, []string{"11", "slow", "closed", "bad_period", "", "it was closed before; if its code is lost, reset it"}, p.rows("report.csv")[7])
 
 		// From standard input, after a line, and with what was closed repaired.
 		r = p.feed("secret,account\n"+longSecret+",ada\n"+longSecret+",sms\n", "import", "-", "-after", "2", "-keys", "gatehouse.keys")
@@ -212,8 +214,17 @@ func TestImportPassesOver(t *testing.T) {
 	p.ok("import", file, "-keys", p.keysFile(p.keys))
 	_, err := p.db.Exec("UPDATE gatehouse_accounts SET data = x'00' WHERE id = 'b'")
 	require.NoError(t, err)
+	_, err = p.db.Exec("UPDATE gatehouse_accounts SET data = (SELECT data FROM gatehouse_accounts WHERE id = 'a') WHERE id = 'c'")
+	require.NoError(t, err)
+	r := p.run("import", p.file("more.csv", "account,secret\nc,"+otherSecret+"\nd,"+otherSecret+"\n"), "-keys", "gatehouse.keys", "-event-log", "/dev/full")
+	require.Equal(t, 1, r.code)
+	require.Equal(t, "2 lines seen, 1 imported (0 weak), 0 partly, 0 there already, 0 closed, 1 refused\n", r.out)
+	require.Regexp(t, `line 2, account c: refused: open secret: keyring: cannot open`, r.errs)
+	require.Contains(t, r.errs, "the event log could not be written")
+	require.NoError(t, p.store.DeleteAccount(t.Context(), "d"))
+
 	p.keysFile(keyring.Generate())
-	r := p.run("import", p.file("more.csv", "account,secret\na,"+otherSecret+"\nb,"+otherSecret+"\nd,"+otherSecret+"\n"), "-keys", "gatehouse.keys")
+	r = p.run("import", p.file("more.csv", "account,secret\na,"+otherSecret+"\nb,"+otherSecret+"\nd,"+otherSecret+"\n"), "-keys", "gatehouse.keys")
 	require.Equal(t, 1, r.code, "%+v", r)
 	require.Equal(t, "3 lines seen, 1 imported (0 weak), 0 partly, 0 there already, 0 closed, 2 refused\n", r.out)
 	require.Regexp(t, `line 2, account a: refused: .*unknown key`, r.errs)
@@ -260,6 +271,24 @@ func TestImportRefuses(t *testing.T) {
 	require.Equal(t, 1, r.code)
 	require.Contains(t, r.errs, "lines 3 to 4: refused: extraneous or missing \" in quoted-field\n")
 	require.Contains(t, r.errs, "lines 5 to 7: refused: ")
+
+	for line, why := range map[string]string{
+		"e,0,,":      "digits is no number of 1 to 100",
+		"e,,86401,":  "period is no number of 1 to 86400",
+		"e,,,73":     "recovery_digits is no number of 0 to 72",
+		"e,6.0,,":    "digits is no number",
+		",6,,":       "the account is not 1 to 255 bytes of UTF-8",
+		"\xff,6,,":   "the account is not 1 to 255 bytes of UTF-8",
+		"e\x00,6,,":  "the account is not 1 to 255 bytes of UTF-8",
+		"e,6,,,five": "5 fields, and the header has 4",
+	} {
+		r := p.run("import", p.file("line.csv", "account,digits,period,recovery_digits\n"+line+"\n"), "-keys", keys)
+		require.Equal(t, 1, r.code, "%q", line)
+		require.Contains(t, r.errs, why)
+	}
+	r = p.run("import", p.file("many.csv", "account,secret,recovery_codes\nmany,"+longSecret+","+strings.Repeat("guessguess ", 101)+"\nmany,"+longSecret+",guessguess\n"), "-keys", keys)
+	require.Equal(t, "2 lines seen, 1 imported (0 weak), 0 partly, 0 there already, 0 closed, 1 refused\n", r.out)
+	require.Contains(t, r.errs, "line 2, account many: refused: more than 100 recovery codes\n")
 
 	require.Equal(t, "gatehouse: there is no file nowhere\n", p.run("import", "nowhere", "-keys", keys).errs)
 	require.Contains(t, p.run("import", ".", "-keys", keys).errs, ".: not a regular file\n")
@@ -313,6 +342,50 @@ func TestImportCodeLost(t *testing.T) {
 	require.Regexp(t, `^gatehouse: the code of the account a, which is closed now, could not be written and is lost .* after 0 lines; go on with: .*\n$`, r.errs)
 	require.Len(t, p.stored(), 1)
 	require.Zero(t, p.run("reset", "a", "-reason", "lost").code)
+}
+
+// An import that waits for its input can be interrupted.
+func TestImportWaits(t *testing.T) {
+	p := onSQLite(t)
+	require.NoError(t, p.store.Migrate(t.Context()))
+	cmd := p.command("import", "-", "-keys", p.keysFile(p.keys), "-report", "report.csv")
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	require.NoError(t, cmd.Start())
+	_, err = io.WriteString(in, "account,secret\na,"+longSecret+"\nb,"+longSecret+"\nc,"+longSecret+"\n")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { // the last line waits for one of its account that may follow
+		report, _ := os.ReadFile(filepath.Join(p.dir, "report.csv"))
+		return strings.Contains(string(report), "\n3,b,imported")
+	}, time.Minute, time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, 1, cmd.ProcessState.ExitCode())
+	require.Equal(t, "gatehouse: interrupted after 2 lines; go on with: gatehouse import - -keys "+filepath.Join(p.dir, "gatehouse.keys")+
+		" -report report.csv -after 3, with the same input\n", errs.String())
+}
+
+// On a terminal there is a bar, which is gone at the end and where a line is refused.
+func TestImportOnTerminal(t *testing.T) {
+	p := onSQLite(t)
+	require.NoError(t, p.store.Migrate(t.Context()))
+	keys := p.keysFile(p.keys)
+	var text strings.Builder
+	text.WriteString("account,secret\n")
+	for i := range 40 {
+		fmt.Fprintf(&text, "user-%d,%s\n", i, longSecret)
+	}
+	cmd := p.command("import", p.file("users.csv", text.String()+"bad,\n"), "-keys", keys)
+	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 100})
+	require.NoError(t, err)
+	defer tty.Close()
+	out, _ := io.ReadAll(tty)
+	require.Error(t, cmd.Wait())
+	require.Contains(t, string(out), " lines (1/-)")
+	require.Contains(t, string(out), "\rline 42, account bad: refused: ")
+	require.Contains(t, string(out), "\r41 lines seen, 40 imported ")
 }
 
 // Interrupted in its middle, an import goes on where it has ended, and its report is one.

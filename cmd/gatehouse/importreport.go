@@ -76,7 +76,7 @@ func resultsOf(lines []importLine, in gatehouse.ImportResult, err error) (result
 			if len(l.auths) > 0 {
 				r.authenticator, auths = auths[0], auths[1:]
 			}
-			r.judge(codes[:len(l.codes)], in.Closed)
+			r.judge(codes[:len(l.codes)], in)
 			codes = codes[len(l.codes):]
 		} else {
 			r.why = inCommand.Replace(err.Error())
@@ -90,7 +90,7 @@ func resultsOf(lines []importLine, in gatehouse.ImportResult, err error) (result
 var inCommand = strings.NewReplacer("gatehouse: ", "", "Close is not set", "-close is not given", " can be brought", " can be imported")
 
 // judge finds the outcome of a line that was imported.
-func (r *lineResult) judge(codes []gatehouse.ImportOutcome, closed bool) {
+func (r *lineResult) judge(codes []gatehouse.ImportOutcome, in gatehouse.ImportResult) {
 	var order []gatehouse.ImportOutcome
 	n := map[gatehouse.ImportOutcome]int{}
 	brought, left := 0, 0
@@ -113,8 +113,11 @@ func (r *lineResult) judge(codes []gatehouse.ImportOutcome, closed bool) {
 	r.counts, r.why = strings.Join(counts, " "), r.note
 	added := r.authenticator.Brought()
 	switch {
-	case closed:
+	case in.Closed:
 		r.outcome, r.why = lineClosed, inShort[r.authenticator]
+		if in.Code.IsZero() {
+			r.why = "it was closed before; if its code is lost, reset it"
+		}
 	case r.authenticator != "" && !added && r.authenticator != "there" && r.authenticator != "duplicate":
 		r.why = inShort[r.authenticator]
 	case left > 0:
