@@ -31,6 +31,15 @@ func (c *call) activity() error {
 	return c.render(http.StatusOK, "activity", d)
 }
 
+// endSessions ends every other session of the account.
+func (c *call) endSessions() error {
+	if err := c.endElsewhere(); err != nil {
+		return err
+	}
+	c.redirect(c.p.path+"/activity", "elsewhere")
+	return nil
+}
+
 func (c *call) reviewed() error {
 	seen, err := strconv.ParseInt(c.field("seen"), 10, 64)
 	if err != nil {

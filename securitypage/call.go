@@ -113,6 +113,7 @@ func (p *Page) routes() *http.ServeMux {
 	}
 	handle("/activity", route{who: signedIn, get: (*call).activity})
 	handle("/activity/reviewed", route{who: signedIn, post: (*call).reviewed})
+	handle("/activity/sign-out-elsewhere", route{who: signedIn, post: (*call).endSessions})
 	handle("/step-up", route{who: signedIn, get: (*call).stepUpPage, post: (*call).stepUpDone, state: (*call).next})
 	handle("/sign-in", route{who: signingIn, get: (*call).secondStep, post: (*call).answer})
 	handle("/sign-in/clock", route{who: signingIn, get: (*call).clock, post: (*call).resync})

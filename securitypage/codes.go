@@ -51,7 +51,7 @@ func (c *call) newCodes() error {
 	// The old codes are gone, so the new ones are shown whatever fails from here on: without a proof or a state the
 	// next form asks for a code, or to be loaded again.
 	a, err := c.account()
-	if err := errors.Join(err, c.keep(made.Proof)); err != nil {
+	if err := errors.Join(err, c.keep(made.Proof), c.endElsewhere()); err != nil {
 		c.log(err)
 	}
 	return c.render(http.StatusOK, "newcodes", recoveryData{

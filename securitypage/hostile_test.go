@@ -51,6 +51,7 @@ func paths(auth, token string) []path {
 		{of, of + "/revoke", nil},
 		{"/activity", "", nil},
 		{"", "/activity/reviewed", nil},
+		{"", "/activity/sign-out-elsewhere", nil},
 		{"/step-up", "/step-up", nil},
 		{"", "/sign-in", nil},
 		{"", "/sign-in/clock", nil},

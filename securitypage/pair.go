@@ -71,6 +71,7 @@ type pairingData struct {
 	TriesLeft int
 	SetID     string // of recovery codes that are not saved yet
 	SignedIn  bool
+	Elsewhere bool // it offers to sign out elsewhere: the pairing alone does not
 	State     string
 
 	QR      template.HTML
@@ -152,6 +153,7 @@ func (c *call) pairingData(a gatehouse.Account) pairingData {
 	d := pairingData{SignedIn: c.who() == signedIn, State: factorState(a), SHA256: algorithm() == totp.SHA256}
 	if p := a.Pending; p != nil {
 		d.Pending, d.ID, d.Name, d.TriesLeft = p, p.ID, p.Name, p.TriesLeft
+		d.Elsewhere = d.SignedIn && p.Replace == "" && len(a.Authenticators) > 0
 		if p.RecoveryCodes.Total > 0 && p.RecoveryCodes.Acknowledged.IsZero() {
 			d.SetID = p.RecoveryCodes.ID
 		}
@@ -215,6 +217,9 @@ func (c *call) confirmPairing() error {
 		return c.render(http.StatusOK, "paired", false)
 	}
 	if err := c.keep(proof); err != nil {
+		return err
+	}
+	if err := c.endElsewhere(); err != nil {
 		return err
 	}
 	c.redirect(c.p.path + "/pair/done")

@@ -133,6 +133,7 @@ func stops(t *testing.T) []stop {
 		}, begin: func(v *visit) { v.h.svc.Wait(91 * 24 * time.Hour) }, fields: func(v *visit) []string { return []string{"step_up", code(v)} }},
 		{path: "/tokens/{id}/revoke", post: true, status: 303, ask: aCodeOrOther, page: of(""), stale: rotate},
 		{path: "/activity", status: 200},
+		{path: "/activity/sign-out-elsewhere", post: true, status: 303, page: at("/activity")},
 		{path: "/activity/reviewed", post: true, status: 303, ask: anApp, page: at("/activity"), begin: func(v *visit) {
 			_, err := v.h.svc.StepUp(ctx, v.o.Session(), v.o.RecoveryCodes[0].Reveal())
 			ok(err)

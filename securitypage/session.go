@@ -69,6 +69,15 @@ func (c *call) who() who {
 	return signedIn
 }
 
+// endElsewhere ends every other session of the account if the form asks for it.
+func (c *call) endElsewhere() error {
+	if c.field("elsewhere") == "" {
+		return nil
+	}
+	c.loaded = nil
+	return c.p.c.Web.EndElsewhere(c.r)
+}
+
 // keep has this request and its session go by another proof.
 func (c *call) keep(p gatehouse.Proof) error {
 	c.s.in.Proof = p

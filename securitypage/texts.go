@@ -75,6 +75,7 @@ var english = map[string]string{
 	"pairing.keep":       "The picture and the key are shown once. Nobody else may see them.",
 	"pairing.confirm":    "Type the app's code", "pairing.confirm.about": "Nothing is on until a code shows that the app works.",
 	"pairing.on": "Turn on", "pairing.lost": "The picture is no longer shown.", "pairing.again": "Start again with a new one",
+	"elsewhere": "Sign me out in all other browsers", "elsewhere.do": "Sign out in all other browsers", "notice.elsewhere": "All other browsers are signed out.",
 	"pairing.cancel": "Cancel pairing",
 
 	"paired":      "From now on a code is asked for when you sign in.",
