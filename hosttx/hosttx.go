@@ -16,8 +16,8 @@
 // for these too where nothing of yours has to be committed with them.
 //
 // Do not roll back to a savepoint from before a call, as a nested transaction of an ORM does: the change is gone then,
-// and Committed would tell it. A deadlock or a failed serialization that your own statement meets ends the transaction too,
-// and nobody tells the value: do not go on with it. In MySQL a later call would be committed by itself.
+// and Committed would tell it. Where your own statement meets a deadlock or a failed serialization, roll back and begin
+// again as well. In MySQL it has ended the transaction, and a later call is an error, as it would be committed by itself.
 //
 // Within the transaction call nothing else of Gatehouse. It would read through another connection of the pool: it sees
 // nothing of the transaction, it waits for what the transaction has locked, and in a pool of one connection it waits

@@ -30,7 +30,8 @@ var _ storage.Transaction = (*Tx)(nil)
 //
 // A conflict is tried once, and ends the Tx, as does any error but ErrNotFound: MySQL has undone the whole transaction
 // after a deadlock, so that a later statement would be committed by itself. Every later call returns that error. Roll tx
-// back then, and begin the whole transaction again.
+// back then, and begin the whole transaction again. Where a statement of the program's own has ended tx, each call is an
+// error as well.
 func (s *Store) Within(tx *sql.Tx) *Tx { return &Tx{store: s, tx: tx} }
 
 // LockAccount implements storage.Transaction.
@@ -99,7 +100,9 @@ func (t *Tx) do(ctx context.Context, call func(context.Context) error) error {
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, t.store.timeout)
 		defer cancel()
-		err = call(ctx)
+		if err = open(ctx, t.store.dialect.name, t.tx); err == nil {
+			err = call(ctx)
+		}
 	}
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		t.over = err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
@@ -286,6 +287,68 @@ func (h *host) count(id string, kind event.Kind) (n int) {
 		}
 	}
 	return n
+}
+
+// TestUndone: a statement of the host's own has ended the transaction, and the host goes on. What it would change is not
+// committed by itself.
+func TestUndone(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		h := newHost(t, d)
+		h.enroll("ada")
+		before := h.record("ada")
+		ends := map[string]func(change){"a failed write": func(c change) {
+			_, err := c.tx.Exec("INSERT INTO users (id, password) VALUES ('ada', 'x')")
+			require.Error(t, err, "after which PostgreSQL refuses everything")
+		}}
+		switch d.dialect {
+		case sqlstore.SQLite:
+			ends = map[string]func(change){"a write that rolls back": func(c change) {
+				_, err := c.tx.Exec("INSERT OR ROLLBACK INTO users (id, password) VALUES ('ada', 'x')")
+				require.Error(t, err)
+			}}
+		case sqlstore.MySQL:
+			ends = map[string]func(change){"a deadlock": h.deadlock, "a table": func(c change) {
+				_, err := c.tx.Exec("CREATE TABLE more (n INT)")
+				require.NoError(t, err)
+				h.exec("DROP TABLE more")
+			}}
+		}
+		for name, end := range ends {
+			for _, call := range []func(change) error{
+				func(c change) error { return c.PasswordChanged(t.Context(), "ada", gatehouse.KeepTokens) },
+				func(c change) error { return c.DeleteAccount(t.Context(), "ada") },
+				func(c change) error { _, err := c.Import(t.Context(), "joe", imports()); return err },
+				func(c change) error { _, err := c.Reset(t.Context(), "ada"); return err },
+			} {
+				c := h.begin(nil)
+				end(c)
+				err := call(c)
+				require.Error(t, err, name)
+				if d.dialect != sqlstore.PostgreSQL {
+					require.ErrorContains(t, err, "not open any more", name)
+				}
+				_ = c.tx.Rollback()
+				require.Equal(t, before, h.record("ada"))
+				require.Zero(t, h.record("joe").Version)
+			}
+		}
+	})
+}
+
+// deadlock has a statement of the host's own meet a deadlock with another transaction, which has more to lose.
+func (h *host) deadlock(c change) {
+	other := h.begin(nil)
+	require.NoError(h, c.writes("bob", "x"))
+	_, err := other.tx.Exec("UPDATE users SET password = 'y' WHERE id IN ('eve', 'joe')")
+	require.NoError(h, err)
+	wrote := make(chan error, 1)
+	go func() { wrote <- other.writes("bob", "y") }()
+	h.waits()
+	var deadlock *mysql.MySQLError
+	require.ErrorAs(h, c.writes("eve", "x"), &deadlock)
+	require.EqualValues(h, 1213, deadlock.Number)
+	require.NoError(h, <-wrote)
+	require.NoError(h, other.tx.Rollback())
 }
 
 // TestSerializable: PostgreSQL may undo a serializable transaction as late as at its commit. The host learns it from

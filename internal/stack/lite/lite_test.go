@@ -71,6 +71,23 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+// TestUndone: SQLite has undone the transaction at a statement of the host's own. What the host changes after that is not
+// committed by itself.
+func TestUndone(t *testing.T) {
+	each(t, func(t *testing.T, driver, dsn string) {
+		h := newHost(t, driver, dsn)
+		tx, err := h.db.BeginTx(t.Context(), nil)
+		require.NoError(t, err)
+		_, err = tx.Exec("INSERT OR ROLLBACK INTO users (id, password) VALUES ('ada', 'x')")
+		require.Error(t, err)
+		within := hosttx.Within(h.svc.Operator("system"), h.store.Within(tx))
+		require.ErrorContains(t, within.PasswordChanged(t.Context(), "ada", gatehouse.KeepTokens), "not open any more")
+		_ = tx.Rollback()
+		_, err = h.store.LoadAccount(t.Context(), "ada")
+		require.ErrorIs(t, err, storage.ErrNotFound)
+	})
+}
+
 // TestSharedCache: under cache=shared a load of mattn's driver does not wait, nor read what was there before, while
 // another connection writes. It can be tried again, and otherwise need not be.
 func TestSharedCache(t *testing.T) {
