@@ -495,3 +495,33 @@ func TestTokenGuideShowsThisFile(t *testing.T) {
 	require.Equal(t, 3, shown)
 	require.Contains(t, string(doc), tokens.Pattern("acme"))
 }
+
+// A robot has nobody who signs in: an operator vouches for its tokens, and the account that owns it has to look at them.
+func ExampleOperator_CreateServiceAccount() {
+	ctx := context.Background()
+	svc, tok, _ := withTokens()
+	svc.Events.Take()
+
+	ops := tok.Operator(svc.Operator("ops-3").Because("ticket 4711"))
+	if err := ops.CreateServiceAccount(ctx, "bot:deploys", "user-42"); err != nil {
+		log.Fatal(err)
+	}
+	minted, err := ops.Mint(ctx, "bot:deploys", tokens.Request{Name: "nightly", Scopes: tokens.Scopes{"deploys:production"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	grant, err := tok.Check(ctx, minted.Token.Reveal(), netip.Addr{})
+	fmt.Println(grant.AccountID, grant.Operator, err)
+	rotated, err := ops.Rotate(ctx, minted.Info.ID, tokens.Rotation{Grace: time.Hour})
+	fmt.Println(rotated.Info.Rotations, err)
+	for _, e := range svc.Events.Take() {
+		if e.ServiceAccountID != "" && e.TokenID != "" { // the Observer writes to the owner
+			fmt.Println(e.AccountID, e.Kind, e.ServiceAccountID, e.TokenName)
+		}
+	}
+	// Output:
+	// bot:deploys ops-3 <nil>
+	// 1 <nil>
+	// user-42 service_token.minted bot:deploys nightly
+	// user-42 service_token.rotated bot:deploys nightly
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/hosttx"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -568,4 +569,22 @@ func TestForgedServiceAccount(t *testing.T) {
 		require.ErrorIs(t, err, core.ErrFormat)
 		require.False(t, isAnswer(err), "a fault")
 	}
+}
+
+// In a transaction of the host's a service account goes together with its entry in its owner's list, and the owner does not
+// go before it.
+func TestServiceAccountInATransaction(t *testing.T) {
+	ctx := t.Context()
+	store := memory.New()
+	b := newBotHouse(t, store)
+	m := b.mint("logs:read")
+	w := hosttx.Within(b.Service.Operator("op"), &hostTx{Store: store})
+	require.ErrorIs(t, w.DeleteAccount(ctx, "ada"), gatehouse.ErrPrecondition)
+	require.NoError(t, w.DeleteAccount(ctx, "bot"))
+	require.NoError(t, w.DeleteAccount(ctx, "ada"))
+	w.Committed(ctx)
+	b.bad(m.Token.Reveal(), "deleted")
+	require.Empty(t, b.account("ada").Services)
+	require.NoError(t, b.op.CreateServiceAccount(ctx, "bot", "acme"), "the ID of an account that was deleted is free")
+	b.bad(m.Token.Reveal(), "of the account before")
 }
