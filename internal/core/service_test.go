@@ -75,6 +75,12 @@ func TestNobodySignsInToAService(t *testing.T) {
 	_, err = bot.Resets(serving, core.Slot{Selector: "Z", Hash: "h"}, at(60))
 	require.ErrorIs(t, err, core.ErrPrecondition)
 
+	digest := make([]byte, core.DigestSize)
+	require.Equal(t, core.SessionEnded, bot.Session(core.Presented{Proof: core.Proof{Account: "bot", Kind: core.Vouched, Session: digest, Stamp: bot.SessionEpoch}, In: digest}))
+	never := bot
+	never.Since, never.SessionEpoch = 0, 0
+	require.Equal(t, core.SessionEnded, never.UnknownSession())
+
 	forged := core.Presented{Proof: core.Proof{Account: "bot", Kind: core.Vouched, At: at(60).Now.Unix(), Epoch: bot.Epoch}}
 	for _, kind := range []core.Kind{core.Vouched, core.SecondFactor, core.RecoveryCode, core.OperatorCode, core.OperatorsWord} {
 		forged.Kind = kind
