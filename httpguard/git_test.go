@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,22 +43,24 @@ func TestGit(t *testing.T) {
 	for _, basic := range []bool{true, false} {
 		s := newShop(t, func(c *httpguard.Config) { c.BasicPassword = basic })
 		files := http.StripPrefix("/git/", http.FileServer(http.Dir(filepath.Join(dir, "served"))))
-		asked := []string{}
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			user, _, _ := r.BasicAuth()
-			asked = append(asked, user)
-			s.guard.RequireScope("projects:read", nil)(files).ServeHTTP(w, r)
-		}))
 		token := s.token("projects:read")
 		for what, shown := range map[string]string{"good": token, "false": token + "x"} {
-			asked = nil
+			var mu sync.Mutex
+			var asked []string
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				user, _, _ := r.BasicAuth()
+				mu.Lock()
+				asked = append(asked, user)
+				mu.Unlock()
+				s.guard.RequireScope("projects:read", nil)(files).ServeHTTP(w, r)
+			}))
 			t.Setenv("TOKEN", shown)
 			out, err := run("clone", server.URL+"/git/anvil.git", filepath.Join(t.TempDir(), "copy"))
+			server.Close()
 			require.Equal(t, basic && shown == token, err == nil, "%s: %s", what, out)
 			require.Empty(t, asked[0], "nothing is sent before it is asked for")
 			require.Equal(t, basic, slices.Contains(asked, "anybody"), asked)
 			require.NotContains(t, s.faults.String(), token)
 		}
-		server.Close()
 	}
 }
