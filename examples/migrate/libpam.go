@@ -36,7 +36,7 @@ func FromLibpam(file string) (in gatehouse.Import, ok bool) {
 	if !timed || counted { // codes by counter: without its secret it is left out
 		phone.Secret = totp.Secret{}
 	}
-	if len(size) == 1 && size[0] != "30" {
+	if len(size) > 0 && size[0] != "30" {
 		n, _ := strconv.Atoi(size[0])
 		phone.Period = time.Duration(max(n, 1)) * time.Second // left out as well
 	} else {
