@@ -23,8 +23,9 @@ type Service struct {
 	Store  *Store    // the store of the service, in memory
 	Events *Recorder // what was told
 
-	clock *clock // nil: Config.Now was set
-	now   func() time.Time
+	clock  *clock // nil: Config.Now was set
+	now    func() time.Time
+	issuer string
 }
 
 // Start is when the clock of New starts: at the beginning of a time step.
@@ -45,7 +46,7 @@ func New(t testing.TB, edit ...func(*gatehouse.Config)) *Service {
 	} else {
 		s.clock = nil
 	}
-	s.now = c.Now
+	s.now, s.issuer = c.Now, c.Issuer
 	svc, err := gatehouse.New(s.Store, c)
 	if err != nil {
 		t.Fatal(err)
@@ -147,9 +148,12 @@ func (u *User) StepUp(t testing.TB) gatehouse.Session {
 }
 
 // Code waits for the authenticator's next code, which nobody has used, and returns it.
-func (u *User) Code() string {
-	u.s.Wait(totp.Period)
-	return u.Authenticator.Code(u.s.Now())
+func (u *User) Code() string { return u.s.Code(u.Authenticator) }
+
+// Code waits for the next code of an app, which nobody has used, and returns it.
+func (s *Service) Code(app *Authenticator) string {
+	s.Wait(totp.Period)
+	return app.Code(s.Now())
 }
 
 // clock only moves when told.
