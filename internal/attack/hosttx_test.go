@@ -199,7 +199,7 @@ func TestHostTxConflict(t *testing.T) {
 	for _, c := range []struct {
 		at   string
 		does int // of eachOperation
-	}{{"lock", 0}, {"save", 0}, {"lock", 1}, {"save", 1}, {"lock", 2}, {"save", 2}, {"delete", 3}} {
+	}{{"lock", 0}, {"save", 0}, {"lock", 1}, {"save", 1}, {"lock", 2}, {"save", 2}, {"delete", 3}, {"lock", 3}, {"save", 3}} {
 		for _, err := range []error{storage.ErrConflict, fault, storage.ErrInvalid, context.Canceled} {
 			events := &recorder{}
 			h := newHouse(t, observed(events))
@@ -271,25 +271,28 @@ func TestHostTxTurn(t *testing.T) {
 }
 
 // TestHostTxContext: nothing counts before the host's commit, so a call ends with its caller's context, also after
-// Argon2id.
+// Argon2id, and between the steps of a deletion.
 func TestHostTxContext(t *testing.T) {
-	h := newHouse(t)
-	h.enroll("ada")
-	ctx, cancel := context.WithCancel(t.Context())
-	tx := &hostTx{Store: h.store}
-	locks := 0
-	tx.wrong = func(call string, ctx context.Context) error {
-		if call == "lock" {
-			if locks++; locks == 2 {
+	for what, c := range map[string]struct {
+		do    func(ctx context.Context, w *hosttx.Tx) error
+		calls []string
+	}{
+		"a reset":    {func(ctx context.Context, w *hosttx.Tx) error { _, err := w.Reset(ctx, "ada"); return err }, []string{"lock", "lock"}},
+		"a deletion": {func(ctx context.Context, w *hosttx.Tx) error { return w.DeleteAccount(ctx, "ada") }, []string{"lock", "delete", "lock"}},
+	} {
+		h := newHouse(t)
+		h.enroll("ada")
+		ctx, cancel := context.WithCancel(t.Context())
+		tx := &hostTx{Store: h.store}
+		tx.wrong = func(_ string, ctx context.Context) error {
+			if len(tx.calls) == len(c.calls) {
 				cancel()
 			}
+			return ctx.Err()
 		}
-		return ctx.Err()
+		require.ErrorIs(t, c.do(ctx, hosttx.Within(h.Service.Operator("op"), tx)), context.Canceled, what)
+		require.Equal(t, c.calls, tx.calls, what)
 	}
-	w := hosttx.Within(h.Service.Operator("op"), tx)
-	_, err := w.Reset(ctx, "ada")
-	require.ErrorIs(t, err, context.Canceled)
-	require.Equal(t, []string{"lock", "lock"}, tx.calls)
 }
 
 // TestHostTxFirstUse: a service that would have missed the change cannot be made after it.

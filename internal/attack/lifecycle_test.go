@@ -436,6 +436,14 @@ func TestDeleteAccount(t *testing.T) {
 	require.Equal(t, gatehouse.Account{ID: "u", KeysCurrent: true}, shown(st))
 	require.NoError(t, h.Operator("op").Reviews(ctx, "", func(string, posture.Review, error) bool { panic("nobody is there") }))
 
+	// A fault midway, or the host later, removes the rest as well. What was of the account is of nobody then.
+	h.empty()
+	_, err = h.Owner(proof).RegenerateRecoveryCodes(ctx)
+	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
+	_, err = h.Answer(ctx, challenge, o.code())
+	require.ErrorIs(t, err, gatehouse.ErrDenied)
+	require.NoError(t, h.Operator("op").DeleteAccount(ctx, "u"))
+
 	// Whoever has the ID afterwards is somebody else.
 	again := h.enroll("u")
 	_, err = h.Owner(proof).RegenerateRecoveryCodes(ctx)
@@ -449,6 +457,33 @@ func TestDeleteAccount(t *testing.T) {
 	again.proof = again.stepUp(again.code())
 	text, _ = again.mint("logs:read")
 	h.good(text)
+}
+
+// Somebody signs in again between the two steps of a deletion: they stay somebody, and have to sign in once more.
+func TestDeleteAccountMeanwhile(t *testing.T) {
+	ctx := context.Background()
+	store := &faulty{Store: newHouse(t).store}
+	h := houseOn(t, store)
+	h.store = store.Store
+	h.enroll("u")
+	var between gatehouse.Proof
+	store.hook = func(_ int64, call string) (f fault) {
+		if call == "save" {
+			store.hook = nil
+			f.meanwhile = func() { between = h.twin().vouch("u") }
+		}
+		return f
+	}
+	require.NoError(t, h.Operator("op").DeleteAccount(ctx, "u"))
+	require.NotZero(t, between)
+	a := h.account("u")
+	require.False(t, a.Absent())
+	require.Empty(t, a.Authenticators)
+	require.Equal(t, core.SessionEnded, a.UnknownSession())
+	_, err := h.Owner(between).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
+	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
+	h.wait(totp.Period)
+	require.NoError(t, begun(h.Owner(h.vouch("u")), gatehouse.EnrollmentRequest{Label: "ada"}))
 }
 
 func TestOperatorBadInput(t *testing.T) {
