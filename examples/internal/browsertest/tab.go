@@ -72,7 +72,7 @@ func (s *seen) listen(event any) {
 		s.urls = append(s.urls, e.Request.URL)
 	case *network.EventResponseReceived:
 		// No page names a favicon.ico: Chromium asks for it by itself.
-		if e.Type != "Document" && e.Response.Status >= 400 && !strings.HasSuffix(e.Response.URL, "/favicon.ico") {
+		if e.Type != "Document" && e.Response.Status >= 400 && !strings.Contains(e.Response.URL, "/favicon.ico") {
 			s.complaints = append(s.complaints, fmt.Sprintf("%s is answered with %d", e.Response.URL, e.Response.Status))
 		}
 	case *runtime.EventExceptionThrown:
