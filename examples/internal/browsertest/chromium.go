@@ -14,8 +14,8 @@ import (
 	"github.com/gatehouse-go/gatehouse/internal/testneed"
 )
 
-// patience ends what hangs. Nothing waits for it to pass, and no machine is so busy that a page takes as long.
-const patience = 5 * time.Minute
+// Patience ends what hangs. Nothing waits for it to pass, and no machine is so busy that a page takes as long.
+const Patience = 5 * time.Minute
 
 // chromium is the one browser of all tests.
 var chromium struct {
@@ -44,7 +44,7 @@ func startChromium(path string) {
 		flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.UserDataDir(dir),
 			chromedp.DisableGPU, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 			chromedp.Flag("no-sandbox", os.Geteuid() == 0),
-			chromedp.Flag("lang", "en-US"), chromedp.WSURLReadTimeout(patience))
+			chromedp.Flag("lang", "en-US"), chromedp.WSURLReadTimeout(Patience))
 		allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
 		ctx, stop := chromedp.NewContext(allocator)
 		chromium.ctx, chromium.err = ctx, chromedp.Do(ctx)

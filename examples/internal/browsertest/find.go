@@ -37,12 +37,14 @@ const finders = `
 	return %s;
 })()`
 
-// control finds a button or a link, and field what a label belongs to. The page is there, so neither waits.
-func (b *Tab) control(text string, heading []string) chromedp.JSPath {
+// Control finds a button or a link by its text, in the whole page or in the part of it that has a heading. The page is
+// there, so it does not wait.
+func (b *Tab) Control(text string, heading ...string) chromedp.JSPath {
 	b.t.Helper()
 	return b.find("control(" + quote(text) + ", " + quote(strings.Join(heading, "")) + ")")
 }
 
+// field finds what a label belongs to.
 func (b *Tab) field(label string, heading []string) chromedp.JSPath {
 	b.t.Helper()
 	return b.find("field(" + quote(label) + ", " + quote(strings.Join(heading, "")) + ")")
@@ -60,13 +62,13 @@ func (b *Tab) find(what string) chromedp.JSPath {
 // Press clicks on a button or a link that leads to another page, and returns the status of that.
 func (b *Tab) Press(text string, heading ...string) int {
 	b.t.Helper()
-	return b.Load(chromedp.Click(b.control(text, heading)))
+	return b.Load(chromedp.Click(b.Control(text, heading...)))
 }
 
 // Unfold clicks on what leads to no other page.
 func (b *Tab) Unfold(text string, heading ...string) {
 	b.t.Helper()
-	b.Do(chromedp.Click(b.control(text, heading)))
+	b.Do(chromedp.Click(b.Control(text, heading...)))
 }
 
 // Fill types into a field, in the place of what is there.

@@ -117,7 +117,7 @@ func (b *Tab) Do(steps ...chromedp.Action[chromedp.Void]) {
 // Load runs actions that lead to another page, and returns the status of that.
 func (b *Tab) Load(steps ...chromedp.Action[chromedp.Void]) int {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, Patience)
 	defer cancel()
 	response, err := chromedp.RunResponse(ctx, steps...)
 	if err != nil {
@@ -136,7 +136,7 @@ func (b *Tab) fail(err error) {
 
 // Try runs an action that may fail.
 func Try[T any](b *Tab, action chromedp.Action[T]) (T, error) {
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, Patience)
 	defer cancel()
 	return chromedp.Run(ctx, action)
 }
@@ -214,7 +214,7 @@ func (b *Tab) Until(texts ...string) {
 func (b *Tab) Await(ok func() bool) {
 	b.t.Helper()
 	for begun := time.Now(); !ok(); time.Sleep(20 * time.Millisecond) {
-		require.Less(b.t, time.Since(begun), patience)
+		require.Less(b.t, time.Since(begun), Patience)
 	}
 }
 
