@@ -11,6 +11,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/examples/internal/browsertest"
 )
 
 // axe returns the source of axe-core, which finds what keeps people from using a page; "" where scripts/ci-setup
@@ -49,20 +51,20 @@ var themes = []string{"light", "dark"}
 func (b *tab) look(name string) {
 	b.t.Helper()
 	b.w.looked[name] = true
-	if b.scriptless { // the page is there, without having run any; axe needs timers
-		b.scripts(true)
-		defer b.scripts(false)
+	if b.Scriptless { // the page is there, without having run any; axe needs timers
+		b.Scripts(true)
+		defer b.Scripts(false)
 	}
 	if source := axe(b.t); source != "" {
-		eval[chromedp.Void](b, source+"; 0")
+		browsertest.Eval[chromedp.Void](b.Tab, source+"; 0")
 		for _, theme := range themes {
-			b.theme(theme)
+			b.Theme(theme)
 			for _, width := range []int64{360, 1280} {
-				b.size(width)
-				for _, violation := range eval[[]string](b, findViolations) {
+				b.Size(width)
+				for _, violation := range browsertest.Eval[[]string](b.Tab, findViolations) {
 					b.t.Errorf("%s, %d px, %s: %s", name, width, theme, violation)
 				}
-				if wide := eval[int64](b, `document.documentElement.scrollWidth`); wide > width {
+				if wide := browsertest.Eval[int64](b.Tab, `document.documentElement.scrollWidth`); wide > width {
 					b.t.Errorf("%s, %d px: it is %d px wide", name, width, wide)
 				}
 			}
@@ -70,15 +72,15 @@ func (b *tab) look(name string) {
 	}
 	if dir := os.Getenv("GATEHOUSE_SCREENSHOTS"); dir != "" {
 		for _, theme := range themes {
-			b.theme(theme)
+			b.Theme(theme)
 			for _, width := range []int64{360, 768, 1280} {
-				b.size(width)
+				b.Size(width)
 				b.save(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", strings.ReplaceAll(name, " ", "-"), width, theme)), chromedp.FullScreenshot(100))
 			}
 		}
 	}
-	b.theme("light")
-	b.size(1280)
+	b.Theme("light")
+	b.Size(1280)
 }
 
 // Rules that need other pages, or people, to decide are none of axe's violations.
@@ -88,7 +90,7 @@ const findViolations = `axe.run(document, {resultTypes: ['violations']}).then(r 
 // save saves a picture.
 func (b *tab) save(file string, picture chromedp.Action[[]byte]) {
 	b.t.Helper()
-	data, err := try(b, picture)
+	data, err := browsertest.Try(b.Tab, picture)
 	require.NoError(b.t, err)
 	require.NoError(b.t, os.WriteFile(file, data, 0o644))
 }
@@ -124,10 +126,10 @@ func plain(text string) string {
 // checkLeaks fails if a secret got into an address, a cookie or the log.
 func (b *tab) checkLeaks() {
 	b.t.Helper()
-	b.seen.mu.Lock()
-	addresses, _ := json.Marshal(b.seen.urls)
-	b.seen.mu.Unlock()
-	for place, text := range map[string]string{"an address": string(addresses), "a cookie": b.cookies(), "the log": b.w.logged()} {
+	addresses := strings.Join(b.Asked(), "\n")
+	cookies, err := json.Marshal(b.Cookies())
+	require.NoError(b.t, err)
+	for place, text := range map[string]string{"an address": addresses, "a cookie": string(cookies), "the log": b.w.logged()} {
 		if leaked := b.w.leaks(text); len(leaked) > 0 {
 			b.t.Errorf("in %s: %q", place, leaked)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/examples/internal/browsertest"
 	"github.com/gatehouse-go/gatehouse/posture"
 )
 
@@ -51,7 +52,7 @@ func TestSignInDuringPasswordChange(t *testing.T) {
 			thief := w.client(t)
 			done := make(chan reply)
 			go func() { done <- thief.post("/sign-in", credentials("ada@acme.test")) }()
-			require.Eventually(t, func() bool { return len(u.hashes.entered) == 1 }, patience, time.Millisecond)
+			require.Eventually(t, func() bool { return len(u.hashes.entered) == 1 }, browsertest.Patience, time.Millisecond)
 			_, err = u.db.Exec(`UPDATE users SET password = ? WHERE id = ?`, next, account)
 			require.NoError(t, err)
 			require.NoError(t, w.app.svc.Operator("system").PasswordChanged(t.Context(), account, gatehouse.RevokeTokens))
@@ -117,13 +118,13 @@ func TestHangUpDuringPasswordChange(t *testing.T) {
 	}
 	done := make(chan error)
 	go func() { done <- w.app.setPassword(ctx, w.account("ada@acme.test"), password, "another long password") }()
-	require.Eventually(t, func() bool { return len(q.entered) == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return len(q.entered) == 1 }, browsertest.Patience, time.Millisecond)
 	<-q.running // the old password is looked at, and the new one waits for as long as this place is taken again
 	require.Eventually(t, func() bool {
 		var n int
 		require.NoError(t, w.app.users.db.QueryRow(`SELECT count(*) FROM guesses`).Scan(&n))
 		return n == 0
-	}, patience, time.Millisecond)
+	}, browsertest.Patience, time.Millisecond)
 	hangUp()
 	for range cap(q.running) - 1 {
 		<-q.running

@@ -1,17 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"os/exec"
 	"regexp"
-	"strings"
 	"time"
 
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
-	"github.com/gatehouse-go/gatehouse/internal/testneed"
 )
 
 // What a person does, step by step, who goes by what the pages say.
@@ -19,67 +14,47 @@ import (
 func (b *tab) signUp(email string) {
 	b.t.Helper()
 	b.w.secret(password)
-	b.visit("/sign-up")
-	b.fill("E-mail address", email)
-	b.fill("Password", password)
-	require.Equal(b.t, 200, b.press("Sign up", "Sign up"))
-	require.Equal(b.t, "/", b.path())
+	b.Visit("/sign-up")
+	b.Fill("E-mail address", email)
+	b.Fill("Password", password)
+	require.Equal(b.t, 200, b.Press("Sign up", "Sign up"))
+	require.Equal(b.t, "/", b.Path())
 }
 
 // signIn does the first step.
 func (b *tab) signIn(email string) {
 	b.t.Helper()
-	b.visit("/sign-in")
-	b.fill("E-mail address", email)
-	b.fill("Password", password)
-	require.Equal(b.t, 200, b.press("Sign in", "Sign in"))
-}
-
-// answer does the second step, with what the page calls the code, and returns the status of what comes then.
-func (b *tab) answer(label, code string) int {
-	b.t.Helper()
-	b.fill(label, code)
-	return b.press("Continue")
+	b.Visit("/sign-in")
+	b.Fill("E-mail address", email)
+	b.Fill("Password", password)
+	require.Equal(b.t, 200, b.Press("Sign in", "Sign in"))
 }
 
 func (b *tab) signInWith(email string, phone *gatehousetest.Authenticator) {
 	b.t.Helper()
 	b.signIn(email)
-	require.Equal(b.t, 200, b.answer("Code from the app", b.w.code(phone)))
-	require.Equal(b.t, "/", b.path())
+	require.Equal(b.t, 200, b.Answer("Code from the app", b.w.code(phone)))
+	require.Equal(b.t, "/", b.Path())
 }
 
 func (b *tab) signOut() {
 	b.t.Helper()
-	b.press("Sign out")
-	require.Equal(b.t, "/sign-in", b.path())
+	b.Press("Sign out")
+	require.Equal(b.t, "/sign-in", b.Path())
 }
 
-// scan takes a picture of the QR code that is shown, as a phone would, and adds what it says to an app.
+// scan takes a picture of the QR code that is shown, and adds what it says to an app.
 func (b *tab) scan() *gatehousetest.Authenticator {
 	b.t.Helper()
-	zbarimg := testneed.Program(b.t, "zbarimg", "zbar-tools")
-	picture, err := try(b, chromedp.Screenshot(chromedp.CSS(`[role=img][aria-label^="QR code"]`)))
-	require.NoError(b.t, err)
-	cmd := exec.Command(zbarimg, "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", "-")
-	cmd.Stdin = bytes.NewReader(picture)
-	text, err := cmd.Output()
-	require.NoError(b.t, err)
-	phone, err := gatehousetest.Scan(strings.TrimSpace(string(text)))
-	require.NoError(b.t, err)
-	secret := regexp.MustCompile(`secret=([A-Z2-7]+)`).FindSubmatch(text)
-	require.NotNil(b.t, secret)
-	b.w.secret(string(secret[1]))
-	require.Contains(b.t, plain(b.text()), strings.ToLower(string(secret[1])), "for who cannot scan")
+	phone, secret := b.Scan()
+	b.w.secret(secret)
 	return phone
 }
-
-var codeText = regexp.MustCompile(`\b(?:[0-9A-HJKMNP-TV-Z]{4}-){3}[0-9A-HJKMNP-TV-Z]{4}\b`)
 
 // codes returns the recovery codes that are shown.
 func (b *tab) codes() []string {
 	b.t.Helper()
-	codes := codeText.FindAllString(b.text(), -1)
+	codes := b.RecoveryCodes()
 	require.Len(b.t, codes, 10)
 	for _, code := range codes {
 		b.w.secret(code)
@@ -90,17 +65,17 @@ func (b *tab) codes() []string {
 // beginPairing fills in the form that is shown, and scans what comes.
 func (b *tab) beginPairing(name string) *gatehousetest.Authenticator {
 	b.t.Helper()
-	b.fill("Name", name)
-	require.Equal(b.t, 200, b.press("Show the QR code"))
+	b.Fill("Name", name)
+	require.Equal(b.t, 200, b.Press("Show the QR code"))
 	return b.scan()
 }
 
 // confirmPairing types the first code.
 func (b *tab) confirmPairing(phone *gatehousetest.Authenticator) {
 	b.t.Helper()
-	b.fill("Code from the app", b.w.code(phone))
-	require.Equal(b.t, 200, b.press("Turn on"))
-	b.has("Two-factor sign-in is on")
+	b.Fill("Code from the app", b.w.code(phone))
+	require.Equal(b.t, 200, b.Press("Turn on"))
+	b.Has("Two-factor sign-in is on")
 }
 
 // pairFirst goes from the form for the first authenticator to the end.
@@ -108,7 +83,7 @@ func (b *tab) pairFirst(name string) (phone *gatehousetest.Authenticator, codes 
 	b.t.Helper()
 	phone = b.beginPairing(name)
 	codes = b.codes()
-	b.tick("I have saved these codes")
+	b.Tick("I have saved these codes")
 	b.confirmPairing(phone)
 	return phone, codes
 }
@@ -118,7 +93,7 @@ var tokenText = regexp.MustCompile(`\bacme_[a-z0-9]{3}_[0-9A-Za-z]{63}\b`)
 // token returns the token that is shown.
 func (b *tab) token() string {
 	b.t.Helper()
-	text := tokenText.FindString(b.text())
+	text := tokenText.FindString(b.Text())
 	require.NotEmpty(b.t, text)
 	return b.w.secret(text)
 }
@@ -126,11 +101,11 @@ func (b *tab) token() string {
 // newToken fills in the form that is shown.
 func (b *tab) newToken(name string, scopes ...string) string {
 	b.t.Helper()
-	b.fill("Name", name)
+	b.Fill("Name", name)
 	for _, scope := range scopes {
-		b.tick(scope)
+		b.Tick(scope)
 	}
-	require.Equal(b.t, 200, b.press("Create token"))
+	require.Equal(b.t, 200, b.Press("Create token"))
 	return b.token()
 }
 
