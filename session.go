@@ -53,8 +53,12 @@ func (p Proof) Reveal() string { return redact.Open(p.hiddenText) }
 
 // FirstFactor is what the host vouches for.
 type FirstFactor struct {
-	Method string    // how, as an RFC 8176 value: "pwd", "fed" …; 1 to 32 bytes of a-z, 0-9 and _
-	At     time.Time // when it was checked, by the server's clock; zero: since Before
+	// Method is how, as an RFC 8176 value where there is one, or "fed" for an identity provider: 1 to 32 bytes of a-z, 0-9
+	// and _.
+	Method string
+	// At is when it was checked, by the server's clock. Defaults to since Before, but for "fed", which must have the
+	// provider's auth_time: when the browser came back says nothing.
+	At time.Time
 	// External are the ways in which the host, or an identity provider that it asked, has checked a second factor, as RFC
 	// 8176 values (the claim amr). One that Config.ExternalFactors names opens gates and guards that ask for a second
 	// factor. It changes, removes and unlocks no factor. Without At it counts for nothing.

@@ -115,6 +115,9 @@ func (t SignIn) vouch(ctx context.Context, in Session, f FirstFactor, begins boo
 	if !validMethod(f.Method) {
 		return Proof{}, errInvalidMethod
 	}
+	if f.Method == "fed" && f.At.IsZero() {
+		return Proof{}, fmt.Errorf("%w: an identity provider's check has a moment, its auth_time: set At", ErrInvalid)
+	}
 	if in.Account != t.account {
 		return Proof{}, fmt.Errorf("%w: the session is not the account's", ErrInvalid)
 	}

@@ -267,7 +267,7 @@ func (c *call) renderWith(status int, page string, data any, wrong map[string]st
 
 // retryAfter says when another try makes sense (RFC 9110 §10.2.3).
 func (c *call) retryAfter(at time.Time) {
-	if wait := at.Sub(c.p.c.Now()); wait > 0 {
+	if wait := at.Sub(c.p.now()); wait > 0 {
 		c.w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
 	}
 }

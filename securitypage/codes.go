@@ -22,7 +22,7 @@ func (c *call) codesData(codes recovery.Codes) codesData {
 	for _, code := range codes {
 		d.List = append(d.List, code.Reveal())
 	}
-	d.Text = codes.Text(c.p.c.Name, c.s.owner.Label, c.p.c.Now())
+	d.Text = codes.Text(c.p.c.Name, c.s.owner.Label, c.p.now())
 	return d
 }
 

@@ -207,7 +207,7 @@ func newHostWith(t testing.TB, change func(*parts), edit ...func(*securitypage.C
 	h.sess, err = websession.New(wc)
 	require.NoError(t, err)
 	c := securitypage.Config{
-		Web: h.sess, Tokens: h.tok, Posture: h.pos, Name: "Acme", Now: h.svc.Now,
+		Web: h.sess, Tokens: h.tok, Posture: h.pos, Name: "Acme",
 		Faults: wc.Faults,
 		Owner: func(_ *http.Request, account string) (securitypage.Owner, error) {
 			return securitypage.Owner{Label: account + "@acme.test"}, nil

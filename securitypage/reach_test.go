@@ -249,7 +249,7 @@ func TestRotateInTwoProcesses(t *testing.T) {
 	token := minted.Info.ID
 	// Another process, on the same store.
 	other, err := securitypage.New(securitypage.Config{
-		Web: h.sess, Tokens: h.tok, Name: "Acme", Now: h.svc.Now,
+		Web: h.sess, Tokens: h.tok, Name: "Acme",
 	})
 	require.NoError(t, err)
 	of := "/tokens/" + token

@@ -104,15 +104,13 @@ type Config struct {
 	// Faults is told what went wrong where the answer is 500, and never a secret: as an error, and as information where
 	// the browser has hung up. Defaults to slog.Default.
 	Faults *slog.Logger
-
-	// Now is for tests; it must be that of the Service. Defaults to time.Now.
-	Now func() time.Time
 }
 
 // Page is the Security page. It is safe for concurrent use.
 type Page struct {
 	c       Config
 	svc     *gatehouse.Service
+	now     func() time.Time
 	path    string // where browsers find it
 	mux     *http.ServeMux
 	handler http.Handler // mux, behind the middleware of the sessions
@@ -140,10 +138,7 @@ func New(c Config) (*Page, error) {
 	if c.Faults == nil {
 		c.Faults = slog.Default()
 	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	p := &Page{c: c, svc: c.Web.Service(), path: c.Web.Path(), formAction: formAction(c.Links)}
+	p := &Page{c: c, svc: c.Web.Service(), now: c.Web.Now, path: c.Web.Path(), formAction: formAction(c.Links)}
 	var err error
 	if p.files, err = readFiles(c.Files); err != nil {
 		return nil, errors.Join(gatehouse.ErrInvalid, err)

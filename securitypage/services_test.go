@@ -61,7 +61,7 @@ func TestReviewWithTokensThatAreNotShown(t *testing.T) {
 	before, err := h.pos.History(t.Context(), "ada")
 	require.NoError(t, err)
 	page, err := securitypage.New(securitypage.Config{
-		Web: h.sess, Posture: h.pos, Name: "Acme", Now: h.svc.Now,
+		Web: h.sess, Posture: h.pos, Name: "Acme",
 	})
 	require.NoError(t, err)
 	h.web.Config.Handler = page

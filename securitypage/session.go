@@ -81,6 +81,6 @@ func (c *call) endElsewhere() error {
 // keep has this request and its session go by another proof.
 func (c *call) keep(p gatehouse.Proof) error {
 	c.s.in.Proof = p
-	c.p.twins.note(c.twin(), p, c.p.c.Now())
+	c.p.twins.note(c.twin(), p, c.p.now())
 	return c.p.c.Web.Keep(c.w, c.r, p)
 }

@@ -254,7 +254,7 @@ func (c *call) denied(err error, key string) (int, string) {
 		switch {
 		case denied.Disabled:
 			return http.StatusUnprocessableEntity, c.text("wrong.disabled")
-		case denied.RetryAt.After(c.p.c.Now()):
+		case denied.RetryAt.After(c.p.now()):
 			c.retryAfter(denied.RetryAt)
 			return http.StatusTooManyRequests, c.text("wrong.locked", c.wait(denied.RetryAt))
 		}

@@ -65,7 +65,7 @@ func (c *call) afterTwin() error {
 	if c.s.signing {
 		return nil
 	}
-	proof, ok := c.p.twins.proof(c.twin(), c.p.c.Now())
+	proof, ok := c.p.twins.proof(c.twin(), c.p.now())
 	if !ok {
 		return nil
 	}

@@ -53,7 +53,7 @@ func (c *call) either(key, instead string) string {
 
 // wait says how long it is until a time.
 func (c *call) wait(at time.Time) string {
-	switch d := at.Sub(c.p.c.Now()); {
+	switch d := at.Sub(c.p.now()); {
 	case d <= time.Minute:
 		return c.text("wait.seconds", max(int((d+time.Second-1)/time.Second), 1))
 	case d < 2*time.Hour:
@@ -151,7 +151,7 @@ func (v *View) At(t time.Time) *Moment {
 func (v *View) Wait(at time.Time) string { return v.c.wait(at) }
 
 // Past reports whether a time has come.
-func (v *View) Past(at time.Time) bool { return !at.After(v.c.p.c.Now()) }
+func (v *View) Past(at time.Time) bool { return !at.After(v.c.p.now()) }
 
 // Gate is the name of a gate's action.
 func (v *View) Gate(action string) string { return v.c.either("gate."+action, action) }

@@ -2,6 +2,7 @@ package websession
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -15,10 +16,12 @@ type SignIn struct {
 	s       *Sessions
 	try     gatehouse.SignIn
 	account string
+	next    string // empty: as the request says
 }
 
 // Before returns the beginning of a sign-in to an account. Call it before you look at the password, then check the
-// password, and go on with [SignIn.Begin]. gatehouse.ErrInvalid says that there can be no such account; other errors are
+// password, and go on with [SignIn.Begin]. Where an identity provider has checked it, call it once you know the account,
+// and give Begin the moment of that check. gatehouse.ErrInvalid says that there can be no such account; other errors are
 // faults.
 func (s *Sessions) Before(r *http.Request, account string) (SignIn, error) {
 	try, err := s.c.Service.Before(r.Context(), account)
@@ -34,6 +37,13 @@ func (t SignIn) ExpectSecondFactor() SignIn {
 	return t
 }
 
+// To has Begin lead to a path, instead of the one in the parameter "next". What is no path of this service counts for
+// nothing. It is for requests that bring no parameter along, such as an identity provider's.
+func (t SignIn) To(path string) SignIn {
+	t.next = path
+	return t
+}
+
 // Begin signs the browser in, or leads it to the second step where the account has one, once the host has checked the
 // first factor. It answers with a redirect: to the place in the parameter "next" if that is a path, otherwise to
 // Config.Home. Where somebody was signed in already, this is a new session that carries over nothing.
@@ -42,8 +52,8 @@ func (t SignIn) ExpectSecondFactor() SignIn {
 // over a day ago signs in as well, and proves nothing.
 //
 // An error lets nobody in, and nothing of the answer is written. gatehouse.ErrDenied says that the request comes from
-// another origin, or that the account is suspended, or that its password was changed since Before, or the like: ask for
-// the password again.
+// another origin, or that the account is suspended, or that its password was changed since Before or f.At, or the like:
+// ask for the password again. gatehouse.ErrInvalid says that f is none, such as one of an identity provider without At.
 func (t SignIn) Begin(w http.ResponseWriter, r *http.Request, f gatehouse.FirstFactor) error {
 	if t.s == nil {
 		return gatehouse.ErrDenied
@@ -55,20 +65,18 @@ func (t SignIn) Begin(w http.ResponseWriter, r *http.Request, f gatehouse.FirstF
 	if err != nil {
 		return err
 	}
-	next := t.s.next(r.FormValue("next"))
-	if ch.Step == gatehouse.StepNotNeeded {
-		in, _, err := t.vouch(r, f)
-		if err != nil {
-			return err
-		}
-		return t.s.start(w, r, in, next)
+	next := t.next
+	if next == "" {
+		next = r.FormValue("next")
 	}
-	if t.s.c.ExternalReplacesStep && len(f.External) > 0 {
+	next = t.s.next(next)
+	// Challenge has looked at what came after Before. What was checked earlier may be over for longer.
+	if ch.Step == gatehouse.StepNotNeeded || !f.At.IsZero() {
 		in, external, err := t.vouch(r, f)
 		if err != nil {
 			return err
 		}
-		if external {
+		if ch.Step == gatehouse.StepNotNeeded || external && t.s.c.ExternalReplacesStep {
 			return t.s.start(w, r, in, next)
 		}
 	}
@@ -79,7 +87,12 @@ func (t SignIn) Begin(w http.ResponseWriter, r *http.Request, f gatehouse.FirstF
 func (t SignIn) vouch(r *http.Request, f gatehouse.FirstFactor) (in gatehouse.Session, external bool, err error) {
 	in = gatehouse.Session{Account: t.account, Secret: rand.Text()}
 	proof, err := engine.SignIn(r.Context(), t.try, in, f)
-	if err != nil {
+	switch {
+	case errors.Is(err, gatehouse.ErrStepUpRequired):
+		return gatehouse.Session{}, false, fmt.Errorf("%w: %v", gatehouse.ErrDenied, err)
+	case errors.Is(err, gatehouse.ErrPrecondition):
+		return gatehouse.Session{}, false, &gatehouse.DeniedError{Disabled: true}
+	case err != nil:
 		return gatehouse.Session{}, false, err
 	}
 	in.Proof = proof.(gatehouse.Proof)

@@ -53,7 +53,7 @@ func TestExternalFactor(t *testing.T) {
 		"a hardware key":  {gatehouse.FirstFactor{Method: "fed", At: now, External: []string{"pwd", "hwk"}}, true, true},
 		"an hour ago":     {gatehouse.FirstFactor{Method: "fed", At: now.Add(-time.Hour), External: []string{"mfa"}}, true, false},
 		"over a day ago":  {gatehouse.FirstFactor{Method: "fed", At: now.Add(-25 * time.Hour), External: []string{"mfa"}}, false, false},
-		"no moment":       {gatehouse.FirstFactor{Method: "fed", External: []string{"mfa"}}, false, false},
+		"no moment":       {gatehouse.FirstFactor{Method: "pwd", External: []string{"mfa"}}, false, false},
 		"one that is not": {gatehouse.FirstFactor{Method: "fed", At: now, External: []string{"pwd", "otp", "MFA", "mfa ", ""}}, false, false},
 		"none":            {gatehouse.FirstFactor{Method: "mfa", At: now}, false, false},
 	} {
@@ -111,8 +111,28 @@ func TestSignInElsewhereIsOver(t *testing.T) {
 		try, err := h.web.Before(r, "ada")
 		require.NoError(t, err)
 		w := recorder()
-		require.ErrorIs(t, try.Begin(w, r, gatehouse.FirstFactor{Method: "fed", At: at}), gatehouse.ErrStepUpRequired, at)
+		require.ErrorIs(t, try.Begin(w, r, gatehouse.FirstFactor{Method: "fed", At: at}), gatehouse.ErrDenied, at)
 		require.Empty(t, w.Result().Cookies())
 	}
 	require.True(t, signIn("ada", gatehouse.FirstFactor{Method: "fed", At: changed.Add(time.Second)}).gets("ada"))
+
+	// The same before a second step: nobody gets that far.
+	o := h.svc.Enroll(t, "eve")
+	h.svc.Wait(time.Hour)
+	require.NoError(t, h.svc.Operator("system").PasswordChanged(t.Context(), "eve", gatehouse.KeepTokens))
+	r := request(http.MethodGet, "/callback")
+	try, err := h.web.Before(r, "eve")
+	require.NoError(t, err)
+	w := recorder()
+	require.ErrorIs(t, try.Begin(w, r, gatehouse.FirstFactor{Method: "fed", At: h.svc.Now().Add(-time.Minute)}), gatehouse.ErrDenied)
+	require.Empty(t, w.Result().Cookies())
+	h.svc.Wait(time.Minute)
+	w = recorder()
+	require.NoError(t, try.To("/there").Begin(w, r, gatehouse.FirstFactor{Method: "fed", At: h.svc.Now()}))
+	b := h.browser()
+	b.take(w.Result())
+	require.Equal(t, "/there", b.post("/settings/security/sign-in", "code", o.Code()).Header.Get("Location"))
+	try, err = h.web.Before(r, "ada")
+	require.NoError(t, err)
+	require.ErrorIs(t, try.Begin(w, r, gatehouse.FirstFactor{Method: "fed"}), gatehouse.ErrInvalid, "a provider that does not say when")
 }

@@ -123,6 +123,9 @@ func New(c Config) (*Sessions, error) {
 // Service returns the service whose accounts the sessions are of.
 func (s *Sessions) Service() *gatehouse.Service { return s.c.Service }
 
+// Now returns the time by the service's clock.
+func (s *Sessions) Now() time.Time { return s.e.Now() }
+
 // Path returns Config.Path.
 func (s *Sessions) Path() string { return s.c.Path }
 

@@ -104,7 +104,7 @@ func (a *app) callback(w http.ResponseWriter, r *http.Request) {
 		a.names.Store(account, name)
 		err = a.signIn(w, r, f, account, at)
 	}
-	denied := errors.Is(err, gatehouse.ErrDenied) || errors.Is(err, gatehouse.ErrStepUpRequired)
+	denied := errors.Is(err, gatehouse.ErrDenied)
 	switch {
 	case denied && !f.Again: // perhaps as something of the account was ended since the provider last asked: it asks once more
 		a.toProvider(w, flow{Next: f.Next, Again: true})
@@ -121,15 +121,14 @@ func (a *app) callback(w http.ResponseWriter, r *http.Request) {
 // With a password form, Before is called before the password is looked at: a password that is changed between the two
 // then proves nothing. Here the check is over before it is known whose it is, so Before can only come now, and it may be
 // hours old, from when the provider last asked. So At decides, which must be auth_time: a check from before the last reset
-// then signs nobody in, and one of some time ago signs in but pairs no authenticator. Without At it would count as one of
-// this moment.
+// then signs nobody in, and one of some time ago signs in but pairs no authenticator. Without At it
+// is refused.
 func (a *app) signIn(w http.ResponseWriter, r *http.Request, f flow, account string, at time.Time) error {
 	try, err := a.web.Before(r, account)
 	if err != nil {
 		return err
 	}
-	r.Form.Set("next", f.Next) // which Begin reads
-	return try.Begin(w, r, gatehouse.FirstFactor{Method: "fed", At: at})
+	return try.To(f.Next).Begin(w, r, gatehouse.FirstFactor{Method: "fed", At: at})
 }
 
 // identity returns who the provider says it is, and when it has made sure.

@@ -97,7 +97,7 @@ func newApp(ctx context.Context, o options) (*app, error) {
 		Web: a.web, Tokens: a.tokens, Posture: a.posture, Name: name, Owner: a.pageOwner, Password: a.pagePassword,
 		Links:  securitypage.Links{Home: "/", SignIn: "/sign-in", Help: "/help", SignOut: "/sign-out", Password: "/password"},
 		Texts:  func(*http.Request) map[string]string { return texts },
-		Faults: o.Log, Now: o.Now,
+		Faults: o.Log,
 	})
 	if err != nil {
 		return nil, err

@@ -78,7 +78,7 @@ func newSite(t *testing.T) *site {
 	})
 	require.NoError(t, err)
 	s.page, err = securitypage.New(securitypage.Config{
-		Web: s.web, Tokens: s.tok, Posture: pos, Name: "Acme", Now: s.svc.Now, Faults: log,
+		Web: s.web, Tokens: s.tok, Posture: pos, Name: "Acme", Faults: log,
 		Links: securitypage.Links{Home: "/home", SignIn: "/login"},
 	})
 	require.NoError(t, err)
