@@ -80,7 +80,7 @@ func (a Account) Presence(session []byte, env Env) Proof {
 // ForSessions returns what Session and UnknownSession look at.
 func (a Account) ForSessions() Account {
 	return Account{
-		ID: a.ID, TokenEpoch: a.TokenEpoch, SessionEpoch: a.SessionEpoch, Changer: a.Changer, Since: a.Since, Suspension: a.Suspension,
-		Authenticators: a.Authenticators, Reset: a.Reset,
+		ID: a.ID, TokenEpoch: a.TokenEpoch, SessionEpoch: a.SessionEpoch, Changer: a.Changer, Since: a.Since,
+		Suspension: a.Suspension, ServiceOf: a.ServiceOf, Authenticators: a.Authenticators, Reset: a.Reset,
 	}
 }

@@ -26,6 +26,7 @@ func TestSessionLacks(t *testing.T) {
 		want core.SessionState
 	}{
 		"nothing":             {func(*core.Account, *core.Presented) {}, core.SessionCounts},
+		"proven nothing":      {func(a *core.Account, p *core.Presented) { p.Proof = a.Presence(p.In, core.Env{Now: start}) }, core.SessionCounts},
 		"a first factor's":    {func(_ *core.Account, p *core.Presented) { p.Kind = core.Vouched }, core.SessionCounts},
 		"a recovery code's":   {func(_ *core.Account, p *core.Presented) { p.Kind = core.RecoveryCode }, core.SessionCounts},
 		"its proof has ended": {func(a *core.Account, _ *core.Presented) { a.Epoch = 2 }, core.SessionCounts},
@@ -46,6 +47,7 @@ func TestSessionLacks(t *testing.T) {
 		"another account":      {func(_ *core.Account, p *core.Presented) { p.Account = "user-43" }, core.SessionEnded},
 		"an operator's code":   {func(_ *core.Account, p *core.Presented) { p.Kind = core.OperatorCode }, core.SessionEnded},
 		"a suspended account":  {func(a *core.Account, _ *core.Presented) { a.Suspension = &core.Suspension{} }, core.SessionEnded},
+		"a service account":    {func(a *core.Account, _ *core.Presented) { a.ServiceOf = "user-43" }, core.SessionEnded},
 		"a deleted account":    {func(a *core.Account, _ *core.Presented) { a.TokenEpoch = 0 }, core.SessionEnded},
 		"no account": {func(a *core.Account, p *core.Presented) {
 			*a, p.Stamp = core.Account{ID: "user-42"}, 0
@@ -54,6 +56,7 @@ func TestSessionLacks(t *testing.T) {
 		a, p := account, good
 		c.edit(&a, &p)
 		require.Equal(t, c.want, a.Session(p), what)
+		require.Equal(t, c.want, a.ForSessions().Session(p), what)
 	}
 }
 
@@ -94,6 +97,7 @@ func TestUnknownSession(t *testing.T) {
 		"deleted and made again":                 {none.Forgotten(env).Create(env), core.SessionEnded},
 	} {
 		require.Equal(t, c.want, c.a.UnknownSession(), what)
+		require.Equal(t, c.want, c.a.ForSessions().UnknownSession(), what)
 	}
 }
 
@@ -259,6 +263,15 @@ func (v *visits) signsIn() bool {
 
 var visit = map[string]func(v *visits) bool{
 	"sign in": (*visits).signsIn,
+	"first seen": func(v *visits) bool { // a session that began before anything was known of it
+		if v.a.UnknownSession() != core.SessionCounts {
+			return false
+		}
+		v.made++
+		secret := digest(fmt.Sprint("session ", v.made))
+		v.browsers = append(v.browsers, &browser{secret, []cookie{{v.a.Presence(secret, v.environment()), len(v.ends)}}})
+		return true
+	},
 	"pair": func(v *visits) bool {
 		v.made++
 		id, key := fmt.Sprint("A", v.made), totp.Key{Secret: totp.GenerateSecret()}
@@ -388,11 +401,14 @@ func TestSessions(t *testing.T) {
 	did, counted, unknown := map[string]int{}, map[bool]int{}, map[core.SessionState]int{}
 	walk(t, 10, func(w *walker) {
 		v := &visits{walker: w, a: core.Account{ID: "user-42"}, keys: map[string]totp.Key{}}
-		for range 400 {
+		for step := range 400 {
 			v.now = v.now.Add(totp.Period)
 			name := names[v.IntN(len(names))]
 			if v.IntN(2) == 0 {
 				name = []string{"sign in", "sign in", "sign in", "resume"}[v.IntN(4)]
+			}
+			if step == 0 {
+				name = "first seen" // before there is a record
 			}
 			if visit[name](v) {
 				did[name]++
@@ -403,8 +419,11 @@ func TestSessions(t *testing.T) {
 					counted[counts]++
 					p := core.Presented{Proof: c.Proof, In: b.secret}
 					require.Equal(t, counts, v.a.Session(p) == core.SessionCounts, "after %s: session %d of %d: %v since %d of\n%q", name, i, len(v.browsers), c.Proof, c.ends, v.ends)
+					require.Equal(t, v.a.Session(p), v.a.ForSessions().Session(p))
 					p.In = digest("another")
-					require.Equal(t, core.SessionEnded, v.a.Session(p))
+					if !v.a.Absent() || c.Kind != 0 {
+						require.Equal(t, core.SessionEnded, v.a.Session(p))
+					}
 				}
 			}
 			want := core.SessionCounts
@@ -418,6 +437,7 @@ func TestSessions(t *testing.T) {
 			}
 			unknown[want]++
 			require.Equal(t, want, v.a.UnknownSession(), name)
+			require.Equal(t, want, v.a.ForSessions().UnknownSession(), name)
 		}
 	})
 	for _, name := range names {
