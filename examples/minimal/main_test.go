@@ -55,59 +55,54 @@ func TestSize(t *testing.T) {
 
 // The session's cookie is safe, is another one after each sign-in, and is worth nothing after the sign-out.
 func TestSession(t *testing.T) {
-	app := newApp(gatehousetest.New(t).Service)
-	send := func(path string, cookies []*http.Cookie, form ...string) *http.Response {
-		values := url.Values{}
-		for i := 0; i < len(form); i += 2 {
-			values.Set(form[i], form[i+1])
-		}
-		r := httptest.NewRequest(http.MethodPost, "http://localhost:8080"+path, strings.NewReader(values.Encode()))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		if path == "/" {
-			r.Method = http.MethodGet
-		}
-		for _, c := range cookies {
-			r.AddCookie(c)
-		}
-		w := httptest.NewRecorder()
-		app.ServeHTTP(w, r)
-		return w.Result()
+	site := gatehousetest.NewSite(t, newApp)
+	signIn := func(b *gatehousetest.Browser, user, password string) *gatehousetest.Page {
+		return b.Post("/sign-in", "user", user, "password", password)
 	}
-	signIn := func(cookies []*http.Cookie, user, password string) *http.Response {
-		return send("/sign-in", cookies, "user", user, "password", password)
-	}
-	signedIn := func(cookies []*http.Cookie) bool {
-		w := httptest.NewRecorder()
-		_, err := w.Body.ReadFrom(send("/", cookies).Body)
-		require.NoError(t, err)
-		return strings.Contains(w.Body.String(), "You are signed in as ada.")
+	signedIn := func(b *gatehousetest.Browser) bool {
+		return strings.Contains(b.Get("/").Text(), "You are signed in as ada.")
 	}
 	for _, wrong := range [][2]string{{"ada", "correct"}, {"ada", ""}, {"", "correct horse"}, {"eve", "correct horse"}, {strings.Repeat("x", 300), "x"}} {
-		res := signIn(nil, wrong[0], wrong[1])
-		require.Equal(t, http.StatusUnauthorized, res.StatusCode)
-		require.Empty(t, res.Cookies())
+		p := signIn(site.Browser(t), wrong[0], wrong[1])
+		require.Equal(t, http.StatusUnauthorized, p.Status)
+		require.Empty(t, p.Header["Set-Cookie"])
 	}
 
-	planted := []*http.Cookie{{Name: cookie, Value: "planted"}}
-	first := signIn(planted, "ada", "correct horse").Cookies()
-	for _, c := range first {
+	stays := site.Browser(t)
+	stays.Client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	lines := signIn(stays, "ada", "correct horse").Header["Set-Cookie"]
+	require.NotEmpty(t, lines)
+	for _, line := range lines {
+		c, err := http.ParseSetCookie(line)
+		require.NoError(t, err)
 		require.True(t, c.HttpOnly && c.SameSite == http.SameSiteLaxMode && c.Domain == "" && c.Path == "/", c)
 	}
-	require.True(t, signedIn(first))
-	require.False(t, signedIn(planted))
 
-	second := signIn(first, "ada", "correct horse").Cookies()
-	require.True(t, signedIn(second))
+	b := site.Browser(t)
+	u, err := url.Parse(site.URL)
+	require.NoError(t, err)
+	b.Client.Jar.SetCookies(u, []*http.Cookie{{Name: cookie, Value: "planted", Path: "/"}})
+	planted := b.Without()
+	b.SignIn("ada", "correct horse")
+	require.True(t, signedIn(b))
+	require.False(t, signedIn(planted))
+	require.False(t, signedIn(b.Without(cookie)))
+
+	first := b.Without()
+	signIn(b, "ada", "correct horse")
+	require.True(t, signedIn(b))
 	require.False(t, signedIn(first), "the session before")
 
-	foreign := httptest.NewRequest(http.MethodPost, "http://localhost:8080/sign-out", nil)
+	foreign, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site.URL+"/sign-out", nil)
+	require.NoError(t, err)
 	foreign.Header.Set("Sec-Fetch-Site", "cross-site")
-	for _, c := range second {
-		foreign.AddCookie(c)
-	}
-	app.ServeHTTP(httptest.NewRecorder(), foreign)
-	require.True(t, signedIn(second), "another site signs nobody out")
-	send("/sign-out", second)
+	res, err := b.Client.Do(foreign)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.True(t, signedIn(b), "another site signs nobody out")
+	second := b.Without()
+	b.Submit("/sign-out")
+	require.False(t, signedIn(b))
 	require.False(t, signedIn(second))
 }
 
