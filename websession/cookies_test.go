@@ -188,6 +188,53 @@ func TestCrossOrigin(t *testing.T) {
 	require.False(t, b.gets("ada"))
 }
 
+// A cookie that is not as it was made is none, and where there are two of a name none is believed: a session that is
+// known to have ended, or to lack its second step, is not made to count by them.
+func TestTamperedCookies(t *testing.T) {
+	h := newHost(t, signed{[]byte("k")})
+	o := h.svc.Enroll(t, "ada")
+	b, mallory := h.signInWith(o), h.signIn("mallory")
+	half := h.browser()
+	half.post("/login", "account", "ada")
+	good := b.cookies[sessionCookie]
+	flipped := []byte(good)
+	flipped[len(good)/2] ^= 1
+	for what, value := range map[string]string{
+		"cut": good[:len(good)-1], "cut in the middle": good[:len(good)/2], "longer": good + "A", "a bit": string(flipped), "quoted": `"` + good + `"x`,
+		"padded": good + "=", "a sign-in": half.cookies["__Host-gatehouse-signin"], "a proof": b.in().Proof.Reveal(), "empty": "",
+		"another account's": mallory.cookies[sessionCookie], "huge": strings.Repeat("A", 1<<20),
+	} {
+		c := b.stubborn()
+		c.cookies[sessionCookie] = value
+		require.False(t, c.gets("ada"), what)
+		require.False(t, c.gets("mallory"), what)
+	}
+	for _, second := range []string{good, mallory.cookies[sessionCookie], "x"} {
+		r := request(http.MethodGet, "/x")
+		r.AddCookie(&http.Cookie{Name: sessionCookie, Value: second})
+		h.ran = nil
+		b.do(r)
+		require.Empty(t, h.ran)
+	}
+	require.True(t, b.gets("ada"))
+
+	// The cookie of a sign-in is no session, and one of a session is no sign-in.
+	c := b.stubborn(sessionCookie)
+	c.cookies["__Host-gatehouse-signin"] = good
+	require.False(t, c.gets("ada"))
+	require.Equal(t, http.StatusUnauthorized, c.post("/settings/security/sign-in", "code", o.Code()).StatusCode)
+
+	// A sign-in goes on in whatever browser its cookie is, for twenty minutes, and only to its own account.
+	other := mallory.stubborn()
+	other.cookies["__Host-gatehouse-signin"] = half.cookies["__Host-gatehouse-signin"]
+	require.True(t, other.gets("mallory"))
+	h.svc.Wait(-30 * time.Second)
+	require.Equal(t, http.StatusSeeOther, other.post("/settings/security/sign-in", "code", o.Code()).StatusCode)
+	require.True(t, other.gets("ada"))
+	h.svc.Wait(21 * time.Minute)
+	require.Equal(t, http.StatusUnauthorized, half.post("/settings/security/sign-in", "code", o.Code()).StatusCode)
+}
+
 // Signing in again carries nothing over, and the sessions' secrets are all different.
 func TestNewSecrets(t *testing.T) {
 	h := newHost(t, signed{[]byte("k")})

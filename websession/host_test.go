@@ -4,7 +4,9 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -70,7 +72,7 @@ func (s *onServer) end(w http.ResponseWriter, r *http.Request) {
 	setHost(w, "")
 }
 
-// signed keeps sessions in the browser, as a signed cookie or a JSON Web Token does: a copy works for ever.
+// signed keeps sessions in the browser: a copy works for ever.
 type signed struct{ key []byte }
 
 func (s signed) mac(account string) string {
@@ -94,9 +96,35 @@ func (s signed) begin(w http.ResponseWriter, account string) {
 
 func (signed) end(w http.ResponseWriter, _ *http.Request) { setHost(w, "") }
 
+// jsonWebToken keeps sessions in a token of RFC 7519 that is good for a day, whatever happens to the account.
+type jsonWebToken struct{ signed }
+
+func (s jsonWebToken) user(r *http.Request) string {
+	parts := strings.Split(hostValue(r), ".")
+	if len(parts) != 3 || !hmac.Equal([]byte(parts[2]), []byte(s.mac(parts[0]+"."+parts[1]))) {
+		return ""
+	}
+	var claims struct{ Sub string }
+	data, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || json.Unmarshal(data, &claims) != nil {
+		return ""
+	}
+	return claims.Sub
+}
+
+func (s jsonWebToken) begin(w http.ResponseWriter, account string) {
+	encode := func(v any) string {
+		data, _ := json.Marshal(v)
+		return base64.RawURLEncoding.EncodeToString(data)
+	}
+	text := encode(map[string]string{"alg": "HS256", "typ": "JWT"}) + "." + encode(map[string]any{"sub": account, "exp": 1 << 40})
+	setHost(w, text+"."+s.mac(text))
+}
+
 var kindsOfHost = map[string]func() sessions{
 	"sessions on the server": func() sessions { return &onServer{of: map[string]string{}} },
 	"a signed cookie":        func() sessions { return signed{[]byte(rand.Text())} },
+	"a JSON Web Token":       func() sessions { return jsonWebToken{signed{[]byte(rand.Text())}} },
 }
 
 // host is a service with one password for everybody, and a second step without a page.
