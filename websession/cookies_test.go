@@ -200,7 +200,7 @@ func TestTamperedCookies(t *testing.T) {
 	flipped := []byte(good)
 	flipped[len(good)/2] ^= 1
 	for what, value := range map[string]string{
-		"cut": good[:len(good)-1], "cut in the middle": good[:len(good)/2], "longer": good + "A", "a bit": string(flipped), "quoted": `"` + good + `"x`,
+		"cut": good[:len(good)-1], "cut in the middle": good[:len(good)/2], "longer": good + "A", "a bit": string(flipped),
 		"padded": good + "=", "a sign-in": half.cookies["__Host-gatehouse-signin"], "a proof": b.in().Proof.Reveal(), "empty": "",
 		"another account's": mallory.cookies[sessionCookie], "huge": strings.Repeat("A", 1<<20),
 	} {
@@ -300,6 +300,53 @@ func TestRecheck(t *testing.T) {
 	h.svc.Wait(time.Minute)
 	require.False(t, b.gets("ada"))
 	require.NoError(t, h.svc.Operator("op").Because("x").Resume(t.Context(), "ada"))
+}
+
+// Recheck goes by the clock, which may be put back.
+func TestRecheckWithAClockThatIsPutBack(t *testing.T) {
+	h := newHost(t, signed{[]byte("k")}, func(c *websession.Config) { c.Recheck = time.Minute })
+	b := h.signIn("ada")
+	require.True(t, b.gets("ada"))
+	require.NoError(t, h.svc.Operator("op").Because("x").Suspend(t.Context(), "ada"))
+	h.svc.Wait(-time.Hour)
+	require.False(t, b.gets("ada"), "it would count until the clock is there again")
+}
+
+// Outside of Middleware a handler finds the same out by itself, and a session that does not count is nobody's.
+func TestCurrentOutside(t *testing.T) {
+	h := newHost(t, signed{[]byte("k")})
+	b, eve := h.signIn("ada"), h.signIn("eve")
+	require.Equal(t, "ada", b.in().Account)
+	require.Equal(t, "ada", b.stubborn(sessionCookie).in().Account, "nothing was ever ended")
+	h.svc.Enroll(t, "ada")
+	require.Empty(t, b.in().Account)
+	require.Empty(t, b.stubborn(sessionCookie).in().Account, "the second step is outstanding")
+	require.NoError(t, h.svc.Operator("op").Because("x").Suspend(t.Context(), "eve"))
+	require.Empty(t, eve.in().Account)
+}
+
+// A proof that is not the session's is not kept, as it would end the session; and a cookie of another account is none,
+// and no fault.
+func TestStrayProof(t *testing.T) {
+	h := newHost(t, signed{[]byte("k")})
+	b, other, eve := h.signIn("ada"), h.signIn("ada"), h.signIn("eve")
+	for what, p := range map[string]gatehouse.Proof{
+		"of another account": eve.in().Proof, "none": {}, "garbage": gatehouse.ParseProof("x"), "of another session": other.in().Proof,
+	} {
+		r := request(http.MethodPost, "/")
+		for name, value := range b.cookies {
+			r.AddCookie(&http.Cookie{Name: name, Value: value})
+		}
+		w := recorder()
+		require.ErrorIs(t, h.web.Keep(w, r, p), gatehouse.ErrStepUpRequired, what)
+		require.Empty(t, w.Result().Cookies())
+	}
+	require.True(t, b.gets("ada"))
+	require.ErrorIs(t, h.web.Keep(recorder(), request(http.MethodPost, "/"), b.in().Proof), gatehouse.ErrStepUpRequired)
+	require.ErrorIs(t, h.web.EndElsewhere(request(http.MethodPost, "/")), gatehouse.ErrStepUpRequired)
+
+	b.cookies[sessionCookie] = eve.cookies[sessionCookie]
+	require.Equal(t, http.StatusOK, b.get("/x").StatusCode, "left out, and nothing was ever ended")
 }
 
 // A request of somebody reads the account once, and one of nobody reads nothing.

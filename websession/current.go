@@ -1,6 +1,7 @@
 package websession
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -36,8 +37,12 @@ func (s *Sessions) Keep(w http.ResponseWriter, r *http.Request, p gatehouse.Proo
 		return fmt.Errorf("%w: nobody is signed in", gatehouse.ErrStepUpRequired)
 	}
 	in.Proof = p
-	if _, err := s.e.Present(r.Context(), engine.Session{Account: in.Account, Secret: in.Secret, Proof: p.Reveal()}); err != nil {
-		return err // it would end the session
+	presented, err := s.e.Present(r.Context(), engine.Session{Account: in.Account, Secret: in.Secret, Proof: p.Reveal()})
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(presented.Session, presented.In) {
+		return fmt.Errorf("%w: the proof is of another session, and would end this one", gatehouse.ErrStepUpRequired)
 	}
 	if err := s.saveSession(w, r, in); err != nil {
 		return err
