@@ -1,6 +1,7 @@
 package gatehousetest
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -9,8 +10,8 @@ import (
 	"testing"
 )
 
-// Browser is a browser of one person. It keeps cookies, follows redirects, posts the forms of the page that it shows, and
-// says of each request where that comes from, as browsers do. It is not safe for concurrent use.
+// Browser is a browser of one person. Like others it keeps cookies, follows redirects, posts the forms of the page that
+// it shows, and says of each request where that comes from. It is not safe for concurrent use.
 type Browser struct {
 	Client *http.Client // has the same cookies, for requests that no page sends
 
@@ -36,9 +37,9 @@ func (b *Browser) Post(path string, fields ...string) *Page {
 	return b.do(http.MethodPost, b.at(path), values, "same-origin")
 }
 
-// Submit fills in the form that leads to a path, the first one on the page that the browser shows, and sends it. Fields
-// are pairs of a name, which the form must have, and a value, which it must offer if that is chosen and not typed; a name
-// may come more than once. Other fields are sent as they are, hidden ones among them.
+// Submit fills in the first form that leads to a path, of those on the page that the browser shows, and sends it. Fields
+// are pairs of a name, which the form must have, and a value, which must be one of the choices if the form has some; a
+// name may come more than once. Other fields are sent as they are, hidden ones among them.
 func (b *Browser) Submit(path string, fields ...string) *Page {
 	b.t.Helper()
 	if b.page != nil {
@@ -101,7 +102,7 @@ func (b *Browser) send(f form, fields ...string) *Page {
 // do sends a request, and shows the page that it leads to. A form that is nil is none.
 func (b *Browser) do(method string, u *url.URL, values url.Values, from string) *Page {
 	b.t.Helper()
-	r, err := http.NewRequestWithContext(b.t.Context(), method, u.String(), strings.NewReader(values.Encode()))
+	r, err := http.NewRequestWithContext(context.Background(), method, u.String(), strings.NewReader(values.Encode()))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -142,7 +143,6 @@ func redirected(r *http.Request, via []*http.Request) error {
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
 	}
 	if r.Method == http.MethodGet {
-		r.Header.Del("Content-Type")
 		r.Header.Del("Origin")
 	}
 	return nil

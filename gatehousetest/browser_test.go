@@ -37,7 +37,7 @@ func sent(w http.ResponseWriter, r *http.Request) {
 
 // A form is sent as browsers send it.
 func TestForms(t *testing.T) {
-	const forms = `<!doctype html><!-- <form action="/none"></form> --><script>"<form action='/none'>"</script>
+	const forms = `<!doctype html><!-- <form action="/comment"></form> --><script>"<form action='/none'>"</script>
 		<input name="outside"><form method="POST" action="/all?q=1">
 		<input type=hidden name="h" value="a &amp; &#34;b&#34; > c"><input name='empty'><input name="off" value=1 disabled>
 		<input type="checkbox" name="box" value="1"><input type="checkbox" name="box" value="2" checked><input type="CHECKBOX" name="on">
@@ -61,6 +61,15 @@ func TestForms(t *testing.T) {
 		b := site.Browser(t)
 		b.Get("/dir/forms")
 		require.Equal(t, c.want, b.Submit(c.to, c.fields...).Body)
+	}
+	b := site.Browser(t)
+	require.Equal(t, "one two one two x < y < z Go", b.Get("/dir/forms").Text())
+	for _, none := range []string{"/none", "/comment"} {
+		require.Contains(t, fatal(t, func(t testing.TB) {
+			b := site.Browser(t)
+			b.Get("/dir/forms")
+			b.Submit(none)
+		}), "no form for "+none)
 	}
 }
 
@@ -112,12 +121,16 @@ func TestAsBrowsersDo(t *testing.T) {
 // A test fails that asks for anything a browser cannot do.
 func TestFails(t *testing.T) {
 	site := serve(t, map[string]http.HandlerFunc{
-		"/form": show(`<p>A form</p><form method="post" action="/post"><input type="radio" name="r" value="x"><input name="q"></form>`),
-		"/":     show("Nothing"),
+		"/form":                       show(`<p>A form</p><form method="post" action="/post"><input type="radio" name="r" value="x"><input name="q"></form>`),
+		"/":                           show("Nothing"),
+		"GET /settings/security/pair": show(`<form method=post action=/settings/security/pair></form>`),
+		"POST /settings/security/pair": show(`<code id="secret">GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ</code>
+			<form method=post action="/settings/security/pair/confirm"><input name=code></form>`),
+		"POST /settings/security/pair/confirm": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusSeeOther) },
 	})
 	for want, do := range map[string]func(*gatehousetest.Browser){
 		"no page":                     func(b *gatehousetest.Browser) { b.Submit("/post") },
-		"open a page":                 func(b *gatehousetest.Browser) { b.Answer("000000") },
+		"open one first":              func(b *gatehousetest.Browser) { b.Answer("000000") },
 		"no form for /x on /form":     func(b *gatehousetest.Browser) { b.Get("/form"); b.Submit("/x") },
 		"A form":                      func(b *gatehousetest.Browser) { b.Get("/form"); b.Submit("/post?q=1") },
 		`no field "x"`:                func(b *gatehousetest.Browser) { b.Get("/form"); b.Submit("/post", "x", "") },
@@ -125,7 +138,7 @@ func TestFails(t *testing.T) {
 		"pairs":                       func(b *gatehousetest.Browser) { b.Get("/form"); b.Submit("/post", "r") },
 		"no form for a password":      func(b *gatehousetest.Browser) { b.SignIn("ada", "x") },
 		"no code is asked for":        func(b *gatehousetest.Browser) { b.StepUp("000000") },
-		"security/pair":               func(b *gatehousetest.Browser) { b.Pair() },
+		"no authenticator app is pai": func(b *gatehousetest.Browser) { b.Pair() },
 		"no form for /settings/secur": func(b *gatehousetest.Browser) { b.MintToken("x") },
 	} {
 		require.Contains(t, fatal(t, func(t testing.TB) { do(site.Browser(t)) }), want)

@@ -2,6 +2,7 @@ package gatehousetest
 
 import (
 	"crypto/fips140"
+	"net/http"
 	"strings"
 
 	"github.com/gatehouse-go/gatehouse/totp"
@@ -23,20 +24,16 @@ func (b *Browser) SignIn(account, password string) *Page {
 	return nil
 }
 
-// Answer gives a code to the page that the browser shows and that asks for one; where a page asks for a password, it
-// gives that. At the second step of a sign-in it turns to the form for recovery codes first if the code has a dash.
+// Answer gives a code, of an app or a recovery code, to the page that the browser shows and that asks for one. It gives the
+// password where that is asked for.
 func (b *Browser) Answer(code string) *Page {
 	b.t.Helper()
-	if b.page == nil {
-		b.t.Fatal("gatehousetest: open a page first")
-	}
-	if step := b.site.Security + "/sign-in"; strings.Contains(code, "-") && b.page.url.Path == step {
-		b.Get(step + "?with=recovery")
-	}
-	for _, f := range b.page.forms() {
-		for _, name := range []string{"code", "step_up", "step_up_password"} {
-			if f.has(name) {
-				return b.send(f, name, code)
+	if b.page != nil {
+		for _, f := range b.page.forms() {
+			for _, name := range []string{"code", "step_up", "step_up_password"} {
+				if f.has(name) {
+					return b.send(f, name, code)
+				}
 			}
 		}
 	}
@@ -51,9 +48,9 @@ func (b *Browser) StepUp(code string) *Page {
 	return b.Answer(code)
 }
 
-// Pair has an authenticator app paired by whoever is signed in, and returns it with the recovery codes that the page has
-// shown: none unless it is the account's first. The test fails unless it is paired: an account with a second factor may
-// have to StepUp before.
+// Pair pairs an authenticator app, as somebody who is signed in or has answered with an operator's code, and returns it
+// with the recovery codes that the page has shown: none unless it is the account's first. The test fails unless it is
+// paired: an account with a second factor may have to StepUp before.
 func (b *Browser) Pair() (app *Authenticator, recoveryCodes []string) {
 	b.t.Helper()
 	path := b.site.Security + "/pair"
@@ -76,14 +73,15 @@ func (b *Browser) Pair() (app *Authenticator, recoveryCodes []string) {
 	if len(recoveryCodes) > 0 {
 		fields = append(fields, "saved", "yes")
 	}
-	if done := b.Submit(path+"/confirm", fields...); done.url.Path != path+"/done" {
+	done := b.Submit(path+"/confirm", fields...)
+	if done.Status != http.StatusOK || !strings.HasPrefix(done.url.Path, path+"/") { // it may have led to the sign-in form
 		b.t.Fatalf("gatehousetest: no authenticator app is paired: %s", done)
 	}
 	return app, recoveryCodes
 }
 
-// MintToken mints an access token with a name and scopes for whoever is signed in, and returns its text. The test fails
-// unless it is minted: StepUp before where the page would ask for a code.
+// MintToken mints an access token with a name and scopes, as somebody who is signed in, and returns its text. The test
+// fails unless it is minted: StepUp before where the page would ask for a code.
 func (b *Browser) MintToken(name string, scopes ...string) string {
 	b.t.Helper()
 	path := b.site.Security + "/tokens/new"

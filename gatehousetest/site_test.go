@@ -3,6 +3,7 @@ package gatehousetest_test
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -36,7 +37,7 @@ func newApp(svc *gatehouse.Service) http.Handler {
 	})
 	check(err)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /login", show(`<form method=post><input name=user> <input name=password type=password></form>`))
+	mux.HandleFunc("GET /login", show(`<form method=post><input name=user> <input type=hidden name=csrf> <input name=password type=password></form>`))
 	mux.HandleFunc("POST /login", a.login)
 	mux.HandleFunc("POST /logout", a.logout)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -117,6 +118,26 @@ func check(err error) {
 	}
 }
 
+func ExampleNewSite() {
+	t := &testing.T{} // in a test, its own
+	site := gatehousetest.NewSite(t, newApp)
+	b := site.Browser(t)
+	fmt.Println(b.SignIn("ada", "wrong").Status)
+	b.SignIn("ada", "correct horse")
+	phone, _ := b.Pair()
+
+	other := site.Browser(t)
+	fmt.Println(other.SignIn("ada", "correct horse").Path)
+	fmt.Println(other.Answer("000000").Status)
+	other.Answer(site.Code(phone))
+	fmt.Println(other.Get("/").Text())
+	// Output:
+	// 401
+	// /settings/security/sign-in
+	// 422
+	// You are signed in as ada.
+}
+
 // The test of a program's own sign-in handler. TestSignInIsShort counts its lines.
 func TestSignIn(t *testing.T) {
 	site := gatehousetest.NewSite(t, newApp)
@@ -170,6 +191,21 @@ func TestPerson(t *testing.T) {
 	require.Equal(t, "/settings/security/", site.Browser(t).SignIn("ada", "correct horse").Path)
 }
 
+// After a reset, support's code leads to a new app.
+func TestReset(t *testing.T) {
+	site := gatehousetest.NewSite(t, newApp)
+	site.Enroll(t, "ada")
+	code, err := site.Operator("op").Because("lost it").Reset(t.Context(), "ada")
+	require.NoError(t, err)
+	b := site.Browser(t)
+	b.SignIn("ada", "correct horse")
+	require.Equal(t, "/settings/security/pair", b.Answer(code.Reveal()).Path)
+	phone, codes := b.Pair()
+	require.Len(t, codes, 10)
+	b.SignIn("ada", "correct horse")
+	require.Equal(t, "/settings/security/", b.Answer(site.Code(phone)).Path)
+}
+
 // Two browsers of one site differ, a copy has the cookies of now, and one without a cookie has the others.
 func TestBrowsers(t *testing.T) {
 	site := gatehousetest.NewSite(t, newApp)
@@ -177,16 +213,18 @@ func TestBrowsers(t *testing.T) {
 	b.SignIn("ada", "correct horse")
 	signedIn := func(b *gatehousetest.Browser) bool { return b.Get("/").Path == "/" }
 	require.False(t, signedIn(site.Browser(t)))
-	stolen := b.Without()
+	copied := b.Without()
 	require.False(t, signedIn(b.Without("__Host-session")))
 	require.True(t, signedIn(b.Without("__Host-gatehouse")), "nothing was ended")
 	b.Post("/logout")
 	require.False(t, signedIn(b))
-	require.False(t, signedIn(stolen))
-	other := site.Browser(t)
-	other.SignIn("ada", "correct horse")
+	require.False(t, signedIn(copied))
+	b.Get("/login")
+	other := b.Without()
+	other.Submit("/login", "user", "ada", "password", "correct horse")
 	require.True(t, signedIn(other))
-	stolen = other.Without() // a copy of all cookies
+	require.False(t, signedIn(b))
+	stolen := other.Without() // a copy of all cookies
 	err := site.Operator("system").PasswordChanged(t.Context(), "ada", gatehouse.RevokeTokens)
 	require.NoError(t, err)
 	for _, b := range []*gatehousetest.Browser{other, stolen, stolen.Without("__Host-gatehouse")} {
