@@ -37,9 +37,9 @@ func (b *Browser) Post(path string, fields ...string) *Page {
 	return b.do(http.MethodPost, b.at(path), values, "same-origin")
 }
 
-// Submit fills in the first form that leads to a path, of those on the page that the browser shows, and sends it. Fields
-// are pairs of a name, which the form must have, and a value, which must be one of the choices if the form has some; a
-// name may come more than once. Other fields are sent as they are, hidden ones among them.
+// Submit fills in the first form that leads to a path, of those on the page that the browser shows, and sends it.
+// Fields are pairs of a name, which the form must have, and a value, which must be one of the choices if the form has
+// some; a name may come more than once. Other fields are sent as they are, hidden ones among them.
 func (b *Browser) Submit(path string, fields ...string) *Page {
 	b.t.Helper()
 	if b.page != nil {

@@ -10,9 +10,9 @@ import (
 
 // The rest of a browser is a person at the Security page.
 
-// SignIn opens the Security page, which leads to the program's sign-in form; fills in the field for a password there and
-// the one before it; and sends the form. The page that it leads to asks for a code where the account has a second factor:
-// see Answer.
+// SignIn opens the Security page, which leads to the program's sign-in form; fills in the field for a password there
+// and the one before it; and sends the form. The page that it leads to asks for a code where the account has a second
+// factor: see Answer.
 func (b *Browser) SignIn(account, password string) *Page {
 	b.t.Helper()
 	for _, f := range b.Get(b.site.Security + "/").forms() {
@@ -24,8 +24,8 @@ func (b *Browser) SignIn(account, password string) *Page {
 	return nil
 }
 
-// Answer gives a code, of an app or a recovery code, to the page that the browser shows and that asks for one. It gives the
-// password where that is asked for.
+// Answer gives a code, of an app or a recovery code, to the page that the browser shows and that asks for one. It gives
+// the password where that is asked for.
 func (b *Browser) Answer(code string) *Page {
 	b.t.Helper()
 	if b.page != nil {
