@@ -15,21 +15,37 @@ const (
 
 // broken names what cannot be in an account, "" for nothing.
 func (a Account) broken() string {
-	if a.Epoch == 0 || a.SignIns < 0 {
-		return "epoch or count"
+	t := a.TOTPThrottle
+	for _, x := range []struct {
+		is   bool
+		what string
+	}{
+		{a.Epoch == 0 || a.SignIns < 0, "epoch or count"},
+		{a.Changer != "" && a.SessionEpoch == 0, "sessions"},
+		{a.Absent() && a.Protected(), "factors of nobody"},
+		{a.Imported > ImportEnded, "state of imports"},
+		{!a.Ancestry.valid(), "ancestry"},
+		{a.showsEight() && a.Recovery.eightDigits() > 0, "recovery codes of eight digits"},
+		{a.Recovery.broken(), "recovery codes"},
+		{a.Reset.broken(), "reset"},
+		{len(a.Accepted) > maxAccepted || len(a.History) > maxHistory, "posture"},
+		{t.Failures < 0 || t.Failures > maxFailKept || len(t.Days) > monthDays+1, "throttle"},
+		{a.Minted[1] < 0, "count of tokens"},
+	} {
+		if x.is {
+			return x.what
+		}
 	}
-	if a.Changer != "" && a.SessionEpoch == 0 {
-		return "sessions"
+	for _, what := range []string{a.brokenAuthenticators(), a.brokenPending(), a.brokenActivity(), a.brokenServices()} {
+		if what != "" {
+			return what
+		}
 	}
-	if a.Absent() && a.Protected() {
-		return "factors of nobody"
-	}
-	if a.Imported > ImportEnded {
-		return "state of imports"
-	}
-	if !a.Ancestry.valid() {
-		return "ancestry"
-	}
+	return ""
+}
+
+// brokenAuthenticators is broken for the authenticators.
+func (a Account) brokenAuthenticators() string {
 	if len(a.Authenticators) > MaxAuthenticators {
 		return "too many authenticators"
 	}
@@ -38,31 +54,7 @@ func (a Account) broken() string {
 			return "authenticator " + what
 		}
 	}
-	if what := a.brokenPending(); what != "" {
-		return what
-	}
-	if a.showsEight() && a.Recovery.eightDigits() > 0 {
-		return "recovery codes of eight digits"
-	}
-	if a.Recovery.broken() {
-		return "recovery codes"
-	}
-	if a.Reset.broken() {
-		return "reset"
-	}
-	if what := a.brokenActivity(); what != "" {
-		return what
-	}
-	if len(a.Accepted) > maxAccepted || len(a.History) > maxHistory {
-		return "posture"
-	}
-	if t := a.TOTPThrottle; t.Failures < 0 || t.Failures > maxFailKept || len(t.Days) > monthDays+1 {
-		return "throttle"
-	}
-	if a.Minted[1] < 0 {
-		return "count of tokens"
-	}
-	return a.brokenServices()
+	return ""
 }
 
 // brokenPending is broken for the pending enrollment.
