@@ -117,7 +117,7 @@ func (s jsonWebToken) begin(w http.ResponseWriter, account string) {
 		data, _ := json.Marshal(v)
 		return base64.RawURLEncoding.EncodeToString(data)
 	}
-	text := encode(map[string]string{"alg": "HS256", "typ": "JWT"}) + "." + encode(map[string]any{"sub": account, "exp": 1 << 40})
+	text := encode(map[string]string{"alg": "HS256", "typ": "JWT"}) + "." + encode(map[string]any{"sub": account, "exp": int64(1) << 40})
 	setHost(w, text+"."+s.mac(text))
 }
 
