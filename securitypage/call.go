@@ -119,7 +119,7 @@ func (p *Page) routes() *http.ServeMux {
 	handle("/sign-in/clock", route{who: signingIn, get: (*call).clock, post: (*call).resync})
 	handle("/sign-in/cancel", route{who: signingIn, post: (*call).cancelSignIn})
 	handle("/", route{who: either})
-	for _, name := range []string{"page.css", "page.js"} {
+	for _, name := range assets {
 		mux.HandleFunc(p.path+"/"+name, p.files.serve(name))
 	}
 	return mux

@@ -14,8 +14,11 @@ import (
 	"time"
 )
 
-//go:embed templates/*.html page.css page.js
+//go:embed templates/*.html page.css page.js icons.svg
 var embedded embed.FS
+
+// assets are served as they are.
+var assets = []string{"page.css", "page.js", "icons.svg"}
 
 // pages are the templates that fill the layout.
 var pages = []string{
@@ -32,7 +35,7 @@ type files struct {
 
 func readFiles(host fs.FS) (files, error) {
 	f := files{pages: map[string]*template.Template{}, assets: map[string][]byte{}, versions: map[string]string{}}
-	for _, name := range []string{"page.css", "page.js"} {
+	for _, name := range assets {
 		data, err := read(host, name)
 		if err != nil {
 			return files{}, err

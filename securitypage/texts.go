@@ -5,7 +5,7 @@ var english = map[string]string{
 	"lang": "en", "dir": "ltr",
 	"format.time": "2 Jan 2006, 15:04 UTC", // of package time; the time is in UTC
 
-	"skip": "Skip to content", "nav": "Security", "signout": "Sign out", "signin": "Sign in", "help": "Get help",
+	"skip": "Skip to content", "area": "Security", "signout": "Sign out", "signin": "Sign in", "help": "Get help",
 	"back": "Back to Security", "cancel": "Cancel", "goon": "Continue", "copy": "Copy", "copied": "Copied.",
 	"download": "Download", "print": "Print", "on": "On", "off": "Off", "open": "Allowed", "closed": "Not yet",
 	"none": "None", "never": "Never", "manage": "Manage", "fix": "Fix this", "days": "%d days",
@@ -164,7 +164,8 @@ var english = map[string]string{
 	"secondstep.app": "Open your authenticator app and type the code that it shows.", "secondstep.recovery": "Type one of your recovery codes. Each works once.",
 	"secondstep.reset":       "Support has reset your two-factor sign-in. Type the single-use code that they have given you. You then pair a new authenticator app. If you did not ask for it, tell them at once.",
 	"secondstep.useapp":      "Use a code from the app",
-	"secondstep.userecovery": "Use a recovery code", "secondstep.clock": "My codes are never accepted", "secondstep.lost": "I have lost both",
+	"secondstep.userecovery": "Use a recovery code", "secondstep.clock": "My codes are never accepted", "secondstep.lost": "I lost my phone and my codes",
+	"secondstep.ways":  "Other ways",
 	"secondstep.other": "Sign in to another account", "secondstep.norecovery": "There are no recovery codes left.",
 	"secondstep.nosupport": "That code has been used or has expired. Ask support for another.",
 
@@ -177,7 +178,7 @@ var english = map[string]string{
 	"locked.until":    "Too many codes were wrong. Try again in %s.",
 	"locked.disabled": "Too many codes were wrong: codes of the app are refused until you unlock them with a recovery code.",
 
-	"wrong": "That did not work. See below.", "title.wrong": "Error: %s",
+	"title.wrong":    "Error: %s",
 	"wrong.appcode":  "This takes a code from your authenticator app, not a recovery code.",
 	"wrong.code":     "This code is not right, or was used already. Wait for the next one.",
 	"wrong.recovery": "This code is not right, or was used already.", "wrong.support": "This code is not right, was used already or has expired.",

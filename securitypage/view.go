@@ -2,9 +2,12 @@ package securitypage
 
 import (
 	"fmt"
+	"html"
+	"html/template"
 	"maps"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/internal/local"
@@ -97,6 +100,23 @@ func (v *View) URL(path string) string { return v.c.p.path + path }
 func (v *View) Asset(name string) string {
 	return v.c.p.path + "/" + name + "?v=" + v.c.p.files.versions[name]
 }
+
+// Icon is one of the icons of icons.svg, which says nothing to a screen reader: of 20 px, or with the class "s" of 16.
+// With "flip" it points the other way where texts go from right to left.
+func (v *View) Icon(name string, classes ...string) template.HTML {
+	class := strings.Join(append([]string{"icon"}, classes...), " ")
+	return template.HTML(fmt.Sprintf(`<svg class="%s" aria-hidden="true"><use href="%s#%s"/></svg>`,
+		html.EscapeString(class), html.EscapeString(v.Asset("icons.svg")), html.EscapeString(name)))
+}
+
+// Tabs reports whether a page is one of those that the navigation leads to, or belongs below one.
+func (v *View) Tabs() bool { return v.SignedIn() && section[v.Page] != "" && !wizards[v.Page] }
+
+// wizards lead from one step to the next, without the navigation at their top.
+var wizards = map[string]bool{"pair": true, "pairing": true, "paired": true, "newcodes": true}
+
+// Bare reports whether a page is a card in the middle of the screen, under the service's name: those of the sign-in.
+func (v *View) Bare() bool { return v.Page == "secondstep" || v.Page == "clock" }
 
 // SignedIn reports whether there is somebody to show links to.
 func (v *View) SignedIn() bool { return v.c.who() == signedIn }
