@@ -31,6 +31,10 @@ type EnrollmentRequest struct {
 	Algorithm totp.Algorithm
 	// Digits is 6 or 8. Defaults to 6.
 	Digits int
+
+	// Resume is the ID of the pending enrollment to show again, as it is: nothing else may then be set, and nothing is
+	// changed. Defaults to none: a new one.
+	Resume string
 }
 
 const (
@@ -41,8 +45,8 @@ const (
 // newID returns an ID for an authenticator or a set of codes, unique in its account and no secret.
 func newID() string { return uuid.NewString() }
 
-// Enrollment is a staged authenticator. It is shown once and stored nowhere in this form; do not let a page that
-// shows it be cached.
+// Enrollment is a staged authenticator. It can be shown again until it is confirmed, by EnrollmentRequest.Resume; do not
+// let a page that shows it be cached.
 type Enrollment struct {
 	ID      string // what ConfirmEnrollment names; the authenticator's ID afterwards
 	Expires time.Time
@@ -69,7 +73,17 @@ func (e Enrollment) URI() string { return redact.Open(e.uri) }
 // It needs a proof of the last 5 minutes: by Vouch if the account has no second factor, otherwise by a
 // code of an authenticator, or by a recovery code to replace an authenticator. ErrPrecondition says that
 // there are 5 authenticators already, and ErrNotFound that there is none of the ID to replace.
+//
+// With Resume it shows the pending enrollment again, until that is confirmed or has ended: to the session that began it,
+// by its Session.Secret, and with a proof that ConfirmEnrollment takes. For every other session, for one without a
+// Secret, and after an Operator.Reseal it is ErrNotFound.
 func (o Owner) BeginEnrollment(ctx context.Context, r EnrollmentRequest) (Enrollment, error) {
+	if id := r.Resume; id != "" {
+		if r != (EnrollmentRequest{Resume: id}) {
+			return Enrollment{}, fmt.Errorf("%w: with Resume nothing else is chosen", ErrInvalid)
+		}
+		return o.resume(ctx, id)
+	}
 	if r.Name == "" {
 		r.Name = defaultName
 	}
@@ -110,13 +124,19 @@ func (b *beginning) prepare(ctx context.Context, a core.Account, p core.Presente
 	if err := a.CanBegin(p, b.r.Replace, env); err != nil {
 		return err
 	}
-	if b.staged.Authenticator.Sealed != nil {
+	if b.staged.Authenticator.Sealed == nil {
+		if b.enr.QR, err = b.key.QR(b.s.issuer, b.r.Label); err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		if err := b.s.sealSecret(ctx, a.ID, &b.staged.Authenticator, b.key.Secret); err != nil {
+			return err
+		}
+	}
+	if b.staged.Kept != nil || len(p.In) == 0 || a.NeedsCodes() && b.codes == nil {
 		return nil
 	}
-	if b.enr.QR, err = b.key.QR(b.s.issuer, b.r.Label); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	return b.s.sealSecret(ctx, a.ID, &b.staged.Authenticator, b.key.Secret)
+	b.staged.Kept, err = b.s.keep(ctx, a.ID, b.enr.ID, p.In, kept{b.r.Label, reveal(b.codes)})
+	return err
 }
 
 func (b *beginning) slow(a core.Account, _ core.Env) engine.Work {
@@ -129,7 +149,7 @@ func (b *beginning) slow(a core.Account, _ core.Env) engine.Work {
 		if err != nil {
 			return err
 		}
-		b.codes, b.staged.Recovery = made, set
+		b.codes, b.staged.Recovery, b.staged.Kept = made, set, nil
 		return nil
 	}
 }

@@ -355,6 +355,16 @@ var plays = []play{
 	{method: "Owner.BeginEnrollment/a third", run: func(ctx context.Context, w *world) (any, error) {
 		return w.as(w.adas).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x", Name: "Third", Replace: w.phone.auth})
 	}},
+	{method: "Owner.BeginEnrollment/again", first: func(ctx context.Context, w *world) (err error) {
+		w.replacement, err = w.Owner(w.plain, "here").BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
+		return err
+	}, run: func(ctx context.Context, w *world) (any, error) {
+		p := w.plain
+		if w.unproven {
+			p = gatehouse.Proof{}
+		}
+		return w.Owner(p, "here").BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Resume: w.replacement.ID})
+	}},
 	{method: "Owner.ConfirmEnrollment", run: func(ctx context.Context, w *world) (any, error) {
 		return w.as(w.pia).ConfirmEnrollment(ctx, w.pending.ID, w.piaKey.code())
 	}},

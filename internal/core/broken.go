@@ -72,6 +72,9 @@ func (a Account) brokenPending() string {
 	if p.Recovery.broken() {
 		return "pending recovery codes"
 	}
+	if p.Kept != nil && len(p.Kept.Sealed) == 0 {
+		return "pending enrollment"
+	}
 	return ""
 }
 

@@ -36,7 +36,8 @@ func full() core.Account {
 	a.Recovery.Acknowledged = 5
 	a.Recovery.Tags = &core.Tags{Key: "k1", Check: "\x01\x23\xab\xcd"}
 	a.Recovery.Slots[1].Tag = "\x0f\x3a\x90"
-	a.Pending = &core.Pending{Authenticator: newAuthenticator("A3"), Replace: "A1", Recovery: newSet("S2"), Expires: 9, Tries: 9}
+	a.Pending = &core.Pending{Authenticator: newAuthenticator("A3"), Replace: "A1", Recovery: newSet("S2"), Expires: 9, Tries: 9,
+		Kept: &core.Kept{Session: "fedcba9876543210", Sealed: []byte("kept")}}
 	a.Reset = &core.Reset{Code: core.Slot{Selector: "Z", Hash: "h", Tag: "\x00\x00\x00", Tags: &core.Tags{Key: "k2", Check: "\xff\xff\xff\xff"}}, Expires: 9, Operator: "op-2", At: 3, Life: 24 * 60 * 60}
 	a.Accepted = []core.Acceptance{{Control: "sso", By: "op-1", Why: "a trial", At: 4, Until: 8}}
 	a.Services = []string{"bot-1", "bot-2"}

@@ -111,12 +111,16 @@ func (s Steps) end() int64 {
 func (p *Pending) code(c *wire.Coder) {
 	p.Authenticator.code(c)
 	c.Moment(&p.Expires)
-	b := c.Bits(p.Replace != "", p.Recovery != nil, p.Tries != 0)
+	b := c.Bits(p.Replace != "", p.Recovery != nil, p.Tries != 0, p.Kept != nil)
 	c.OptionalShared(&b, &p.Replace)
 	if wire.Optionally(c, &b, &p.Recovery) {
 		p.Recovery.code(c)
 	}
 	wire.Optional(c, &b, &p.Tries)
+	if wire.Optionally(c, &b, &p.Kept) {
+		wire.FixedText(c, &p.Kept.Session, DigestSize)
+		c.Bytes(&p.Kept.Sealed)
+	}
 }
 
 func (s *RecoverySet) code(c *wire.Coder) {

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"crypto/subtle"
 	"fmt"
 	"slices"
 
@@ -14,7 +15,15 @@ type Pending struct {
 	Replace       string       // the authenticator whose place it takes
 	Recovery      *RecoverySet // becomes the account's when confirmed
 	Expires       int64
-	Tries         int // wrong codes
+	Tries         int   // wrong codes
+	Kept          *Kept // nil: it cannot be shown again
+}
+
+// Kept is what a pending enrollment has shown once, for the session that began it to see again. It goes with the
+// enrollment, is left out of every save after the enrollment has expired, and moves to no other key: see Reseal.
+type Kept struct {
+	Session string // digest of that session
+	Sealed  []byte
 }
 
 // CanBegin returns nil if an enrollment may begin, to replace another authenticator if instead
@@ -82,6 +91,30 @@ func (a Account) CanConfirm(p Presented, id string, env Env) (Authenticator, err
 		return Authenticator{}, err
 	}
 	return pending.Authenticator, nil
+}
+
+// CanShow returns the pending enrollment if the session that the proof came in may see again what it has shown: the
+// session that began it, with a proof that may finish it. ErrNotFound says that another one began it, or that it has
+// ended.
+func (a Account) CanShow(p Presented, id string, env Env) (Pending, error) {
+	if _, err := a.CanConfirm(p, id, env); err != nil {
+		return Pending{}, err
+	}
+	kept := a.Pending.Kept
+	if kept == nil || len(p.In) == 0 || subtle.ConstantTimeCompare([]byte(kept.Session), p.In) != 1 {
+		return Pending{}, fmt.Errorf("%w: the enrollment is not shown to this session", ErrNotFound)
+	}
+	return *a.Pending, nil
+}
+
+// WithoutExpired returns the account without what an enrollment that has expired has kept.
+func (a Account) WithoutExpired(env Env) Account {
+	if p := a.Pending; p != nil && p.Kept != nil && a.PendingNow(env) == nil {
+		gone := *p
+		gone.Kept = nil
+		a.Pending = &gone
+	}
+	return a
 }
 
 func (a Account) finish() action {

@@ -115,6 +115,7 @@ func TestResealWholeAccounts(t *testing.T) {
 			want.Events = []core.Event{{Kind: event.KeyMoved, At: start.Unix(), Auth: "A2", Operator: "op-1"}}
 		case "a pending one":
 			want.Pending.Authenticator.Sealed, want.Pending.Authenticator.Key = moved.Sealed, moved.Key
+			want.Pending.Kept = nil
 			want.Events = []core.Event{{Kind: event.KeyMoved, At: start.Unix(), Auth: "A3", Operator: "op-1"}}
 		}
 		require.Equal(t, want, next, what)

@@ -38,7 +38,8 @@ func kindsOfRecord() []record {
 			a.Authenticators, a.Imported = []core.Authenticator{auth}, core.ImportOpen
 		}},
 		{"pending", func(a *core.Account) {
-			a.Pending = &core.Pending{Authenticator: newAuthenticator("A2"), Expires: start.Unix() + 600, Tries: 2, Recovery: newSet("S2")}
+			a.Pending = &core.Pending{Authenticator: newAuthenticator("A2"), Expires: start.Unix() + 600, Tries: 2, Recovery: newSet("S2"),
+				Kept: &core.Kept{Session: "0123456789abcdef", Sealed: []byte("sealed label and codes")}}
 		}},
 		{"recovery-codes", func(a *core.Account) {
 			a.Recovery = newSet("S1")

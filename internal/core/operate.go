@@ -139,20 +139,26 @@ func (a Account) UnderOther(primary string) (sealed []Authenticator) {
 	return sealed
 }
 
-// Reseal replaces secrets with the same ones sealed again, by sealed secret.
+// Reseal replaces secrets with the same ones sealed again, by sealed secret. What a pending enrollment has kept is dropped
+// with its secret's old key, and not moved: it is there for ten minutes, and so that a key can be retired at once nothing
+// may be left under it. Its owner can still finish, or begin again.
 func (a Account) Reseal(by By, anew map[string]Resealed, env Env) Account {
 	a = a.clone()
-	move := func(auth *Authenticator) {
-		if r, ok := anew[string(auth.Sealed)]; ok {
+	move := func(auth *Authenticator) bool {
+		r, ok := anew[string(auth.Sealed)]
+		if ok {
 			auth.Sealed, auth.Key = r.Sealed, r.Key
 			a.note(env, Event{Kind: event.KeyMoved, Auth: auth.ID, Operator: by.Operator})
 		}
+		return ok
 	}
 	for i := range a.Authenticators {
 		move(&a.Authenticators[i])
 	}
 	if a.Pending != nil {
-		move(&a.Pending.Authenticator)
+		if move(&a.Pending.Authenticator) {
+			a.Pending.Kept = nil
+		}
 	}
 	return a
 }

@@ -143,7 +143,7 @@ func (c *change) finish(kept Kept[core.Account], next core.Account, answer error
 		return false, answer
 	}
 	c.detach() // before others are asked: a guess that locks counts, also if its maker hangs up now
-	next = c.follow(next, env)
+	next = c.follow(next, env).WithoutExpired(env)
 	if again, err := c.save(kept, next, answer == nil); again || err != nil {
 		c.try++
 		return again, err
