@@ -69,7 +69,7 @@ func TestNewModelTakes(t *testing.T) {
 		Links: map[string]string{c.ID: "/own", posture.SecondFactor: "https://acme.test/pair?from=review#top"},
 	})
 	require.NoError(t, err)
-	require.Equal(t, "3/"+strings.Repeat("1", 32), m.Version())
+	require.Equal(t, "4/"+strings.Repeat("1", 32), m.Version())
 	require.True(t, m.Has(c.ID))
 	require.True(t, m.Has(posture.SecondFactor))
 	require.False(t, m.Has("nothing"))
@@ -175,7 +175,7 @@ func TestChecksGoWrong(t *testing.T) {
 		f, shown := r.Find("own")
 		require.True(t, shown, name)
 		require.Equal(t, posture.StateUnknown, f.State, name)
-		require.Equal(t, "The check has failed.", f.Reason, name)
+		require.Equal(t, "We could not check this.", f.Reason, name)
 		require.Equal(t, 39, r.Score, name)
 		require.Equal(t, []string{"own"}, r.CappedBy, name)
 		require.False(t, r.Gates[0].Open, name)
@@ -203,7 +203,7 @@ func TestReasonsArePlain(t *testing.T) {
 	f, _ := r.Find("own")
 	require.Equal(t, "Token  [2J   evil  is ünsafe", f.Reason)
 	f, _ = r.Find(posture.SecondFactor)
-	require.Equal(t, "Opened by: Pro [2J ", f.Reason)
+	require.Equal(t, "Available with: Pro [2J .", f.Reason)
 }
 
 // Values beyond the last one have a name too, and it is the careful one.

@@ -41,139 +41,180 @@ const (
 func builtin() []Control {
 	return []Control{
 		{
-			ID: SecondFactor, Title: "Two-factor sign-in", Question: "Does signing in take more than the password?",
+			ID: SecondFactor, Title: "Two-factor sign-in is on", Failing: "Two-factor sign-in is off",
+			Question: "Does signing in take more than your password?",
 			Severity: Critical, Standards: []string{"NIST SP 800-63B-4 §2.2", "OWASP ASVS 5.0 6.3.3"}, Impact: Some, Effort: Some,
-			Fix:   Remediation{Text: "Pair an authenticator app.", StepUp: true},
-			Reads: HostEvidence, Check: checkSecondFactor, delegable: true,
+			Fix: Remediation{Title: "Turn on two-factor sign-in", StepUp: true,
+				Text: "You need your phone and about two minutes. You also get recovery codes, for when you lose it."},
+			Reads: HostEvidence, Check: checkSecondFactor, delegable: true, try: pairFirst,
 		},
 		{
-			ID: RecoveryCodesExist, Title: "Recovery codes", Question: "Is there a way back in without the phone?",
+			ID: RecoveryCodesExist, Title: "You have recovery codes", Failing: "You have no recovery codes",
+			Question: "Can you get back in without your phone?",
 			Severity: High, Standards: []string{"NIST SP 800-63B-4 §4.2"}, Impact: Little, Effort: Little,
-			Fix:   Remediation{Text: "Make recovery codes.", StepUp: true},
-			Reads: HostEvidence, Check: checkRecoveryCodes, delegable: true,
+			Fix: Remediation{Title: "Create recovery codes", StepUp: true,
+				Text: "They sign you in when you lose your phone. Keep them where you keep important papers."},
+			Reads: HostEvidence, Check: checkRecoveryCodes, delegable: true, try: newCodes,
 		},
 		{
-			ID: RecoveryCodesSaved, Title: "Recovery codes saved", Question: "Has the owner said that the codes are saved?",
+			ID: RecoveryCodesSaved, Title: "Your recovery codes are saved", Failing: "Your recovery codes may not be saved",
+			Question: "Have you saved your recovery codes?",
 			Severity: Medium, Standards: []string{"NIST SP 800-63B-4 §4.2.1.1"}, Impact: Little, Effort: Little,
-			Fix:   Remediation{Text: "Save the recovery codes, and say so. If they are lost, make new ones."},
-			Reads: HostEvidence, Check: checkCodesSaved, delegable: true,
+			Fix: Remediation{Title: "Confirm that you saved your recovery codes",
+				Text: "If you cannot find them, create new ones."},
+			Reads: HostEvidence, Check: checkCodesSaved, delegable: true, try: saveCodes,
 		},
 		{
-			ID: RecoveryCodesLeft, Title: "Enough recovery codes", Question: "Are at least three codes unused?",
+			ID: RecoveryCodesLeft, Title: "You have enough recovery codes", Failing: "You are running out of recovery codes",
+			Question: "Do you have at least three unused recovery codes?",
 			Severity: Medium, Standards: []string{"NIST SP 800-63B-4 §4.2.1.1"}, Impact: Little, Effort: Little,
-			Fix:   Remediation{Text: "Make new recovery codes.", StepUp: true},
-			Reads: HostEvidence, Check: checkCodesLeft, delegable: true,
+			Fix:   Remediation{Title: "Create new recovery codes", Text: "The old ones stop working when you do.", StepUp: true},
+			Reads: HostEvidence, Check: checkCodesLeft, delegable: true, try: newCodes,
 		},
 		{
-			ID: SecondAuthenticator, Title: "A second authenticator", Question: "Does losing one device leave another?",
+			ID: SecondAuthenticator, Title: "You have a second authenticator", Failing: "You have no second authenticator",
+			Question: "Do you still have a device if you lose one?",
 			Severity: Low, Standards: []string{"NIST SP 800-63B-4 §4.1.2.1"}, Impact: Little, Effort: Some,
-			Fix:   Remediation{Text: "Pair an authenticator app on another device.", StepUp: true},
-			Reads: HostEvidence, Check: checkSecondAuthenticator, delegable: true,
+			Fix: Remediation{Title: "Add a second authenticator", StepUp: true,
+				Text: "Pair an authenticator app on another device. Then losing one phone does not lock you out."},
+			Reads: HostEvidence, Check: checkSecondAuthenticator, delegable: true, try: pairAnother,
 		},
 		{
-			ID: PhishingResistant, Title: "Phishing-resistant sign-in", Question: "Would a false page learn nothing of use?",
+			ID: PhishingResistant, Title: "Your sign-in resists phishing", Failing: "A fake page could use your codes",
+			Question: "Would a fake sign-in page learn nothing useful?",
 			Severity: Medium, Standards: []string{"NIST SP 800-63B-4 §3.2.5"}, Impact: Some, Effort: Much,
-			Fix:   Remediation{Text: "Add a passkey or a security key.", StepUp: true},
-			Reads: AccountEvidence, Check: checkPhishingResistant,
+			Fix: Remediation{Title: "Add a passkey or a security key", StepUp: true,
+				Text: "It only works on the real page, so a fake one gets nothing."},
+			Reads: AccountEvidence, Check: checkPhishingResistant, try: never,
 		},
 		{
-			ID: EmailVerified, Title: "Verified e-mail", Question: "Do messages about the account reach its owner?",
+			ID: EmailVerified, Title: "Your email address is verified", Failing: "Your email address is not verified",
+			Question: "Do messages about your account reach you?",
 			Severity: Medium, Standards: []string{"OWASP ASVS 5.0 6.3.7"}, Impact: Little, Effort: Little,
-			Fix:   Remediation{Text: "Verify the e-mail address."},
-			Reads: HostEvidence, Check: checkEmail,
+			Fix:   Remediation{Title: "Verify your email address", Text: "Then messages about your account reach you."},
+			Reads: HostEvidence, Check: checkEmail, try: verifyEmail,
 		},
 		{
-			ID: MethodsOpen, Title: "No locked method", Question: "Can every method be used now?",
+			ID: MethodsOpen, Title: "You can use every way to sign in", Failing: "A way to sign in is locked",
+			Question: "Can you use every way to sign in?",
 			Severity: Medium, Standards: []string{"NIST SP 800-63B-4 §3.2.2"}, Impact: Little, Effort: Little,
-			Fix:   Remediation{Text: "Somebody has given wrong codes. If it was not you, change the password, then unlock the method.", StepUp: true},
-			Reads: AccountEvidence, Check: checkMethods,
+			Fix: Remediation{Title: "Unlock your sign-in", StepUp: true,
+				Text: "Someone entered wrong codes. If it was not you, change your password first."},
+			Reads: AccountEvidence, Check: checkMethods, try: unlock,
 		},
 		{
-			ID: RecoveryUseSeen, Title: "Use of recovery codes looked at", Question: "Was each use of a recovery code the owner's?",
+			ID: RecoveryUseSeen, Title: "You know about every use of a recovery code", Failing: "A recovery code was used",
+			Question: "Was it you each time a recovery code was used?",
 			Severity: High, Standards: []string{"NIST SP 800-63B-4 §4.6"}, Impact: Little, Effort: Little,
-			Fix:   Remediation{Text: "Look at the recent activity, and say that it was you. If it was not, make new recovery codes."},
-			Reads: AccountEvidence, Check: checkRecoveryUse,
+			Fix: Remediation{Title: "Check that it was you who used a recovery code",
+				Text: "Look at your activity and confirm that it was you. If it was not, create new recovery codes."},
+			Reads: AccountEvidence, Check: checkRecoveryUse, try: look,
 		},
 		{
 			// Medium, and so without a cap: at sign-in the throttle bounds guesses whatever the secret. Short of
 			// what the standard asks for is only the work of who has seen codes and searches for their secret.
-			ID: AuthenticatorsStrong, Title: "No weak authenticator", Question: "Has every authenticator a secret of at least 128 bits?",
+			ID: AuthenticatorsStrong, Title: "Every authenticator has a strong key", Failing: "An authenticator has a short key",
+			Question: "Does every authenticator have a key of at least 128 bits?",
 			Severity: Medium, Standards: []string{"RFC 4226 §4"}, Impact: Little, Effort: Some,
-			Fix:   Remediation{Text: "Pair the authenticator app again, in the place of the weak one.", StepUp: true},
-			Reads: AccountEvidence, Check: checkStrong,
+			Fix: Remediation{Title: "Replace the authenticator with a short key", StepUp: true,
+				Text: "Pair the app again. The new pairing replaces the old one."},
+			Reads: AccountEvidence, Check: checkStrong, try: replaceWeak,
 		},
 		{
-			ID: TokensExpire, Title: "Tokens expire", Question: "Does every access token end by itself?",
+			ID: TokensExpire, Title: "Every access token expires", Failing: "An access token never expires",
+			Question: "Does every access token end by itself?",
 			Severity: Medium, Standards: []string{"OWASP ASVS 5.0 10.4.8"}, Impact: Some, Effort: Some,
-			Fix:   Remediation{Text: "Replace tokens that never expire."},
-			Reads: TokenEvidence, Check: tokenCheck(func(t tokens.Info, _ time.Time) bool { return t.Expires.IsZero() }, "never expire"),
+			Fix:   Remediation{Title: "Replace tokens that never expire", Text: "Create new ones that expire, then revoke the old ones."},
+			Reads: TokenEvidence, Check: tokenCheck(endless, "never expires", "never expire"), try: without(endless), mints: true,
 		},
 		{
-			ID: TokensSecondFactor, Title: "No token by password alone", Question: "Did it take the second factor to make every access token?",
+			ID: TokensSecondFactor, Title: "No access token was created with the password alone",
+			Failing:  "An access token was created with the password alone",
+			Question: "Did creating every access token take two-factor sign-in?",
 			Severity: Medium, Standards: []string{"OWASP ASVS 5.0 6.3.4"}, Impact: Some, Effort: Some,
-			Fix:   Remediation{Text: "Rotate the tokens that were made by the password alone, once two-factor sign-in is on, or revoke them.", StepUp: true},
-			Reads: HostEvidence | TokenEvidence, Check: checkTokensSecondFactor, delegable: true,
+			Fix: Remediation{Title: "Rotate tokens created with the password alone", StepUp: true,
+				Text: "Turn on two-factor sign-in, then rotate or revoke them."},
+			Reads: HostEvidence | TokenEvidence, Check: checkTokensSecondFactor, delegable: true, try: rotateWeak, mints: true,
 		},
 		{
-			ID: ServiceTokensSeen, Title: "Service accounts looked at", Question: "Has the owner looked at every token that was made for a service account?",
+			ID: ServiceTokensSeen, Title: "You know about your service accounts", Failing: "Support created something for you to check",
+			Question: "Have you checked every token that was created for a service account?",
 			Severity: Medium, Standards: []string{"NIST SP 800-63B-4 §4.6"}, Impact: Little, Effort: Little,
-			Fix:   Remediation{Text: "Look at the recent activity. If you do not know a service account or a token of it, ask support to revoke it."},
-			Reads: AccountEvidence, Check: checkServiceTokens,
+			Fix: Remediation{Title: "Check the service accounts that count as yours",
+				Text: "Look at your activity. If you do not know a service account or its token, ask support to revoke it."},
+			Reads: AccountEvidence, Check: checkServiceTokens, try: look,
 		},
 		{
-			ID: TokensUsed, Title: "No forgotten tokens", Question: "Was every access token used in the last 90 days?",
+			ID: TokensUsed, Title: "Every access token is in use", Failing: "An access token was not used for 90 days",
+			Question: "Was every access token used in the last 90 days?",
 			Severity: Low, Standards: []string{"OWASP ASVS 5.0 7.4.1"}, Impact: Little, Effort: Little,
-			Fix:   Remediation{Text: "Revoke tokens that nothing uses any more."},
-			Reads: TokenEvidence, Check: tokenCheck(func(t tokens.Info, now time.Time) bool {
-				last := t.LastUsed
-				if last.Before(t.Created) {
-					last = t.Created
-				}
-				return now.Sub(last) > unusedFor
-			}, "were not used for 90 days"),
+			Fix:   Remediation{Title: "Revoke tokens that you do not use", Text: "If nothing needs a token, nobody should have it."},
+			Reads: TokenEvidence, Check: tokenCheck(unused, "was not used for 90 days", "were not used for 90 days"), try: without(unused),
 		},
 		{
-			ID: TokensNarrow, Title: "Narrow tokens", Question: "Does every access token use what it may do?",
+			ID: TokensNarrow, Title: "No access token may do more than it does", Failing: "An access token may do more than it does",
+			Question: "Does every access token use what it may do?",
 			Severity: Medium, Standards: []string{"OWASP ASVS 5.0 10.3.2"}, Impact: Some, Effort: Some,
-			Fix:   Remediation{Text: "Replace tokens by ones with fewer scopes.", StepUp: true},
-			Reads: TokenEvidence, Check: tokenCheck(func(t tokens.Info, now time.Time) bool {
-				return len(t.Unused) > 0 && now.Sub(t.Created) > broadAfter
-			}, "may do more than they have ever done"),
+			Fix: Remediation{Title: "Replace tokens that may do too much", StepUp: true,
+				Text: "Create new ones with fewer scopes, then revoke the old ones."},
+			Reads: TokenEvidence, Check: tokenCheck(broad, "may do more than it has ever done", "may do more than they have ever done"),
+			try: without(broad), mints: true,
 		},
 		{
-			ID: TokensNotExpiring, Title: "No token about to expire", Question: "Will every access token work next week?",
+			ID: TokensNotExpiring, Title: "No access token is about to expire", Failing: "An access token is about to expire",
+			Question: "Will every access token still work next week?",
 			Severity: Low, Impact: Little, Effort: Some,
-			Fix:   Remediation{Text: "Rotate tokens before they expire.", StepUp: true},
-			Reads: TokenEvidence, Check: tokenCheck(func(t tokens.Info, now time.Time) bool {
-				return !t.Expires.IsZero() && t.Expires.Sub(now) < expiringSoon
-			}, "expire within 7 days"),
+			Fix: Remediation{Title: "Rotate tokens before they expire", StepUp: true,
+				Text: "Otherwise, whatever uses them stops working."},
+			Reads: TokenEvidence, Check: tokenCheck(ending, "expires within 7 days", "expire within 7 days"), try: without(ending), mints: true,
 		},
 		{
-			ID: KeysCurrent, Title: "Secrets under the current key", Question: "Is every secret sealed under the primary key?",
+			ID: KeysCurrent, Title: "Your secrets are stored with the newest key", Failing: "A secret is still stored with an older key",
+			Question: "Is every secret stored with the newest key?",
 			Severity: Low, Standards: []string{"OWASP ASVS 5.0 11.2.2"}, Impact: Little, Effort: Little,
-			Fix:   Remediation{Text: "The service moves secrets to its new key by itself; nothing is to be done by the owner."},
-			Reads: AccountEvidence, Check: checkKeys,
+			Fix: Remediation{Title: "Wait for the service to change its key",
+				Text: "The service moves your secrets to its new key. You do not need to do anything."},
+			Reads: AccountEvidence, Check: checkKeys, try: never,
 		},
 	}
+}
+
+// The tokens that fail a control.
+func endless(t tokens.Info, _ time.Time) bool { return t.Expires.IsZero() }
+
+func unused(t tokens.Info, now time.Time) bool {
+	last := t.LastUsed
+	if last.Before(t.Created) {
+		last = t.Created
+	}
+	return now.Sub(last) > unusedFor
+}
+
+func broad(t tokens.Info, now time.Time) bool {
+	return len(t.Unused) > 0 && now.Sub(t.Created) > broadAfter
+}
+
+func ending(t tokens.Info, now time.Time) bool {
+	return !t.Expires.IsZero() && t.Expires.Sub(now) < expiringSoon
 }
 
 func checkSecondFactor(f Facts, _ time.Time) Result {
 	switch delegates(f) {
 	case Yes:
-		return Result{Delegated, "The identity provider asks for a second factor."}
+		return Result{Delegated, "Your identity provider asks for a second factor."}
 	case Unknown:
 		if f.Host.Delegated == nil {
-			return Result{StateUnknown, "It is not known who signs the owner in."}
+			return Result{StateUnknown, "We do not know who signs you in."}
 		}
-		return Result{StateUnknown, "The identity provider does not say whether it asks for a second factor."}
+		return Result{StateUnknown, "Your identity provider does not say whether it asks for a second factor."}
 	}
 	switch {
 	case len(f.Account.Authenticators) > 0:
-		return Result{Pass, "An authenticator is paired."}
+		return Result{Pass, "Signing in takes your password and a code from your authenticator app."}
 	case f.Account.Reset != nil:
-		return Result{Fail, "Support has removed the factors, or none could be taken over: an authenticator has to be paired anew."}
+		return Result{Fail, "Support removed your authenticator apps, or they could not be moved here. Pair one again."}
 	}
-	return Result{Fail, "The password alone signs in."}
+	return Result{Fail, "Anyone who learns your password can sign in as you."}
 }
 
 // delegates says whether an identity provider looks after the account's factors: one that asks for a second factor,
@@ -194,9 +235,9 @@ func delegates(f Facts) Answer {
 func delegated(f Facts) (Result, bool) {
 	switch delegates(f) {
 	case Yes:
-		return Result{Delegated, "The identity provider looks after it."}, true
+		return Result{Delegated, "Your identity provider looks after this."}, true
 	case Unknown:
-		return Result{StateUnknown, "It is not known whether an identity provider looks after it."}, true
+		return Result{StateUnknown, "We do not know whether an identity provider looks after this."}, true
 	}
 	return Result{}, false
 }
@@ -207,11 +248,11 @@ func checkRecoveryCodes(f Facts, _ time.Time) Result {
 	}
 	switch {
 	case len(f.Account.Authenticators) == 0:
-		return Result{Fail, "There are none before an authenticator is paired."}
+		return Result{Fail, "You get them with your authenticator app."}
 	case f.Account.RecoveryCodes.Left == 0:
-		return Result{Fail, "There is no unused recovery code."}
+		return Result{Fail, "You have no unused recovery code."}
 	}
-	return Result{Pass, fmt.Sprintf("%d of %d codes are unused.", f.Account.RecoveryCodes.Left, f.Account.RecoveryCodes.Total)}
+	return Result{Pass, fmt.Sprintf("%d of %d recovery codes are left.", f.Account.RecoveryCodes.Left, f.Account.RecoveryCodes.Total)}
 }
 
 func checkCodesSaved(f Facts, _ time.Time) Result {
@@ -220,11 +261,11 @@ func checkCodesSaved(f Facts, _ time.Time) Result {
 	}
 	switch {
 	case f.Account.RecoveryCodes.Total == 0:
-		return Result{Fail, "There are no recovery codes."}
+		return Result{Fail, "You have no recovery codes."}
 	case f.Account.RecoveryCodes.Acknowledged.IsZero():
-		return Result{Fail, "Nobody has said that the codes are saved."}
+		return Result{Fail, "You have not confirmed that you saved them."}
 	}
-	return Result{Pass, "The owner has said that the codes are saved."}
+	return Result{Pass, "You confirmed that you saved them."}
 }
 
 func checkCodesLeft(f Facts, _ time.Time) Result {
@@ -233,11 +274,11 @@ func checkCodesLeft(f Facts, _ time.Time) Result {
 	}
 	switch left := f.Account.RecoveryCodes.Left; {
 	case left >= fewCodes:
-		return Result{Pass, fmt.Sprintf("%d codes are unused.", left)}
+		return Result{Pass, fmt.Sprintf("%d of %d recovery codes are left.", left, f.Account.RecoveryCodes.Total)}
 	case left > 0:
-		return Result{Partial, fmt.Sprintf("Only %d unused, of %d.", left, f.Account.RecoveryCodes.Total)}
+		return Result{Partial, fmt.Sprintf("Only %d of %d recovery codes are left.", left, f.Account.RecoveryCodes.Total)}
 	}
-	return Result{Fail, "There is no unused recovery code."}
+	return Result{Fail, "You have no unused recovery code."}
 }
 
 func checkSecondAuthenticator(f Facts, _ time.Time) Result {
@@ -246,11 +287,11 @@ func checkSecondAuthenticator(f Facts, _ time.Time) Result {
 	}
 	switch len(f.Account.Authenticators) {
 	case 0:
-		return Result{Fail, "There is no authenticator."}
+		return Result{Fail, "You have no authenticator app."}
 	case 1:
-		return Result{Fail, "There is one authenticator."}
+		return Result{Fail, "You have one authenticator app. If you lose it, you need a recovery code."}
 	}
-	return Result{Pass, fmt.Sprintf("There are %d authenticators.", len(f.Account.Authenticators))}
+	return Result{Pass, fmt.Sprintf("You have %d authenticator apps.", len(f.Account.Authenticators))}
 }
 
 func checkPhishingResistant(f Facts, _ time.Time) Result {
@@ -262,63 +303,63 @@ func checkPhishingResistant(f Facts, _ time.Time) Result {
 	}
 	switch {
 	case resistant > 0 && resistant == len(f.Account.Authenticators):
-		return Result{Pass, "Every authenticator resists phishing."}
+		return Result{Pass, "Everything that you sign in with resists phishing."}
 	case resistant > 0:
-		return Result{Partial, "One that does not resist phishing can be used as well."}
+		return Result{Partial, "You can also sign in with something that does not resist phishing."}
 	}
-	return Result{Fail, "A one-time code can be passed on by a false page."}
+	return Result{Fail, "A fake sign-in page can pass on the code that you type."}
 }
 
 func checkEmail(f Facts, _ time.Time) Result {
 	switch f.Host.EmailVerified {
 	case Yes:
-		return Result{Pass, "The e-mail address is verified."}
+		return Result{Pass, "We can reach you at your email address."}
 	case No:
-		return Result{Fail, "The e-mail address is not verified."}
+		return Result{Fail, "We do not know whether our messages reach you."}
 	}
-	return Result{StateUnknown, "It is not known whether the e-mail address is verified."}
+	return Result{StateUnknown, "We do not know whether your email address is verified."}
 }
 
 func checkMethods(f Facts, _ time.Time) Result {
 	switch {
 	case f.totp() == disabled:
-		return Result{Fail, "Codes of authenticators are refused until they are unlocked."}
+		return Result{Fail, "Codes from your authenticator apps do not work until you unlock them."}
 	case f.totp() == waiting || f.recoveryCodes() != usable:
-		return Result{Partial, "A method is locked for a while, after wrong codes."}
+		return Result{Partial, "Too many wrong codes were entered. It unlocks by itself after a while."}
 	}
-	return Result{Pass, "No method is locked."}
+	return Result{Pass, "Nothing is locked."}
 }
 
 // checkRecoveryUse does not end with time: a use that nobody has looked at does not become the owner's by waiting.
 func checkRecoveryUse(f Facts, _ time.Time) Result {
 	if f.Account.CodeUseUnseen.IsZero() {
-		return Result{Pass, "The owner has looked at every use of a recovery code."}
+		return Result{Pass, "No recovery code was used without your knowing."}
 	}
-	return Result{Fail, "A recovery code was used, and nobody has said that it was the owner."}
+	return Result{Fail, "You have not confirmed that it was you."}
 }
 
 // checkServiceTokens does not end with time either. Where nothing waits there is nothing to ask for, and no credit to lose
 // with the last service account.
 func checkServiceTokens(f Facts, _ time.Time) Result {
 	if f.Account.ServiceUnseen.IsZero() {
-		return Result{NotApplicable, "No service account or token of one waits to be looked at."}
+		return Result{NotApplicable, "There is nothing to check."}
 	}
-	return Result{Fail, "A service account or a token of one was made by an operator, and its owner has not looked at it."}
+	return Result{Fail, "Support created a service account, or a token for one, that counts as yours. You have not looked at it yet."}
 }
 
 func checkKeys(f Facts, _ time.Time) Result {
 	switch {
 	case len(f.Account.Authenticators) == 0:
-		return Result{NotApplicable, "There is no secret."}
+		return Result{NotApplicable, "You have no authenticator app."}
 	case f.Account.KeysCurrent:
-		return Result{Pass, "Every secret is sealed under the primary key."}
+		return Result{Pass, "All of your secrets are stored with the newest key."}
 	}
-	return Result{Fail, "A secret is sealed under an older key."}
+	return Result{Fail, "The service moves it to the newest key by itself."}
 }
 
 func checkStrong(f Facts, _ time.Time) Result {
 	if len(f.Account.Authenticators) == 0 {
-		return Result{NotApplicable, "There is no secret."}
+		return Result{NotApplicable, "You have no authenticator app."}
 	}
 	weak := 0
 	for _, a := range f.Account.Authenticators {
@@ -327,16 +368,16 @@ func checkStrong(f Facts, _ time.Time) Result {
 		}
 	}
 	if weak > 0 {
-		return Result{Fail, fmt.Sprintf("%d of %d authenticators came from another system with a short secret.", weak, len(f.Account.Authenticators))}
+		return Result{Fail, count(weak, len(f.Account.Authenticators), "authenticator", "came from another system with a short key", "came from another system with a short key")}
 	}
-	return Result{Pass, "Every secret has at least 128 bits."}
+	return Result{Pass, "Every key has at least 128 bits."}
 }
 
 // checkTokensSecondFactor fails also where the second factor is off: to turn it on must not make anything fail. Where
 // no token fails there is nothing to ask for, and no credit to lose with the last of them.
 func checkTokensSecondFactor(f Facts, _ time.Time) Result {
 	if !f.TokensKnown {
-		return Result{StateUnknown, "The access tokens are not known."}
+		return Result{StateUnknown, "We cannot read your access tokens right now."}
 	}
 	n := 0
 	for _, t := range f.Tokens {
@@ -346,25 +387,37 @@ func checkTokensSecondFactor(f Facts, _ time.Time) Result {
 	}
 	switch provider := delegates(f); {
 	case provider == Yes:
-		return Result{NotApplicable, "The identity provider asks for the second factor."}
+		return Result{NotApplicable, "Your identity provider asks for a second factor."}
 	case n == 0:
-		return Result{NotApplicable, "No access token was made by the password alone."}
+		return Result{NotApplicable, "You have no access token that was created with the password alone."}
 	case provider == Unknown:
-		return Result{StateUnknown, "It is not known whether an identity provider asks for the second factor."}
+		return Result{StateUnknown, "We do not know whether an identity provider asks you for a second factor."}
 	}
-	return Result{Fail, fmt.Sprintf("%d of %d tokens were made by the password alone.", n, len(f.Tokens))}
+	return Result{Fail, count(n, len(f.Tokens), "token", "was created with the password alone", "were created with the password alone")}
 }
 
-// tokenCheck is a control that fails for each token that is bad.
-func tokenCheck(bad func(t tokens.Info, now time.Time) bool, what string) func(Facts, time.Time) Result {
+// count says of how many things something is true: one is the verb and the rest for one of them, and many for more.
+func count(n, of int, thing, one, many string) string {
+	things, say := thing+"s", many
+	if of == 1 {
+		things = thing
+	}
+	if n == 1 {
+		say = one
+	}
+	return fmt.Sprintf("%d of %d %s %s.", n, of, things, say)
+}
+
+// tokenCheck is a control that fails for each token that is bad, with count's words for it.
+func tokenCheck(bad func(t tokens.Info, now time.Time) bool, one, many string) func(Facts, time.Time) Result {
 	return func(f Facts, now time.Time) Result {
 		if !f.TokensKnown {
-			return Result{StateUnknown, "The access tokens are not known."}
+			return Result{StateUnknown, "We cannot read your access tokens right now."}
 		}
 		if len(f.Tokens) == 0 {
 			// Not "not applicable": to revoke the last bad token would then take the passes of the others
 			// out of the sum, and lower the score.
-			return Result{Pass, "There are no access tokens."}
+			return Result{Pass, "You have no access tokens."}
 		}
 		n := 0
 		for _, t := range f.Tokens {
@@ -373,8 +426,8 @@ func tokenCheck(bad func(t tokens.Info, now time.Time) bool, what string) func(F
 			}
 		}
 		if n > 0 {
-			return Result{Fail, fmt.Sprintf("%d of %d tokens %s.", n, len(f.Tokens), what)}
+			return Result{Fail, count(n, len(f.Tokens), "token", one, many)}
 		}
-		return Result{Pass, "None of the access tokens is like that."}
+		return Result{Pass, "All of your access tokens are fine."}
 	}
 }

@@ -94,7 +94,8 @@ func (g Grade) MarshalText() ([]byte, error) { return []byte(g.String()), nil }
 
 // Remediation is how to fix a control.
 type Remediation struct {
-	Text   string `json:"text"`
+	Title  string `json:"title"`             // what to do, as a short command: "Turn on two-factor sign-in"
+	Text   string `json:"text"`              // how, and what it is good for, in full sentences
 	Link   string `json:"link,omitempty"`    // the host's page for it: a path, or an https URL
 	StepUp bool   `json:"step_up,omitempty"` // it needs a fresh proof
 }
@@ -102,8 +103,9 @@ type Remediation struct {
 // Control is one question about an account.
 type Control struct {
 	ID        string // 1 to 64 of a-z, 0-9, '-' and '.', a letter first
-	Title     string
-	Question  string
+	Title     string // where it passes: "Two-factor sign-in is on"
+	Failing   string // where it fails: "Two-factor sign-in is off"
+	Question  string // where nobody knows, or where it is not asked yet
 	Severity  Severity
 	Standards []string // the standards behind it, with sections
 	Impact    Grade    // on the owner
@@ -116,6 +118,19 @@ type Control struct {
 	Check func(f Facts, now time.Time) Result
 
 	delegable bool // Check reads what the host knows only where there is no authenticator
+	try       attempt
+	mints     bool // the step needs a new secret for a token
+}
+
+// title is what the control is called in a state.
+func (c Control) title(s State) string {
+	switch s {
+	case Fail, Partial, Accepted:
+		return c.Failing
+	case StateUnknown, Locked:
+		return c.Question
+	}
+	return c.Title
 }
 
 // needs returns the evidence that the answer on an account depends on.
@@ -136,9 +151,9 @@ func (c Control) validate() error {
 	switch {
 	case !isID(c.ID):
 		return fmt.Errorf("%w: a control's ID is 1 to 64 of a-z, 0-9, '-' and '.', a letter first", ErrInvalid)
-	case !isText(c.Title, 100) || !isText(c.Question, 200) || !isText(c.Fix.Text, 500) ||
+	case !isText(c.Title, 100) || !isText(c.Failing, 100) || !isText(c.Question, 200) || !isText(c.Fix.Title, 100) || !isText(c.Fix.Text, 500) ||
 		slices.ContainsFunc(c.Standards, func(s string) bool { return !isText(s, 100) }):
-		return fmt.Errorf("%w: control %s: a title, a question, a text and standards that can be shown", ErrInvalid, c.ID)
+		return fmt.Errorf("%w: control %s: titles, a question, a fix and standards that can be shown", ErrInvalid, c.ID)
 	case c.Severity > Critical || c.Impact > Much || c.Effort > Much:
 		return fmt.Errorf("%w: control %s: severity, impact or effort", ErrInvalid, c.ID)
 	case c.Reads > AccountEvidence|HostEvidence|TokenEvidence:

@@ -88,11 +88,11 @@ func ExampleService_Review() {
 	}
 	fmt.Println("level", r.Level, "of 3")
 	for _, step := range r.Next[:1] {
-		fmt.Println(step.Fix.Text, step.Fix.Link, "opens", step.Opens)
+		fmt.Println(step.Title, step.Fix.Link, "opens", step.Opens)
 	}
 	// Output:
 	// level 0 of 3
-	// Pair an authenticator app. /settings/security/pair opens [deploy.public]
+	// Turn on two-factor sign-in /settings/security/pair opens [deploy.public]
 }
 
 // A page that shows the account too loads it once.
@@ -128,7 +128,8 @@ func ExampleService_Require() {
 	default:
 		log.Fatal(err) // a fault: nothing is deployed
 	}
-	// Output: The password alone signs in. /settings/security/pair
+	// Output:
+	// Anyone who learns your password can sign in as you. /settings/security/pair
 }
 
 // A page says it before two-factor is turned on, or off.

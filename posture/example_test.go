@@ -14,9 +14,10 @@ import (
 
 // passwordChanged is a control of the host's own. Its evidence is in Host.Answers.
 var passwordChanged = posture.Control{
-	ID: "password-changed", Title: "Leaked password changed", Question: "Is the password in no known leak?",
+	ID: "password-changed", Title: "Your password is in no known leak", Failing: "Your password was leaked",
+	Question: "Was your password leaked?",
 	Severity: posture.High, Standards: []string{"NIST SP 800-63B-4 §3.1.1.2"}, Impact: posture.Some, Effort: posture.Little,
-	Fix:   posture.Remediation{Text: "Change the password.", Link: "/settings/password"},
+	Fix:   posture.Remediation{Title: "Change your password", Text: "Somebody else may know it.", Link: "/settings/password"},
 	Reads: posture.HostEvidence,
 	Check: func(f posture.Facts, _ time.Time) posture.Result {
 		switch f.Host.Answers["password-changed"] {
@@ -57,10 +58,10 @@ func ExampleNewModel() {
 	}
 	fmt.Println("rules", report.Model)
 	// Output:
-	// Two-factor sign-in: fail. The password alone signs in. /settings/security/pair
-	// Leaked password changed: fail. It is in a known leak. /settings/password
-	// A second authenticator: locked. Opened by: the Team plan
-	// rules 3/2030-01
+	// Two-factor sign-in is off: fail. Anyone who learns your password can sign in as you. /settings/security/pair
+	// Your password was leaked: fail. It is in a known leak. /settings/password
+	// Do you still have a device if you lose one?: locked. Available with: the Team plan.
+	// rules 4/2030-01
 }
 
 // examplePolicy has two gates: one demands controls and a fresh proof, one a level, of newcomers at once.
@@ -110,10 +111,10 @@ func ExamplePolicy_Review() {
 		Host:        posture.Host{At: now, EmailVerified: posture.Yes},
 	}, now)
 	fmt.Printf("level %d, score %d: %d, capped by %v\n", r.Level, r.Score, r.Raw, r.CappedBy)
-	fmt.Printf("%s Opens %v, and gains %d points.\n", r.Next[0].Fix.Text, r.Next[0].Opens, r.Next[0].Gain)
+	fmt.Printf("%s. Opens %v, and gains %d points.\n", r.Next[0].Title, r.Next[0].Opens, r.Next[0].Gain)
 	// Output:
 	// level 0, score 39: 52, capped by [second-factor]
-	// Pair an authenticator app. Opens [deploy.public members.invite], and gains 29 points.
+	// Turn on two-factor sign-in. Opens [deploy.public members.invite], and gains 53 points.
 }
 
 // A gate says what keeps it closed. What another proof would mend is told apart.
@@ -188,31 +189,31 @@ func ExampleReview_WriteText() {
 		log.Fatal(err)
 	}
 	// Output:
-	// Level 1 of 3, score 85 of 100, 100% known, rules 3
+	// Level 1 of 3, score 85 of 100, 100% known, rules 4
 	//
-	// PASS            critical  Two-factor sign-in               An authenticator is paired.
-	// PASS            high      Recovery codes                   2 of 10 codes are unused.
-	// PASS            high      Use of recovery codes looked at  The owner has looked at every use of a recovery code.
-	// PASS            medium    Recovery codes saved             The owner has said that the codes are saved.
-	// PARTIAL         medium    Enough recovery codes            Only 2 unused, of 10.
-	// LOCKED          medium    Phishing-resistant sign-in       Opened by: a later version
-	// FAIL            medium    Verified e-mail                  The e-mail address is not verified.
-	// PASS            medium    No locked method                 No method is locked.
-	// PASS            medium    No weak authenticator            Every secret has at least 128 bits.
-	// PASS            medium    Tokens expire                    There are no access tokens.
-	// NOT APPLICABLE  medium    No token by password alone       No access token was made by the password alone.
-	// NOT APPLICABLE  medium    Service accounts looked at       No service account or token of one waits to be looked at.
-	// PASS            medium    Narrow tokens                    There are no access tokens.
-	// FAIL            low       A second authenticator           There is one authenticator.
-	// PASS            low       No forgotten tokens              There are no access tokens.
-	// PASS            low       No token about to expire         There are no access tokens.
-	// PASS            low       Secrets under the current key    Every secret is sealed under the primary key.
+	// PASS            critical  Two-factor sign-in is on                             Signing in takes your password and a code from your authenticator app.
+	// PASS            high      You have recovery codes                              2 of 10 recovery codes are left.
+	// PASS            high      You know about every use of a recovery code          No recovery code was used without your knowing.
+	// PASS            medium    Your recovery codes are saved                        You confirmed that you saved them.
+	// PARTIAL         medium    You are running out of recovery codes                Only 2 of 10 recovery codes are left.
+	// LOCKED          medium    Would a fake sign-in page learn nothing useful?      This service does not offer it yet.
+	// FAIL            medium    Your email address is not verified                   We do not know whether our messages reach you.
+	// PASS            medium    You can use every way to sign in                     Nothing is locked.
+	// PASS            medium    Every authenticator has a strong key                 Every key has at least 128 bits.
+	// PASS            medium    Every access token expires                           You have no access tokens.
+	// NOT APPLICABLE  medium    No access token was created with the password alone  You have no access token that was created with the password alone.
+	// NOT APPLICABLE  medium    You know about your service accounts                 There is nothing to check.
+	// PASS            medium    No access token may do more than it does             You have no access tokens.
+	// FAIL            low       You have no second authenticator                     You have one authenticator app. If you lose it, you need a recovery code.
+	// PASS            low       Every access token is in use                         You have no access tokens.
+	// PASS            low       No access token is about to expire                   You have no access tokens.
+	// PASS            low       Your secrets are stored with the newest key          All of your secrets are stored with the newest key.
 	//
-	// CLOSED  gate  deploy.public  Verified e-mail: fail
+	// CLOSED  gate  deploy.public  Your email address is not verified
 	// OPEN    gate  members.invite
 	//
 	// Next:
-	// 1. Verify the e-mail address. (+7 points, little effort, opens deploy.public)
-	// 2. Make new recovery codes. (+4 points, little effort)
-	// 3. Pair an authenticator app on another device. (+4 points, some effort)
+	// 1. Verify your email address (+7 points, little effort, opens deploy.public)
+	// 2. Create new recovery codes (+4 points, little effort)
+	// 3. Add a second authenticator (+4 points, some effort)
 }

@@ -285,7 +285,7 @@ func TestUnknownHost(t *testing.T) {
 		}
 		return finding.State.String() + ". " + finding.Reason
 	}
-	const factor, plan = "unknown. It is not known who signs the owner in.", "unknown. The account's plan is not known."
+	const factor, plan = "unknown. We do not know who signs you in.", "unknown. We do not know your plan."
 	for _, c := range []struct {
 		name         string
 		host         posture.Host
@@ -294,9 +294,9 @@ func TestUnknownHost(t *testing.T) {
 		{"nothing is known", posture.Host{}, factor, plan},
 		{"nothing but the plan", posture.Host{Plan: "pro"}, factor, "hidden"},
 		{"nothing but the provider", posture.Host{Delegated: &posture.Delegation{AMR: []string{"mfa"}}},
-			"unknown. The identity provider does not say whether it asks for a second factor.", plan},
-		{"there is neither", posture.Host{At: now}, "fail. The password alone signs in.", "hidden"},
-		{"there was neither", posture.Host{At: ago(25 * time.Hour)}, "fail. The password alone signs in.", "hidden"},
+			"unknown. Your identity provider does not say whether it asks for a second factor.", plan},
+		{"there is neither", posture.Host{At: now}, "fail. Anyone who learns your password can sign in as you.", "hidden"},
+		{"there was neither", posture.Host{At: ago(25 * time.Hour)}, "fail. Anyone who learns your password can sign in as you.", "hidden"},
 	} {
 		f := bare()
 		f.Host = c.host
@@ -307,6 +307,6 @@ func TestUnknownHost(t *testing.T) {
 		}
 		require.False(t, decide(p, "act", f, posture.Proof{}, now).Open, c.name)
 		f.Account.Authenticators = good().Account.Authenticators
-		require.Equal(t, "pass. An authenticator is paired.", state(f, posture.SecondFactor), c.name)
+		require.Equal(t, "pass. Signing in takes your password and a code from your authenticator app.", state(f, posture.SecondFactor), c.name)
 	}
 }

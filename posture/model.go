@@ -10,7 +10,7 @@ import (
 
 // modelVersion is raised with every change of a built-in control or of the score, so that a change of rules
 // is never taken for a change of posture.
-const modelVersion = 3
+const modelVersion = 4
 
 // Adjustment is what a host makes of a control for the accounts of a plan.
 type Adjustment struct {
@@ -94,14 +94,15 @@ func (m *Model) Evaluate(f Facts, now time.Time) Report {
 			continue
 		}
 		finding := Finding{
-			ID: c.ID, Title: c.Title, Question: c.Question, Severity: c.Severity, Standards: slices.Clone(c.Standards),
+			ID: c.ID, Question: c.Question, Severity: c.Severity, Standards: slices.Clone(c.Standards),
 			Impact: c.Impact, Effort: c.Effort, State: result.State, Reason: plain(result.Reason), Fix: c.Fix,
 		}
 		if adjusted.LockedBy != "" {
-			finding.State, finding.Reason = Locked, "Opened by: "+plain(adjusted.LockedBy)
+			finding.State, finding.Reason = Locked, "Available with: "+plain(adjusted.LockedBy)+"."
 		} else if a, ok := f.accepted(c.ID, now); ok && (result.State == Fail || result.State == Partial) {
 			finding.State, finding.Accepted = Accepted, &a
 		}
+		finding.Title = c.title(finding.State)
 		r.Findings = append(r.Findings, finding)
 	}
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return cmp.Compare(b.Severity, a.Severity) })
@@ -114,16 +115,14 @@ func (m *Model) Evaluate(f Facts, now time.Time) Report {
 func (m *Model) ask(c Control, f Facts, now time.Time) (a Adjustment, r Result) {
 	defer func() {
 		if recover() != nil {
-			a, r = Adjustment{}, Result{StateUnknown, "The check has failed."}
+			a, r = Adjustment{}, Result{StateUnknown, "We could not check this."}
 		}
 	}()
 	switch adjust := m.adjust[c.ID]; {
 	case adjust != nil && !f.Host.planKnown():
-		return Adjustment{}, Result{StateUnknown, "The account's plan is not known."}
+		return Adjustment{}, Result{StateUnknown, "We do not know your plan."}
 	case adjust != nil:
 		a = adjust(f.Host.Plan)
-	case c.ID == PhishingResistant:
-		a.LockedBy = "a later version"
 	}
 	if a.Hide {
 		return a, Result{}
@@ -131,12 +130,15 @@ func (m *Model) ask(c Control, f Facts, now time.Time) (a Adjustment, r Result) 
 	if f.Account.ServiceOf != "" && slices.Contains(signsIn, c.ID) {
 		return Adjustment{}, Result{NotApplicable, "Nobody signs in to a service account."}
 	}
-	if a.LockedBy != "" {
+	switch {
+	case a.LockedBy != "":
 		return a, Result{}
+	case c.ID == PhishingResistant && m.adjust[c.ID] == nil:
+		return a, Result{Locked, "This service does not offer it yet."}
 	}
 	r = c.Check(f.only(c.Reads), now)
 	if r.State > Delegated || r.State == Accepted || r.State == Locked {
-		r = Result{StateUnknown, "The check has failed."}
+		r = Result{StateUnknown, "We could not check this."}
 	}
 	return a, r
 }

@@ -1,11 +1,15 @@
 package posture_test
 
 import (
+	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -53,16 +57,17 @@ func TestNext(t *testing.T) {
 			[]step{{posture.SecondAuthenticator, []string{"one", "two"}, 4}}}, // 27 of 28 = 96
 
 		// 27 of 30 = 90. own: 29 of 30 = 96, +6 for thrice the effort; tokens: 28 of 30 = 93, +3.
-		{"points over effort", token(func(t *tokens.Info) { t.LastUsed = time.Time{} }), *costly(posture.Fail, posture.Medium, posture.Much), nil,
-			[]step{{posture.TokensUsed, []string{}, 3}, {"own", []string{}, 6}}},
-		// With less effort own goes first: 6 / 2 = 3, and it is the graver.
-		{"the same for less", token(func(t *tokens.Info) { t.LastUsed = time.Time{} }), *costly(posture.Fail, posture.Medium, posture.Some), nil,
+		{"points before effort", token(func(t *tokens.Info) { t.LastUsed = time.Time{} }), *costly(posture.Fail, posture.Medium, posture.Much), nil,
 			[]step{{"own", []string{}, 6}, {posture.TokensUsed, []string{}, 3}}},
 
-		// 13 of 25 = 52, capped to 39. second-factor: 17 of 25 = 68, +29 for some effort. The others gain nothing
-		// under the cap, and the graver goes first.
-		{"under a cap", password(nothing), posture.ModelConfig{}, tableGates,
-			[]step{{posture.SecondFactor, []string{mint, deploy}, 29}, {posture.RecoveryCodesExist, []string{}, 0}, {posture.RecoveryCodesSaved, []string{}, 0}}},
+		// 13 of 25 = 52, capped to 39. With an app come ten codes, saved, and the two controls that did not apply: 27 of
+		// 28 = 96, +57, and nothing else can be done before.
+		{"all that comes along", password(nothing), posture.ModelConfig{}, tableGates,
+			[]step{{posture.SecondFactor, []string{mint, invite, deploy}, 57}}},
+
+		// 11 of 25 = 44, capped to 39. Under the cap a verified address gains nothing; with it the app gains 25 of 28 = 89.
+		{"under a cap", password(func(f *posture.Facts) { f.Host.EmailVerified = posture.No }), posture.ModelConfig{}, nil,
+			[]step{{posture.SecondFactor, []string{}, 50}, {posture.EmailVerified, []string{}, 0}}},
 
 		// Each of the two that a gate wants opens nothing alone. 24 of 28 = 85, each +7 (26 of 28 = 92).
 		{"one of two that a gate wants", all(notSaved, func(f *posture.Facts) { f.Host.EmailVerified = posture.No }), posture.ModelConfig{},
@@ -92,7 +97,115 @@ func TestNext(t *testing.T) {
 		require.NotNil(t, r.Next, c.name)
 		for _, s := range r.Next {
 			finding, _ := r.Find(s.Control)
-			require.Equal(t, []any{finding.Title, finding.Fix, finding.Effort}, []any{s.Title, s.Fix, s.Effort}, c.name)
+			require.Equal(t, []any{finding.Fix.Title, finding.Fix, finding.Effort}, []any{s.Title, s.Fix, s.Effort}, c.name)
 		}
+	}
+}
+
+// What a step gains is what the change gains that is made for it, with all that comes along: Preview makes the change with
+// the code that makes it for real.
+func TestStepsAreTheChange(t *testing.T) {
+	svc, tok, pos := withTokens(t)
+	ctx := t.Context()
+	mint := func(session gatehouse.Session) {
+		_, err := tok.Mint(ctx, session, tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}, Lifetime: 5 * day})
+		require.NoError(t, err)
+	}
+	add := func(t *posture.Trial) error { return t.AddAuthenticator() }
+	renew := func(t *posture.Trial) error { return t.RegenerateRecoveryCodes() }
+	revoke := func(t *posture.Trial) error { return t.RevokeTokens() }
+	for _, c := range []struct {
+		name, control string
+		make          func(id string)
+		try           func(*posture.Trial) error
+		mends         int
+	}{
+		{"a password", posture.SecondFactor, func(string) {}, add, 3},
+		{"reset by support", posture.SecondFactor, func(id string) {
+			svc.Enroll(t, id)
+			_, err := svc.Operator("op-1").Because("a test").Reset(ctx, id)
+			require.NoError(t, err)
+		}, add, 3},
+		{"one app", posture.SecondAuthenticator, func(id string) { svc.Enroll(t, id) }, add, 0},
+		{"few codes", posture.RecoveryCodesLeft, func(id string) {
+			user := svc.Enroll(t, id)
+			for _, code := range user.RecoveryCodes[:8] {
+				_, err := svc.StepUp(ctx, user.Session(), code.Reveal())
+				require.NoError(t, err)
+				svc.Wait(time.Hour)
+			}
+		}, renew, 1},
+		{"no codes", posture.RecoveryCodesExist, func(id string) {
+			user := svc.Enroll(t, id)
+			for _, code := range user.RecoveryCodes {
+				_, err := svc.StepUp(ctx, user.Session(), code.Reveal())
+				require.NoError(t, err)
+				svc.Wait(time.Hour)
+			}
+		}, renew, 2},
+		{"a token that is about to end", posture.TokensNotExpiring, func(id string) {
+			mint(svc.Enroll(t, id).Session())
+		}, revoke, 0},
+	} {
+		id := strings.ReplaceAll(c.name, " ", "-")
+		c.make(id)
+		r, err := pos.Review(ctx, id)
+		require.NoError(t, err, c.name)
+		i := slices.IndexFunc(r.Next, func(s posture.Step) bool { return s.Control == c.control })
+		require.GreaterOrEqual(t, i, 0, "%s: %+v", c.name, r.Next)
+		preview, err := pos.Preview(ctx, id, c.try)
+		require.NoError(t, err, c.name)
+		step, mends := r.Next[i], []string{}
+		for _, flip := range preview.Flips {
+			if flip.Control != c.control && flip.To == posture.Pass && flip.From != posture.NotApplicable {
+				mends = append(mends, flip.Control)
+			}
+		}
+		require.Equal(t, []any{preview.After.Score - preview.Before.Score, preview.After.Level, len(preview.Opens)},
+			[]any{step.Gain, step.Level, len(step.Opens)}, c.name)
+		require.Equal(t, mends, step.Mends, c.name)
+		require.Len(t, mends, c.mends, c.name)
+		require.NotContains(t, preview.After.Next, step, c.name)
+	}
+}
+
+// A step that cannot be taken yet is none, and neither is one that another step brings along.
+func TestStepsCanBeTaken(t *testing.T) {
+	locked, free := gatehouse.MethodState{}, posture.Gate{Action: posture.MintToken, Controls: []string{posture.EmailVerified}}
+	endless := token(func(t *tokens.Info) { t.Expires = time.Time{} })
+	for _, c := range []struct {
+		name  string
+		facts func(*posture.Facts)
+		gates []posture.Gate
+		want  []string
+	}{
+		{"codes and a second app come after the first one", password(nothing), nil, []string{posture.SecondFactor}},
+		{"all of it", all(password(nothing), func(f *posture.Facts) { f.Host.EmailVerified = posture.No }), nil,
+			[]string{posture.SecondFactor, posture.EmailVerified}},
+		{"suspended", all(oneApp, func(f *posture.Facts) { f.Account.Suspended = now }), nil, []string{}},
+		{"new codes are saved codes", all(notSaved, func(f *posture.Facts) { f.Account.RecoveryCodes.Left = 1 }), nil, []string{posture.RecoveryCodesLeft}},
+		{"one look at the activity", func(f *posture.Facts) { f.Account.CodeUseUnseen, f.Account.ServiceUnseen = now, now }, nil, []string{posture.RecoveryUseSeen}},
+		{"unlocked by a recovery code", func(f *posture.Facts) { f.Account.TOTP = locked }, nil, []string{posture.MethodsOpen}},
+		{"nothing unlocks", all(func(f *posture.Facts) { f.Account.TOTP = locked }, func(f *posture.Facts) { f.Account.RecoveryCode = locked }), nil, []string{}},
+		{"a new token", endless, nil, []string{posture.TokensExpire}},
+		{"a new token, once the gate is open", all(endless, func(f *posture.Facts) { f.Host.EmailVerified = posture.No }),
+			[]posture.Gate{free}, []string{posture.EmailVerified}},
+		{"a token of the password alone is rotated with the second factor",
+			token(func(t *tokens.Info) { t.SecondFactor = false }), nil, []string{posture.TokensSecondFactor}},
+		{"and not before there is one", func(f *posture.Facts) {
+			*f = bare()
+			f.Tokens = []tokens.Info{goodToken()}
+			f.Tokens[0].SecondFactor = false
+		}, nil, []string{posture.SecondFactor}},
+	} {
+		f := good()
+		c.facts(&f)
+		before := must(json.Marshal(f.Account))
+		got := []string{}
+		for _, s := range policyOf(t, posture.ModelConfig{}, c.gates...).Review(f, now).Next {
+			got = append(got, s.Control)
+		}
+		require.Equal(t, c.want, got, c.name)
+		require.Equal(t, before, must(json.Marshal(f.Account)), "%s: the facts are as they were", c.name)
 	}
 }

@@ -398,7 +398,7 @@ func answers(s posture.State) func(posture.Facts, time.Time) posture.Result {
 }
 
 func ownControl(check func(posture.Facts, time.Time) posture.Result) posture.Control {
-	return posture.Control{ID: "own", Title: "Own", Question: "Is it so?", Fix: posture.Remediation{Text: "Make it so."}, Check: check}
+	return posture.Control{ID: "own", Title: "It is so", Failing: "It is not so", Question: "Is it so?", Fix: posture.Remediation{Title: "Make it so", Text: "Then it is so."}, Check: check}
 }
 
 // own has a control of the host's for each state: "own", "own-2", …
@@ -520,5 +520,5 @@ func TestReset(t *testing.T) {
 	f := bare()
 	f.Account.Reset = &gatehouse.Reset{At: now}
 	finding, _ := policyOf(t, posture.ModelConfig{}).Review(f, now).Find(posture.SecondFactor)
-	require.Contains(t, finding.Reason, "Support has removed the factors")
+	require.Contains(t, finding.Reason, "Pair one again")
 }

@@ -48,7 +48,7 @@ func (r Review) WriteText(w io.Writer) error {
 		if len(s.Opens) > 0 {
 			opens = ", opens " + strings.Join(s.Opens, ", ")
 		}
-		if _, err := fmt.Fprintf(w, "%d. %s (+%d points, %s effort%s)\n", i+1, s.Fix.Text, s.Gain, s.Effort, opens); err != nil {
+		if _, err := fmt.Fprintf(w, "%d. %s (%+d points, %s effort%s)\n", i+1, s.Title, s.Gain, s.Effort, opens); err != nil {
 			return err
 		}
 	}
@@ -62,7 +62,11 @@ func words(s State) string { return strings.ReplaceAll(s.String(), "_", " ") }
 func (d Decision) why() string {
 	var parts []string
 	for _, f := range d.Unmet {
-		parts = append(parts, f.Title+": "+words(f.State))
+		part := f.Title
+		if f.State != Fail {
+			part += " (" + words(f.State) + ")"
+		}
+		parts = append(parts, part)
 	}
 	for _, id := range d.Hidden {
 		parts = append(parts, id+": not asked of this account")

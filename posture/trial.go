@@ -63,7 +63,8 @@ func (t *Trial) owner() core.Presented {
 	return core.Presented{Proof: core.Proof{Account: a.ID, Kind: kind, At: t.e.env.Now.Unix(), Epoch: a.Epoch, Stamp: a.SessionEpoch}}
 }
 
-// AddAuthenticator pairs another authenticator, with recovery codes where there are none.
+// AddAuthenticator pairs another authenticator, with recovery codes where there are none. The owner has saved those, as the
+// Security page asks for before the pairing ends.
 func (t *Trial) AddAuthenticator() error {
 	const digits = 6
 	key := totp.Key{Secret: totp.GenerateSecret(), Digits: digits}
@@ -80,6 +81,11 @@ func (t *Trial) AddAuthenticator() error {
 	code, err := key.Code(totp.Step(t.e.env.Now))
 	if err != nil {
 		return err
+	}
+	if next.NeedsCodes() {
+		if next, err = next.Acknowledge(t.owner(), staged.Recovery.ID, t.e.env); err != nil {
+			return err
+		}
 	}
 	t.e.account = next
 	next, _, err = next.Confirm(t.owner(), staged.Authenticator.ID, code, key, t.e.env)
@@ -102,9 +108,13 @@ func (t *Trial) RemoveAuthenticator(id string) (err error) {
 	return err
 }
 
-// RegenerateRecoveryCodes makes new recovery codes.
+// RegenerateRecoveryCodes makes new recovery codes, and the owner saves them.
 func (t *Trial) RegenerateRecoveryCodes() (err error) {
-	t.e.account, _, err = t.e.account.Regenerate(t.owner(), unusableCodes(), t.e.env)
+	set := unusableCodes()
+	if t.e.account, _, err = t.e.account.Regenerate(t.owner(), set, t.e.env); err != nil {
+		return err
+	}
+	t.e.account, err = t.e.account.Acknowledge(t.owner(), set.ID, t.e.env)
 	return err
 }
 

@@ -89,8 +89,8 @@ type Config struct {
 	Links Links
 
 	// Texts returns what takes the place of English texts for a request, by the keys of [English]: in
-	// another language or in the host's own words. Those of controls are "control.ID", "control.ID.STATE" and
-	// "control.ID.fix". What it does not have is English. Defaults to English.
+	// another language or in the host's own words. Those of controls are "control.ID" (its title where it passes), "control.ID.failing",
+	// "control.ID.question", "control.ID.STATE" (the reason), "control.ID.todo" and "control.ID.fix". What it does not have is English. Defaults to English.
 	Texts func(*http.Request) map[string]string
 
 	// Files has files that take the place of those in this package, by name: templates, "page.css",

@@ -176,8 +176,17 @@ func (v *View) Past(at time.Time) bool { return !at.After(v.c.p.now()) }
 // Gate is the name of a gate's action.
 func (v *View) Gate(action string) string { return v.c.either("gate."+action, action) }
 
-// Control is the title of a control.
-func (v *View) Control(f posture.Finding) string { return v.ControlTitle(f.ID, f.Title) }
+// Control is the title of a finding: that of its control where it passes, where it fails, or the question.
+func (v *View) Control(f posture.Finding) string {
+	end := ""
+	switch f.State {
+	case posture.Fail, posture.Partial, posture.Accepted:
+		end = ".failing"
+	case posture.StateUnknown, posture.Locked:
+		end = ".question"
+	}
+	return v.c.either("control."+f.ID+end, f.Title)
+}
 
 // Reason is what a finding says.
 func (v *View) Reason(f posture.Finding) string {
@@ -186,7 +195,7 @@ func (v *View) Reason(f posture.Finding) string {
 
 // Fix is how to fix a control, with the page for it.
 func (v *View) Fix(id string, fix posture.Remediation) Fix {
-	out := Fix{Text: v.c.either("control."+id+".fix", fix.Text), Link: fix.Link}
+	out := Fix{Title: v.c.either("control."+id+".todo", fix.Title), Text: v.c.either("control."+id+".fix", fix.Text), Link: fix.Link}
 	if own, ok := fixes[id]; ok && out.Link == "" {
 		if own == "/tokens" && !v.HasTokens() {
 			return out
@@ -200,7 +209,7 @@ func (v *View) Fix(id string, fix posture.Remediation) Fix {
 }
 
 // Fix is how to fix a control.
-type Fix struct{ Text, Link, Button string }
+type Fix struct{ Title, Text, Link, Button string }
 
 // fixes are the pages that fix the controls which are built in.
 var fixes = map[string]string{
@@ -249,9 +258,6 @@ type With struct {
 
 // With returns what a part of a page is given.
 func (v *View) With(of any) With { return With{v, of} }
-
-// ControlTitle is the title of a control by its ID.
-func (v *View) ControlTitle(id, title string) string { return v.c.either("control."+id, title) }
 
 // Mends reports whether a finding is one to fix.
 func (v *View) Mends(s posture.State) bool {

@@ -57,8 +57,11 @@ func policy() (*posture.Policy, error) {
 			posture.RecoveryCodesSaved: "/settings/security/codes",
 		},
 		Controls: []posture.Control{{
-			ID: "password-age", Title: "Password of this year", Question: "Was the password changed within a year?",
-			Severity: posture.Low, Effort: posture.Little, Reads: posture.HostEvidence, Fix: posture.Remediation{Text: "Change the password.", Link: "/settings/password"},
+			ID: "password-age", Title: "Your password is less than a year old", Failing: "Your password is over a year old",
+			Question: "Did you change your password within a year?",
+			Severity: posture.Low, Effort: posture.Little, Reads: posture.HostEvidence, Fix: posture.Remediation{
+				Title: "Change your password", Text: "Choose one that you use nowhere else.", Link: "/settings/password",
+			},
 			Check: func(f posture.Facts, _ time.Time) posture.Result {
 				switch f.Host.Answers["password-age"] {
 				case posture.Yes:
@@ -227,7 +230,7 @@ func deploy(ctx context.Context, reviews *posture.Service, session gatehouse.Ses
 	case errors.As(err, &gate):
 		fmt.Fprintln(out, "\nNot deployed to the internet:")
 		for _, f := range gate.Unmet {
-			fmt.Fprintf(out, "- %s %s %s\n", f.Reason, f.Fix.Text, f.Fix.Link)
+			fmt.Fprintf(out, "- %s: %s. %s\n", f.Title, f.Fix.Title, f.Fix.Link)
 		}
 		if errors.Is(err, gatehouse.ErrStepUpRequired) {
 			fmt.Fprintln(out, "- a fresh code is needed")

@@ -14,7 +14,7 @@ func TestReview(t *testing.T) {
 	before, after, found := strings.Cut(out.String(), "Deployed to the internet.")
 	require.True(t, found)
 	require.Contains(t, before, "Level 0 of 3")
-	require.Contains(t, before, "Not deployed to the internet:\n- The password alone signs in. Pair an authenticator app. /settings/security/pair\n")
+	require.Contains(t, before, "Not deployed to the internet:\n- Two-factor sign-in is off: Turn on two-factor sign-in. /settings/security/pair\n")
 	require.Contains(t, before, "Level 1 of 3")
 	require.Contains(t, before, "OPEN")
 	require.Contains(t, after, "Turned off again, the score would fall")

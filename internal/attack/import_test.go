@@ -247,7 +247,7 @@ func TestImportWeak(t *testing.T) {
 			continue
 		}
 		require.Equal(t, posture.Fail, finding.State)
-		require.Contains(t, finding.Fix.Text, "Pair the authenticator app again")
+		require.Contains(t, finding.Fix.Text, "Pair the app again")
 
 		// The keys are rotated, and a backup restored; it stays what it is.
 		require.Equal(t, 1, must(h.Operator("op").AfterRestore(ctx, gatehouse.Restoration{}, "", nil)).Seen)

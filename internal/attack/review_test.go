@@ -314,7 +314,8 @@ func TestHistory(t *testing.T) {
 	// Other rules: a host's own control that fails.
 	events.Take()
 	other := policyOf(t, posture.ModelConfig{Version: "2", Controls: []posture.Control{{
-		ID: "sso", Title: "Single sign-on", Question: "Is it on?", Severity: posture.High, Fix: posture.Remediation{Text: "Turn it on."},
+		ID: "sso", Title: "Single sign-on is on", Failing: "Single sign-on is off", Question: "Is it on?", Severity: posture.High,
+		Fix: posture.Remediation{Title: "Turn it on", Text: "Turn it on."},
 		Check: func(posture.Facts, time.Time) posture.Result {
 			return posture.Result{State: posture.Fail, Reason: "It is off."}
 		},
@@ -329,7 +330,7 @@ func TestHistory(t *testing.T) {
 	require.Equal(t, []event.Kind{event.PostureRules}, kinds)
 	history = must(two.History(ctx, o.id))
 	last := history[len(history)-1]
-	require.Equal(t, "3/2", last.Model)
+	require.Equal(t, "4/2", last.Model)
 	require.Less(t, last.Score, r.Score)
 
 	for range 12 { // few: each code has a chance in some hundred thousand to be one that was used
@@ -357,6 +358,8 @@ func TestPreviewIsTheChange(t *testing.T) {
 			o.second()
 		} else {
 			*o = *o.h.enroll(o.id)
+			set := must(o.h.Account(ctx, o.id)).RecoveryCodes.ID
+			return o.h.Owner(o.fresh()).AcknowledgeRecoveryCodes(ctx, set)
 		}
 		return nil
 	}
@@ -405,8 +408,11 @@ func TestPreviewIsTheChange(t *testing.T) {
 			}},
 			{"add", (*posture.Trial).AddAuthenticator, func() error { return add(o) }},
 			{"regenerate", (*posture.Trial).RegenerateRecoveryCodes, func() error {
-				_, err := h.Owner(o.fresh()).RegenerateRecoveryCodes(ctx)
-				return err
+				got, err := h.Owner(o.fresh()).RegenerateRecoveryCodes(ctx)
+				if err != nil {
+					return err
+				}
+				return h.Owner(got.Proof).AcknowledgeRecoveryCodes(ctx, got.SetID)
 			}},
 			{"revoke", (*posture.Trial).RevokeTokens, func() error { return h.Operator("op").RevokeAll(ctx, o.id) }},
 			{"turn off", (*posture.Trial).DisableTwoFactor, func() error {

@@ -134,7 +134,8 @@ func TestNothingIsShared(t *testing.T) {
 	ctx := t.Context()
 	f := &hostFacts{}
 	p := policyOf(t, posture.ModelConfig{Controls: []posture.Control{{
-		ID: "own", Title: "Own", Question: "Is it so?", Standards: []string{"NIST"}, Fix: posture.Remediation{Text: "Make it so."},
+		ID: "own", Title: "Own", Failing: "Not own", Question: "Is it so?", Standards: []string{"NIST"},
+		Fix: posture.Remediation{Title: "Make it so", Text: "Make it so."},
 		Check: func(f posture.Facts, _ time.Time) posture.Result {
 			if f.Host.Delegated != nil { // a check that is not as pure as it should be
 				f.Host.Answers["own"], f.Host.Delegated.Provider, f.Host.Delegated.AMR[0] = posture.No, "scribbled", "mfa "
@@ -214,7 +215,8 @@ func TestWhatIsGivenIsCopied(t *testing.T) {
 	ctx := t.Context()
 	config := posture.ModelConfig{
 		Controls: []posture.Control{{
-			ID: "own", Title: "Own", Question: "Is it so?", Standards: []string{"NIST"}, Fix: posture.Remediation{Text: "Make it so."},
+			ID: "own", Title: "Own", Failing: "Not own", Question: "Is it so?", Standards: []string{"NIST"},
+			Fix: posture.Remediation{Title: "Make it so", Text: "Make it so."},
 			Check: func(posture.Facts, time.Time) posture.Result {
 				return posture.Result{State: posture.Fail, Reason: "No."}
 			},

@@ -26,7 +26,7 @@ type answered struct {
 
 func (c answered) control() posture.Control {
 	return posture.Control{
-		ID: c.id, Title: c.id, Question: c.id, Severity: c.severity, Fix: posture.Remediation{Text: c.id},
+		ID: c.id, Title: c.id, Failing: c.id, Question: c.id, Severity: c.severity, Fix: posture.Remediation{Title: c.id, Text: c.id},
 		Check: func(f posture.Facts, _ time.Time) posture.Result {
 			if f.Host.Answers[c.id] != posture.Yes {
 				return posture.Result{}
