@@ -28,8 +28,8 @@ func init() {
 		o.s = &s
 		return o, w
 	}
-	engine.SignIn = func(ctx context.Context, signIn, session, factor any) (any, error) {
-		return signIn.(SignIn).vouch(ctx, session.(Session), factor.(FirstFactor), true)
+	engine.SignIn = func(ctx context.Context, signIn, session, factor any, replaces bool) (any, error) {
+		return signIn.(SignIn).vouch(ctx, session.(Session), factor.(FirstFactor), core.FirstFactor{SignIn: true, Replaces: replaces})
 	}
 	engine.AccountOf = func(account any) core.Account { return redact.Open(account.(Account).record) }
 }

@@ -387,7 +387,6 @@ func ExampleService_Account() {
 	// 10 of 10 recovery codes, saved: false
 	// 12:01:00 code.accepted
 	// 12:00:00 authenticator.added
-	// 12:00:00 enrollment.begun
 }
 
 // Each method of an Owner checks the session's proof. A session without one can change nothing.

@@ -104,11 +104,11 @@ func (t SignIn) Challenge(ctx context.Context) (Challenge, error) {
 // server's clock: it is over if it is from before the last new password, reset, suspension or restore, or from the same
 // second.
 func (t SignIn) Vouch(ctx context.Context, in Session, f FirstFactor) (Proof, error) {
-	return t.vouch(ctx, in, f, false)
+	return t.vouch(ctx, in, f, core.FirstFactor{})
 }
 
-// vouch is Vouch, for the first proof of a session where begins is true.
-func (t SignIn) vouch(ctx context.Context, in Session, f FirstFactor, begins bool) (Proof, error) {
+// vouch is Vouch. checked has what a sign-in says in addition.
+func (t SignIn) vouch(ctx context.Context, in Session, f FirstFactor, checked core.FirstFactor) (Proof, error) {
 	if t.s == nil {
 		return Proof{}, ErrStepUpRequired
 	}
@@ -125,9 +125,8 @@ func (t SignIn) vouch(ctx context.Context, in Session, f FirstFactor, begins boo
 	if f.At.IsZero() {
 		f.At = t.began
 	}
-	checked := core.FirstFactor{
-		Method: f.Method, At: f.At.Unix(), Before: &t.epoch, Earlier: f.At.Before(t.began), External: external, SignIn: begins,
-	}
+	checked.Method, checked.At, checked.External = f.Method, f.At.Unix(), external
+	checked.Before, checked.Earlier = &t.epoch, f.At.Before(t.began)
 	var claim core.Proof
 	err := t.s.e.Change(ctx, t.account, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
 		if events, err := t.missing(a, env); err != nil {

@@ -19,7 +19,9 @@ type Event struct {
 	TokenID           string
 	TokenName         string
 	ServiceAccountID  string // of ServiceAccountCreated and its like, in the account that owns it
-	Address           string // of TokenNewAddress; not in an account's activity
+	SignIn            bool   // of CodeAccepted and RecoveryCodeUsed: it completed a sign-in; false: inside a session
+	Address           string // where the request came from: see WithClient. Of an event of a token, the one in Check
+	Agent             Agent
 	Control           string // of RiskAccepted and RiskWithdrawn
 	Level             int    // of PostureChanged and PostureRules, as Score; not in an account's activity
 	Score             int
@@ -45,12 +47,16 @@ func (e Event) LogValue() slog.Value {
 		}
 	}
 	add("method", string(e.Method))
+	if e.SignIn {
+		attrs = append(attrs, slog.Bool("sign_in", true))
+	}
 	add("authenticator", e.AuthenticatorID)
 	add("name", e.AuthenticatorName)
 	add("token", e.TokenID)
 	add("name", e.TokenName)
 	add("service_account", e.ServiceAccountID)
 	add("address", e.Address)
+	add("agent", string(e.Agent))
 	add("control", e.Control)
 	if e.Kind == PostureChanged || e.Kind == PostureRules {
 		attrs = append(attrs, slog.Int("level", e.Level), slog.Int("score", e.Score))

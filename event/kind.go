@@ -9,6 +9,10 @@ const (
 	EnrollmentConfirmed Kind = "enrollment.confirmed"
 	EnrollmentAbandoned Kind = "enrollment.abandoned" // canceled, ten wrong codes, superseded or ended by another change
 
+	// A sign-in that took no second step, from a browser: Method says what it took instead. Where the account had no
+	// second factor, or the host's own or a provider's was enough (websession.Config.ExternalReplacesStep).
+	FirstFactorSignIn Kind = "sign_in.first_factor"
+
 	CodeAccepted   Kind = "code.accepted"   // Method, and AuthenticatorID of TOTP
 	CodeDenied     Kind = "code.denied"     // Why says why; tell it to nobody outside
 	MethodLocked   Kind = "method.locked"   // RetryAt zero: until it is unlocked
@@ -78,7 +82,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		EnrollmentBegun, EnrollmentConfirmed, EnrollmentAbandoned,
-		CodeAccepted, CodeDenied, MethodLocked, MethodUnlocked, ThrottledBurst, ManyFailures,
+		FirstFactorSignIn, CodeAccepted, CodeDenied, MethodLocked, MethodUnlocked, ThrottledBurst, ManyFailures,
 		RecoveryCodeUsed, RecoveryCodesLow, RecoveryCodesRegenerated, RecoveryCodesAcknowledged, OperatorCodeMade, OperatorCodeUsed,
 		AuthenticatorAdded, AuthenticatorRenamed, AuthenticatorRemoved, AuthenticatorResynced,
 		TwoFactorOff, PasswordChanged, AccountReset, AccountSuspended, AccountResumed, AccountImported, AccountDeleted, AccountRestored, KeyMoved,
@@ -101,11 +105,15 @@ func (k Kind) warns() bool {
 	return false
 }
 
-// Method is a way to prove an account's owner by a code. It is a stable code as Kind is.
+// Method is a way to prove an account's owner by a code, or of FirstFactorSignIn the first factor. It is a stable code as
+// Kind is.
 type Method string
 
 const (
 	MethodTOTP         Method = "totp"
 	MethodRecoveryCode Method = "recovery_code"
 	MethodOperatorCode Method = "operator_code"
+
+	MethodPassword Method = "password" // or what else the host has checked by itself
+	MethodProvider Method = "provider" // an identity provider's check
 )

@@ -22,6 +22,7 @@ import (
 	"strings"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/local"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -55,6 +56,8 @@ type Config struct {
 	// request comes from the proxy's address. A token that is restricted to other networks is denied then, and one that is
 	// restricted to the proxy's network works from everywhere. Where nothing is known, return the zero Addr: that denies
 	// both.
+	//
+	// Events and activity have it too, unless the request has a client already (event.WithClient).
 	Client func(*http.Request) netip.Addr
 
 	// BasicPassword takes tokens as the password of Basic credentials too, as git, pip and curl -u send them, under any
@@ -94,7 +97,7 @@ func New(c Config) (*Guard, error) {
 		return nil, fmt.Errorf("%w: a realm is printable ASCII without quotes", gatehouse.ErrInvalid)
 	}
 	if c.Client == nil {
-		c.Client = peer
+		c.Client = local.Peer
 	}
 	if c.Session == nil {
 		c.Session = func(*http.Request) (gatehouse.Session, error) { return gatehouse.Session{}, nil }
@@ -113,13 +116,6 @@ func New(c Config) (*Guard, error) {
 		g.brand = c.Tokens.Policy().Brand + "_"
 	}
 	return g, nil
-}
-
-// peer is the address of the connection, unknown on a Unix socket. tokens.Service.Check drops zones, and takes an IPv4
-// address that is written as IPv6 for what it is.
-func peer(r *http.Request) netip.Addr {
-	from, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero Addr is an unknown one
-	return from.Addr()
 }
 
 // caller is who a guard has let through, and by what.
@@ -163,6 +159,7 @@ type check func(*http.Request) (caller, *Problem, error)
 func (g *Guard) middleware(decide check) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r = r.WithContext(local.WithClient(r, g.c.Client))
 			by, refused, err := decide(r)
 			switch {
 			case err != nil:

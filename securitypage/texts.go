@@ -211,10 +211,11 @@ var english = map[string]string{
 	"message.suspended.title": "This account is suspended", "message.suspended": "Nothing can be changed in it. Ask support.",
 	"message.tries.title": "The pairing has ended", "message.tries": "Too many codes were wrong. Start again with a new picture.",
 
-	"method.totp": "authenticator app", "method.recovery_code": "recovery code", "method.operator_code": "support's code", "method.": "unknown",
+	"method.totp": "authenticator app", "method.recovery_code": "recovery code", "method.operator_code": "support's code", "method.password": "password", "method.provider": "identity provider", "method.": "unknown",
 
 	"event.enrollment.begun": "Pairing of an authenticator begun", "event.enrollment.confirmed": "Pairing confirmed", "event.enrollment.abandoned": "Pairing canceled or ended",
-	"event.code.accepted": "Code accepted", "event.code.denied": "Wrong code", "event.method.locked": "Locked after wrong codes", "event.method.unlocked": "Unlocked",
+	"event.sign_in.first_factor": "Signed in without a second step",
+	"event.code.accepted":        "Code accepted", "event.code.denied": "Wrong code", "event.method.locked": "Locked after wrong codes", "event.method.unlocked": "Unlocked",
 	"event.method.throttled_burst": "Codes refused while locked", "event.code.many_failures": "Many wrong codes: somebody may know your password",
 	"event.recovery_code.used": "Recovery code used", "event.recovery_codes.low": "Few recovery codes left", "event.recovery_codes.regenerated": "New recovery codes created",
 	"event.recovery_codes.acknowledged": "Recovery codes saved", "event.operator_code.made": "Support made a single-use code", "event.operator_code.used": "Support's code used",

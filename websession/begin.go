@@ -61,7 +61,7 @@ func (t SignIn) Begin(w http.ResponseWriter, r *http.Request, f gatehouse.FirstF
 	if err := t.s.sameOrigin(r); err != nil {
 		return err
 	}
-	ch, err := t.try.Challenge(r.Context())
+	ch, err := t.try.Challenge(t.s.ctx(r))
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (t SignIn) Begin(w http.ResponseWriter, r *http.Request, f gatehouse.FirstF
 // vouch returns a new session with the proof of the first factor, and whether that came with a second one that counts.
 func (t SignIn) vouch(r *http.Request, f gatehouse.FirstFactor) (in gatehouse.Session, external bool, err error) {
 	in = gatehouse.Session{Account: t.account, Secret: rand.Text()}
-	proof, err := engine.SignIn(r.Context(), t.try, in, f)
+	proof, err := engine.SignIn(t.s.ctx(r), t.try, in, f, t.s.c.ExternalReplacesStep)
 	switch {
 	case errors.Is(err, gatehouse.ErrStepUpRequired):
 		return gatehouse.Session{}, false, fmt.Errorf("%w: %v", gatehouse.ErrDenied, err)

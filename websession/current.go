@@ -62,7 +62,7 @@ func (s *Sessions) EndElsewhere(r *http.Request) error {
 	if in.Account == "" || in.Secret == "" {
 		return fmt.Errorf("%w: nobody is signed in", gatehouse.ErrStepUpRequired)
 	}
-	return s.e.Change(r.Context(), in.Account, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
+	return s.e.Change(s.ctx(r), in.Account, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
 		return a.EndSessions(engine.Digest(in.Secret), env), nil
 	}})
 }

@@ -51,6 +51,7 @@ func (s *Sessions) Middleware(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		r = r.WithContext(s.ctx(r))
 		in, pass, err := s.admit(w, r)
 		if err != nil {
 			s.fault(w, r, err)

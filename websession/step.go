@@ -46,7 +46,7 @@ func (s *Sessions) Answer(w http.ResponseWriter, r *http.Request, code string) (
 		return gatehouse.Verification{}, err
 	}
 	in := gatehouse.Session{Account: step.Session.Account, Secret: rand.Text()}
-	v, err := s.c.Service.Answer(r.Context(), in, step.Challenge, code)
+	v, err := s.c.Service.Answer(s.ctx(r), in, step.Challenge, code)
 	if err != nil {
 		return gatehouse.Verification{}, err
 	}
@@ -63,7 +63,7 @@ func (s *Sessions) Redeem(w http.ResponseWriter, r *http.Request, code string) e
 	if err != nil {
 		return err
 	}
-	proof, err := s.c.Service.RedeemOperatorCode(r.Context(), step.Session, step.Challenge, code)
+	proof, err := s.c.Service.RedeemOperatorCode(s.ctx(r), step.Session, step.Challenge, code)
 	if err != nil {
 		return err
 	}

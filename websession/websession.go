@@ -16,10 +16,12 @@
 package websession
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -72,6 +74,13 @@ type Config struct {
 	// factor within the last day that gatehouse.Config.ExternalFactors names. Defaults to asking for the account's own.
 	ExternalReplacesStep bool
 
+	// Client returns the address that a request came from, the zero Addr for an unknown one: the owner finds it in the
+	// activity, with the browser. Nothing is decided by it. Defaults to that of the connection (Request.RemoteAddr); no
+	// header is read, as anybody can send one. Behind a proxy set it, to the same function as httpguard.Config.Client;
+	// otherwise each address is the proxy's. Addresses are personal data in most laws: return the zero Addr to keep none.
+	// Where the request has a client already (event.WithClient), that one counts.
+	Client func(*http.Request) netip.Addr
+
 	// CrossOrigin refuses sign-ins and sign-outs that come from other origins, sibling domains included, and is where
 	// trusted origins can be added. Defaults to http.NewCrossOriginProtection.
 	CrossOrigin *http.CrossOriginProtection
@@ -110,6 +119,9 @@ func New(c Config) (*Sessions, error) {
 	if c.Keeper == nil {
 		c.Keeper = cookies{plain: c.PlainHTTP}
 	}
+	if c.Client == nil {
+		c.Client = local.Peer
+	}
 	if c.CrossOrigin == nil {
 		c.CrossOrigin = http.NewCrossOriginProtection()
 	}
@@ -131,6 +143,9 @@ func (s *Sessions) Path() string { return s.c.Path }
 
 // Prefix returns Config.Prefix.
 func (s *Sessions) Prefix() string { return s.c.Prefix }
+
+// ctx returns the context of a request, with its client.
+func (s *Sessions) ctx(r *http.Request) context.Context { return local.WithClient(r, s.c.Client) }
 
 // loopback reports whether a request's Host is this machine.
 func loopback(r *http.Request) bool {

@@ -181,6 +181,9 @@ type activityRecord struct {
 	Name          string     `json:"name,omitempty"`
 	Operator      string     `json:"operator,omitempty"`
 	Reason        string     `json:"reason,omitempty"`
+	SignIn        bool       `json:"sign_in,omitempty"`
+	Address       string     `json:"address,omitempty"`
+	Agent         string     `json:"agent,omitempty"`
 }
 
 type riskRecord struct {
@@ -280,7 +283,8 @@ func dayOf(d core.DayCount) dayRecord {
 }
 
 func activityOf(e core.Event) activityRecord {
-	return activityRecord{e.Number, string(e.Kind), moment(e.At), moment(e.First), e.Count, string(e.Method), e.Auth, e.Token, e.Service, e.Name, e.Operator, e.Detail}
+	return activityRecord{e.Number, string(e.Kind), moment(e.At), moment(e.First), e.Count, string(e.Method), e.Auth, e.Token, e.Service, e.Name, e.Operator, e.Detail,
+		e.SignIn, engine.Address(e.Client), string(e.Client.Agent)}
 }
 
 type tokenRecord struct {

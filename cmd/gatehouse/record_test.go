@@ -32,7 +32,7 @@ func TestRecordShow(t *testing.T) {
 		Recovery:   &core.RecoverySet{Created: 1772323200, Tags: &core.Tags{}, Slots: []core.Slot{{Hash: "x"}, {Used: 1772323300}}},
 		Reset:      &core.Reset{Code: core.Slot{Hash: "x", Tags: &core.Tags{}}, Expires: 1772323900, At: 1772323200},
 		Suspension: &core.Suspension{At: 1772323200}, Noted: 3, LookedAt: 2,
-		Activity: []core.Event{{Kind: event.TokenMinted, At: 1772323200, Method: event.MethodTOTP, Number: 3}},
+		Activity: []core.Event{{Kind: event.TokenMinted, At: 1772323200, Method: event.MethodTOTP, Number: 3, SignIn: true, Client: core.Client{Address: "\xcb\x00\x71\x18", Agent: "firefox/linux"}}},
 		Accepted: []core.Acceptance{{At: 1772323200, Until: 1772323300}},
 		History:  []core.Snapshot{{At: 1772323200, Level: 2, Score: 79, Cause: event.TwoFactorOff}},
 		Services: []string{""},
@@ -57,7 +57,7 @@ func TestRecordShow(t *testing.T) {
 	sizes := map[string]int{"Digest": 32, "Lines": 16, "Changer": 16, "Check": 4, "Tag": 3, "Selector": 1}
 	n := 0
 	mark := func(path, field string, set func(string)) {
-		if strings.Contains(path, "Events") || slices.Contains([]string{"Kind", "Method", "Cause", "Scopes", "Networks", "Ancestry"}, field) || strings.HasSuffix(path, ".Address") {
+		if strings.Contains(path, "Events") || slices.Contains([]string{"Kind", "Method", "Agent", "Cause", "Scopes", "Networks", "Ancestry"}, field) || strings.HasSuffix(path, ".Address") {
 			return
 		}
 		if path == "account.ID" || path == "token.ID" || path == "token.Account" {

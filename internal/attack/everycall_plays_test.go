@@ -451,6 +451,14 @@ var plays = []play{
 			return a.EndSessions(nil, env), nil
 		}}))
 	}},
+	{method: "websession.SignIn.Begin/by the password alone", first: beginAll, run: func(ctx context.Context, w *world) (any, error) {
+		ctx = event.WithClient(ctx, event.Client{Address: netip.MustParseAddr("203.0.113.24"), Agent: "firefox/linux"})
+		proof, err := engine.SignIn(ctx, w.before["plain"], gatehouse.Session{Account: "plain"}, gatehouse.FirstFactor{Method: "pwd"}, false)
+		if err != nil {
+			return nil, err
+		}
+		return proof, nil
+	}},
 	{method: "Operator.DeleteAccount", run: func(ctx context.Context, w *world) (any, error) { return done(w.op().DeleteAccount(ctx, "ada")) }},
 	{method: "Operator.Import", run: func(ctx context.Context, w *world) (any, error) {
 		return w.op().Import(ctx, "imported", importing(gatehouse.ImportAuthenticator{Secret: importedSecret}))

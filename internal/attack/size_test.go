@@ -3,6 +3,9 @@ package attack_test
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
+	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 	"strings"
 	"testing"
 
@@ -42,6 +45,13 @@ func TestRecordSize(t *testing.T) {
 	fill()
 	one := size()
 	require.Less(t, one, 1536)
+	h.tamper("u", func(a *accountData) { // each from another address and browser
+		for i := range a.Activity {
+			a.Activity[i].Client = core.Client{Address: fmt.Sprintf("%016d", i), Agent: event.Agents()[i]}
+		}
+	})
+	require.Less(t, size(), 1536)
+	t.Logf("one app, ten codes, a full activity: %d bytes, and %d with twenty clients", one, size())
 
 	for len(must(h.Account(ctx, "u")).Authenticators) < 5 {
 		o.second()

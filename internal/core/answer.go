@@ -309,7 +309,7 @@ func (a *Account) answerTOTP(t Attempt, env Env) (Outcome, error) {
 	auth.take(counter, 1)
 	auth.LastUsed = env.unix()
 	a.TOTPThrottle.clear()
-	a.note(env, Event{Kind: event.CodeAccepted, Method: event.MethodTOTP, Auth: auth.ID})
+	a.note(env, Event{Kind: event.CodeAccepted, Method: event.MethodTOTP, Auth: auth.ID, SignIn: t.Challenge != nil})
 	return Outcome{
 		Reason:          Accepted,
 		AuthenticatorID: auth.ID,
@@ -332,13 +332,14 @@ func (a *Account) answerCode(t Attempt, env Env) Outcome {
 		case slot.Hash == "" || !tried:
 			reason = Used
 		case matched:
-			return a.burn(slot, t.Method, env)
+			return a.burn(slot, t, env)
 		}
 	}
 	return Outcome{Reason: reason}
 }
 
-func (a *Account) burn(slot *Slot, m event.Method, env Env) Outcome {
+func (a *Account) burn(slot *Slot, t Attempt, env Env) Outcome {
+	m, signIn := t.Method, t.Challenge != nil && t.Method != event.MethodOperatorCode
 	slot.end(max(env.unix(), 1)) // 0 would be unused
 	if m == event.MethodTOTP {
 		// A code of eight digits, which is counted with TOTP codes. It resets no count: that of recovery codes is not
@@ -347,13 +348,13 @@ func (a *Account) burn(slot *Slot, m event.Method, env Env) Outcome {
 	} else {
 		a.RecoveryThrottle = Bucket{}
 	}
-	a.note(env, Event{Kind: event.CodeAccepted, Method: m})
+	a.note(env, Event{Kind: event.CodeAccepted, Method: m, SignIn: signIn})
 	if m == event.MethodOperatorCode {
 		a.note(env, Event{Kind: event.OperatorCodeUsed, Operator: a.Reset.Operator})
 		return Outcome{Reason: Accepted, Proof: Proof{Kind: OperatorCode, Method: amrOperatorCode}}
 	}
 	left := a.Recovery.Left()
-	a.note(env, Event{Kind: event.RecoveryCodeUsed, Left: left})
+	a.note(env, Event{Kind: event.RecoveryCodeUsed, Left: left, SignIn: signIn})
 	if left < fewCodes {
 		a.note(env, Event{Kind: event.RecoveryCodesLow, Left: left})
 	}

@@ -24,7 +24,8 @@ func full() core.Account {
 		Misses:           core.Bucket{Full: 1772323261},
 		Suspension:       &core.Suspension{Operator: "op-1", Reason: "<stolen> & \u2028 told", At: 1},
 		Activity: []core.Event{
-			{Kind: event.CodeDenied, At: 2, Method: event.MethodTOTP, Count: 3, First: 1, Number: 4}, {Kind: event.AuthenticatorAdded, At: 3, Auth: "A1", Name: "Phone", Number: 5},
+			{Kind: event.CodeDenied, At: 2, Method: event.MethodTOTP, Count: 3, First: 1, Number: 4, Client: core.Client{Address: "\xcb\x00\x71\x18", Agent: "firefox/linux"}},
+			{Kind: event.AuthenticatorAdded, At: 3, Auth: "A1", Name: "Phone", Number: 5, Client: core.Client{Address: "\xcb\x00\x71\x18", Agent: "firefox/linux"}, SignIn: true},
 		},
 		Noted: 6, LookedAt: 4, Ancestry: core.Ancestry(nil).Then(7).Then(8),
 		Minted: core.DayCount{20513, 7}, SessionEpoch: 1<<63 - 1, Changer: "0123456789abcdef",

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -56,6 +57,13 @@ type Env struct {
 	Now    time.Time
 	Fresh  int64 // a fresh random number, never 0: the epoch after a change that ends the present one
 	Window totp.Window
+	Client Client // of the request; it decides nothing
+}
+
+// Client is where a request came from, as far as that is known and kept.
+type Client struct {
+	Address string // 4 or 16 bytes; empty: not known
+	Agent   event.Agent
 }
 
 func (e Env) unix() int64 { return e.Now.Unix() }

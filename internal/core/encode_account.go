@@ -210,20 +210,22 @@ func (s *Suspension) code(c *wire.Coder) {
 
 func codeActivity(c *wire.Coder, b *wire.Bits, activity *[]Event) {
 	wire.OptionalRoom(c, b, activity, mostActivity)
-	number := int64(0)
+	number, from := int64(0), Client{}
 	for i := range *activity {
 		e := &(*activity)[i]
-		e.code(c)
+		e.code(c, &from)
 		c.After(&e.Number, number)
 		number = e.Number
 	}
 }
 
-// code codes what is kept of an entry of the activity, except for its number.
-func (e *Event) code(c *wire.Coder) {
+// code codes what is kept of an entry of the activity, except for its number. last is the client of the latest entry that
+// had one: where it is the same, a bit is all there is.
+func (e *Event) code(c *wire.Coder, last *Client) {
 	kinds.code(c, &e.Kind)
 	c.Moment(&e.At)
-	b := c.Bits(e.Method != "", e.Auth != "", e.Name != "", e.Token != "", e.Operator != "", e.Detail != "", e.Count != 0, e.First != 0, e.Service != "")
+	b := c.Bits(e.Method != "", e.Auth != "", e.Name != "", e.Token != "", e.Operator != "", e.Detail != "", e.Count != 0, e.First != 0, e.Service != "",
+		e.SignIn, e.Client != Client{} && e.Client == *last, e.Client != Client{} && e.Client != *last)
 	if b.Next() {
 		methods.code(c, &e.Method)
 	}
@@ -235,6 +237,30 @@ func (e *Event) code(c *wire.Coder) {
 	wire.Optional(c, &b, &e.Count)
 	c.OptionalMoment(&b, &e.First)
 	c.OptionalShared(&b, &e.Service)
+	c.Flag(&b, &e.SignIn)
+	if b.Next() {
+		e.Client = *last
+		c.Must(*last != Client{})
+	}
+	if b.Next() {
+		c.Must(e.Client == Client{} || !c.Reading())
+		e.Client.code(c)
+		c.Must(e.Client != *last)
+		*last = e.Client
+	}
+}
+
+func (x *Client) code(c *wire.Coder) {
+	b := c.Bits(len(x.Address) == 4, len(x.Address) == 16, x.Agent != "")
+	c.Must(b != 0 && b&3 != 3 && (c.Reading() || x.Address == "" || b&3 != 0))
+	for _, size := range [...]int{4, 16} {
+		if b.Next() {
+			wire.FixedText(c, &x.Address, size)
+		}
+	}
+	if b.Next() {
+		agents.code(c, &x.Agent)
+	}
 }
 
 func (x *Acceptance) code(c *wire.Coder) {

@@ -60,10 +60,38 @@ var kinds = number([]event.Kind{
 	50: event.ServiceTokenMinted,
 	51: event.ServiceTokenRotated,
 	52: event.ServiceTokenRenewed,
+	53: event.FirstFactorSignIn,
 })
 
 // methods is the same of the methods in events.
-var methods = number([]event.Method{1: event.MethodTOTP, 2: event.MethodRecoveryCode, 3: event.MethodOperatorCode})
+var methods = number([]event.Method{
+	1: event.MethodTOTP, 2: event.MethodRecoveryCode, 3: event.MethodOperatorCode, 4: event.MethodPassword, 5: event.MethodProvider,
+})
+
+// agents is the same of browsers and systems: a number has one of each, and either may be missing. Both lists are as
+// kinds is: new ones go to the end.
+var agents = number(eachAgent(
+	[]string{"", "program", "firefox", "chrome", "safari", "edge", "opera", "samsung"},
+	[]string{"", "windows", "macos", "linux", "android", "ios", "ipados", "chromeos"},
+))
+
+// mostSystems is how many systems there can be; a number is a byte, so there can be 16 browsers.
+const mostSystems = 16
+
+func eachAgent(browsers, systems []string) []event.Agent {
+	all := make([]event.Agent, len(browsers)*mostSystems)
+	for b, browser := range browsers {
+		for s, system := range systems {
+			if s > 0 {
+				system = "/" + system
+			}
+			if browser != "program" || s == 0 {
+				all[b*mostSystems+s] = event.Agent(browser + system)
+			}
+		}
+	}
+	return all
+}
 
 // codes has codes of which numbers are stored.
 type codes[T ~string] struct {

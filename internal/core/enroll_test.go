@@ -61,7 +61,9 @@ func TestConfirmWholeAccounts(t *testing.T) {
 			} else {
 				e := core.Event{Kind: event.EnrollmentAbandoned, At: start.Unix(), Auth: "NEW", Name: "Phone NEW", Number: before.Noted + 1}
 				want.Pending, want.Noted = nil, before.Noted+1
-				want.Activity = append(want.Activity[:len(want.Activity):len(want.Activity)], e)
+				begun := len(want.Activity) - 1 // which the end replaces
+				require.Equal(t, event.EnrollmentBegun, want.Activity[begun].Kind)
+				want.Activity = append(want.Activity[:begun:begun], e)
 				e.Number = 0
 				want.Events = []core.Event{e}
 			}

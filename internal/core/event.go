@@ -22,11 +22,14 @@ type Event struct {
 	First    int64  // when the first of a run was, where it has more than one
 	Number   int64  // which entry of the activity it is, of a run its latest
 
+	SignIn bool   // a code that completed a sign-in
+	Client Client // where the request came from that caused it
+
 	Why     Reason // why a code was denied
 	Left    int    // recovery codes
 	RetryAt int64  // of a method that is locked
 	Expires int64  // of a token or an operator's code
-	Address string // from which a token was used
+	Address string // from which a token was used, as text
 	Level   int    // of the posture, with Score
 	Score   int
 }
@@ -77,17 +80,35 @@ func lookedAt(k event.Kind) bool {
 func (a *Account) note(env Env, e Event) {
 	e.At = env.unix()
 	a.Events = append(a.Events, e)
+	// The owner is not told where support sits. A new password is mostly the owner's own doing, whoever reports it.
+	if e.Operator == "" || e.Kind == event.PasswordChanged {
+		e.Client = env.Client
+	}
 	a.keep(e)
 }
 
-// keep puts an event into the activity alone. A run of denials is one entry.
+// runs reports whether an event is one more of a run whose latest is before: such a run is one entry.
+func (e Event) runs(before Event) bool {
+	switch e.Kind {
+	case event.CodeDenied, event.EnrollmentAbandoned:
+		return before.sameAs(e)
+	case event.FirstFactorSignIn:
+		return before.sameAs(e) && before.Client == e.Client
+	}
+	return false
+}
+
+// keep puts an event into the activity alone. A pairing is one entry, of its latest event.
 func (a *Account) keep(e Event) {
 	if e.Kind == event.KeyMoved || e.Kind == event.EnrollmentConfirmed || e.Kind == event.CodeAccepted && e.Method != event.MethodTOTP {
 		return // of no interest to the owner, or followed by an entry that says more
 	}
 	a.Noted++
 	e.Number = a.Noted
-	if n := len(a.Activity); n > 0 && e.Kind == event.CodeDenied && a.Activity[n-1].sameAs(e) {
+	if e.Kind == event.AuthenticatorAdded || e.Kind == event.EnrollmentAbandoned {
+		a.Activity = slices.DeleteFunc(a.Activity, func(was Event) bool { return was.Kind == event.EnrollmentBegun && was.Auth == e.Auth })
+	}
+	if n := len(a.Activity); n > 0 && e.runs(a.Activity[n-1]) {
 		a.Activity[n-1] = e.following(a.Activity[n-1])
 		return
 	}

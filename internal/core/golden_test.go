@@ -83,6 +83,13 @@ func kindsOfRecord() []record {
 			}
 			a.Noted = 7
 		}},
+		{"clients", func(a *core.Account) {
+			home, away := core.Client{Address: "\xcb\x00\x71\x18", Agent: "firefox/linux"}, core.Client{Address: "\x20\x01\x0d\xb812345678901\x01", Agent: "/ios"}
+			for i, from := range []core.Client{home, home, {}, home, away, {Agent: "program"}, {Address: "\x0a\x00\x00\x01"}} {
+				a.Activity = append(a.Activity, core.Event{Kind: event.CodeAccepted, At: start.Unix(), Method: event.MethodTOTP, SignIn: i == 1, Number: int64(i + 1), Client: from})
+			}
+			a.Noted = 7
+		}},
 		{"posture", func(a *core.Account) {
 			a.Accepted = []core.Acceptance{{Control: "sso", By: "op-1", Why: "a trial", At: start.Unix(), Until: start.Unix() + 86400}, {Control: "mail", By: "op-1", Why: "a trial", At: start.Unix()}}
 			a.History = []core.Snapshot{{At: start.Unix(), Model: "1/2", Level: 2, Score: 79, Cause: event.TwoFactorOff}, {At: start.Unix() + 5, Model: "1/3", Level: 3, Score: 90}}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/event"
 )
 
 // Kind says what a proof proves.
@@ -175,6 +177,16 @@ type FirstFactor struct {
 	External string // as in Proof
 	// SignIn says that it begins a session, where it may be older than a check inside one: an identity provider's is.
 	SignIn bool
+	// Replaces says that an External replaces the second step at a sign-in.
+	Replaces bool
+}
+
+// method returns what an event says of a first factor.
+func (f FirstFactor) method() event.Method {
+	if f.Method == "fed" {
+		return event.MethodProvider
+	}
+	return event.MethodPassword
 }
 
 // Vouch returns the proof that the host has checked a first factor, and makes the record where there is none. A denial
@@ -195,6 +207,10 @@ func (a Account) Vouch(f FirstFactor, session []byte, env Env) (Account, Proof, 
 	p := Proof{Account: a.ID, Kind: Vouched, Method: f.Method, At: f.At, Session: session, Epoch: a.Epoch, Stamp: a.SessionEpoch, External: f.External}
 	if !env.within(f.At, ProofLife) {
 		p.Kind, p.External = 0, "" // it begins a session and proves nothing
+	}
+	if f.SignIn && (!a.Protected() || f.Replaces && p.External != "") {
+		a = a.clone()
+		a.note(env, Event{Kind: event.FirstFactorSignIn, Method: f.method()})
 	}
 	return a, p, nil
 }

@@ -61,7 +61,7 @@ func (e *Engine) refused(ctx context.Context, id string, t Transition) (refused 
 	if err != nil {
 		return false, err
 	}
-	env := e.Env()
+	env := e.EnvOf(ctx)
 	if !t.Refused(a, env) {
 		return false, nil
 	}
@@ -88,7 +88,7 @@ func (c *change) once() (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	env := c.e.Env() // one moment for all: what was refused in Prepare must not be let through in Step
+	env := c.e.EnvOf(c.ctx) // one moment for all: what was refused in Prepare must not be let through in Step
 	if c.Prepare != nil {
 		if err := c.Prepare(c.ctx, kept.Record, env); err != nil {
 			return false, c.knownOnly(err)

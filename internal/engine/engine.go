@@ -59,6 +59,15 @@ func (e *Engine) Env() core.Env {
 	return core.Env{Now: time.Unix(e.Now().Unix(), 0).UTC(), Fresh: Fresh(), Window: e.Window}
 }
 
+// EnvOf returns Env for a change that comes with a request.
+func (e *Engine) EnvOf(ctx context.Context) core.Env {
+	env := e.Env()
+	if c, _ := event.ClientOf(ctx); c.Address.IsValid() || c.Agent != "" {
+		env.Client = core.Client{Address: string(c.Address.AsSlice()), Agent: c.Agent}
+	}
+	return env
+}
+
 // Fresh returns a random number that is not 0.
 func Fresh() int64 {
 	for {

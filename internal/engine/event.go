@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+	"net/netip"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/event"
@@ -15,6 +17,10 @@ func Event(account string, e core.Event) event.Event {
 		Why: e.Why.String(), CodesLeft: e.Left, RetryAt: core.Time(e.RetryAt), Expires: core.Time(e.Expires), Count: max(e.Count, 1),
 		First: core.Time(e.First), Number: e.Number, Level: e.Level, Score: e.Score,
 	}
+	told.SignIn, told.Agent = e.SignIn, e.Client.Agent
+	if told.Address == "" {
+		told.Address = Address(e.Client)
+	}
 	switch {
 	case e.Token != "":
 		told.TokenName = e.Name
@@ -24,4 +30,26 @@ func Event(account string, e core.Event) event.Event {
 		told.AuthenticatorName = e.Name
 	}
 	return told
+}
+
+// told returns an event of an account that a request has caused.
+func told(ctx context.Context, account string, e core.Event) event.Event {
+	out := Event(account, e)
+	c, _ := event.ClientOf(ctx)
+	if out.Agent == "" {
+		out.Agent = c.Agent
+	}
+	if out.Address == "" && c.Address.IsValid() {
+		out.Address = c.Address.String()
+	}
+	return out
+}
+
+// Address returns the address of a client as text, "" where it is not known.
+func Address(c core.Client) string {
+	from, ok := netip.AddrFromSlice([]byte(c.Address))
+	if !ok {
+		return ""
+	}
+	return from.String()
 }

@@ -82,7 +82,7 @@ func (o *observers) add(ctx context.Context, account string, events []core.Event
 			continue
 		}
 		if !q.repeats(account, e) {
-			q.waiting = append(q.waiting, queued{ctx: context.WithoutCancel(ctx), event: Event(account, e)})
+			q.waiting = append(q.waiting, queued{ctx: context.WithoutCancel(ctx), event: told(ctx, account, e)})
 			added = true
 		}
 	}

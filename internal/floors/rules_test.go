@@ -38,7 +38,7 @@ var rules = map[string]rule{
 	"internal/wire":       {pure: true},
 	"internal/text":       {pure: true},
 	"internal/queue":      {},
-	"internal/local":      {links: []string{"net", "net/http"}},
+	"internal/local":      {ours: leaves, links: []string{"net", "net/http"}},
 	"internal/secretfile": {},
 	"internal/attack":     {},
 	"internal/testneed":   {links: []string{"testing"}},
@@ -87,7 +87,7 @@ var rules = map[string]rule{
 	"hosttx": {ours: []string{".", "internal/engine", "recovery", "storage"}, links: uuid},
 
 	"websession":    {ours: slices.Concat(leaves, lower, machine, []string{".", "internal/local"}), links: []string{"net", "net/http"}},
-	"httpguard":     {ours: slices.Concat(leaves, lower, []string{".", "tokens", "posture"}), links: []string{"net", "net/http"}},
+	"httpguard":     {ours: slices.Concat(leaves, lower, []string{".", "tokens", "posture", "internal/local"}), links: []string{"net", "net/http"}},
 	"securitypage":  {ours: slices.Concat(leaves, lower, []string{".", "tokens", "posture", "httpguard", "websession", "internal/local", "internal/queue"}), links: []string{"net", "net/http"}},
 	"gatehousetest": {ours: slices.Concat(leaves, lower, []string{".", "storage/memory"}), links: []string{"net", "net/http", "testing"}},
 }
