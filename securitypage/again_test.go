@@ -58,7 +58,7 @@ func passwordless(t *testing.T) (*host, *provider) {
 	return h, idp
 }
 
-var button = regexp.MustCompile(`<a class="button" href="([^"]*)"`)
+var button = regexp.MustCompile(`<a class="btn primary wide" href="([^"]*)"`)
 
 // again follows the prompt of an answer to the provider, and back.
 func (p *provider) again(b *browser, a answer) answer {

@@ -32,3 +32,6 @@ func (p *Page) FillTwins(now time.Time) {
 		p.twins.note(strconv.Itoa(i), gatehouse.Proof{}, now)
 	}
 }
+
+// Typed is typed.
+var Typed = typed

@@ -2,20 +2,36 @@
 // what is secret from a page that is left, and shows times in the reader's time zone.
 "use strict";
 
-const live = document.querySelector("[data-live]");
-const say = (text) => { if (live) live.textContent = text; };
 const text = (id) => document.getElementById(id).textContent.trim();
 
 for (const el of document.querySelectorAll("[data-js]")) el.hidden = false;
 
+// Over plain HTTP there is no clipboard to write to: then the text is selected and copied as by hand.
+const copy = async (id, value) => {
+  try {
+    await navigator.clipboard.writeText(value);
+    return true;
+  } catch {
+    const el = document.getElementById(id);
+    const was = el.hidden;
+    el.hidden = false;
+    getSelection().selectAllChildren(el);
+    const done = document.execCommand("copy");
+    if (done) getSelection().removeAllRanges();
+    el.hidden = was && done;
+    return done;
+  }
+};
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(text(button.dataset.copy) + (button.dataset.copy === "codes" ? "\n" : ""));
-      say(button.dataset.done);
-    } catch {
-      // Without permission to write to the clipboard the text is selected, to be copied by hand.
-      getSelection().selectAllChildren(document.getElementById(button.dataset.copy));
+    const id = button.dataset.copy;
+    // A key is shown in groups, and is one word for an app.
+    const value = button.dataset.value || text(id) + (id === "codes" ? "\n" : "");
+    const word = button.closest(".copy, .btns, .actions, form, section").querySelector("[data-copied]");
+    if (await copy(id, value) && word) {
+      word.textContent = "";
+      requestAnimationFrame(() => { word.textContent = word.dataset.copied; });
     }
   });
 }
@@ -34,6 +50,28 @@ for (const button of document.querySelectorAll("[data-print]")) button.addEventL
 // Spaces that come along with a pasted code.
 for (const input of document.querySelectorAll("[data-code]")) {
   input.addEventListener("change", () => { input.value = input.value.trim().replace(/\s+/g, " "); });
+}
+
+// What is left of a wait, by the second. A screen reader has heard the sentence, and is told when it is over.
+for (const el of document.querySelectorAll("[data-countdown]")) {
+  const end = performance.now() + el.dataset.countdown * 1000;
+  const clock = document.createElement("span");
+  clock.setAttribute("aria-live", "off");
+  const [before, after] = el.dataset.text.split("%s");
+  const timer = setInterval(tick, 1000);
+  function tick() {
+    const left = Math.ceil((end - performance.now()) / 1000);
+    if (left <= 0) {
+      clearInterval(timer);
+      el.textContent = el.dataset.over;
+      return;
+    }
+    const two = (n) => String(n).padStart(2, "0");
+    const hours = Math.floor(left / 3600);
+    clock.textContent = (hours ? hours + ":" + two(Math.floor(left / 60) % 60) : Math.floor(left / 60)) + ":" + two(left % 60);
+  }
+  el.replaceChildren(before, clock, after || "");
+  tick();
 }
 
 // A second click sends nothing a second time.

@@ -262,14 +262,36 @@ func (c *call) denied(err error, key string) (int, string) {
 	return http.StatusUnprocessableEntity, c.text(key)
 }
 
-// typed returns a code as somebody has typed or pasted it, without spaces of any kind.
+// typed returns a code as it was meant: without spaces, marks that are not seen and punctuation that came along with a
+// paste, and with the digits of any script as 0 to 9.
 func typed(code string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
+		switch {
+		case '\uff01' <= r && r <= '\uff5e': // of a keyboard for Chinese or Japanese
+			r -= '\uff01' - '!'
+		case r > unicode.MaxASCII && unicode.IsDigit(r):
+			return '0' + digit(r)
+		}
+		if r == '-' || unicode.IsSpace(r) || unicode.IsPunct(r) || unicode.Is(unicode.Cf, r) {
 			return -1
 		}
 		return r
 	}, code)
+}
+
+// digit returns the value of a decimal digit. Each script has its ten in a row, from zero on.
+func digit(r rune) rune {
+	for _, in := range unicode.Nd.R16 {
+		if rune(in.Lo) <= r && r <= rune(in.Hi) {
+			return (r - rune(in.Lo)) % 10
+		}
+	}
+	for _, in := range unicode.Nd.R32 {
+		if rune(in.Lo) <= r && r <= rune(in.Hi) {
+			return (r - rune(in.Lo)) % 10
+		}
+	}
+	return 0
 }
 
 // stepUpPage is for the host's own pages: it leads back to the path in "next".

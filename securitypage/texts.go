@@ -6,16 +6,16 @@ var english = map[string]string{
 	"format.time": "2 Jan 2006, 15:04 UTC", // of package time; the time is in UTC
 
 	"skip": "Skip to content", "area": "Security", "signout": "Sign out", "signin": "Sign in", "help": "Get help",
-	"back": "Back to Security", "cancel": "Cancel", "goon": "Continue", "copy": "Copy", "copied": "Copied.",
+	"back": "Back to Security", "cancel": "Cancel", "goon": "Continue", "copy": "Copy", "copied": "Copied",
 	"download": "Download", "print": "Print", "on": "On", "off": "Off", "open": "Allowed", "closed": "Not yet",
 	"none": "None", "never": "Never", "manage": "Manage", "fix": "Fix this", "days": "%d days",
 	"password": "Password", "authenticator": "Authenticator app", "score": "Score", "level": "Level",
 
-	"nav.overview": "Overview", "nav.authenticators": "Authenticators", "nav.codes": "Recovery codes",
-	"nav.tokens": "Access tokens", "nav.activity": "Activity",
+	"nav.overview": "Overview", "nav.authenticators": "Methods",
+	"nav.tokens": "Tokens", "nav.activity": "Activity",
 
 	"title.overview": "Security", "title.pair": "Pair an authenticator app", "title.pairing": "Pair an authenticator app",
-	"title.paired": "Two-factor sign-in is on", "title.authenticators": "Authenticator apps", "title.remove": "Remove an authenticator",
+	"title.paired": "Two-factor sign-in is on", "title.authenticators": "Methods", "title.remove": "Remove an authenticator",
 	"title.codes": "Recovery codes", "title.newcodes": "Your new recovery codes", "title.disable": "Turn two-factor sign-in off",
 	"title.tokens": "Access tokens", "title.mint": "New access token", "title.minted": "Your access token", "title.token": "Access token",
 	"title.activity": "Recent activity", "title.stepup": "Confirm that it is you", "title.secondstep": "Two-factor sign-in",
@@ -83,8 +83,8 @@ var english = map[string]string{
 	"paired.signin": "The new authenticator is paired. Sign in again with your password and its code.",
 	"paired.on":     "Paired", "used.on": "last used", "used.never": "Never used",
 
-	"authenticators":     "The apps whose codes sign you in. With two of them, losing one phone is no trouble.",
-	"authenticators.add": "Add another", "authenticators.weak": "Short key, from before this page: pair this app again with “Replace”.",
+	"authenticators":      "The apps whose codes sign you in. With two of them, losing one phone is no trouble.",
+	"authenticators.apps": "Authenticator apps", "authenticators.add": "Add another", "authenticators.weak": "Short key, from before this page: pair this app again with “Replace”.",
 	"authenticators.none": "No authenticator app is paired: your password alone signs in.",
 	"rename":              "Rename", "rename.to": "New name", "rename.save": "Save the name", "replace": "Replace", "remove": "Remove",
 	"remove.title": "Remove “%s”?", "remove.about": "Its codes stop working at once.", "remove.do": "Remove authenticator",
@@ -103,6 +103,7 @@ var english = map[string]string{
 	"codes.none": "There are none before an authenticator app is paired.", "codes.left": "%d of %d codes left",
 	"codes.made": "Created", "codes.savedon": "saved", "codes.few": "Few codes are left. Create new ones while you can sign in.",
 	"codes.imported": "These codes come from another system. Create new ones.", "codes.unsaved": "You have not said yet that these codes are saved.",
+	"codes.manage": "Manage recovery codes", "codes.paper": "%s recovery codes for",
 	"codes.saved": "I have saved these codes", "codes.new": "Create new codes", "codes.new.about": "The old ones stop working at once. You are asked for a code from your app, or for a recovery code.",
 	"codes.new.do": "Create new codes", "codes.save": "Save your recovery codes", "codes.file": "recovery-codes.txt",
 	"codes.save.about": "They get you back in if you lose your phone. Each works once, and they are shown only now.",
@@ -175,6 +176,7 @@ var english = map[string]string{
 	"code.app": "Code from the app", "code.recovery": "Recovery code", "code.support": "Code from support", "code.either": "Code",
 	"code.first": "Code from the app",
 
+	"locked.over":     "You can try again now.",
 	"locked.until":    "Too many codes were wrong. Try again in %s.",
 	"locked.disabled": "Too many codes were wrong: codes of the app are refused until you unlock them with a recovery code.",
 

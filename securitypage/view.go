@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/gatehouse-go/gatehouse/internal/local"
 	"github.com/gatehouse-go/gatehouse/posture"
@@ -113,7 +114,9 @@ func (v *View) Icon(name string, classes ...string) template.HTML {
 func (v *View) Tabs() bool { return v.SignedIn() && section[v.Page] != "" && !wizards[v.Page] }
 
 // wizards lead from one step to the next, without the navigation at their top.
-var wizards = map[string]bool{"pair": true, "pairing": true, "paired": true, "newcodes": true}
+var wizards = map[string]bool{
+	"pair": true, "pairing": true, "paired": true, "codes": true, "newcodes": true, "remove": true, "disable": true,
+}
 
 // Bare reports whether a page is a card in the middle of the screen, under the service's name: those of the sign-in.
 func (v *View) Bare() bool { return v.Page == "secondstep" || v.Page == "clock" }
@@ -133,9 +136,9 @@ func (v *View) Section(page string) string {
 }
 
 var section = map[string]string{
-	"overview": "overview", "disable": "overview", "gate": "overview",
+	"overview": "overview", "disable": "authenticators",
 	"pair": "authenticators", "pairing": "authenticators", "paired": "authenticators", "authenticators": "authenticators", "remove": "authenticators",
-	"codes": "codes", "newcodes": "codes",
+	"codes": "authenticators", "newcodes": "authenticators",
 	"tokens": "tokens", "mint": "tokens", "minted": "tokens", "token": "tokens",
 	"activity": "activity",
 }
@@ -169,6 +172,40 @@ func (v *View) At(t time.Time) *Moment {
 
 // Wait says how long it is until a time.
 func (v *View) Wait(at time.Time) string { return v.c.wait(at) }
+
+// Countdown has the script count a sentence that says how long to wait down to the time when that is over.
+func (v *View) Countdown(until time.Time) template.HTMLAttr {
+	left := until.Sub(v.c.p.now())
+	if left <= 0 {
+		return ""
+	}
+	return template.HTMLAttr(fmt.Sprintf(` data-countdown="%d" data-text="%s" data-over="%s"`, int((left+time.Second-1)/time.Second),
+		html.EscapeString(v.T("locked.until", "%s")), html.EscapeString(v.T("locked.over"))))
+}
+
+// MessageIcon is the icon of a page that has nothing but a text.
+func (v *View) MessageIcon(of any) string {
+	switch of {
+	case "missing":
+		return "search"
+	case "expired", "stale", "busy":
+		return "clock"
+	case "suspended", "tries":
+		return "lock"
+	}
+	return "alert"
+}
+
+// CodesFile is the name of the file of recovery codes, which says of which service they are.
+func (v *View) CodesFile() string {
+	name := strings.Trim(strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return '-'
+	}, v.Name()), "-")
+	return strings.TrimLeft(name+"-"+v.T("codes.file"), "-")
+}
 
 // Past reports whether a time has come.
 func (v *View) Past(at time.Time) bool { return !at.After(v.c.p.now()) }

@@ -42,9 +42,9 @@ func TestOwner(t *testing.T) {
 	b.look("home first")
 	b.Press("Security")
 	b.look("overview bare")
-	b.Press("Access tokens")
+	b.Press("Tokens")
 	b.look("tokens none")
-	b.Press("Authenticators")
+	b.Press("Methods")
 	b.look("authenticators none")
 
 	// The gates are closed, and lead to what opens them.
@@ -185,7 +185,8 @@ func TestOwner(t *testing.T) {
 	require.Equal(t, 401, w.call(third))
 
 	// New recovery codes end the old ones.
-	b.Press("Recovery codes")
+	b.Press("Methods")
+	b.Press("Manage recovery codes")
 	b.Has("9 of 10 codes left")
 	b.look("codes")
 	w.wait(6 * time.Minute)
@@ -206,13 +207,14 @@ func TestOwner(t *testing.T) {
 	// A second authenticator, and the first one goes and comes back.
 	b.signInWith(ada, phone)
 	b.Press("Security")
-	b.Press("Authenticators")
+	b.Press("Methods")
 	b.Press("Add another")
 	tablet := b.beginPairing("Tablet")
 	require.Empty(t, b.RecoveryCodes(), "the codes that are there stay")
 	b.look("pairing another")
 	b.confirmPairing(tablet)
-	b.Press("Authenticators")
+	b.Press("Go to Security")
+	b.Press("Methods")
 	b.look("authenticators")
 	b.Unfold("Rename Phone")
 	b.Fill("New name", "Old phone")
