@@ -28,7 +28,7 @@ func init() {
 		o.s = &s
 		return o, w
 	}
-	engine.SignIn = func(ctx context.Context, signIn, session, factor any, replaces bool) (any, error) {
+	engine.SignIn = func(ctx context.Context, signIn, session, factor any, replaces bool) (any, core.Account, error) {
 		return signIn.(SignIn).vouch(ctx, session.(Session), factor.(FirstFactor), core.FirstFactor{SignIn: true, Replaces: replaces})
 	}
 	engine.AccountOf = func(account any) core.Account { return redact.Open(account.(Account).record) }

@@ -104,22 +104,23 @@ func (t SignIn) Challenge(ctx context.Context) (Challenge, error) {
 // server's clock: it is over if it is from before the last new password, reset, suspension or restore, or from the same
 // second.
 func (t SignIn) Vouch(ctx context.Context, in Session, f FirstFactor) (Proof, error) {
-	return t.vouch(ctx, in, f, core.FirstFactor{})
+	p, _, err := t.vouch(ctx, in, f, core.FirstFactor{})
+	return p, err
 }
 
-// vouch is Vouch. checked has what a sign-in says in addition.
-func (t SignIn) vouch(ctx context.Context, in Session, f FirstFactor, checked core.FirstFactor) (Proof, error) {
+// vouch is Vouch. checked has what a sign-in says in addition. It returns the account as of the proof as well.
+func (t SignIn) vouch(ctx context.Context, in Session, f FirstFactor, checked core.FirstFactor) (Proof, core.Account, error) {
 	if t.s == nil {
-		return Proof{}, ErrStepUpRequired
+		return Proof{}, core.Account{}, ErrStepUpRequired
 	}
 	if !validMethod(f.Method) {
-		return Proof{}, errInvalidMethod
+		return Proof{}, core.Account{}, errInvalidMethod
 	}
 	if f.Method == "fed" && f.At.IsZero() {
-		return Proof{}, fmt.Errorf("%w: an identity provider's check has a moment, its auth_time: set At", ErrInvalid)
+		return Proof{}, core.Account{}, fmt.Errorf("%w: an identity provider's check has a moment, its auth_time: set At", ErrInvalid)
 	}
 	if in.Account != t.account {
-		return Proof{}, fmt.Errorf("%w: the session is not the account's", ErrInvalid)
+		return Proof{}, core.Account{}, fmt.Errorf("%w: the session is not the account's", ErrInvalid)
 	}
 	external := t.s.external(f)
 	if f.At.IsZero() {
@@ -128,19 +129,21 @@ func (t SignIn) vouch(ctx context.Context, in Session, f FirstFactor, checked co
 	checked.Method, checked.At, checked.External = f.Method, f.At.Unix(), external
 	checked.Before, checked.Earlier = &t.epoch, f.At.Before(t.began)
 	var claim core.Proof
+	var saved core.Account
 	err := t.s.e.Change(ctx, t.account, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
 		if events, err := t.missing(a, env); err != nil {
 			a.Events = events
 			return a, err
 		}
 		next, p, err := a.Vouch(checked, engine.Digest(in.Secret), env)
-		claim = p
+		claim, saved = p, next
 		return next, err
 	}})
 	if err != nil {
-		return Proof{}, err
+		return Proof{}, core.Account{}, err
 	}
-	return t.s.sealProof(ctx, claim)
+	p, err := t.s.sealProof(ctx, claim)
+	return p, saved, err
 }
 
 // external returns the first second factor of the host's own that counts as one, empty for none.

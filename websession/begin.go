@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 
 	"github.com/gatehouse-go/gatehouse"
@@ -61,32 +62,33 @@ func (t SignIn) Begin(w http.ResponseWriter, r *http.Request, f gatehouse.FirstF
 	if err := t.s.sameOrigin(r); err != nil {
 		return err
 	}
+	next := t.next
+	if next == "" {
+		next = r.FormValue("next") // which waits for the body
+	}
+	next = t.s.next(next)
+	in, enough, err := t.vouch(r, f)
+	if err != nil {
+		return err
+	}
+	if enough {
+		return t.s.start(w, r, in, next)
+	}
 	ch, err := t.try.Challenge(t.s.ctx(r))
 	if err != nil {
 		return err
 	}
-	next := t.next
-	if next == "" {
-		next = r.FormValue("next")
-	}
-	next = t.s.next(next)
-	// Challenge has looked at what came after Before. What was checked earlier may be over for longer.
-	if ch.Step == gatehouse.StepNotNeeded || !f.At.IsZero() {
-		in, external, err := t.vouch(r, f)
-		if err != nil {
-			return err
-		}
-		if ch.Step == gatehouse.StepNotNeeded || external && t.s.c.ExternalReplacesStep {
-			return t.s.start(w, r, in, next)
-		}
+	if ch.Step != gatehouse.StepNeeded { // the second factor has just gone, and with it what there was to decide on
+		return &gatehouse.DeniedError{}
 	}
 	return t.s.secondStep(w, r, signIn{Account: []byte(t.account), Challenge: ch.Token.Reveal(), Next: []byte(next)})
 }
 
-// vouch returns a new session with the proof of the first factor, and whether that came with a second one that counts.
-func (t SignIn) vouch(r *http.Request, f gatehouse.FirstFactor) (in gatehouse.Session, external bool, err error) {
+// vouch returns a new session with the proof of the first factor, and whether that is enough to be signed in: the account
+// has no second factor, as of the save that has made the proof, or the host's own counts for it.
+func (t SignIn) vouch(r *http.Request, f gatehouse.FirstFactor) (in gatehouse.Session, enough bool, err error) {
 	in = gatehouse.Session{Account: t.account, Secret: rand.Text()}
-	proof, err := engine.SignIn(t.s.ctx(r), t.try, in, f, t.s.c.ExternalReplacesStep)
+	proof, a, err := engine.SignIn(t.s.ctx(r), t.try, in, f, t.s.c.ExternalReplacesStep)
 	switch {
 	case errors.Is(err, gatehouse.ErrStepUpRequired):
 		return gatehouse.Session{}, false, fmt.Errorf("%w: %v", gatehouse.ErrDenied, err)
@@ -97,7 +99,7 @@ func (t SignIn) vouch(r *http.Request, f gatehouse.FirstFactor) (in gatehouse.Se
 	}
 	in.Proof = proof.(gatehouse.Proof)
 	p, err := t.s.e.Present(r.Context(), engine.Session{Account: in.Account, Secret: in.Secret, Proof: in.Proof.Reveal()})
-	return in, p.External != "", err
+	return in, err == nil && a.SignedInBy(p.Proof, t.s.c.ExternalReplacesStep), err
 }
 
 // secondStep leads to the second step.
@@ -111,24 +113,39 @@ func (s *Sessions) secondStep(w http.ResponseWriter, r *http.Request, in signIn)
 }
 
 // start begins the host's session, and keeps what is known of it. In that order: what a new session of the host's clears
-// away must not be ours. If this fails after the host's has begun, it is one of which nothing is known here.
+// away must not be ours. If the Keeper fails after the host's has begun, the browser does not hear of that.
 func (s *Sessions) start(w http.ResponseWriter, r *http.Request, in gatehouse.Session, next string) error {
-	if err := s.c.SignIn(w, r, in.Account); err != nil {
-		return fmt.Errorf("websession: Config.SignIn: %v", err) // whatever it wraps, it is no answer of Gatehouse's
-	}
-	if err := s.saveSession(w, r, in); err != nil {
+	text, err := s.e.Seal(r.Context(), sessionPurpose, session{in.Secret, in.Proof.Reveal()})
+	if err != nil {
 		return err
 	}
-	if err := s.forget(w, r, signInName); err != nil {
+	before := w.Header().Clone()
+	if err := s.keepStarted(w, r, in.Account, text); err != nil {
+		clear(w.Header())
+		maps.Copy(w.Header(), before)
 		return err
 	}
 	redirect(w, next)
 	return nil
 }
 
+func (s *Sessions) keepStarted(w http.ResponseWriter, r *http.Request, account, text string) error {
+	if err := s.c.SignIn(w, r, account); err != nil {
+		return fmt.Errorf("websession: Config.SignIn: %v", err) // whatever it wraps, it is no answer of Gatehouse's
+	}
+	if err := s.put(w, r, sessionName, text, sessionLife); err != nil {
+		return err
+	}
+	return s.forget(w, r, signInName)
+}
+
 // End signs the browser out, as the host's handler of a sign-out form. It writes headers alone: answer with a redirect.
-// gatehouse.ErrDenied says that the request comes from another origin; nothing was ended then.
+// gatehouse.ErrDenied says that the request is no POST, with which other sites could sign people out by a link, or that it
+// comes from another origin; nothing was ended then.
 func (s *Sessions) End(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodPost {
+		return fmt.Errorf("%w: signing out takes a POST", gatehouse.ErrDenied)
+	}
 	if err := s.sameOrigin(r); err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func TestPlainHTTP(t *testing.T) {
 		require.False(t, names[sessionCookie])
 	}
 	for _, host := range []string{"acme.test", "192.0.2.1:80", "localhost.acme.test", "", "127.0.0.1.acme.test"} {
-		require.Equal(t, http.StatusUnauthorized, send(host).Code, host)
+		require.Equal(t, http.StatusServiceUnavailable, send(host).Code, host)
 	}
 }
 

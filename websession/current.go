@@ -1,7 +1,6 @@
 package websession
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -16,7 +15,7 @@ import (
 // count. It is httpguard.Config.Session. Behind [Sessions.Middleware] it is what that has found out; elsewhere it looks
 // by itself. An error is a fault: it cannot be found out who is signed in.
 func (s *Sessions) Current(r *http.Request) (gatehouse.Session, error) {
-	if m := marked(r.Context()); m != nil {
+	if m := s.marked(r.Context()); m != nil {
 		return m.session(), nil
 	}
 	l, err := s.look(r)
@@ -27,7 +26,9 @@ func (s *Sessions) Current(r *http.Request) (gatehouse.Session, error) {
 }
 
 // Keep keeps another proof of the session that is signed in, such as one of gatehouse.Service.StepUp or of a change of
-// factors. Call it before anything of the answer is written.
+// factors. Call it before anything of the answer is written. gatehouse.ErrStepUpRequired says that the session has ended
+// meanwhile, or that the proof is not its own: nothing is kept then, as a code alone must not have a session go on that a
+// new password has ended.
 func (s *Sessions) Keep(w http.ResponseWriter, r *http.Request, p gatehouse.Proof) error {
 	in, err := s.Current(r)
 	if err != nil {
@@ -36,24 +37,44 @@ func (s *Sessions) Keep(w http.ResponseWriter, r *http.Request, p gatehouse.Proo
 	if in.Account == "" || in.Secret == "" {
 		return fmt.Errorf("%w: nobody is signed in", gatehouse.ErrStepUpRequired)
 	}
-	in.Proof = p
-	presented, err := s.e.Present(r.Context(), engine.Session{Account: in.Account, Secret: in.Secret, Proof: p.Reveal()})
+	a, err := s.e.Load(r.Context(), in.Account)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(presented.Session, presented.In) {
-		return fmt.Errorf("%w: the proof is of another session, and would end this one", gatehouse.ErrStepUpRequired)
+	for _, proof := range []gatehouse.Proof{in.Proof, p} {
+		presented, err := s.present(r.Context(), in, proof)
+		if err == nil {
+			err = counts(a, presented)
+		}
+		if err != nil {
+			return err
+		}
 	}
+	in.Proof = p
 	if err := s.saveSession(w, r, in); err != nil {
 		return err
 	}
-	if m := marked(r.Context()); m != nil {
+	if m := s.marked(r.Context()); m != nil {
 		m.set(in)
 	}
 	return nil
 }
 
-// EndElsewhere ends every other browser session of the account that is signed in.
+// present opens a proof in a session.
+func (s *Sessions) present(ctx context.Context, in gatehouse.Session, proof gatehouse.Proof) (core.Presented, error) {
+	return s.e.Present(ctx, engine.Session{Account: in.Account, Secret: in.Secret, Proof: proof.Reveal()})
+}
+
+// counts returns gatehouse.ErrStepUpRequired unless a session counts that keeps a proof, on an account as it is now.
+func counts(a core.Account, p core.Presented) error {
+	if a.Session(p) != core.SessionCounts {
+		return fmt.Errorf("%w: the session has ended, or the proof is of another one", gatehouse.ErrStepUpRequired)
+	}
+	return nil
+}
+
+// EndElsewhere ends every other browser session of the account that is signed in. Copies of this one's cookies are this
+// one. gatehouse.ErrStepUpRequired says that the session itself has ended meanwhile: it ends nothing.
 func (s *Sessions) EndElsewhere(r *http.Request) error {
 	in, err := s.Current(r)
 	if err != nil {
@@ -62,8 +83,15 @@ func (s *Sessions) EndElsewhere(r *http.Request) error {
 	if in.Account == "" || in.Secret == "" {
 		return fmt.Errorf("%w: nobody is signed in", gatehouse.ErrStepUpRequired)
 	}
+	p, err := s.present(r.Context(), in, in.Proof)
+	if err != nil {
+		return err
+	}
 	return s.e.Change(s.ctx(r), in.Account, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
-		return a.EndSessions(engine.Digest(in.Secret), env), nil
+		if err := counts(a, p); err != nil {
+			return a, err
+		}
+		return a.EndSessions(p.In, env), nil
 	}})
 }
 
@@ -97,11 +125,12 @@ func (s *Sessions) look(r *http.Request) (look, error) {
 		l.account, l.state = a, core.SessionCounts
 		return l, nil
 	}
+	began := s.e.Now()
 	if l.account, err = s.e.Load(r.Context(), l.user); err != nil {
 		return look{}, err
 	}
 	l.state = state(l.account)
-	s.recent.put(l.account)
+	s.recent.put(l.account, began)
 	return l, nil
 }
 

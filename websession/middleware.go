@@ -17,10 +17,11 @@ type mark struct {
 	in gatehouse.Session
 }
 
-type markKey struct{}
+// markKey is of one Sessions: a program may have several, of customers and of staff.
+type markKey struct{ s *Sessions }
 
-func marked(ctx context.Context) *mark {
-	m, _ := ctx.Value(markKey{}).(*mark)
+func (s *Sessions) marked(ctx context.Context) *mark {
+	m, _ := ctx.Value(markKey{s}).(*mark)
 	return m
 }
 
@@ -47,8 +48,12 @@ func (m *mark) set(in gatehouse.Session) {
 // nobody out.
 func (s *Sessions) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if marked(r.Context()) != nil { // by another Middleware, further out
+		if s.marked(r.Context()) != nil { // by another Middleware, further out
 			next.ServeHTTP(w, r)
+			return
+		}
+		if s.c.PlainHTTP && !loopback(r) {
+			s.fault(w, r, errPlain)
 			return
 		}
 		r = r.WithContext(s.ctx(r))
@@ -59,7 +64,7 @@ func (s *Sessions) Middleware(next http.Handler) http.Handler {
 		}
 		if pass {
 			m := &mark{in: in}
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), markKey{}, m)))
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), markKey{s}, m)))
 		}
 	})
 }
@@ -75,7 +80,7 @@ func (s *Sessions) admit(w http.ResponseWriter, r *http.Request) (in gatehouse.S
 		in, err = s.refresh(w, r, l)
 		return in, err == nil, err
 	case core.SessionSteps:
-		if local.Below(r, s.c.Prefix, s.c.Path) != nil {
+		if s.isPages(r) {
 			return gatehouse.Session{}, true, nil // where it is answered; nobody is signed in there
 		}
 		return gatehouse.Session{}, false, s.askSecondStep(w, r, l.account)
@@ -108,7 +113,7 @@ func (s *Sessions) refresh(w http.ResponseWriter, r *http.Request, l look) (gate
 	switch {
 	case !l.known && navigates(r):
 		in, err = s.presence(r.Context(), l.account)
-	case l.known && !s.e.SealedNow(l.session.Proof):
+	case l.known && navigates(r) && !s.e.SealedNow(l.session.Proof):
 		var proof string
 		proof, err = s.e.SealAgain(r.Context(), l.session.Proof)
 		in.Proof = gatehouse.ParseProof(proof)
@@ -127,11 +132,26 @@ func (s *Sessions) askSecondStep(w http.ResponseWriter, r *http.Request, a core.
 		refuse(w)
 		return nil
 	}
+	// One that is under way stays: support's code, which is used up, may be in it.
+	step, err := s.Step(r)
+	if err != nil {
+		return err
+	}
+	if step.Session.Account == a.ID && (step.Challenge == "" || s.e.ChallengeStands(r.Context(), step.Challenge, a)) {
+		redirect(w, s.c.Path+"/sign-in")
+		return nil
+	}
 	challenge, err := s.e.SealChallenge(r.Context(), a)
 	if err != nil {
 		return err
 	}
 	return s.secondStep(w, r, signIn{Account: []byte(a.ID), Challenge: challenge, Next: []byte(s.next(local.Public(r, s.c.Prefix).RequestURI()))})
+}
+
+// isPages reports whether a request is for the Security page or what is below it. A path that was escaped in another way
+// than it has to be is not: routers go by the escapes.
+func (s *Sessions) isPages(r *http.Request) bool {
+	return r.URL.RawPath == "" && local.Below(r, s.c.Prefix, s.c.Path) != nil
 }
 
 // navigates reports whether a request is for a page that a person will look at.

@@ -40,7 +40,8 @@ func (c *recent) get(id string) (core.Account, bool) {
 	return x.account, ok && c.fresh(x)
 }
 
-func (c *recent) put(a core.Account) {
+// put remembers an account that was read after a moment.
+func (c *recent) put(a core.Account, began time.Time) {
 	if c.lasts == 0 {
 		return
 	}
@@ -56,5 +57,7 @@ func (c *recent) put(a core.Account) {
 	if c.accounts == nil || len(c.accounts) >= maxRecent {
 		c.accounts = map[string]read{}
 	}
-	c.accounts[a.ID] = read{a.ForSessions(), c.now()}
+	if x, ok := c.accounts[a.ID]; !ok || !x.at.After(began) || !c.fresh(x) {
+		c.accounts[a.ID] = read{a.ForSessions(), began}
+	}
 }

@@ -453,7 +453,7 @@ var plays = []play{
 	}},
 	{method: "websession.SignIn.Begin/by the password alone", first: beginAll, run: func(ctx context.Context, w *world) (any, error) {
 		ctx = event.WithClient(ctx, event.Client{Address: netip.MustParseAddr("203.0.113.24"), Agent: "firefox/linux"})
-		proof, err := engine.SignIn(ctx, w.before["plain"], gatehouse.Session{Account: "plain"}, gatehouse.FirstFactor{Method: "pwd"}, false)
+		proof, _, err := engine.SignIn(ctx, w.before["plain"], gatehouse.Session{Account: "plain"}, gatehouse.FirstFactor{Method: "pwd"}, false)
 		if err != nil {
 			return nil, err
 		}

@@ -208,11 +208,17 @@ func (a Account) Vouch(f FirstFactor, session []byte, env Env) (Account, Proof, 
 	if !env.within(f.At, ProofLife) {
 		p.Kind, p.External = 0, "" // it begins a session and proves nothing
 	}
-	if f.SignIn && (!a.Protected() || f.Replaces && p.External != "") {
+	if f.SignIn && a.SignedInBy(p, f.Replaces) {
 		a = a.clone()
 		a.note(env, Event{Kind: event.FirstFactorSignIn, Method: f.method()})
 	}
 	return a, p, nil
+}
+
+// SignedInBy reports whether the proof of a first factor is enough to be signed in by. replaces says that the host's own
+// second factor is as good as the account's; after an operator's reset only the operator's code leads on.
+func (a Account) SignedInBy(p Proof, replaces bool) bool {
+	return !a.Protected() || replaces && p.External != "" && a.Reset == nil
 }
 
 // over reports whether a first factor proves nothing any more. Where the epoch is known under which it was

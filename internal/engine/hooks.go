@@ -73,8 +73,8 @@ var (
 
 	// SignIn is Vouch of a gatehouse.SignIn for the first proof of a gatehouse.Session, with a gatehouse.FirstFactor that may
 	// be as old as a sign-in at an identity provider. replaces says that the host's second factor is enough. It returns a
-	// gatehouse.Proof.
-	SignIn func(ctx context.Context, signIn, session, factor any, replaces bool) (any, error)
+	// gatehouse.Proof, and the account as it was saved.
+	SignIn func(ctx context.Context, signIn, session, factor any, replaces bool) (any, core.Account, error)
 
 	// DecodeToken returns a pointer to the record of a token, for tests. DescribeToken says what the record has. The error
 	// is core.ErrFormat. Package tokens sets both.

@@ -101,6 +101,12 @@ func (e *Engine) SealChallenge(ctx context.Context, a core.Account) (string, err
 	return e.Seal(ctx, PurposeChallenge, a.Challenge(e.Env()))
 }
 
+// ChallengeStands reports whether text is a challenge of an account that can still be answered.
+func (e *Engine) ChallengeStands(ctx context.Context, text string, a core.Account) bool {
+	var c core.Challenge
+	return e.Open(ctx, PurposeChallenge, text, &c) == nil && a.Stands(c, e.Env())
+}
+
 // SealedNow reports whether text of Seal is under the primary key.
 func (e *Engine) SealedNow(text string) bool {
 	sealed, err := base64.RawURLEncoding.DecodeString(text)

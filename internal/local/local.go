@@ -34,7 +34,11 @@ func Below(r *http.Request, prefix, at string) *url.URL {
 	if !strings.HasSuffix(all.Path, r.URL.Path) {
 		all = r.URL
 	}
-	for _, u := range []*url.URL{r.URL, under(prefix, r.URL), under(prefix, all)} {
+	candidates := []*url.URL{under(prefix, r.URL), under(prefix, all)}
+	if all.Path != r.URL.Path { // a handler has taken something off, or put something else in its place
+		candidates = append(candidates, r.URL)
+	}
+	for _, u := range candidates {
 		if u.Path == at || strings.HasPrefix(u.Path, at+"/") && path.Clean(u.Path) == strings.TrimSuffix(u.Path, "/") {
 			return u
 		}
