@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -119,7 +120,7 @@ func (p *Page) routes() *http.ServeMux {
 	handle("/sign-in/clock", route{who: signingIn, get: (*call).clock, post: (*call).resync})
 	handle("/sign-in/cancel", route{who: signingIn, post: (*call).cancelSignIn})
 	handle("/", route{who: either})
-	for _, name := range assets {
+	for name := range p.files.assets {
 		mux.HandleFunc(p.path+"/"+name, p.files.serve(name))
 	}
 	return mux
@@ -127,24 +128,25 @@ func (p *Page) routes() *http.ServeMux {
 
 // ServeHTTP answers every path under that of the page.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p.harden(w.Header())
 	if u := local.Below(r, p.c.Web.Prefix(), p.path); u != nil { // with the path that browsers see, all that is made of it leads back
 		public := *r
 		public.URL = u
 		r = &public
 	}
+	p.harden(w.Header(), r.URL.Path)
 	p.handler.ServeHTTP(w, r)
 }
 
 // harden sets what every answer has. The referrer is kept within the service, but not cut off: without it
 // browsers send "Origin: null" with forms, which cannot be told from another site's.
-func (p *Page) harden(h http.Header) {
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "+
-		"form-action "+p.formAction+"; base-uri 'none'; frame-ancestors 'none'")
+func (p *Page) harden(h http.Header, path string) {
+	h.Set("Content-Security-Policy", p.policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	if signIn := p.path + "/sign-in"; !p.c.Popup || path != signIn && !strings.HasPrefix(path, signIn+"/") {
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	}
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
 }
@@ -257,8 +259,18 @@ func (c *call) render(status int, page string, data any) error {
 // renderWith is render for a form that was not accepted: wrong has a text for each field that is at fault.
 func (c *call) renderWith(status int, page string, data any, wrong map[string]string) error {
 	v := &View{c: c, Page: page, Data: data, Wrong: wrong}
+	template := c.p.files.pages[page]
+	if c.p.c.Layout != nil {
+		content := Content{Title: v.Title(), Lang: v.T("lang"), Dir: v.T("dir"), SignedIn: v.SignedIn()}
+		whole, err := content.fill(c.p.c.Layout, c.r, template, v)
+		if err == nil {
+			c.status, c.body = status, whole
+			return nil
+		}
+		c.log(fmt.Errorf("securitypage: the layout of Config has failed: %w", err))
+	}
 	var body bytes.Buffer
-	if err := c.p.files.pages[page].ExecuteTemplate(&body, "layout", v); err != nil {
+	if err := template.ExecuteTemplate(&body, "layout", v); err != nil {
 		return err
 	}
 	c.status, c.body = status, body.Bytes()

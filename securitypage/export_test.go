@@ -35,3 +35,6 @@ func (p *Page) FillTwins(now time.Time) {
 
 // Typed is typed.
 var Typed = typed
+
+// ThemeSheet is the style sheet of a theme.
+func ThemeSheet(t Theme) (string, error) { return t.sheet() }

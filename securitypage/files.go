@@ -20,6 +20,9 @@ var embedded embed.FS
 // assets are served as they are.
 var assets = []string{"page.css", "page.js", "icons.svg"}
 
+// sheets are the style sheets in their order: ours, that of Config.Theme, and the host's own. Each is there where it is.
+var sheets = []string{"page.css", "theme.css", "host.css"}
+
 // pages are the templates that fill the layout.
 var pages = []string{
 	"overview", "pair", "pairing", "paired", "authenticators", "remove", "codes", "newcodes", "disable", "tokens", "mint", "minted",
@@ -33,18 +36,32 @@ type files struct {
 	versions map[string]string
 }
 
-func readFiles(host fs.FS) (files, error) {
+func readFiles(host fs.FS, theme string) (files, error) {
 	f := files{pages: map[string]*template.Template{}, assets: map[string][]byte{}, versions: map[string]string{}}
 	for _, name := range assets {
-		data, err := read(host, name)
+		from := host
+		if name == "page.css" { // the host's comes after it
+			from = nil
+		}
+		data, err := read(from, name)
 		if err != nil {
 			return files{}, err
 		}
-		sum := sha256.Sum256(data)
-		f.assets[name], f.versions[name] = data, hex.EncodeToString(sum[:8])
+		f.add(name, data)
+	}
+	if theme != "" {
+		f.add("theme.css", []byte(theme))
+	}
+	if host != nil {
+		switch data, err := fs.ReadFile(host, "page.css"); {
+		case err == nil:
+			f.add("host.css", data)
+		case !errors.Is(err, fs.ErrNotExist):
+			return files{}, err
+		}
 	}
 	common := template.New("common")
-	for _, name := range []string{"layout.html", "parts.html"} {
+	for _, name := range []string{"layout.html", "frame.html", "parts.html"} {
 		if err := parse(common, host, name); err != nil {
 			return files{}, err
 		}
@@ -63,6 +80,11 @@ func readFiles(host fs.FS) (files, error) {
 		f.pages[name] = page
 	}
 	return f, nil
+}
+
+func (f *files) add(name string, data []byte) {
+	sum := sha256.Sum256(data)
+	f.assets[name], f.versions[name] = data, hex.EncodeToString(sum[:8])
 }
 
 // read returns the host's file of a name, and where it has none the embedded one.

@@ -228,7 +228,7 @@ func TestHeadersAndPaths(t *testing.T) {
 	inline := regexp.MustCompile(`(?i)<script(>| [^>]*[^"]>[^<])| on[a-z]+=|<style| style=|javascript:`)
 	check := func(a answer, what string) {
 		t.Helper()
-		require.Equal(t, "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+		require.Equal(t, "default-src 'none'; style-src 'self'; script-src 'self'; font-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 			a.header.Get("Content-Security-Policy"), what)
 		require.Equal(t, "nosniff", a.header.Get("X-Content-Type-Options"), what)
 		require.Equal(t, "DENY", a.header.Get("X-Frame-Options"), what)

@@ -207,7 +207,7 @@ func (s stop) name() string {
 func hardened(t *testing.T, a answer) {
 	t.Helper()
 	want := http.Header{
-		"Content-Security-Policy": {"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; " +
+		"Content-Security-Policy": {"default-src 'none'; style-src 'self'; script-src 'self'; font-src 'self'; img-src 'self'; " +
 			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
 		"X-Content-Type-Options":       {"nosniff"},
 		"X-Frame-Options":              {"DENY"},

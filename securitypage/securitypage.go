@@ -14,16 +14,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
-	"github.com/gatehouse-go/gatehouse/internal/local"
 	"github.com/gatehouse-go/gatehouse/internal/queue"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -93,9 +90,27 @@ type Config struct {
 	// "control.ID.question", "control.ID.STATE" (the reason), "control.ID.todo" and "control.ID.fix". What it does not have is English. Defaults to English.
 	Texts func(*http.Request) map[string]string
 
-	// Files has files that take the place of those in this package, by name: templates, "page.css",
-	// "page.js". Defaults to none.
+	// Theme is the look: color, corners, font, logo. Defaults to ours.
+	Theme Theme
+
+	// Layout writes a whole page around the parts that it is given, so that the page sits in the host's own shell, with its
+	// navigation and its account menu. The page is buffered: where Layout returns an error, panics, or leaves out the
+	// Body, that is a fault, and the page is shown in the layout of this package. Defaults to that.
+	Layout func(w io.Writer, r *http.Request, c Content) error
+
+	// Files has templates and "page.js" that take the place of those in this package, by name, and "page.css", which comes
+	// after ours and after Theme. Defaults to none.
 	Files fs.FS
+
+	// FormTargets are origins that a redirect after a form may lead to, beside this service and the hosts of Links: those of
+	// OAuth clients, for example, to which a sign-in returns. Browsers stop every other (form-action of the
+	// Content-Security-Policy). Each is "https://host", with a port if it has one, or "http://" with localhost or a
+	// loopback address. Defaults to none.
+	FormTargets []string
+
+	// Popup says that the second step may be in a window that a page of another origin has opened and waits for. Then the
+	// pages of the sign-in are sent without Cross-Origin-Opener-Policy, and no others. Defaults to false.
+	Popup bool
 
 	// CrossOrigin refuses forms of other sites, and is where trusted origins can be added. Defaults to
 	// http.NewCrossOriginProtection.
@@ -117,8 +132,7 @@ type Page struct {
 	files   files
 	twins   twins
 	turns   queue.Turns // of the forms of one account: one that was sent twice finds what its twin has done
-	// formAction is where forms lead, also by a redirect, as the Content-Security-Policy has it.
-	formAction string
+	policy  string      // the Content-Security-Policy
 }
 
 // New returns a Page, or gatehouse.ErrInvalid.
@@ -138,9 +152,16 @@ func New(c Config) (*Page, error) {
 	if c.Faults == nil {
 		c.Faults = slog.Default()
 	}
-	p := &Page{c: c, svc: c.Web.Service(), now: c.Web.Now, path: c.Web.Path(), formAction: formAction(c.Links)}
-	var err error
-	if p.files, err = readFiles(c.Files); err != nil {
+	p := &Page{c: c, svc: c.Web.Service(), now: c.Web.Now, path: c.Web.Path()}
+	theme, err := c.Theme.sheet()
+	if err != nil {
+		return nil, err
+	}
+	p.policy, err = policy([]string{c.Theme.Logo, c.Theme.Favicon}, []string{c.Links.Home, c.Links.SignIn, c.Links.SignOut}, c.FormTargets)
+	if err != nil {
+		return nil, err
+	}
+	if p.files, err = readFiles(c.Files, theme); err != nil {
 		return nil, errors.Join(gatehouse.ErrInvalid, err)
 	}
 	p.mux = p.routes()
@@ -152,21 +173,9 @@ func New(c Config) (*Page, error) {
 func (l *Links) settle(prefix string) error {
 	l.Home, l.SignIn = cmp.Or(l.Home, prefix+"/"), cmp.Or(l.SignIn, prefix+"/")
 	for _, link := range []string{l.Home, l.SignIn, l.SignOut, l.Password, l.Sessions, l.Help} {
-		u, err := url.Parse(link)
-		if link != "" && !local.Is(link) && (err != nil || u.Scheme != "https" || u.Host == "" || strings.ContainsAny(u.Host, " ;,'\"")) {
+		if link != "" && !isLink(link) {
 			return fmt.Errorf("%w: a link is a path or an https URL", gatehouse.ErrInvalid)
 		}
 	}
 	return nil
-}
-
-// formAction returns this service, and the hosts of the links that forms lead to.
-func formAction(l Links) string {
-	sources := []string{"'self'"}
-	for _, link := range []string{l.Home, l.SignIn, l.SignOut} {
-		if u, err := url.Parse(link); err == nil && u.Scheme == "https" && !slices.Contains(sources, "https://"+u.Host) {
-			sources = append(sources, "https://"+u.Host)
-		}
-	}
-	return strings.Join(sources, " ")
 }

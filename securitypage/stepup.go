@@ -327,7 +327,7 @@ func (p *Page) Refuse(w http.ResponseWriter, r *http.Request, problem httpguard.
 		problem.Write(w)
 		return
 	}
-	p.harden(w.Header())
+	p.harden(w.Header(), r.URL.Path)
 	c, err := p.call(w, r, route{who: signedIn})
 	defer c.write()
 	switch {

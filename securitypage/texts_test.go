@@ -81,7 +81,7 @@ func TestCatalog(t *testing.T) {
 	}
 	for _, name := range templates {
 		page := strings.TrimSuffix(filepath.Base(name), ".html")
-		if page != "layout" && page != "parts" && page != "message" {
+		if page != "layout" && page != "frame" && page != "parts" && page != "message" {
 			require.Contains(t, english, "title."+page)
 		}
 	}
@@ -124,7 +124,7 @@ func TestTexts(t *testing.T) {
 	require.NotContains(t, a.body, "<koppeln>")
 }
 
-// Files of the host take the place of those in the package.
+// Files of the host take the place of those in the package, but for the style sheet, which comes after ours.
 func TestFiles(t *testing.T) {
 	own := fstest.MapFS{
 		"paired.html": {Data: []byte(`{{define "main"}}<h1>Well done, {{.Label}}</h1>{{end}}`)},
@@ -133,7 +133,7 @@ func TestFiles(t *testing.T) {
 	h := newHost(t, func(c *securitypage.Config) { c.Files = own })
 	b, _ := h.enrolled("ada")
 	require.Contains(t, b.get("/pair/done").body, html.EscapeString("Well done, ada@acme.test"))
-	require.Equal(t, "body { color: red }", b.get("/page.css").body)
+	require.Equal(t, "body { color: red }", b.get("/host.css").body)
 	require.Contains(t, b.get("/page.js").body, "clipboard")
 	require.Contains(t, b.get("/").text(), "Two-factor sign-in")
 

@@ -102,6 +102,19 @@ func (v *View) Asset(name string) string {
 	return v.c.p.path + "/" + name + "?v=" + v.c.p.files.versions[name]
 }
 
+// Sheets are the addresses of the style sheets, in their order.
+func (v *View) Sheets() (addresses []string) {
+	for _, name := range sheets {
+		if v.c.p.files.versions[name] != "" {
+			addresses = append(addresses, v.Asset(name))
+		}
+	}
+	return addresses
+}
+
+// Theme is that of Config.
+func (v *View) Theme() Theme { return v.c.p.c.Theme }
+
 // Icon is one of the icons of icons.svg, which says nothing to a screen reader: of 20 px, or with the class "s" of 16.
 // With "flip" it points the other way where texts go from right to left.
 func (v *View) Icon(name string, classes ...string) template.HTML {
