@@ -262,11 +262,13 @@ func (c *call) renderWith(status int, page string, data any, wrong map[string]st
 	template := c.p.files.pages[page]
 	if c.p.c.Layout != nil {
 		content := Content{Title: v.Title(), Lang: v.T("lang"), Dir: v.T("dir"), SignedIn: v.SignedIn()}
+		v.Framed = true
 		whole, err := content.fill(c.p.c.Layout, c.r, template, v)
 		if err == nil {
 			c.status, c.body = status, whole
 			return nil
 		}
+		v.Framed = false
 		c.log(fmt.Errorf("securitypage: the layout of Config has failed: %w", err))
 	}
 	var body bytes.Buffer

@@ -22,6 +22,9 @@ type View struct {
 	Page  string
 	Data  any
 	Wrong map[string]string // what is wrong with a field of a form, by its name
+
+	// Framed says that the page is shown in the layout of Config, which has the service's name.
+	Framed bool
 }
 
 // English returns all texts by their keys: to translate, or to replace some.

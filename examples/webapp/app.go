@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"html/template"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"time"
@@ -27,6 +28,9 @@ const (
 	securityPath = "/settings/security"
 )
 
+// brandTheme is the other look, with the style sheet in brand.
+var brandTheme = securitypage.Theme{Accent: "#c8a35a", Radius: "2px", Font: "Iowan Old Style, Palatino, Georgia, serif", Favicon: "/favicon.ico"}
+
 type options struct {
 	DB    *sql.DB
 	Keys  *keyring.Ring
@@ -34,6 +38,7 @@ type options struct {
 	Log   *slog.Logger
 	Mail  func(to, text string)
 	HTTPS bool // browsers come by HTTPS, to here or to what is in front
+	Brand bool // the Security page has a look of its own instead of this service's frame
 }
 
 // app is the service.
@@ -93,12 +98,20 @@ func newApp(ctx context.Context, o options) (*app, error) {
 	if a.web, err = a.newWeb(o.HTTPS); err != nil {
 		return nil, err
 	}
-	page, err := securitypage.New(securitypage.Config{
+	c := securitypage.Config{
 		Web: a.web, Tokens: a.tokens, Posture: a.posture, Name: name, Owner: a.pageOwner, Password: a.pagePassword,
 		Links:  securitypage.Links{Home: "/", SignIn: "/sign-in", Help: "/help", SignOut: "/sign-out", Password: "/password"},
 		Texts:  func(*http.Request) map[string]string { return texts },
+		Layout: a.shell, Theme: securitypage.Theme{Accent: "#1257c9", Favicon: "/favicon.ico"},
 		Faults: o.Log,
-	})
+	}
+	if o.Brand {
+		c.Layout, c.Theme = nil, brandTheme
+		if c.Files, err = fs.Sub(files, "brand"); err != nil {
+			return nil, err
+		}
+	}
+	page, err := securitypage.New(c)
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +177,7 @@ func (a *app) routes(page http.Handler, guard, api *httpguard.Guard) http.Handle
 
 	all := http.NewServeMux()
 	all.Handle("/api/", a.api(api)) // without sessions: a cookie is no way into it
+	all.HandleFunc("GET /shell.css", asset("shell.css"))
 	all.HandleFunc("GET /app.css", asset("app.css"))
 	all.HandleFunc("GET /favicon.ico", asset("icon.svg"))
 	// In this order: whose session it is, whether it still counts, and then all that goes by it.

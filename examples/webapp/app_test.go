@@ -54,7 +54,7 @@ func TestSessionFixation(t *testing.T) {
 // everyPath is what there is, by GET, or by POST where that is all.
 var everyPath = []string{
 	"GET /", "GET /sign-in", "GET /sign-up", "GET /help", "GET /email", "POST /email/send", "POST /email/confirm", "GET /password", "POST /password", "GET /project",
-	"POST /project/token", "POST /project/invite", "POST /project/deploy", "GET /nowhere", "POST /sign-in", "POST /sign-up", "GET /app.css",
+	"POST /project/token", "POST /project/invite", "POST /project/deploy", "GET /nowhere", "POST /sign-in", "POST /sign-up", "GET /app.css", "GET /shell.css",
 	"GET /favicon.ico", "GET /api/projects/anvil", "POST /api/deploys", "GET /api/nowhere",
 	"GET " + securityPath, "GET " + securityPath + "/", "GET " + securityPath + "/pair", "POST " + securityPath + "/pair",
 	"GET " + securityPath + "/pair/confirm", "POST " + securityPath + "/pair/confirm", "GET " + securityPath + "/authenticators",
@@ -362,7 +362,7 @@ func TestHeaders(t *testing.T) {
 		require.Equal(t, "nosniff", h.Get("X-Content-Type-Options"), path)
 		require.Equal(t, "same-origin", h.Get("Referrer-Policy"), path)
 		require.Len(t, h.Values("Content-Security-Policy"), 1)
-		if !strings.HasPrefix(path, "GET /app.css") && !strings.HasPrefix(path, "GET /favicon") {
+		if !strings.HasSuffix(path, ".css") && !strings.HasPrefix(path, "GET /favicon") {
 			require.Contains(t, h.Values("Cache-Control"), "no-store", path)
 		}
 	}

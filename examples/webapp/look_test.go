@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -46,8 +45,14 @@ func TestAxe(t *testing.T) {
 
 var themes = []string{"light", "dark"}
 
-// look has axe-core look at the page, narrow and wide, light and dark, and takes screenshots where they are asked
-// for. name is that of the page's template, and what is after a space says what is special about it.
+// widths are those of a small phone (or of a screen of 1280 px at 400 %), a phone, a tablet and a desk.
+var widths = []int64{320, 360, 768, 1280}
+
+// maxWeight is what a page may weigh, with all that it loads, in bytes.
+const maxWeight = 60 << 10
+
+// look has axe-core look at the page, narrow and wide, light and dark, measures it, and takes pictures where they are
+// asked for. name is that of the page's template, and what is after a space says what is special about it.
 func (b *tab) look(name string) {
 	b.t.Helper()
 	b.w.looked[name] = true
@@ -55,33 +60,45 @@ func (b *tab) look(name string) {
 		b.Scripts(true)
 		defer b.Scripts(false)
 	}
-	if source := axe(b.t); source != "" {
+	source := axe(b.t)
+	if source != "" {
 		browsertest.Eval[chromedp.Void](b.Tab, source+"; 0")
-		for _, theme := range themes {
-			b.Theme(theme)
-			for _, width := range []int64{360, 1280} {
-				b.Size(width)
-				for _, violation := range browsertest.Eval[[]string](b.Tab, findViolations) {
-					b.t.Errorf("%s, %d px, %s: %s", name, width, theme, violation)
-				}
-				if wide := browsertest.Eval[int64](b.Tab, `document.documentElement.scrollWidth`); wide > width {
-					b.t.Errorf("%s, %d px: it is %d px wide", name, width, wide)
-				}
+	}
+	for _, theme := range themes {
+		b.Theme(theme)
+		for _, width := range widths {
+			b.Size(width)
+			b.fits(name, width)
+			if source == "" || width != 360 && width != 1280 {
+				continue
+			}
+			for _, violation := range browsertest.Eval[[]string](b.Tab, findViolations) {
+				b.t.Errorf("%s, %d px, %s: %s", name, width, theme, violation)
 			}
 		}
 	}
-	if dir := os.Getenv("GATEHOUSE_SCREENSHOTS"); dir != "" {
-		for _, theme := range themes {
-			b.Theme(theme)
-			for _, width := range []int64{360, 768, 1280} {
-				b.Size(width)
-				b.save(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", strings.ReplaceAll(name, " ", "-"), width, theme)), chromedp.FullScreenshot(100))
-			}
-		}
+	b.Size(320)
+	browsertest.Eval[chromedp.Void](b.Tab, `document.documentElement.dir = "rtl"; 0`)
+	b.fits(name+" from right to left", 320)
+	browsertest.Eval[chromedp.Void](b.Tab, `document.documentElement.dir = "ltr"; 0`)
+	if weight := browsertest.Eval[int](b.Tab, weigh); strings.HasPrefix(b.Path(), securityPath) && weight > maxWeight {
+		b.t.Errorf("%s weighs %d bytes", name, weight)
 	}
+	b.pictures(name)
 	b.Theme("light")
 	b.Size(1280)
 }
+
+// fits fails where a page is wider than the window, which then has to be scrolled for each line.
+func (b *tab) fits(name string, width int64) {
+	b.t.Helper()
+	if wide := browsertest.Eval[int64](b.Tab, `document.documentElement.scrollWidth`); wide > width {
+		b.t.Errorf("%s, %d px: it is %d px wide", name, width, wide)
+	}
+}
+
+// weigh is the size of a page with all that it loads, before it is compressed.
+const weigh = `performance.getEntries().reduce((sum, e) => sum + (e.decodedBodySize || 0), 0)`
 
 // Rules that need other pages, or people, to decide are none of axe's violations.
 const findViolations = `axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v =>

@@ -48,6 +48,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		https = &set
 		return err
 	})
+	brand := flags.Bool("brand", false, "show the Security page in a look of its own, as a theme, instead of this service's frame")
 	db := flags.String("db", "webapp.db", "the SQLite file; its keys go into a file beside it that ends in .keys")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -59,7 +60,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		flags.Usage()
 		return 2
 	}
-	if err := serve(ctx, *addr, *db, https, out, errs); err != nil {
+	if err := serve(ctx, *addr, *db, https, *brand, out, errs); err != nil {
 		fmt.Fprintln(errs, "webapp:", err)
 		return 1
 	}
@@ -67,7 +68,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 }
 
 // serve runs the service until ctx ends. Where https is nil it goes by the address.
-func serve(ctx context.Context, addr, file string, https *bool, out, errs io.Writer) (err error) {
+func serve(ctx context.Context, addr, file string, https *bool, brand bool, out, errs io.Writer) (err error) {
 	keys, db, err := openFiles(file)
 	if err != nil {
 		return err
@@ -83,7 +84,7 @@ func serve(ctx context.Context, addr, file string, https *bool, out, errs io.Wri
 	}
 	logger := slog.New(slog.NewTextHandler(errs, nil))
 	a, err := newApp(ctx, options{
-		DB: db, Keys: keys, Now: time.Now, Log: logger, HTTPS: *https,
+		DB: db, Keys: keys, Now: time.Now, Log: logger, HTTPS: *https, Brand: brand,
 		Mail: func(to, text string) { fmt.Fprintf(out, "Mail to %s: %s\n", to, text) },
 	})
 	if err != nil {

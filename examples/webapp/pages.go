@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"html/template"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -12,17 +13,18 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/posture"
+	"github.com/gatehouse-go/gatehouse/securitypage"
 )
 
-//go:embed templates/*.html static/*
+//go:embed templates/*.html static/* brand/*
 var files embed.FS
 
 func readPages() (map[string]*template.Template, error) {
 	pages := map[string]*template.Template{}
-	for _, name := range []string{"signup", "signin", "home", "email", "password", "project", "message"} {
+	for _, name := range []string{"signup", "signin", "home", "email", "password", "project", "message", "security"} {
 		page := template.New(name).Funcs(template.FuncMap{"action": func(gate string) string { return texts["gate."+gate] }})
 		var err error
-		if pages[name], err = page.ParseFS(files, "templates/layout.html", "templates/"+name+".html"); err != nil {
+		if pages[name], err = page.ParseFS(files, "templates/layout.html", "templates/header.html", "templates/"+name+".html"); err != nil {
 			return nil, err
 		}
 	}
@@ -60,6 +62,19 @@ func (a *app) render(w http.ResponseWriter, r *http.Request, u user, status int,
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes())
 	return nil
+}
+
+// shell is securitypage.Config.Layout: the Security page sits under the header of every other page.
+func (a *app) shell(w io.Writer, r *http.Request, c securitypage.Content) error {
+	v := view{Page: "security", Security: securityPath, Data: c}
+	if c.SignedIn {
+		u, err := a.user(r)
+		if err != nil {
+			return err
+		}
+		v.Email = u.email
+	}
+	return a.pages["security"].ExecuteTemplate(w, "security.html", v)
 }
 
 // message is a page of a text.

@@ -23,6 +23,7 @@ type world struct {
 	file   string
 	https  bool
 	stop   func()
+	change func(*options) // nil: as it is
 
 	looked map[string]bool // pages that were looked at
 
@@ -33,8 +34,10 @@ type world struct {
 	secrets []string
 }
 
-func newWorld(t testing.TB) *world {
-	w := &world{t: t, file: filepath.Join(t.TempDir(), "webapp.db"), now: gatehousetest.Start, looked: map[string]bool{}}
+func newWorld(t testing.TB) *world { return newWorldWith(t, nil) }
+
+func newWorldWith(t testing.TB, change func(*options)) *world {
+	w := &world{change: change, t: t, file: filepath.Join(t.TempDir(), "webapp.db"), now: gatehousetest.Start, looked: map[string]bool{}}
 	w.start()
 	t.Cleanup(func() { w.stop() })
 	return w
@@ -46,14 +49,18 @@ func (w *world) start() {
 	ctx := context.Background()
 	keys, db, err := openFiles(w.file)
 	require.NoError(w.t, err)
-	w.app, err = newApp(ctx, options{
+	o := options{
 		DB: db, Keys: keys, Now: w.clock, Log: slog.New(slog.NewTextHandler(w, nil)), HTTPS: w.https,
 		Mail: func(to, text string) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.mail = append(w.mail, to+": "+text)
 		},
-	})
+	}
+	if w.change != nil {
+		w.change(&o)
+	}
+	w.app, err = newApp(ctx, o)
 	require.NoError(w.t, err)
 	w.server = httptest.NewUnstartedServer(w.app)
 	w.server.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(w, nil), slog.LevelWarn)

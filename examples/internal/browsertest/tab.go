@@ -231,13 +231,18 @@ func (b *Tab) Size(width int64) {
 	b.Do(chromedp.EmulateViewport(width, 800))
 }
 
-// Theme chooses what prefers-color-scheme says: "light" or "dark".
+// Theme chooses what prefers-color-scheme says: "light" or "dark". "forced" is light, with the colors of the system alone.
 func (b *Tab) Theme(name string) {
 	b.t.Helper()
+	forced := "none"
+	if name == "forced" {
+		name, forced = "light", "active"
+	}
 	b.Do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 		return cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{
 				{Name: "prefers-color-scheme", Value: name},
+				{Name: "forced-colors", Value: forced},
 				{Name: "prefers-reduced-motion", Value: "reduce"}, // or a color is looked at on its way to another
 			},
 		})
