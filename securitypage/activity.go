@@ -3,6 +3,7 @@ package securitypage
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/gatehouse-go/gatehouse"
@@ -10,13 +11,20 @@ import (
 
 // activityData is what the page of recent activity shows.
 type activityData struct {
-	Entries []entry
+	Days    []dayOf
+	Shows   string // the group that is shown, "" for everything
+	Filters []filter
 	// Ask says that the owner has not said yet whether a use of a recovery code was theirs.
 	Ask bool
 	// AskService says the same of a service account, or a token of one, that an operator has made.
 	AskService bool
 	Seen       int64 // the Number of the newest entry
-	Account    gatehouse.Account
+}
+
+// filter is a choice of entries. Its text is "show." and Name.
+type filter struct {
+	Name  string
+	Count int // of entries to look at; 0 for the others
 }
 
 func (c *call) activity() error {
@@ -24,11 +32,37 @@ func (c *call) activity() error {
 	if err != nil {
 		return err
 	}
-	d := activityData{Account: a, Entries: c.entries(a, len(a.Activity)), Ask: !a.CodeUseUnseen.IsZero(), AskService: !a.ServiceUnseen.IsZero()}
-	if len(d.Entries) > 0 {
-		d.Seen = d.Entries[0].Number
+	all := folded(c.entries(a, len(a.Activity)))
+	d := activityData{Ask: !a.CodeUseUnseen.IsZero(), AskService: !a.ServiceUnseen.IsZero(), Seen: newest(a)}
+	looks := 0
+	for _, e := range all {
+		if e.Look {
+			looks++
+		}
 	}
+	d.Filters = []filter{{Name: "all"}, {Name: "signins"}, {Name: "changes"}}
+	if c.tok() != nil {
+		d.Filters = append(d.Filters, filter{Name: "tokens"})
+	}
+	d.Filters = append(d.Filters, filter{Name: "look", Count: looks})
+	d.Shows = "all"
+	if show := c.r.URL.Query().Get("show"); slices.ContainsFunc(d.Filters, func(f filter) bool { return f.Name == show }) {
+		d.Shows = show
+	}
+	all = slices.DeleteFunc(all, func(e entry) bool {
+		return d.Shows != "all" && d.Shows != e.Group && (d.Shows != "look" || !e.Look)
+	})
+	c.placed(all)
+	d.Days = c.days(all)
 	return c.render(http.StatusOK, "activity", d)
+}
+
+// newest returns the number of the newest entry.
+func newest(a gatehouse.Account) int64 {
+	if len(a.Activity) == 0 {
+		return 0
+	}
+	return a.Activity[0].Number
 }
 
 // endSessions ends every other session of the account.
@@ -40,6 +74,7 @@ func (c *call) endSessions() error {
 	return nil
 }
 
+// reviewed notes that the owner has looked at the activity: all was theirs, or they have dealt with it.
 func (c *call) reviewed() error {
 	seen, err := strconv.ParseInt(c.field("seen"), 10, 64)
 	if err != nil {
@@ -48,6 +83,10 @@ func (c *call) reviewed() error {
 	if err := c.owner().ReviewActivity(c.ctx(), seen); err != nil {
 		return err
 	}
-	c.redirect(c.p.path+"/activity", "reviewed")
+	notice := "reviewed"
+	if c.field("dealt") != "" {
+		notice = "dealt"
+	}
+	c.redirect(c.p.path+"/activity", notice)
 	return nil
 }

@@ -113,6 +113,7 @@ func (p *Page) routes() *http.ServeMux {
 		handle("/tokens/{id}/revoke", route{who: signedIn, recovery: true, post: (*call).revoke, state: (*call).tokenState})
 	}
 	handle("/activity", route{who: signedIn, get: (*call).activity})
+	handle("/activity/plan", route{who: signedIn, recovery: true, get: (*call).plan, post: (*call).planned})
 	handle("/activity/reviewed", route{who: signedIn, post: (*call).reviewed})
 	handle("/activity/sign-out-elsewhere", route{who: signedIn, post: (*call).endSessions})
 	handle("/step-up", route{who: signedIn, get: (*call).stepUpPage, post: (*call).stepUpDone, state: (*call).next})

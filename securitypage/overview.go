@@ -2,10 +2,8 @@ package securitypage
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/gatehouse-go/gatehouse"
-	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -105,29 +103,4 @@ func (c *call) review(a gatehouse.Account, live []tokens.Info) (*posture.Review,
 func (c *call) byRecoveryCode() (bool, error) {
 	may, err := c.permissions()
 	return may.Replace && !may.Factors, err
-}
-
-// entry is one of the recent activity.
-type entry struct {
-	event.Event
-	Text   string
-	Detail string
-}
-
-// entries returns the latest of an account's activity, newest first.
-func (c *call) entries(a gatehouse.Account, most int) (out []entry) {
-	for _, e := range a.Activity[:min(most, len(a.Activity))] {
-		detail := e.AuthenticatorName + e.TokenName
-		if e.Kind == event.CodeAccepted || e.Kind == event.CodeDenied {
-			detail = c.text("method." + string(e.Method))
-		}
-		if e.ServiceAccountID != "" {
-			detail = strings.TrimSuffix(e.ServiceAccountID+", "+detail, ", ")
-		}
-		if e.Control != "" {
-			detail = c.either("control."+e.Control, e.Control)
-		}
-		out = append(out, entry{Event: e, Text: c.either("event."+string(e.Kind), string(e.Kind)), Detail: detail})
-	}
-	return out
 }

@@ -134,6 +134,8 @@ func stops(t *testing.T) []stop {
 		{path: "/tokens/{id}/revoke", post: true, status: 303, ask: aCodeOrOther, page: of(""), stale: rotate},
 		{path: "/activity", status: 200},
 		{path: "/activity/sign-out-elsewhere", post: true, status: 303, page: at("/activity")},
+		{path: "/activity/plan", status: 200},
+		{path: "/activity/plan", post: true, status: 303, page: at("/activity/plan")},
 		{path: "/activity/reviewed", post: true, status: 303, ask: anApp, page: at("/activity"), begin: func(v *visit) {
 			_, err := v.h.svc.StepUp(ctx, v.o.Session(), v.o.RecoveryCodes[0].Reveal())
 			ok(err)

@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
@@ -85,6 +86,11 @@ type Config struct {
 	// Links are the host's pages.
 	Links Links
 
+	// Place returns where an address is, in words for its owner: "Lisbon, Portugal", "Office". "" and more than 64 bytes
+	// count as not known. It is asked for the addresses of the activity; all of them have 300 ms, and a page that has waited
+	// so long is shown without the rest. Defaults to none.
+	Place func(netip.Addr) string
+
 	// Texts returns what takes the place of English texts for a request, by the keys of [English]: in
 	// another language or in the host's own words. Those of controls are "control.ID" (its title where it passes), "control.ID.failing",
 	// "control.ID.question", "control.ID.STATE" (the reason), "control.ID.todo" and "control.ID.fix". What it does not have is English. Defaults to English.
@@ -131,6 +137,7 @@ type Page struct {
 	handler http.Handler // mux, behind the middleware of the sessions
 	files   files
 	twins   twins
+	places  places
 	turns   queue.Turns // of the forms of one account: one that was sent twice finds what its twin has done
 	policy  string      // the Content-Security-Policy
 }
@@ -152,7 +159,7 @@ func New(c Config) (*Page, error) {
 	if c.Faults == nil {
 		c.Faults = slog.Default()
 	}
-	p := &Page{c: c, svc: c.Web.Service(), now: c.Web.Now, path: c.Web.Path()}
+	p := &Page{c: c, svc: c.Web.Service(), now: c.Web.Now, path: c.Web.Path(), places: newPlaces(c.Place)}
 	theme, err := c.Theme.sheet()
 	if err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ func TestCatalog(t *testing.T) {
 		}
 	}
 	// Those that are put together of a word and something else.
-	made := map[string]bool{"title.": true, "event.": true, "notice.": true, "control.": true, "gate.": true, "fix.": true, "kind.": true, "method.": true, "wrong.": true, "message.": true}
+	made := map[string]bool{"title.": true, "event.": true, "notice.": true, "control.": true, "gate.": true, "fix.": true, "kind.": true, "method.": true, "agent.": true, "system.": true, "wrong.": true, "message.": true}
 	for _, m := range dynamicKey.FindAllStringSubmatch(all, -1) {
 		made[m[1]] = true
 	}
@@ -72,6 +72,14 @@ func TestCatalog(t *testing.T) {
 	}
 	for _, m := range []event.Method{event.MethodTOTP, event.MethodRecoveryCode, event.MethodOperatorCode} {
 		require.Contains(t, english, "way."+string(m))
+	}
+	for _, a := range event.Agents() {
+		if browser := a.Browser(); browser != "" {
+			require.Contains(t, english, "agent."+browser)
+		}
+		if system := a.System(); system != "" {
+			require.Contains(t, english, "system."+system)
+		}
 	}
 	for _, r := range []tokens.Risk{tokens.Low, tokens.Medium, tokens.High} {
 		require.Contains(t, english, "risk."+r.String())

@@ -156,7 +156,7 @@ var section = map[string]string{
 	"pair": "authenticators", "pairing": "authenticators", "paired": "authenticators", "authenticators": "authenticators", "remove": "authenticators",
 	"codes": "authenticators", "newcodes": "authenticators",
 	"tokens": "tokens", "mint": "tokens", "minted": "tokens", "token": "tokens",
-	"activity": "activity",
+	"activity": "activity", "plan": "activity",
 }
 
 // Form is the hidden field without which a form of a path is refused.

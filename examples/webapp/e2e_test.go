@@ -112,6 +112,14 @@ func TestOwner(t *testing.T) {
 	// What happened is looked at.
 	b.Visit(securityPath + "/activity")
 	b.look("activity")
+	b.Visit(securityPath + "/activity/plan?entry=1")
+	b.look("plan")
+	b.Press("Sign out", "Sign out everywhere else")
+	b.Has("1 of 5 steps done")
+	b.Press("I know all tokens")
+	b.Has("2 of 5 steps done")
+	b.look("plan begun")
+	b.Visit(securityPath + "/activity")
 	b.Press("Yes, that was me")
 	b.Has("Noted: it was you.")
 
