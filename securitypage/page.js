@@ -28,10 +28,13 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     const id = button.dataset.copy;
     // A key is shown in groups, and is one word for an app.
     const value = button.dataset.value || text(id) + (id === "codes" ? "\n" : "");
-    const word = button.closest(".copy, .btns, .actions, form, section").querySelector("[data-copied]");
+    const word = button.closest(".copy, .btns, .actions, form, section")?.querySelector("[data-copied]");
     if (await copy(id, value) && word) {
       word.textContent = "";
-      requestAnimationFrame(() => { word.textContent = word.dataset.copied; });
+      requestAnimationFrame(() => {
+        word.textContent = word.dataset.copied;
+        word.scrollIntoView({ block: "nearest" });
+      });
     }
   });
 }

@@ -97,6 +97,23 @@ func (b *tab) fits(name string, width int64) {
 	}
 }
 
+// copies presses a button that copies, where there is no clipboard to write to, as over plain HTTP. The page says so where
+// the reader looks.
+func (b *tab) copies(button string) {
+	b.t.Helper()
+	b.Size(360)
+	browsertest.Eval[chromedp.Void](b.Tab, `Object.defineProperty(navigator, "clipboard", {value: undefined}); 0`)
+	b.Unfold(button)
+	require.True(b.t, browsertest.Eval[bool](b.Tab, `new Promise(done => {
+		const look = () => {
+			const word = document.querySelector("[data-copied]"), at = word.getBoundingClientRect();
+			word.textContent === "Copied" ? done(at.top >= 0 && at.bottom <= innerHeight && at.left >= 0 && at.right <= innerWidth) : requestAnimationFrame(look);
+		};
+		look();
+	})`), "it is said off screen")
+	b.Size(1280)
+}
+
 // weigh is the size of a page with all that it loads, before it is compressed.
 const weigh = `performance.getEntries().reduce((sum, e) => sum + (e.decodedBodySize || 0), 0)`
 
