@@ -106,11 +106,12 @@ func (p *Page) routes() *http.ServeMux {
 	if p.c.Tokens != nil {
 		handle("/tokens", route{who: signedIn, get: (*call).tokens})
 		handle("/tokens/new", route{who: signedIn, get: (*call).minting, post: (*call).mint, state: (*call).tokenList})
-		handle("/tokens/revoke-all", route{who: signedIn, recovery: true, post: (*call).revokeAll, state: (*call).tokenList})
+		handle("/tokens/revoke-all", route{who: signedIn, recovery: true, get: (*call).revokingAll, post: (*call).revokeAll, state: (*call).liveList})
+		handle("/tokens/service-accounts", route{who: signedIn, get: (*call).serviceTokens})
 		handle("/tokens/{id}", route{who: signedIn, get: (*call).token})
 		handle("/tokens/{id}/rotate", route{who: signedIn, post: (*call).rotate, state: (*call).tokenState})
 		handle("/tokens/{id}/renew", route{who: signedIn, post: (*call).renew, state: (*call).tokenState})
-		handle("/tokens/{id}/revoke", route{who: signedIn, recovery: true, post: (*call).revoke, state: (*call).tokenState})
+		handle("/tokens/{id}/revoke", route{who: signedIn, recovery: true, get: (*call).revoking, post: (*call).revoke, state: (*call).revocation})
 	}
 	handle("/activity", route{who: signedIn, get: (*call).activity})
 	handle("/activity/plan", route{who: signedIn, recovery: true, get: (*call).plan, post: (*call).planned})

@@ -48,7 +48,7 @@ func TestStoreCalls(t *testing.T) {
 	require.Equal(t, map[string]int{"LoadAccount": 2, "LiveTokens": 1}, n, "the overview")
 
 	// The list of tokens loads the account by itself.
-	again := map[string]bool{"/tokens/new": true}
+	again := map[string]bool{"/tokens/new": true, "/tokens/service-accounts": true}
 	for _, s := range stops(t) {
 		if s.post {
 			continue

@@ -74,6 +74,24 @@ func (c *call) tokenList() (string, error) {
 	return tokenListState(list), nil
 }
 
+// liveList is the state of the form that ends all tokens: which there are. A thief who rotates one again and again must
+// not keep its owner from ending it.
+func (c *call) liveList() (string, error) {
+	list, err := c.liveTokens()
+	if err != nil {
+		return "", err
+	}
+	return liveListState(list), nil
+}
+
+func liveListState(list []tokens.Info) string {
+	var parts []string
+	for _, t := range list {
+		parts = append(parts, t.ID)
+	}
+	return digest(parts)
+}
+
 func tokenListState(list []tokens.Info) string {
 	var parts []string
 	for _, t := range list {
@@ -89,6 +107,16 @@ func (c *call) tokenState() (string, error) {
 		return "", err
 	}
 	return tokenStateOf(c.seen), nil
+}
+
+// revocation is the state of the form that ends one token: that it has not been ended, however often it was rotated.
+func (c *call) revocation() (string, error) {
+	t, err := c.findToken(c.r.PathValue("id"))
+	return revocationOf(t), err
+}
+
+func revocationOf(t tokens.Info) string {
+	return digest([]string{t.ID, t.Revoked.Format(time.RFC3339)})
 }
 
 func tokenStateOf(t tokens.Info) string {

@@ -75,7 +75,7 @@ func TestRecoveryCodesBurnInALoop(t *testing.T) {
 	// Where one will do, for one form, the session keeps the better proof that it has.
 	h.svc.Wait(10 * time.Minute)
 	before := b.proof()
-	a = b.submit("/tokens", "/tokens/revoke-all", "sure", "yes")
+	a = b.submit("/tokens/revoke-all", "/tokens/revoke-all")
 	require.Contains(t, a.text(), "or a recovery code")
 	a = b.send(a, "/tokens/revoke-all", "step_up", o.RecoveryCodes[0].Reveal())
 	require.Equal(t, http.StatusSeeOther, a.status, a.body)
@@ -491,7 +491,7 @@ func TestPromptKeepsNoCodes(t *testing.T) {
 		require.NotContains(t, a.body, typed)
 	}
 	a = b.send(a, of+"/rotate", "step_up", o.Code())
-	require.Contains(t, a.text(), "The old secret goes on working for one day.")
+	require.Contains(t, a.text(), "The old token works until ")
 }
 
 // A form that a guard refuses leads back to the page that had it, and to no other site's; otherwise home.

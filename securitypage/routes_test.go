@@ -123,7 +123,11 @@ func stops(t *testing.T) []stop {
 		{path: "/tokens", status: 200},
 		{path: "/tokens/new", status: 200, ask: anApp},
 		{path: "/tokens/new", post: true, status: 200, ask: anApp, page: at("/tokens/new"), fields: with("name", "x", "scope", "projects:read"), stale: mint},
-		{path: "/tokens/revoke-all", post: true, status: 303, ask: aCodeOrOther, page: at("/tokens"), fields: with("sure", "yes"), stale: mint},
+		{path: "/tokens/revoke-all", status: 200},
+		{path: "/tokens/revoke-all", post: true, status: 303, ask: aCodeOrOther, page: at("/tokens/revoke-all"), stale: mint},
+		{path: "/tokens/service-accounts", status: 200, begin: func(v *visit) {
+			ok(v.h.tok.Operator(v.h.svc.Operator("ops").Because("x")).CreateServiceAccount(ctx, "bot", "ada"))
+		}},
 		{path: "/tokens/{id}", status: 200, page: of("")},
 		{path: "/tokens/{id}/rotate", post: true, status: 200, ask: anApp, page: of(""), fields: with("grace", "0"), stale: rotate},
 		{path: "/tokens/{id}/renew", post: true, status: 303, page: of(""), stale: func(v *visit) { // the form brings a code
@@ -131,7 +135,11 @@ func stops(t *testing.T) []stop {
 			_, err := v.h.tok.Renew(ctx, v.o.Session(), v.token, 0)
 			ok(err)
 		}, begin: func(v *visit) { v.h.svc.Wait(91 * 24 * time.Hour) }, fields: func(v *visit) []string { return []string{"step_up", code(v)} }},
-		{path: "/tokens/{id}/revoke", post: true, status: 303, ask: aCodeOrOther, page: of(""), stale: rotate},
+		{path: "/tokens/{id}/revoke", status: 200, page: of("/revoke")},
+		{path: "/tokens/{id}/revoke", post: true, status: 303, ask: aCodeOrOther, page: of("/revoke"), stale: func(v *visit) {
+			v.fresh(t)
+			ok(v.h.tok.Revoke(ctx, v.o.Session(), v.token))
+		}},
 		{path: "/activity", status: 200},
 		{path: "/activity/sign-out-elsewhere", post: true, status: 303, page: at("/activity")},
 		{path: "/activity/plan", status: 200},

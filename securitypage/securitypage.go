@@ -67,6 +67,17 @@ type Config struct {
 	// Tokens are those of the Service. Defaults to none: then the page has no access tokens.
 	Tokens *tokens.Service
 
+	// Resources says which resources a token can be restricted to. Defaults to whatever is typed.
+	Resources Resources
+
+	// API is a URL of the host's that takes an access token, such as "https://api.acme.test/v1/me": an owner who has made
+	// a token sees how to try it there with curl. It is an https URL, or one of http://localhost. Defaults to none.
+	API string
+
+	// RotatesItself says that the host has an endpoint that calls tokens.Service.RotateSelf, so that owners can make tokens
+	// that use it. Defaults to not offering them.
+	RotatesItself bool
+
 	// Posture is that of the Service. Defaults to none: then the page does not say how well an account is
 	// protected.
 	Posture *posture.Service
@@ -149,6 +160,9 @@ func New(c Config) (*Page, error) {
 		return nil, fmt.Errorf("%w: Web and Name are needed", gatehouse.ErrInvalid)
 	case c.Tokens != nil && !c.Tokens.Of(c.Web.Service()) || c.Posture != nil && !c.Posture.Of(c.Web.Service()):
 		return nil, fmt.Errorf("%w: the tokens or the posture are of another service", gatehouse.ErrInvalid)
+	}
+	if !isAPI(c.API) {
+		return nil, fmt.Errorf("%w: API is an https URL", gatehouse.ErrInvalid)
 	}
 	if err := c.Links.settle(c.Web.Prefix()); err != nil {
 		return nil, err

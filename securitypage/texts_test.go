@@ -46,7 +46,7 @@ func TestCatalog(t *testing.T) {
 		}
 	}
 	// Those that are put together of a word and something else.
-	made := map[string]bool{"title.": true, "event.": true, "notice.": true, "control.": true, "gate.": true, "fix.": true, "kind.": true, "method.": true, "agent.": true, "system.": true, "wrong.": true, "message.": true}
+	made := map[string]bool{"title.": true, "event.": true, "notice.": true, "control.": true, "gate.": true, "fix.": true, "kind.": true, "method.": true, "agent.": true, "system.": true, "wrong.": true, "message.": true, "state.": true}
 	for _, m := range dynamicKey.FindAllStringSubmatch(all, -1) {
 		made[m[1]] = true
 	}

@@ -4,20 +4,16 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
-	"github.com/gatehouse-go/gatehouse/internal/text"
-	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 const (
 	day = 24 * time.Hour
-	// maxListed is how many tokens a page lists.
-	maxListed = 50
+	// endsSoon is how long before its end the page says of a token that it ends soon: as the review does.
+	endsSoon = 7 * day
 )
 
 // allTokens returns the account's tokens, the newest first.
@@ -49,6 +45,15 @@ func (c *call) live(a gatehouse.Account) ([]tokens.Info, error) {
 	return c.tok().Live(c.ctx(), a)
 }
 
+// liveTokens returns those of the session's account.
+func (c *call) liveTokens() ([]tokens.Info, error) {
+	a, err := c.account()
+	if err != nil {
+		return nil, err
+	}
+	return c.live(a)
+}
+
 // findToken returns a token of the account. Another account's is as unknown as none.
 func (c *call) findToken(id string) (tokens.Info, error) {
 	info, err := c.tok().Get(c.ctx(), c.s.in.Account, id)
@@ -58,231 +63,58 @@ func (c *call) findToken(id string) (tokens.Info, error) {
 	return info, err
 }
 
-// tokensData is what the list of tokens shows.
-type tokensData struct {
-	Live, Ended  []tokens.Info // Ended are those that are expired or revoked
-	Newer, Older int           // numbers of pages; 0: there is none
-	State        string
-}
-
-func (c *call) tokens() error { return c.tokensWith(http.StatusOK, nil) }
-
-func (c *call) tokensWith(status int, wrong map[string]string) error {
-	listed, err := c.allTokens()
-	if err != nil {
-		return err
-	}
-	d := tokensData{State: tokenListState(listed)}
-	// Those that work come first, on whatever page the others then are.
-	all := slices.Clone(listed)
-	slices.SortStableFunc(all, func(a, b tokens.Info) int { return order(a) - order(b) })
-	page, err := strconv.Atoi(c.r.URL.Query().Get("page"))
-	if last := (max(len(all), 1) - 1) / maxListed; err != nil || page < 1 || page > last+1 {
-		page = 1
-	}
-	from, to := (page-1)*maxListed, min(page*maxListed, len(all))
-	d.Newer = page - 1
-	if to < len(all) {
-		d.Older = page + 1
-	}
-	for _, t := range all[from:to] {
-		if ended(t) {
-			d.Ended = append(d.Ended, t)
-		} else {
-			d.Live = append(d.Live, t)
-		}
-	}
-	return c.renderWith(status, "tokens", d, wrong)
-}
-
 // ended reports whether a token is expired or revoked.
 func ended(t tokens.Info) bool {
 	return t.State == tokens.StateRevoked || t.State == tokens.StateExpired
 }
 
-// order is 1 for a token that has ended, otherwise 0.
-func order(t tokens.Info) int {
-	if ended(t) {
-		return 1
-	}
-	return 0
-}
-
-// mintData is what the form for a new token shows.
-type mintData struct {
-	Scopes    []tokens.ScopeInfo
-	Kinds     []tokens.Kind
-	Lifetimes []int  // days
-	Typed     values // what was typed, or is offered
-	State     string
-}
-
-// values are the fields of a form.
-type values map[string][]string
-
-// Get returns the first value of a field.
-func (v values) Get(name string) string {
-	if len(v[name]) == 0 {
-		return ""
-	}
-	return v[name][0]
-}
-
-// Has reports whether a field has a value.
-func (v values) Has(name, value string) bool { return slices.Contains(v[name], value) }
-
-func (c *call) minting() error {
-	// A gate that no code would open is better shown before the form is filled in.
-	gate, err := c.mintGate()
-	if err != nil {
-		return err
-	}
-	if !gate.Open {
-		return c.closed(gate)
-	}
-	if err := c.allowed(forTokens); err != nil {
-		return err
-	}
-	return c.mintForm(http.StatusOK, values{
-		"kind": {string(tokens.Personal)}, "days": {strconv.Itoa(int(c.tok().Policy().Lifetime / day))},
-	}, nil)
-}
-
-// mintGate returns the decision of the gate for new tokens, as if the proof were as it demands it.
-func (c *call) mintGate() (posture.Decision, error) {
-	open := posture.Decision{Open: true}
-	if c.p.c.Posture == nil {
-		return open, nil
-	}
-	a, err := c.account()
-	if err != nil {
-		return open, err
-	}
-	if _, err := c.allTokens(); err != nil { // the form needs all of them, and live picks its own from that list
-		return open, err
-	}
-	live, err := c.live(a)
-	if err != nil {
-		return open, err
-	}
-	review, err := c.review(a, live)
-	if err != nil {
-		return open, err
-	}
-	for _, d := range review.Gates {
-		if d.Action == posture.MintToken {
-			return d, nil
-		}
-	}
-	return open, nil
-}
-
-func (c *call) mintForm(status int, typed values, wrong map[string]string) error {
-	state, err := c.tokenList()
-	if err != nil {
-		return err
-	}
-	policy := c.tok().Policy()
-	return c.renderWith(status, "mint", mintData{
-		Scopes: policy.Scopes.All(), Kinds: policy.Kinds,
-		Lifetimes: lifetimes(policy), Typed: typed, State: state,
-	}, wrong)
-}
-
-// lifetimes returns those that a form offers, in days, the default among them.
-func lifetimes(p tokens.Policy) (days []int) {
-	for _, n := range []int{7, 30, 90, 180, 365, int(p.Lifetime / day)} {
-		if life := time.Duration(n) * day; n > 0 && life <= p.MaxLifetime && !slices.Contains(days, n) {
-			days = append(days, n)
-		}
-	}
-	slices.Sort(days)
-	return days
-}
-
-// mintedData is a token with its secret, which is shown once.
-type mintedData struct {
-	Info    tokens.Info
-	Token   string
-	Rotated bool
-	Grace   int // hours
-}
-
-func (c *call) mint() error {
-	request, wrong := c.request()
-	if len(wrong) > 0 {
-		return c.mintForm(http.StatusUnprocessableEntity, values(c.r.PostForm), wrong)
-	}
-	minted, err := c.tok().Mint(c.ctx(), c.changing(), request)
-	switch {
-	case errors.Is(err, gatehouse.ErrInvalid):
-		return c.mintForm(http.StatusUnprocessableEntity, values(c.r.PostForm), map[string]string{"": c.text("wrong.request")})
-	case errors.Is(err, gatehouse.ErrPrecondition):
-		return c.mintForm(http.StatusConflict, values(c.r.PostForm), map[string]string{"": c.text("wrong.full")})
-	case err != nil:
-		return err
-	}
-	return c.render(http.StatusOK, "minted", mintedData{Info: minted.Info, Token: minted.Token.Reveal()})
-}
-
-// request returns what the form asks for, or what is wrong with its fields.
-func (c *call) request() (r tokens.Request, wrong map[string]string) {
-	form, wrong := c.r.PostForm, map[string]string{}
-	check := func(name string, err error) {
-		if err != nil {
-			wrong[name] = c.text("wrong." + name)
-		}
-	}
-	var err error
-	r = tokens.Request{Name: c.field("name"), Kind: tokens.Kind(c.field("kind")), RotatesItself: c.field("rotates") != ""}
-	if !text.IsName(r.Name) {
-		wrong["name"] = c.text("wrong.name")
-	}
-	var scopes []tokens.Scope
-	for _, s := range form["scope"] {
-		scopes = append(scopes, tokens.Scope(s))
-	}
-	r.Scopes, err = tokens.NewScopes(scopes...)
-	check("scope", err)
-	if lines := lines(form.Get("resources")); len(lines) > 0 {
-		r.Resources, err = tokens.OnlyResources(lines...)
-		check("resources", err)
-	}
-	if lines := lines(form.Get("networks")); len(lines) > 0 {
-		r.Networks, err = tokens.OnlyNetworks(lines...)
-		check("networks", err)
-	}
-	days, err := strconv.Atoi(c.field("days"))
-	if err == nil && (days < 1 || days > int(tokens.MaxLifetime/day)) {
-		err = gatehouse.ErrInvalid
-	}
-	check("days", err)
-	r.Lifetime = time.Duration(days) * day
-	return r, wrong
-}
-
-func lines(text string) (out []string) {
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" {
-			out = append(out, line)
-		}
-	}
-	return out
-}
-
-// graces returns what a form offers, in hours.
-func graces(p tokens.Policy) []int {
-	return slices.DeleteFunc([]int{0, 1, 24, 7 * 24}, func(hours int) bool { return time.Duration(hours)*time.Hour > p.MaxGrace })
-}
-
-// tokenData is what the page of one token shows.
+// tokenData is what the page of one token shows, and the question before it is revoked.
 type tokenData struct {
 	Info                tokens.Info
+	Text                string   // how the token begins
 	Resources, Networks []string // nil: not restricted
 	Scopes              []tokens.ScopeInfo
 	Unused              map[tokens.Scope]bool
-	Graces              []int // hours
+	Graces              []grace
+	History             []entry
 	State               string
+}
+
+// grace is how long the present secret can go on working next to its successor.
+type grace struct {
+	Hours int
+	Until time.Time
+}
+
+func (c *call) tokenDataOf(info tokens.Info) tokenData {
+	d := tokenData{
+		Info: info, Text: c.begins(info), State: tokenStateOf(info), Unused: map[tokens.Scope]bool{}, Scopes: c.scopeInfos(info.Scopes),
+	}
+	d.Resources, _ = info.Resources.Only()
+	d.Networks, _ = info.Networks.Only()
+	for _, s := range info.Unused {
+		d.Unused[s] = true
+	}
+	return d
+}
+
+// begins returns how a token begins, by which its owner finds it in a file.
+func (c *call) begins(t tokens.Info) string {
+	return c.tok().Policy().Brand + "_" + string(t.Kind) + "_" + t.ID[:min(len(t.ID), 6)] + "…"
+}
+
+// scopeInfos returns what the host says of scopes. One that it has dropped has no description.
+func (c *call) scopeInfos(scopes tokens.Scopes) (out []tokens.ScopeInfo) {
+	all := c.tok().Policy().Scopes.All()
+	for _, s := range scopes {
+		i := slices.IndexFunc(all, func(known tokens.ScopeInfo) bool { return known.Scope == s })
+		if i < 0 {
+			out = append(out, tokens.ScopeInfo{Scope: s})
+		} else {
+			out = append(out, all[i])
+		}
+	}
+	return out
 }
 
 func (c *call) token() error {
@@ -290,60 +122,111 @@ func (c *call) token() error {
 	if err != nil {
 		return err
 	}
-	policy := c.tok().Policy()
-	d := tokenData{Info: info, State: tokenStateOf(info), Unused: map[tokens.Scope]bool{}, Graces: graces(policy)}
-	d.Resources, _ = info.Resources.Only()
-	d.Networks, _ = info.Networks.Only()
-	for _, s := range info.Unused {
-		d.Unused[s] = true
+	a, err := c.account()
+	if err != nil {
+		return err
 	}
-	for _, s := range info.Scopes {
-		of := tokens.ScopeInfo{Scope: s} // one that the host has dropped is shown without a description
-		for _, known := range policy.Scopes.All() {
-			if known.Scope == s {
-				of = known
-			}
+	d := c.tokenDataOf(info)
+	for _, hours := range graces(c.tok().Policy()) {
+		until := c.p.now().Add(time.Duration(hours) * time.Hour)
+		if until.After(info.Expires) {
+			until = info.Expires
 		}
-		d.Scopes = append(d.Scopes, of)
+		d.Graces = append(d.Graces, grace{hours, until})
+	}
+	for _, e := range a.Activity {
+		if e.TokenID == info.ID {
+			d.History = append(d.History, c.entry(a, e))
+		}
 	}
 	return c.render(http.StatusOK, "token", d)
 }
 
-func (c *call) rotate() error {
-	hours, err := strconv.Atoi(c.field("grace"))
-	if err != nil || !slices.Contains(graces(c.tok().Policy()), hours) {
-		return errForm
-	}
-	minted, err := c.tok().Rotate(c.ctx(), c.changing(), c.seen.ID, tokens.Rotation{Grace: time.Duration(hours) * time.Hour, Seen: c.seen})
-	if err != nil {
-		return err
-	}
-	return c.render(http.StatusOK, "minted", mintedData{Info: minted.Info, Token: minted.Token.Reveal(), Rotated: true, Grace: hours})
+// Weak reports whether a token that has not ended was made by the password alone.
+func (v *View) Weak(t tokens.Info) bool { return !t.SecondFactor && t.Operator == "" && !ended(t) }
+
+// Kind is what a kind of tokens is called.
+func (v *View) Kind(k tokens.Kind) string { return v.c.either("kind."+string(k), string(k)) }
+
+// ShortKind is what a kind of tokens is called in a list.
+func (v *View) ShortKind(k tokens.Kind) string {
+	return v.c.either("kind."+string(k)+".short", v.Kind(k))
 }
 
-func (c *call) renew() error {
-	if _, err := c.tok().Renew(c.ctx(), c.changing(), c.r.PathValue("id"), 0); err != nil {
-		return err
+// Day is the date of a time, or nothing for none.
+func (v *View) Day(t time.Time) *Moment {
+	m := v.At(t)
+	if m != nil {
+		m.Text = v.c.date(t)
 	}
-	c.redirect(c.p.path+"/tokens/"+c.r.PathValue("id"), "renewed")
-	return nil
+	return m
 }
 
-func (c *call) revoke() error {
-	if err := c.tok().Revoke(c.ctx(), c.changing(), c.r.PathValue("id")); err != nil {
-		return err
+func (c *call) date(t time.Time) string { return t.UTC().Format(c.text("format.date")) }
+
+// Ago says how long it is since a time: by its date, where that is more than a month.
+func (v *View) Ago(t time.Time) *Moment {
+	m := v.Day(t)
+	if m == nil {
+		return nil
 	}
-	c.redirect(c.p.path+"/tokens", "revoked")
-	return nil
+	if v.c.p.now().Sub(t) < 31*day {
+		m.Text = v.c.ago(t)
+	}
+	return m
 }
 
-func (c *call) revokeAll() error {
-	if c.field("sure") == "" {
-		return c.tokensWith(http.StatusUnprocessableEntity, map[string]string{"sure": c.text("wrong.sure")})
+// Badge is the state of a token as it is shown.
+func (v *View) Badge(t tokens.Info) Badge {
+	b := Badge{Class: "warn", Icon: "alert", Text: v.c.text("state." + string(t.State))}
+	switch {
+	case t.State == tokens.StateRevoked:
+		b.Class, b.Icon = "", "ban"
+	case t.State == tokens.StateExpired, t.State == tokens.StateNotYetValid:
+		b.Class, b.Icon = "", "clock"
+	case t.State == tokens.StateActive && v.c.soon(t):
+		b.Icon, b.Text = "clock", v.c.text("state.soon")
+	case t.State == tokens.StateActive:
+		b.Class, b.Icon = "good", "check"
 	}
-	if err := c.tok().RevokeAll(c.ctx(), c.changing()); err != nil {
-		return err
+	return b
+}
+
+// Badge is a state in a word, with an icon and the CSS class of its color.
+type Badge struct{ Class, Icon, Text string }
+
+// soon reports whether a token that has not ended ends soon.
+func (c *call) soon(t tokens.Info) bool { return !ended(t) && t.Expires.Sub(c.p.now()) < endsSoon }
+
+// Soon reports whether a token that has not ended ends soon.
+func (v *View) Soon(t tokens.Info) bool { return v.c.soon(t) }
+
+// Ended reports whether a token is expired or revoked.
+func (v *View) Ended(t tokens.Info) bool { return ended(t) }
+
+// End is when a token ended, or will.
+func (v *View) End(t tokens.Info) time.Time {
+	if !t.Revoked.IsZero() {
+		return t.Revoked
 	}
-	c.redirect(c.p.path+"/tokens", "allrevoked")
-	return nil
+	return t.Expires
+}
+
+// Begins is how a token begins.
+func (v *View) Begins(t tokens.Info) string { return v.c.begins(t) }
+
+// Rotatable reports whether a token can be given another secret.
+func (v *View) Rotatable(t tokens.Info) bool {
+	return !ended(t) && t.State != tokens.StateAccountSuspended
+}
+
+// Risk is the CSS class of the color of a risk.
+func (v *View) Risk(r tokens.Risk) string {
+	switch r {
+	case tokens.High:
+		return "bad"
+	case tokens.Medium:
+		return "warn"
+	}
+	return ""
 }

@@ -38,21 +38,21 @@ func TestTokensOfThePassword(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, b.submit("/sign-in", "/sign-in", "code", owner.Code()).status)
 
 	overview := b.get("/").body
-	require.Contains(t, overview, "1 of 1 tokens were made by the password alone.")
+	require.Contains(t, overview, "created with the password alone")
 	require.Contains(t, overview, `href="`+prefix+`/tokens"`)
 	for _, page := range []string{"/tokens", "/tokens/" + minted.Info.ID} {
-		require.Contains(t, b.get(page).text(), "Made by the password alone", page)
+		require.Contains(t, b.get(page).text(), "Created with the password alone", page)
 		require.Contains(t, b.get(page).text(), "Rotate it to use it", page)
 	}
 	of := "/tokens/" + minted.Info.ID
-	require.Contains(t, b.get(of).text(), "It may replace itself by a new token, until")
-	require.NotContains(t, b.get(of).text(), "one day", "the policy has an hour")
-	require.Contains(t, b.get(of).text(), "one hour")
+	require.Contains(t, b.get(of).text(), "It may replace itself with a new token, until")
+	require.NotContains(t, b.get(of).text(), "One day", "the policy has an hour")
+	require.Contains(t, b.get(of).text(), "One hour")
 	require.Equal(t, http.StatusBadRequest, b.submit(of, of+"/rotate", "grace", "24").status)
 	require.Equal(t, http.StatusForbidden, b.submit(of, of+"/rotate", "grace", "0").status, "the gate for minting is closed")
 	require.NoError(t, h.svc.Owner(owner.Session()).AcknowledgeRecoveryCodes(t.Context(), h.set("ada")))
 	require.Equal(t, http.StatusOK, b.submit(of, of+"/rotate", "grace", "0").status)
 	for _, page := range []string{"/tokens", of} {
-		require.NotContains(t, b.get(page).text(), "Made by the password alone", page)
+		require.NotContains(t, b.get(page).text(), "Created with the password alone", page)
 	}
 }

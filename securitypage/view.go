@@ -13,7 +13,6 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/internal/local"
 	"github.com/gatehouse-go/gatehouse/posture"
-	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
 // View is what templates are given. Data is that of the page.
@@ -156,6 +155,7 @@ var section = map[string]string{
 	"pair": "authenticators", "pairing": "authenticators", "paired": "authenticators", "authenticators": "authenticators", "remove": "authenticators",
 	"codes": "authenticators", "newcodes": "authenticators",
 	"tokens": "tokens", "mint": "tokens", "minted": "tokens", "token": "tokens",
+	"revoke": "tokens", "revokeall": "tokens", "serviceaccounts": "tokens",
 	"activity": "activity", "plan": "activity",
 }
 
@@ -315,21 +315,4 @@ func (v *View) With(of any) With { return With{v, of} }
 // Mends reports whether a finding is one to fix.
 func (v *View) Mends(s posture.State) bool {
 	return s == posture.Fail || s == posture.Partial || s == posture.StateUnknown || s == posture.Accepted
-}
-
-// Kind is what a kind of tokens is called.
-func (v *View) Kind(k tokens.Kind) string { return v.c.either("kind."+string(k), string(k)) }
-
-// Weak reports whether a token that has not ended was made by the password alone.
-func (v *View) Weak(t tokens.Info) bool { return !t.SecondFactor && !ended(t) }
-
-// StateClass is the CSS class of a token's state.
-func (v *View) StateClass(s tokens.State) string {
-	switch s {
-	case tokens.StateActive:
-		return "pass"
-	case tokens.StateRevoked, tokens.StateExpired:
-		return "ended"
-	}
-	return "partial"
 }

@@ -60,6 +60,7 @@ var everyPath = []string{
 	"GET " + securityPath + "/pair/confirm", "POST " + securityPath + "/pair/confirm", "GET " + securityPath + "/authenticators",
 	"POST " + securityPath + "/authenticators/remove", "GET " + securityPath + "/recovery-codes", "POST " + securityPath + "/recovery-codes",
 	"GET " + securityPath + "/disable", "POST " + securityPath + "/disable", "GET " + securityPath + "/tokens",
+	"GET " + securityPath + "/tokens/revoke-all", "GET " + securityPath + "/tokens/service-accounts",
 	"GET " + securityPath + "/tokens/new", "POST " + securityPath + "/tokens/new", "GET " + securityPath + "/activity",
 	"GET " + securityPath + "/step-up", "POST " + securityPath + "/step-up", "POST " + securityPath + "/unlock",
 	"GET " + securityPath + "/nowhere", "POST /sign-out",

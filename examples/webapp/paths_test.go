@@ -30,6 +30,7 @@ func TestWithoutScripts(t *testing.T) {
 	b.Press("Done")
 	b.Press("Script")
 	b.look("token without scripts")
+	require.Equal(t, 200, b.Press("Revoke…"))
 	require.Equal(t, 403, b.Press("Revoke token"))
 	require.Equal(t, 200, w.call(token))
 	require.Equal(t, 200, b.Answer("Code", w.code(phone)))

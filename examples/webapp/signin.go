@@ -111,6 +111,12 @@ func (a *app) pageOwner(r *http.Request, account string) (securitypage.Owner, er
 	return securitypage.Owner{Label: u.email, ExpectSecondFactor: u.factor}, err
 }
 
+// pageResources is securitypage.Resources.List.
+func (a *app) pageResources(r *http.Request, account string) ([]securitypage.Resource, error) {
+	u, err := a.users.byID(r.Context(), account)
+	return []securitypage.Resource{{ID: "project/" + u.project, Name: "Your project"}}, err
+}
+
 // pagePassword is securitypage.Config.Password.
 func (a *app) pagePassword(r *http.Request, account, password string) (bool, error) {
 	_, err := a.users.checkAgain(r.Context(), account, password)
