@@ -25,7 +25,7 @@ var sheets = []string{"page.css", "theme.css", "host.css"}
 
 // pages are the templates that fill the layout.
 var pages = []string{
-	"overview", "pair", "pairing", "paired", "authenticators", "remove", "codes", "newcodes", "disable", "tokens", "mint", "minted",
+	"overview", "pair", "pairing", "pairingcodes", "pairingcode", "paired", "authenticators", "remove", "codes", "newcodes", "disable", "tokens", "mint", "minted",
 	"token", "revoke", "revokeall", "serviceaccounts", "activity", "plan", "stepup", "secondstep", "clock", "gate", "message",
 }
 
