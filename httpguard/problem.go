@@ -20,6 +20,7 @@ type Problem struct {
 	Code   string            `json:"code,omitempty"`
 	Scope  tokens.Scope      `json:"scope,omitempty"` // that the token lacks
 	MaxAge time.Duration     `json:"-"`               // of the proof that is needed; 0: any that is good
+	Action string            `json:"-"`               // of the gate that needs it; empty: no gate does
 	Gate   *posture.Decision `json:"gate,omitempty"`  // what keeps it closed, and how to open it
 
 	basic bool // Basic credentials would do

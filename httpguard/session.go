@@ -65,15 +65,15 @@ func (g *Guard) RequireProof(o ProofOptions) func(http.Handler) http.Handler {
 			return nil, nil
 		}
 		if err == nil || errors.Is(err, gatehouse.ErrStepUpRequired) {
-			return stepUp(o.MaxAge), nil
+			return stepUp(o.MaxAge, ""), nil
 		}
 		return nil, err
 	})
 }
 
-func stepUp(maxAge time.Duration) *Problem {
+func stepUp(maxAge time.Duration, action string) *Problem {
 	return &Problem{
-		Status: http.StatusUnauthorized, Code: "insufficient_user_authentication", MaxAge: maxAge,
+		Status: http.StatusUnauthorized, Code: "insufficient_user_authentication", MaxAge: maxAge, Action: action,
 		Title: "A fresh sign-in is needed",
 	}
 }
@@ -92,9 +92,9 @@ func (g *Guard) RequireGate(action string) func(http.Handler) http.Handler {
 		case err == nil:
 			return nil, nil
 		case errors.Is(err, gatehouse.ErrStepUpRequired) && isGate:
-			return stepUp(closed.StepUp.MaxAge), nil
+			return stepUp(closed.StepUp.MaxAge, action), nil
 		case errors.Is(err, gatehouse.ErrStepUpRequired):
-			return stepUp(0), nil
+			return stepUp(0, action), nil
 		case isGate:
 			return &Problem{
 				Status: http.StatusForbidden, Code: "gate_closed", Title: "The account's protection does not allow this yet",

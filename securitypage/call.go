@@ -31,6 +31,7 @@ type call struct {
 	stepped  bool        // this request has brought a code (or the password) for the prompt, and it was right
 	seen     tokens.Info // what the form is about, where it is about one
 	recovery bool        // a recovery code will do for what is asked for
+	wanted   *wanted     // what this is done for; nil: itself
 	status   int         // of the answer; 0: the host has written it
 	body     []byte
 
@@ -92,9 +93,10 @@ func (p *Page) routes() *http.ServeMux {
 	}
 	either := signedIn | signingIn
 	handle("/{$}", route{who: signedIn, get: (*call).overview})
+	if p.c.Posture != nil {
+		handle("/review", route{who: signedIn, get: (*call).wholeReview})
+	}
 	handle("/pair", route{who: either, recovery: true, get: (*call).pair, post: (*call).beginPairing, state: (*call).factors})
-	handle("/pair/scan", route{who: either, recovery: true, get: (*call).scan})
-	handle("/pair/codes", route{who: either, recovery: true, get: (*call).pairingCodes, post: (*call).savePairingCodes, state: (*call).factors})
 	handle("/pair/confirm", route{who: either, recovery: true, get: (*call).pairing, post: (*call).confirmPairing, state: (*call).factors})
 	handle("/pair/cancel", route{who: signedIn, recovery: true, post: (*call).cancelPairing, state: (*call).factors})
 	handle("/pair/done", route{who: signedIn, get: (*call).paired})
@@ -119,6 +121,7 @@ func (p *Page) routes() *http.ServeMux {
 	handle("/activity/plan", route{who: signedIn, recovery: true, get: (*call).plan, post: (*call).planned})
 	handle("/activity/reviewed", route{who: signedIn, post: (*call).reviewed})
 	handle("/activity/sign-out-elsewhere", route{who: signedIn, post: (*call).endSessions})
+	handle("/ready", route{who: signedIn, get: (*call).ready})
 	handle("/step-up", route{who: signedIn, get: (*call).stepUpPage, post: (*call).stepUpDone, state: (*call).next})
 	handle("/sign-in", route{who: signingIn, get: (*call).secondStep, post: (*call).answer})
 	handle("/sign-in/clock", route{who: signingIn, get: (*call).clock, post: (*call).resync})
@@ -248,8 +251,9 @@ func (c *call) submit(rt route) error {
 
 // redirect sends the browser on by GET. A notice is the key of a text to show there.
 func (c *call) redirect(to string, notice ...string) {
+	to = c.keepWanted(to)
 	if len(notice) > 0 {
-		to += "?notice=" + c.sign("notice", notice[0]) + notice[0]
+		to = withQuery(to, "notice", c.sign("notice", notice[0])+notice[0])
 	}
 	c.w.Header().Set("Location", to)
 	c.status, c.body = http.StatusSeeOther, nil

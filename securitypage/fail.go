@@ -61,6 +61,7 @@ func (c *call) message(status int, key string) error {
 
 // closed answers with what keeps a gate closed, and how to open it.
 func (c *call) closed(d posture.Decision) error {
+	c.wanted = &wanted{d.Action, c.back()}
 	return c.render(http.StatusForbidden, "gate", d)
 }
 

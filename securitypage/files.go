@@ -25,8 +25,8 @@ var sheets = []string{"page.css", "theme.css", "host.css"}
 
 // pages are the templates that fill the layout.
 var pages = []string{
-	"overview", "pair", "pairing", "pairingcodes", "pairingcode", "paired", "authenticators", "remove", "codes", "newcodes", "disable", "tokens", "mint", "minted",
-	"token", "revoke", "revokeall", "serviceaccounts", "activity", "plan", "stepup", "secondstep", "clock", "gate", "message",
+	"overview", "review", "pair", "pairing", "paired", "authenticators", "remove", "codes", "newcodes", "disable", "tokens", "mint", "minted",
+	"token", "revoke", "revokeall", "serviceaccounts", "activity", "plan", "stepup", "secondstep", "clock", "gate", "ready", "message",
 }
 
 // files are templates, style sheet and script, with what the host has put in their place.

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,37 +25,11 @@ func secretOf(t *testing.T, a answer) *gatehousetest.Authenticator {
 
 func secretWith(t *testing.T, a answer, algorithm totp.Algorithm) *gatehousetest.Authenticator {
 	t.Helper()
-	m := regexp.MustCompile(`<code id="secret" translate="no">(.+?)</code>`).FindStringSubmatch(a.body)
+	m := regexp.MustCompile(`<code id="secret">([A-Z2-7 ]+)</code>`).FindStringSubmatch(a.body)
 	require.NotNil(t, m, a.body)
-	m[1] = textTag.ReplaceAllString(m[1], "")
 	app, err := gatehousetest.Scan("otpauth://totp/Acme:ada?issuer=Acme&algorithm=" + algorithm.String() + "&digits=6&period=30&secret=" + strings.ReplaceAll(m[1], " ", ""))
 	require.NoError(t, err)
 	return app
-}
-
-// pair begins a pairing from the form of a page, and returns the page with the picture.
-func (b *browser) pair(page string, pairs ...string) answer {
-	b.h.t.Helper()
-	return b.follow(b.submit(page, "/pair", pairs...))
-}
-
-// savesCodes has the owner say that the recovery codes of a pairing are saved, and returns them with the form for the
-// first code.
-func (b *browser) savesCodes() (codes []string, form answer) {
-	b.h.t.Helper()
-	a := b.get("/pair/codes")
-	if a.status == http.StatusOK {
-		codes = codesOf(a)
-		a = b.send(a, "/pair/codes", "saved", "yes")
-	}
-	return codes, b.follow(a)
-}
-
-// finishes types the first code of the pairing that is pending.
-func (b *browser) finishes(code string, pairs ...string) answer {
-	b.h.t.Helper()
-	_, form := b.savesCodes()
-	return b.send(form, "/pair/confirm", append([]string{"code", code}, pairs...)...)
 }
 
 var codeItem = regexp.MustCompile(`<li><code>([^<]+)</code></li>`)
@@ -74,36 +47,33 @@ func TestPairAndSignIn(t *testing.T) {
 	b := h.signIn("ada")
 	a := b.get("/")
 	require.Equal(t, http.StatusOK, a.status, a.body)
-	require.Contains(t, a.text(), "Password only")
+	require.Contains(t, a.text(), "Only your password protects you")
 	require.Contains(t, a.body, `href="/settings/security/pair"`)
 
-	a = b.pair("/pair", "name", "Work phone")
+	a = b.submit("/pair", "/pair", "name", "Work phone")
 	require.Equal(t, http.StatusOK, a.status, a.body)
 	require.Equal(t, "no-store", a.header.Get("Cache-Control"))
-	app := secretOf(t, a)
-	require.Contains(t, a.body, "<svg ")
-	a = b.get("/pair/codes")
-	codes := codesOf(a)
+	app, codes := secretOf(t, a), codesOf(a)
 	require.Len(t, codes, 10)
+	require.Contains(t, a.body, "<svg ")
 
 	// Not before the codes are said to be saved, and not with a wrong code.
-	require.Equal(t, "/settings/security/pair/scan", b.get("/pair/confirm").header.Get("Location"))
-	a = b.follow(b.send(a, "/pair/codes"))
-	require.Contains(t, a.text(), "Save the codes first, then tick this box.")
-	require.Equal(t, codes, codesOf(a))
-	a = b.follow(b.send(a, "/pair/codes", "saved", "yes"))
 	shown := a
-	a = b.follow(b.send(shown, "/pair/confirm", "code", "000000"))
-	require.Contains(t, a.text(), "Tries left: 9.")
-	require.Contains(t, a.body, `<title>Error: Type the code`)
+	a = b.send(shown, "/pair/confirm", "code", app.Code(h.svc.Now()))
+	require.Equal(t, http.StatusUnprocessableEntity, a.status)
+	require.Contains(t, a.text(), "Say that you have saved the recovery codes.")
+	require.NotContains(t, a.body, codes[0], "secrets are shown once")
+	a = b.send(shown, "/pair/confirm", "saved", "yes", "code", "000000")
+	require.Equal(t, http.StatusUnprocessableEntity, a.status)
+	require.Contains(t, a.text(), "9 tries left")
 	code := app.Code(h.svc.Now())
 	a = b.send(a, "/pair/confirm", "code", code[:3]+" "+code[3:])
-	require.Contains(t, a.header.Get("Location"), prefix+"/pair/done?", a.body)
+	require.Equal(t, prefix+"/pair/done", a.header.Get("Location"), a.body)
 	require.Contains(t, b.follow(a).text(), "Two-factor sign-in is on")
 	require.Contains(t, b.get("/").text(), "Two-factor sign-in")
 
 	// The form is used up.
-	a = b.send(shown, "/pair/confirm", "code", code)
+	a = b.send(shown, "/pair/confirm", "saved", "yes", "code", code)
 	require.Equal(t, http.StatusConflict, a.status)
 
 	// The second step.
@@ -138,13 +108,13 @@ func TestReplaceByRecoveryCode(t *testing.T) {
 	require.Equal(t, "/home", b.submit("/sign-in?with=recovery", "/sign-in", "code", o.RecoveryCodes[0].Reveal()).header.Get("Location"))
 
 	a := b.get("/pair")
-	require.Contains(t, a.text(), "Replaces “")
-	require.NotContains(t, a.text(), "Another way to sign in")
-	a = b.follow(b.send(a, "/pair", "name", "New phone"))
+	require.Contains(t, a.text(), "Take the place of")
+	require.NotContains(t, a.text(), "Be one more authenticator")
+	a = b.send(a, "/pair", "name", "New phone")
 	app := secretOf(t, a)
-	require.Equal(t, prefix+"/pair/confirm", b.get("/pair/codes").header.Get("Location"), "the account has recovery codes")
-	a = b.finishes(app.Code(h.svc.Now()))
-	require.Contains(t, a.header.Get("Location"), prefix+"/pair/done?", a.body)
+	require.Empty(t, codesOf(a), "the account has recovery codes")
+	a = b.send(a, "/pair/confirm", "code", app.Code(h.svc.Now()))
+	require.Equal(t, prefix+"/pair/done", a.header.Get("Location"), a.body)
 	require.Contains(t, b.get("/authenticators").text(), "New phone")
 
 	st, err := h.svc.Account(t.Context(), "ada")
@@ -181,9 +151,9 @@ func TestStepUpByPassword(t *testing.T) {
 	}
 	a = b.send(a, "/step-up", "step_up_password", password)
 	require.Equal(t, prefix+"/pair", a.header.Get("Location"), a.body)
-	a = b.follow(b.send(b.follow(a), "/pair", "name", "Phone"))
-	a = b.finishes(secretOf(t, a).Code(h.svc.Now()))
-	require.Contains(t, a.header.Get("Location"), prefix+"/pair/done?", a.body)
+	a = b.send(b.follow(a), "/pair", "name", "Phone")
+	a = b.send(a, "/pair/confirm", "saved", "yes", "code", secretOf(t, a).Code(h.svc.Now()))
+	require.Equal(t, prefix+"/pair/done", a.header.Get("Location"), a.body)
 }
 
 // The way back that an operator opens.
@@ -204,11 +174,11 @@ func TestOperatorCode(t *testing.T) {
 	a = b.send(a, "/sign-in", "code", code.Reveal())
 	require.Equal(t, prefix+"/pair", a.header.Get("Location"), a.body)
 	require.Equal(t, prefix+"/sign-in", b.get("/").header.Get("Location"), "nobody is signed in yet")
-	a = b.follow(b.send(b.follow(a), "/pair", "name", "New phone"))
+	a = b.send(b.follow(a), "/pair", "name", "New phone")
 	app := secretOf(t, a)
-	require.Len(t, codesOf(b.get("/pair/codes")), 10)
-	a = b.finishes(app.Code(h.svc.Now()))
-	require.Contains(t, a.text(), "Now sign in with its next code.")
+	require.Len(t, codesOf(a), 10)
+	a = b.send(a, "/pair/confirm", "saved", "yes", "code", app.Code(h.svc.Now()))
+	require.Contains(t, a.text(), "Sign in again with your password and its code.")
 	require.Contains(t, a.body, `href="/login"`)
 	require.Equal(t, "/login", b.get("/sign-in").header.Get("Location"), "nothing is left of the sign-in")
 	require.Equal(t, "/login?next=%2Fsettings%2Fsecurity%2Fpair", b.get("/pair").header.Get("Location"))
@@ -230,16 +200,16 @@ func TestOperatorCodeWhileAnotherIsSignedIn(t *testing.T) {
 	b.begin("ada", "/login", gatehouse.FirstFactor{Method: "pwd"})
 	a := b.follow(b.submit("/sign-in", "/sign-in", "code", code.Reveal()))
 	require.Contains(t, a.text(), "ada@acme.test", "the pages for pairing are those of the code")
-	a = b.follow(b.send(a, "/pair", "name", "Ada's phone"))
-	a = b.finishes(secretOf(t, a).Code(h.svc.Now()))
-	require.Contains(t, a.text(), "Now sign in with its next code.")
+	a = b.send(a, "/pair", "name", "Ada's phone")
+	a = b.send(a, "/pair/confirm", "saved", "yes", "code", secretOf(t, a).Code(h.svc.Now()))
+	require.Contains(t, a.text(), "Sign in again with your password and its code.")
 	require.Empty(t, b.step(), "a proof of no use would be kept")
 
 	require.Equal(t, "bob", b.account, "he stays signed in")
 	before := h.account("ada")
-	a = b.pair("/pair", "name", "Bob's phone")
+	a = b.submit("/pair", "/pair", "name", "Bob's phone")
 	require.Contains(t, a.text(), "bob@acme.test")
-	require.Contains(t, b.finishes(secretOf(t, a).Code(h.svc.Now())).header.Get("Location"), prefix+"/pair/done?")
+	require.Equal(t, prefix+"/pair/done", b.send(a, "/pair/confirm", "saved", "yes", "code", secretOf(t, a).Code(h.svc.Now())).header.Get("Location"))
 	require.Equal(t, before, h.account("ada"))
 }
 
@@ -277,7 +247,7 @@ func TestTokens(t *testing.T) {
 	a := b.get("/tokens/new")
 	require.Equal(t, http.StatusForbidden, a.status)
 	require.Contains(t, a.text(), "Protect your account first")
-	require.Contains(t, a.body, `href="/settings/security/pair"`)
+	require.Contains(t, a.body, `href="/settings/security/pair?`)
 
 	b, o := h.enrolled("eve")
 	a = b.get("/tokens/new")
@@ -356,9 +326,9 @@ func TestSettings(t *testing.T) {
 	h := newHost(t)
 	b, o := h.enrolled("ada")
 
-	a := b.pair("/pair", "name", "Tablet")
+	a := b.submit("/pair", "/pair", "name", "Tablet")
 	app := secretOf(t, a)
-	require.Equal(t, http.StatusSeeOther, b.finishes(app.Code(h.svc.Now())).status)
+	require.Equal(t, http.StatusSeeOther, b.send(a, "/pair/confirm", "code", app.Code(h.svc.Now())).status)
 	a = b.get("/authenticators")
 	require.Contains(t, a.text(), "Tablet")
 	a = b.send(a, "/authenticators/rename", "name", strings.Repeat("x", 65))
@@ -454,24 +424,12 @@ func TestRefuse(t *testing.T) {
 func TestSecretsAreShownOnce(t *testing.T) {
 	h := newHost(t)
 	b := h.signIn("ada")
-	a := b.pair("/pair", "name", "Phone")
+	a := b.submit("/pair", "/pair", "name", "Phone")
 	app := secretOf(t, a)
-	secret := regexp.MustCompile(`secret=([A-Z2-7]+)&`).FindStringSubmatch(html.UnescapeString(a.body))[1]
-	codes, a := b.savesCodes()
-	pairing := append(codes, secret)
+	once := append(codesOf(a), regexp.MustCompile(`<code id="secret">([^<]+)<`).FindStringSubmatch(a.body)[1])
 	hidden := []string{b.secret(), b.proof()}
 	b.send(a, "/pair/confirm", "code", "000000")
-	other := h.signIn("ada")
-	steps := []string{"/", "/pair", "/pair/scan", "/pair/codes", "/pair/confirm"}
-	for _, path := range steps {
-		b.get(path)
-		other.get(path)
-	}
-	require.Equal(t, http.StatusSeeOther, b.finishes(app.Code(h.svc.Now())).status)
-	confirmed, began := len(h.answers), b.id
-	for _, path := range append(steps, "/pair/done") {
-		b.get(path)
-	}
+	require.Equal(t, http.StatusSeeOther, b.send(a, "/pair/confirm", "saved", "yes", "code", app.Code(h.svc.Now())).status)
 
 	h.svc.Wait(totp.Period)
 	b = h.signIn("ada")
@@ -479,7 +437,7 @@ func TestSecretsAreShownOnce(t *testing.T) {
 	b.get("/sign-in")
 	require.Equal(t, "/home", b.submit("/sign-in", "/sign-in", "code", app.Code(h.svc.Now())).header.Get("Location"))
 	a = b.submit("/recovery-codes", "/recovery-codes")
-	once := codesOf(a)
+	once = append(once, codesOf(a)...)
 	require.Equal(t, http.StatusConflict, b.submit("/recovery-codes", "/recovery-codes", "form", "x").status)
 	b.send(a, "/recovery-codes/saved")
 	a = b.submit("/tokens/new", "/tokens/new", "name", "x", "scope", "projects:read")
@@ -498,30 +456,7 @@ func TestSecretsAreShownOnce(t *testing.T) {
 		}
 	}
 
-	// While it is pending, what is secret in a pairing is shown to the session that began it, and to no other.
-	require.Len(t, pairing, 10+1)
-	for _, secret := range pairing {
-		shown := map[string]int{}
-		for i, a := range h.answers {
-			require.NotContains(t, a.path, secret)
-			for _, values := range a.header {
-				require.NotContains(t, strings.Join(values, " "), secret)
-			}
-			if strings.Contains(html.UnescapeString(a.body), secret) {
-				shown[a.path]++
-				require.Equal(t, began, a.by, a.path)
-				require.Less(t, i, confirmed, a.path)
-				require.Equal(t, "no-store", a.header.Get("Cache-Control"), a.path)
-			}
-		}
-		want := map[string]int{prefix + "/pair/codes": 3}
-		if secret == pairing[10] {
-			want = map[string]int{prefix + "/pair/scan": 2}
-		}
-		require.Equal(t, want, shown, secret)
-	}
-
-	require.Len(t, once, 10+2)
+	require.Len(t, once, 10+1+10+2)
 	for _, secret := range once {
 		require.NotEmpty(t, secret)
 		n := 0
@@ -546,7 +481,7 @@ func TestSecretsAreShownOnce(t *testing.T) {
 			}
 		}
 	}
-	for _, secret := range slices.Concat(once, hidden, pairing) {
+	for _, secret := range append(once, hidden...) {
 		require.NotContains(t, h.logs.String(), secret)
 	}
 }
@@ -567,9 +502,10 @@ func TestImportedAccount(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "/home", b.submit("/sign-in", "/sign-in", "code", code).header.Get("Location"))
 	require.Contains(t, b.get("/authenticators").text(), "Short key, from before this page")
-	overview := b.get("/")
-	require.Contains(t, overview.text(), "An authenticator has a short key")
-	require.Regexp(t, `href="/settings/security/authenticators">Replace it`, overview.body)
+	require.Contains(t, b.get("/").text(), "Short key")
+	review := b.get("/review")
+	require.Contains(t, review.text(), "An authenticator has a short key")
+	require.Regexp(t, `href="/settings/security/authenticators">Replace it`, review.body)
 
 	other := h.signIn("bob")
 	_, err = h.svc.Operator("migration").Import(t.Context(), "bob", gatehouse.Import{Close: true})

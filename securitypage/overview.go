@@ -2,6 +2,7 @@ package securitypage
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/posture"
@@ -13,48 +14,52 @@ const recent = 3
 
 // overview is what the first page shows.
 type overview struct {
-	Account  gatehouse.Account
-	Review   *posture.Review // nil: accounts are not judged
-	Findings []group
-	Tokens   int // that work
-	Recent   []entry
-	// ByRecoveryCode says that the session is one of a recovery code: the authenticator may be lost.
-	ByRecoveryCode bool
-	State          string
+	Account gatehouse.Account
+	Review  *posture.Review // nil: accounts are not judged
+	Stand   stand
+	Next    *todo // nil: nothing to do
+	Apps    badge
+	Codes   badge
+	Email   *badge // nil: nobody knows about it
+	Access  *access
+	Recent  []entry
 }
 
-// group is the findings that are shown under one heading, whose text is "group." and Name.
-type group struct {
-	Name     string
-	Findings []posture.Finding
+// stand says at one glance how well an account is protected.
+type stand struct {
+	Level int    // 0 to 3
+	Tone  string // good, warn or bad
+	Text  string // the end of the keys of its texts, after "stand."
 }
 
-// groups are the states of findings in the order in which they are shown.
-var groups = []struct {
-	name   string
-	states []posture.State
-}{
-	{"todo", []posture.State{posture.Fail, posture.Partial, posture.StateUnknown, posture.Accepted}},
-	{"good", []posture.State{posture.Pass, posture.Delegated}},
-	{"other", []posture.State{posture.Locked, posture.NotApplicable}},
+// Part is how many of the four parts of the ring are full.
+func (s stand) Part() int { return s.Level + 1 }
+
+// part is one of the four parts of the ring; where it begins, in hundredths of the ring and against the clock.
+type part struct {
+	Full   bool
+	Offset int
 }
 
-func grouped(findings []posture.Finding) (out []group) {
-	for _, g := range groups {
-		in := group{Name: g.name}
-		for _, state := range g.states {
-			for _, f := range findings {
-				if f.State == state {
-					in.Findings = append(in.Findings, f)
-				}
-			}
-		}
-		if len(in.Findings) > 0 {
-			out = append(out, in)
-		}
+// Parts returns the parts of the ring.
+func (s stand) Parts() (parts [4]part) {
+	for i := range parts {
+		parts[i] = part{Full: i < s.Part(), Offset: -25 * i}
 	}
-	return out
+	return parts
 }
+
+// badge is a state in a word, with an icon and a color; the end of its text's key is Text, after "badge.".
+type badge struct{ Tone, Icon, Text string }
+
+// todo is one thing to do: a step of the review, or what comes before all of them.
+type todo struct {
+	Title, Text, Link, Button string
+	Warn                      bool
+}
+
+// access is which gates are open to an account, and which are not.
+type access struct{ Open, Closed []string }
 
 func (c *call) overview() error {
 	d, err := c.overviewData()
@@ -69,24 +74,34 @@ func (c *call) overviewData() (overview, error) {
 	if err != nil {
 		return overview{}, err
 	}
-	live, err := c.live(a)
-	if err != nil {
+	d := overview{Account: a, Recent: c.latest(a), Apps: appsBadge(a), Codes: codesBadge(a)}
+	if d.Review, err = c.reviewOf(a); err != nil {
 		return overview{}, err
 	}
-	d := overview{Account: a, State: factorState(a), Recent: c.entries(a, recent)}
-	for _, t := range live {
-		if t.State == tokens.StateActive {
-			d.Tokens++
+	d.Stand = standOf(a, d.Review)
+	if r := d.Review; r != nil {
+		d.Email, d.Access = emailBadge(*r), accessOf(*r)
+		if second, _ := r.Find(posture.SecondFactor); second.State == posture.Delegated {
+			d.Apps.Text = "delegated"
 		}
 	}
-	if d.Review, err = c.review(a, live); err != nil {
-		return overview{}, err
-	}
-	if d.Review != nil {
-		d.Findings = grouped(d.Review.Findings)
-	}
-	d.ByRecoveryCode, err = c.byRecoveryCode()
+	d.Next, err = c.firstStep(a, d.Review)
 	return d, err
+}
+
+// latest returns the last entries of the activity that are shown.
+func (c *call) latest(a gatehouse.Account) []entry {
+	latest := folded(c.entries(a, 2*recent)) // a pairing is of two
+	return latest[:min(recent, len(latest))]
+}
+
+// reviewOf returns the review of an account and its tokens, nil where accounts are not judged.
+func (c *call) reviewOf(a gatehouse.Account) (*posture.Review, error) {
+	live, err := c.live(a)
+	if err != nil {
+		return nil, err
+	}
+	return c.review(a, live)
 }
 
 // review returns the review of an account with the tokens of live, nil where accounts are not judged.
@@ -97,6 +112,112 @@ func (c *call) review(a gatehouse.Account, live []tokens.Info) (*posture.Review,
 	}
 	r, err := pos.ReviewOf(c.ctx(), a, live)
 	return &r, err
+}
+
+// standOf returns where an account stands. One that fails an important control is not shown as good.
+func standOf(a gatehouse.Account, r *posture.Review) stand {
+	if r == nil {
+		if a.Protected {
+			return stand{Level: 1, Tone: "good", Text: "1"}
+		}
+		return stand{Tone: "bad", Text: "0"}
+	}
+	s := stand{Level: r.Level, Tone: "good", Text: string(rune('0' + r.Level))}
+	second, _ := r.Find(posture.SecondFactor)
+	switch {
+	case r.Level == 0 && second.State == posture.StateUnknown:
+		s.Tone, s.Text = "warn", "unknown"
+	case r.Level == 0:
+		s.Tone = "bad"
+	case slices.ContainsFunc(r.Findings, func(f posture.Finding) bool { return f.State == posture.Fail && f.Severity >= posture.High }):
+		s.Tone = "warn"
+	}
+	return s
+}
+
+// firstStep returns the one thing to do. A warning comes before what would be better still.
+func (c *call) firstStep(a gatehouse.Account, r *posture.Review) (*todo, error) {
+	byCode, err := c.byRecoveryCode()
+	if err != nil {
+		return nil, err
+	}
+	v := &View{c: c}
+	own := func(name, path string) *todo {
+		return &todo{Title: c.text("next." + name), Text: c.text("next." + name + ".about"), Link: v.URL(path), Button: c.text("next." + name + ".do"), Warn: true}
+	}
+	switch {
+	case byCode && len(a.Authenticators) > 0:
+		return own("replace", "/pair?replace="+escape(a.Authenticators[0].ID)), nil
+	case a.Pending != nil:
+		return own("resume", "/pair/confirm"), nil
+	case !a.CodeUseUnseen.IsZero():
+		return own("codeuse", "/activity"), nil
+	case !a.ServiceUnseen.IsZero():
+		return own("services", "/activity"), nil
+	case r == nil && !a.Protected:
+		t := own("pair", "/pair")
+		t.Warn = false
+		return t, nil
+	case r == nil || len(r.Next) == 0:
+		return nil, nil
+	}
+	step := r.Next[0]
+	fix := v.Fix(step.Control, step.Fix)
+	return &todo{Title: fix.Title, Text: fix.Text, Link: fix.Link, Button: fix.Button}, nil
+}
+
+func appsBadge(a gatehouse.Account) badge {
+	switch {
+	case len(a.Authenticators) == 0:
+		return badge{"", "minus", "off"}
+	case !a.TOTP.Available:
+		return badge{"bad", "lock", "locked"}
+	case slices.ContainsFunc(a.Authenticators, func(auth gatehouse.Authenticator) bool { return auth.Weak }):
+		return badge{"warn", "alert", "weak"}
+	}
+	return badge{"good", "check", "on"}
+}
+
+func codesBadge(a gatehouse.Account) badge {
+	const few = 3
+	switch set := a.RecoveryCodes; {
+	case len(a.Authenticators) == 0:
+		return badge{"", "clock", "later"}
+	case set.Left == 0:
+		return badge{"bad", "alert", "nocodes"}
+	case set.Left < few:
+		return badge{"warn", "alert", "few"}
+	case set.Acknowledged.IsZero():
+		return badge{"warn", "alert", "unsaved"}
+	}
+	return badge{"good", "check", "saved"}
+}
+
+func emailBadge(r posture.Review) *badge {
+	f, _ := r.Find(posture.EmailVerified)
+	switch f.State {
+	case posture.Pass:
+		return &badge{"good", "check", "verified"}
+	case posture.Fail, posture.Accepted:
+		return &badge{"warn", "alert", "unverified"}
+	}
+	return nil
+}
+
+// accessOf returns what is open, nil where there are no gates.
+func accessOf(r posture.Review) *access {
+	if len(r.Gates) == 0 {
+		return nil
+	}
+	var a access
+	for _, d := range r.Gates {
+		if d.Open {
+			a.Open = append(a.Open, d.Action)
+		} else {
+			a.Closed = append(a.Closed, d.Action)
+		}
+	}
+	return &a
 }
 
 // byRecoveryCode reports whether the session's proof was made with a recovery code, a short while ago.

@@ -32,6 +32,7 @@ func (p *Page) call(w http.ResponseWriter, r *http.Request, rt route) (*call, er
 	if c.s.in.Secret == "" { // it has no cookie yet, so no form of it can come back
 		c.s.in.Secret = rand.Text()
 	}
+	c.readWanted()
 	if p.c.Owner != nil {
 		if c.s.owner, err = p.c.Owner(r, c.s.in.Account); err != nil { // a fault, whatever it wraps: no answer of Gatehouse's
 			return c, fmt.Errorf("securitypage: Config.Owner: %v", err)

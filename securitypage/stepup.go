@@ -69,7 +69,7 @@ func (c *call) prompt(status int, wrong map[string]string) error {
 	}
 	d := c.stepUpData(a, c.back())
 	if c.r.Method == http.MethodPost {
-		d.Action, d.Form = c.r.URL.Path, c.r.PostForm.Get("form")
+		d.Action, d.Form = c.keepWanted(c.r.URL.Path), c.r.PostForm.Get("form")
 		for name, values := range c.r.PostForm {
 			if slices.Contains(notKept, name) {
 				continue
@@ -119,11 +119,7 @@ func (c *call) signIn() string {
 
 // withNext returns a link that is told where to lead back.
 func withNext(link, next string) string {
-	mark := "?"
-	if strings.Contains(link, "?") {
-		mark = "&"
-	}
-	return link + mark + "next=" + escape(next)
+	return withQuery(link, "next", next)
 }
 
 // promptFor has the prompt lead to a path by GET.
@@ -343,7 +339,7 @@ func (p *Page) Refuse(w http.ResponseWriter, r *http.Request, problem httpguard.
 	case problem.Gate != nil:
 		err = c.closed(*problem.Gate)
 	case problem.Code == "insufficient_user_authentication":
-		c.redirect(p.path + "/step-up?next=" + escape(c.back()))
+		c.redirect(p.path + "/step-up?next=" + escape(c.afterStepUp(problem.Action)))
 	default:
 		err = c.message(problem.Status, "fault")
 	}

@@ -46,7 +46,7 @@ func TestCatalog(t *testing.T) {
 		}
 	}
 	// Those that are put together of a word and something else.
-	made := map[string]bool{"title.": true, "event.": true, "notice.": true, "control.": true, "gate.": true, "fix.": true, "kind.": true, "method.": true, "agent.": true, "system.": true, "wrong.": true, "message.": true, "state.": true}
+	made := map[string]bool{"title.": true, "next.": true, "event.": true, "notice.": true, "control.": true, "gate.": true, "fix.": true, "kind.": true, "method.": true, "agent.": true, "system.": true, "wrong.": true, "message.": true, "state.": true}
 	for _, m := range dynamicKey.FindAllStringSubmatch(all, -1) {
 		made[m[1]] = true
 	}
@@ -126,7 +126,13 @@ func TestTexts(t *testing.T) {
 	r.Header.Set("Accept-Language", "de-AT")
 	a := b.do(r)
 	require.Contains(t, a.body, `<html lang="de"`)
-	for _, text := range []string{"Sicherheit", "10 Codes, davon 10 übrig", "Zwei Faktoren", "Ist an.", "Noch einen <koppeln>.", "Veröffentlichen", "Recovery codes"} {
+	require.Contains(t, a.text(), "Sicherheit")
+	require.Contains(t, a.text(), "10 Codes, davon 10 übrig")
+	r, err = http.NewRequestWithContext(t.Context(), http.MethodGet, b.absolute("/review"), nil)
+	require.NoError(t, err)
+	r.Header.Set("Accept-Language", "de-AT")
+	a = b.do(r)
+	for _, text := range []string{"Zwei Faktoren", "Ist an.", "Noch einen <koppeln>.", "Veröffentlichen", "You have recovery codes"} {
 		require.Contains(t, a.text(), text)
 	}
 	require.NotContains(t, a.body, "<koppeln>")

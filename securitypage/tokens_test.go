@@ -37,9 +37,9 @@ func TestTokensOfThePassword(t *testing.T) {
 	b := h.signIn("ada")
 	require.Equal(t, http.StatusSeeOther, b.submit("/sign-in", "/sign-in", "code", owner.Code()).status)
 
-	overview := b.get("/").body
-	require.Contains(t, overview, "created with the password alone")
-	require.Contains(t, overview, `href="`+prefix+`/tokens"`)
+	review := b.get("/review").body
+	require.Contains(t, review, "1 of 1 token was created with the password alone.")
+	require.Contains(t, review, `href="`+prefix+`/tokens"`)
 	for _, page := range []string{"/tokens", "/tokens/" + minted.Info.ID} {
 		require.Contains(t, b.get(page).text(), "Created with the password alone", page)
 		require.Contains(t, b.get(page).text(), "Rotate it to use it", page)

@@ -97,7 +97,7 @@ func (v *View) Label() string { return v.c.s.owner.Label }
 func (v *View) Links() Links { return v.c.p.c.Links }
 
 // URL returns the address of a path below the page's own.
-func (v *View) URL(path string) string { return v.c.p.path + path }
+func (v *View) URL(path string) string { return v.c.keepWanted(v.c.p.path + path) }
 
 // Asset returns the address of a style sheet or script, which changes with its contents.
 func (v *View) Asset(name string) string {
@@ -130,7 +130,7 @@ func (v *View) Tabs() bool { return v.SignedIn() && section[v.Page] != "" && !wi
 
 // wizards lead from one step to the next, without the navigation at their top.
 var wizards = map[string]bool{
-	"pair": true, "pairing": true, "pairingcodes": true, "pairingcode": true, "paired": true, "codes": true, "newcodes": true, "remove": true, "disable": true,
+	"pair": true, "pairing": true, "paired": true, "codes": true, "newcodes": true, "remove": true, "disable": true,
 }
 
 // Bare reports whether a page is a card in the middle of the screen, under the service's name: those of the sign-in.
@@ -151,8 +151,8 @@ func (v *View) Section(page string) string {
 }
 
 var section = map[string]string{
-	"overview": "overview", "disable": "authenticators",
-	"pair": "authenticators", "pairing": "authenticators", "pairingcodes": "authenticators", "pairingcode": "authenticators", "paired": "authenticators", "authenticators": "authenticators", "remove": "authenticators",
+	"overview": "overview", "review": "overview", "disable": "authenticators",
+	"pair": "authenticators", "pairing": "authenticators", "paired": "authenticators", "authenticators": "authenticators", "remove": "authenticators",
 	"codes": "authenticators", "newcodes": "authenticators",
 	"tokens": "tokens", "mint": "tokens", "minted": "tokens", "token": "tokens",
 	"revoke": "tokens", "revokeall": "tokens", "serviceaccounts": "tokens",
@@ -160,22 +160,19 @@ var section = map[string]string{
 }
 
 // Form is the hidden field without which a form of a path is refused.
-func (v *View) Form(path, state string) string { return v.c.sign("form", v.URL(path), state) }
+func (v *View) Form(path, state string) string { return v.c.sign("form", v.c.p.path+path, state) }
 
 // Notice is what was just done, which the redirect has said.
-func (v *View) Notice() string { return v.c.either("notice."+v.c.notice(), "") }
-
-// notice returns what the redirect that led here has said: the key of a notice, as a rule.
-func (c *call) notice() string {
-	if c.r.Method == http.MethodPost {
+func (v *View) Notice() string {
+	if v.c.r.Method == http.MethodPost {
 		return ""
 	}
-	notice := c.r.URL.Query().Get("notice")
+	notice := v.c.r.URL.Query().Get("notice")
 	// Without a session there is no secret to sign with.
-	if len(c.s.in.Secret) == 0 || len(notice) <= signed || !c.verify(notice[:signed], "notice", notice[signed:]) {
+	if len(v.c.s.in.Secret) == 0 || len(notice) <= signed || !v.c.verify(notice[:signed], "notice", notice[signed:]) {
 		return ""
 	}
-	return notice[signed:]
+	return v.c.either("notice."+notice[signed:], "")
 }
 
 // Moment is a time as it is shown.
@@ -209,7 +206,7 @@ func (v *View) MessageIcon(of any) string {
 		return "search"
 	case "expired", "stale", "busy":
 		return "clock"
-	case "suspended":
+	case "suspended", "tries":
 		return "lock"
 	}
 	return "alert"
@@ -314,8 +311,3 @@ type With struct {
 
 // With returns what a part of a page is given.
 func (v *View) With(of any) With { return With{v, of} }
-
-// Mends reports whether a finding is one to fix.
-func (v *View) Mends(s posture.State) bool {
-	return s == posture.Fail || s == posture.Partial || s == posture.StateUnknown || s == posture.Accepted
-}
