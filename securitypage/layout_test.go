@@ -31,7 +31,9 @@ func TestLayout(t *testing.T) {
 		require.Equal(t, 1, strings.Count(a.body, "<title>"))
 		require.NotContains(t, a.body, `class="top"`)
 	}
-	require.Contains(t, h.signIn("ada").get("/sign-in").body, "/sign-in false</nav>")
+	signIn := h.signIn("ada").get("/sign-in").body
+	require.Contains(t, signIn, "/sign-in false</nav>")
+	require.NotContains(t, signIn, `class="brand"`, "the shell has the name")
 	require.Empty(t, h.logs.String())
 }
 
@@ -64,6 +66,8 @@ func TestLayoutFails(t *testing.T) {
 			require.True(t, strings.HasSuffix(a.body, "</html>\n"), a.body)
 			require.Contains(t, a.body, `class="top"`)
 			require.NotContains(t, a.body, "half")
+			h.enrolled("eve")
+			require.Contains(t, h.signIn("eve").get("/sign-in").body, `class="brand"`)
 			require.Contains(t, h.logs.String(), "the layout of Config has failed")
 		})
 	}
