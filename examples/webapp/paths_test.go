@@ -122,7 +122,7 @@ func TestReset(t *testing.T) {
 	b.Press("Security")
 	b.Has("New phone")
 	b.Press("Activity")
-	b.Has("Support reset two-factor sign-in", "agent-7", "video call, ticket 4711")
+	b.Has("Support reset your two-factor sign-in", "agent-7", "video call, ticket 4711")
 	b.look("activity reset")
 	b.signOut()
 	b.signIn(ada)
