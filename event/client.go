@@ -17,8 +17,8 @@ type Client struct {
 type clientKey struct{}
 
 // WithClient returns a context in which changes are those of a client: events that come of them carry it, and so do the
-// entries of the account's activity, except for what an operator does. Middleware of websession, securitypage and httpguard calls
-// it for each request, unless the context has a client already. So a host that puts it further out decides: the zero
+// entries of the account's activity, except for what an operator does. Middleware of websession, securitypage and
+// httpguard calls it for each request, unless the context has a client already. So a host that puts it further out decides: the zero
 // Client keeps addresses and browsers out of all records and events.
 //
 // The zone of an address is left out, an IPv4 address that is written as IPv6 is taken for one, and an Agent that

@@ -137,3 +137,23 @@ func TestPlan(t *testing.T) {
 		require.NotContains(t, a.body, "<script>")
 	}
 }
+
+// Who signs in with a recovery code is told what to do next, and then goes where they were going.
+func TestSignedInWithRecoveryCode(t *testing.T) {
+	h := newHost(t)
+	_, owner := h.enrolled("ada")
+	b := h.signIn("ada")
+	a := b.submit("/sign-in?with=recovery", "/sign-in", "code", owner.RecoveryCodes[0].Reveal())
+	require.Equal(t, recovered, a.header.Get("Location"))
+	page := b.follow(a)
+	require.Contains(t, page.text(), "you have 9 left")
+	require.Contains(t, page.body, `href="/home"`)
+	require.Contains(t, page.body, `href="`+prefix+`/pair"`)
+	for _, hostile := range []string{"https://evil.test/", "//evil.test", "javascript:alert(1)", "%5Cevil.test", "/%09/evil.test", ""} {
+		page := b.get("/recovered?next=" + hostile)
+		require.Equal(t, http.StatusOK, page.status)
+		require.NotContains(t, page.body, "evil.test")
+		require.NotContains(t, page.body, "javascript:")
+		require.Contains(t, page.body, `href="/home"`)
+	}
+}

@@ -122,6 +122,7 @@ func (p *Page) routes() *http.ServeMux {
 	handle("/activity/reviewed", route{who: signedIn, post: (*call).reviewed})
 	handle("/activity/sign-out-elsewhere", route{who: signedIn, post: (*call).endSessions})
 	handle("/ready", route{who: signedIn, get: (*call).ready})
+	handle("/recovered", route{who: signedIn, get: (*call).recovered})
 	handle("/step-up", route{who: signedIn, get: (*call).stepUpPage, post: (*call).stepUpDone, state: (*call).next})
 	handle("/sign-in", route{who: signingIn, get: (*call).secondStep, post: (*call).answer})
 	handle("/sign-in/clock", route{who: signingIn, get: (*call).clock, post: (*call).resync})

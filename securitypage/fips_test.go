@@ -43,7 +43,7 @@ func TestPairWithApprovedAlgorithmsAlone(t *testing.T) {
 	require.Equal(t, "/home", a.header.Get("Location"), a.body)
 	b = h.signIn("ada")
 	a = b.submit("/sign-in?with=recovery", "/sign-in", "code", codes[0])
-	require.Equal(t, "/home", a.header.Get("Location"), a.body)
+	require.Equal(t, recovered, a.header.Get("Location"), a.body)
 
 	in := h.svc.Vouch(t, "grace")
 	before := h.account("grace")

@@ -31,6 +31,8 @@ import (
 const (
 	prefix   = "/settings/security"
 	password = "correct horse battery"
+
+	recovered = prefix + "/recovered?next=%2Fhome" // where a sign-in with a recovery code leads
 )
 
 // host is a service that mounts the page: sessions in memory, which also keep what package websession keeps, and one

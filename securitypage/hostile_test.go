@@ -215,7 +215,7 @@ func TestFormsWorkOnce(t *testing.T) {
 		if a.status == http.StatusOK {
 			shown++
 			in := h.signIn("ada")
-			require.Equal(t, "/home", in.submit("/sign-in?with=recovery", "/sign-in", "code", codesOf(a)[0]).header.Get("Location"))
+			require.Equal(t, recovered, in.submit("/sign-in?with=recovery", "/sign-in", "code", codesOf(a)[0]).header.Get("Location"))
 		}
 	}
 	require.Equal(t, 1, shown)

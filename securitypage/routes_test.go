@@ -150,6 +150,7 @@ func stops(t *testing.T) []stop {
 			ok(err)
 		}},
 		{path: "/ready", status: 404},
+		{path: "/recovered", status: 200},
 		{path: "/step-up", status: 200},
 		{path: "/step-up", post: true, status: 303, page: at("/step-up"), fields: func(v *visit) []string { return []string{"step_up", code(v)} }},
 		{path: "/sign-in", status: 200, begin: signingIn},

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/local"
 )
 
 // secondStepData is what the second step at sign-in shows.
@@ -71,11 +73,37 @@ func (c *call) answer() error {
 	if with == "support" {
 		return c.redeem(code)
 	}
-	_, err := c.p.c.Web.Answer(c.w, c.r, typed(code))
+	_, err := c.p.c.Web.AnswerVia(c.w, c.r, typed(code), c.after)
 	if errors.Is(err, gatehouse.ErrDenied) {
 		return c.deniedAtSignIn(err, with)
 	}
 	return err
+}
+
+// after returns where a sign-in leads: by way of what to do next, if it took a recovery code.
+func (c *call) after(v gatehouse.Verification, next string) string {
+	if v.Method != event.MethodRecoveryCode {
+		return next
+	}
+	return c.p.path + "/recovered?next=" + escape(next)
+}
+
+// recoveredData is what somebody is shown who has signed in with a recovery code.
+type recoveredData struct {
+	Left int // codes
+	Next string
+}
+
+func (c *call) recovered() error {
+	a, err := c.account()
+	if err != nil {
+		return err
+	}
+	next := c.r.URL.Query().Get("next")
+	if !local.Is(next) {
+		next = c.p.c.Links.Home
+	}
+	return c.render(http.StatusOK, "recovered", recoveredData{Left: a.RecoveryCodes.Left, Next: next})
 }
 
 func (c *call) redeem(code string) error {

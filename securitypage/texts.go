@@ -200,6 +200,10 @@ var english = map[string]string{
 	"system.windows": "Windows", "system.macos": "macOS", "system.linux": "Linux", "system.android": "Android", "system.ios": "iPhone",
 	"system.ipados": "iPad", "system.chromeos": "ChromeOS",
 
+	"title.recovered": "You are signed in", "recovered": "You used a recovery code. Each works once: you have %d left.",
+	"recovered.replace": "Replace the authenticator app",
+	"recovered.lost":    "If you have lost your phone, replace its authenticator app now. If it is only out of reach, go on.",
+
 	"title.plan": "If this wasn’t you", "plan": "Somebody may have your password. Take these steps in order.",
 	"plan.entry": "The event", "plan.done": "%d of %d steps done", "plan.badge": "Done: %s", "plan.known.done": "you know all of them",
 	"plan.sessions": "Sign out everywhere else", "plan.sessions.about": "Every other browser that is signed in to your account stops at once.", "plan.sessions.do": "Sign out",

@@ -101,7 +101,7 @@ func TestNoTwin(t *testing.T) {
 		"another session": {http.StatusConflict, func(h *host, thief *browser, o *gatehousetest.User, form url.Values) answer {
 			other := h.signIn("ada")
 			a := other.submit("/sign-in?with=recovery", "/sign-in", "code", o.RecoveryCodes[0].Reveal())
-			require.Equal(h.t, "/home", a.header.Get("Location"))
+			require.Equal(h.t, recovered, a.header.Get("Location"))
 			before := other.proof()
 			a = other.post("/step-up", form)
 			require.Equal(h.t, before, other.proof())

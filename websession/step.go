@@ -38,6 +38,14 @@ func (s *Sessions) Step(r *http.Request) (Step, error) {
 // Answer completes the sign-in of a request with a code, as gatehouse.Service.Answer does, and signs the browser in: it
 // answers with a redirect to where the sign-in leads. On an error nothing of the answer is written.
 func (s *Sessions) Answer(w http.ResponseWriter, r *http.Request, code string) (gatehouse.Verification, error) {
+	return s.AnswerVia(w, r, code, func(_ gatehouse.Verification, next string) string { return next })
+}
+
+// AnswerVia is Answer for a page that has something to say before: via returns where the redirect leads, a path, and is
+// given the place where the sign-in leads. Few hosts need it.
+func (s *Sessions) AnswerVia(
+	w http.ResponseWriter, r *http.Request, code string, via func(v gatehouse.Verification, next string) string,
+) (gatehouse.Verification, error) {
 	if err := s.sameOrigin(r); err != nil {
 		return gatehouse.Verification{}, err
 	}
@@ -50,7 +58,7 @@ func (s *Sessions) Answer(w http.ResponseWriter, r *http.Request, code string) (
 	if err != nil {
 		return gatehouse.Verification{}, err
 	}
-	return v, s.start(w, r, v.Session, s.next(string(step.kept.Next)))
+	return v, s.start(w, r, v.Session, s.next(via(v, s.next(string(step.kept.Next)))))
 }
 
 // Redeem takes an operator's code for the sign-in of a request, as gatehouse.Service.RedeemOperatorCode does, and keeps

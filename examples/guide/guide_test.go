@@ -80,7 +80,7 @@ func TestAfter(t *testing.T) {
 	third := site.Browser(t)
 	require.Equal(t, page+"/sign-in", login(third).Path)
 	require.Equal(t, 422, third.Answer(used).Status, "replay")
-	require.Equal(t, "/", third.Answer(codes[0]).Path)
+	require.Equal(t, page+"/recovered?next=%2F", third.Answer(codes[0]).Path, "what to do next, if the phone is lost")
 	require.Equal(t, 200, third.Get("/").Status)
 	require.Equal(t, "/login", site.Browser(t).Post(page+"/sign-in", "code", codes[1]).Path, "no password")
 

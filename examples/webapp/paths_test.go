@@ -40,6 +40,7 @@ func TestWithoutScripts(t *testing.T) {
 	b.signIn(ada)
 	b.Press("Use a recovery code")
 	require.Equal(t, 200, b.Answer("Recovery code", codes[0]))
+	require.Equal(t, 200, b.Press("Continue"))
 	require.Equal(t, "/", b.Path())
 }
 
