@@ -121,11 +121,11 @@ func TestAsBrowsersDo(t *testing.T) {
 // A test fails that asks for anything a browser cannot do.
 func TestFails(t *testing.T) {
 	site := serve(t, map[string]http.HandlerFunc{
-		"/form":                       show(`<p>A form</p><form method="post" action="/post"><input type="radio" name="r" value="x"><input name="q"></form>`),
-		"/":                           show("Nothing"),
-		"GET /settings/security/pair": show(`<form method=post action=/settings/security/pair></form>`),
-		"POST /settings/security/pair": show(`<code id="secret">GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ</code>
-			<form method=post action="/settings/security/pair/confirm"><input name=code></form>`),
+		"/form":                                show(`<p>A form</p><form method="post" action="/post"><input type="radio" name="r" value="x"><input name="q"></form>`),
+		"/":                                    show("Nothing"),
+		"GET /settings/security/pair":          show(`<form method=post action=/settings/security/pair></form>`),
+		"POST /settings/security/pair":         show(`<code id="secret"><code>GEZDGNBVGY3TQOJQ</code><b>GEZDGNBVGY3TQOJQ</b></code>x`),
+		"GET /settings/security/pair/codes":    show(`<form method=post action="/settings/security/pair/confirm"><input name=code></form>`),
 		"POST /settings/security/pair/confirm": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusSeeOther) },
 	})
 	for want, do := range map[string]func(*gatehousetest.Browser){

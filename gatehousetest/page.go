@@ -71,14 +71,26 @@ func (p *Page) elements() []element {
 	return out
 }
 
-// textOf returns the text of the element with an ID, "" for none.
+// textOf returns the text of the element with an ID, with that of the elements in it; "" for none.
 func (p *Page) textOf(id string) string {
+	var text strings.Builder
+	name, depth := "", 0
 	for _, e := range p.elements() {
-		if e.attrs["id"] == id {
-			return e.text
+		switch {
+		case depth == 0 && e.attrs["id"] == id:
+			name, depth = e.name, 1
+		case depth > 0 && e.name == name:
+			depth++
+		case depth > 0 && e.name == "/"+name:
+			if depth--; depth == 0 {
+				return text.String()
+			}
+		}
+		if depth > 0 {
+			text.WriteString(e.text)
 		}
 	}
-	return ""
+	return text.String()
 }
 
 // form is a form of a page.

@@ -64,16 +64,15 @@ func (b *Browser) Pair() (app *Authenticator, recoveryCodes []string) {
 	if fips140.Enforced() { // as the page has it
 		app.key.Algorithm = totp.SHA256
 	}
-	for code := range strings.FieldsSeq(p.textOf("codes")) {
+	for code := range strings.FieldsSeq(b.Get(path + "/codes").textOf("codes")) {
 		if strings.Count(code, "-") == 3 {
 			recoveryCodes = append(recoveryCodes, code)
 		}
 	}
-	fields := []string{"code", b.site.Code(app)}
 	if len(recoveryCodes) > 0 {
-		fields = append(fields, "saved", "yes")
+		b.Submit(path+"/codes", "saved", "yes")
 	}
-	done := b.Submit(path+"/confirm", fields...)
+	done := b.Submit(path+"/confirm", "code", b.site.Code(app))
 	if done.Status != http.StatusOK || !strings.HasPrefix(done.url.Path, path+"/") { // it may have led to the sign-in form
 		b.t.Fatalf("gatehousetest: no authenticator app is paired: %s", done)
 	}

@@ -182,7 +182,12 @@ func isText(s string, most int) bool {
 	return s != "" && len(s) <= most && utf8.ValidString(s) && !strings.ContainsFunc(s, isHidden)
 }
 
-func isHidden(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
+func isHidden(r rune) bool {
+	if r < utf8.RuneSelf { // nearly all of them, and most of what a review would otherwise take time for
+		return r < ' ' || r == 0x7f
+	}
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+}
 
 // plain returns what a host's function says with a space for all that would move a terminal's cursor, or
 // turn letters round: there may be names in it that others have chosen.

@@ -97,6 +97,8 @@ func (p *Page) routes() *http.ServeMux {
 		handle("/review", route{who: signedIn, get: (*call).wholeReview})
 	}
 	handle("/pair", route{who: either, recovery: true, get: (*call).pair, post: (*call).beginPairing, state: (*call).factors})
+	handle("/pair/scan", route{who: either, recovery: true, get: (*call).scan})
+	handle("/pair/codes", route{who: either, recovery: true, get: (*call).pairingCodes, post: (*call).savePairingCodes, state: (*call).factors})
 	handle("/pair/confirm", route{who: either, recovery: true, get: (*call).pairing, post: (*call).confirmPairing, state: (*call).factors})
 	handle("/pair/cancel", route{who: signedIn, recovery: true, post: (*call).cancelPairing, state: (*call).factors})
 	handle("/pair/done", route{who: signedIn, get: (*call).paired})

@@ -15,8 +15,8 @@ func TestSignOutElsewhere(t *testing.T) {
 	counts := func(b *browser) bool { return b.get("/").status == http.StatusOK }
 	for name, change := range map[string]func(*host, *browser) func(ticked bool) answer{
 		"another authenticator": func(h *host, b *browser) func(bool) answer {
-			a := b.submit("/pair", "/pair", "name", "Second")
-			app := secretOf(t, a)
+			app := secretOf(t, b.pair("/pair", "name", "Second"))
+			_, a := b.savesCodes()
 			return func(ticked bool) answer {
 				pairs := []string{"code", app.Code(h.svc.Now())}
 				if !ticked {

@@ -25,7 +25,7 @@ var sheets = []string{"page.css", "theme.css", "host.css"}
 
 // pages are the templates that fill the layout.
 var pages = []string{
-	"overview", "review", "pair", "pairing", "paired", "authenticators", "remove", "codes", "newcodes", "disable", "tokens", "mint", "minted",
+	"overview", "review", "pair", "pairing", "pairingcodes", "pairingcode", "paired", "authenticators", "remove", "codes", "newcodes", "disable", "tokens", "mint", "minted",
 	"token", "revoke", "revokeall", "serviceaccounts", "activity", "plan", "recovered", "stepup", "secondstep", "clock", "gate", "ready", "message",
 }
 

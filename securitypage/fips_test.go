@@ -30,13 +30,13 @@ func TestPairWithApprovedAlgorithmsAlone(t *testing.T) {
 	b := h.signIn("ada")
 	const says = "Your app must support SHA-256."
 	require.Contains(t, b.get("/pair").text(), says)
-	a := b.submit("/pair", "/pair", "name", "Work phone")
+	a := b.pair("/pair", "name", "Work phone")
 	require.Equal(t, http.StatusOK, a.status, a.body)
 	require.Contains(t, a.text(), says)
 	require.Contains(t, a.text(), "Choose SHA-256 as the algorithm.")
-	app, codes := secretWith(t, a, totp.SHA256), codesOf(a)
-	a = b.send(a, "/pair/confirm", "saved", "yes", "code", app.Code(h.svc.Now()))
-	require.Equal(t, prefix+"/pair/done", a.header.Get("Location"), a.body)
+	app, codes := secretWith(t, a, totp.SHA256), codesOf(b.get("/pair/codes"))
+	a = b.finishes(app.Code(h.svc.Now()))
+	require.Contains(t, a.header.Get("Location"), prefix+"/pair/done?", a.body)
 	h.svc.Wait(totp.Period)
 	b = h.signIn("ada")
 	a = b.submit("/sign-in", "/sign-in", "code", app.Code(h.svc.Now()))
@@ -80,6 +80,6 @@ func TestNamesThatAreRefused(t *testing.T) {
 	require.Equal(t, before, h.account("ada"))
 	for _, name := range []string{strings.Repeat("a", 64), "é", "A phone"} {
 		require.True(t, text.IsName(name))
-		require.Equal(t, http.StatusOK, b.submit("/pair", "/pair", "name", name).status)
+		require.Equal(t, http.StatusOK, b.pair("/pair", "name", name).status, name)
 	}
 }

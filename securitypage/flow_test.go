@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,11 +26,37 @@ func secretOf(t *testing.T, a answer) *gatehousetest.Authenticator {
 
 func secretWith(t *testing.T, a answer, algorithm totp.Algorithm) *gatehousetest.Authenticator {
 	t.Helper()
-	m := regexp.MustCompile(`<code id="secret">([A-Z2-7 ]+)</code>`).FindStringSubmatch(a.body)
+	m := regexp.MustCompile(`<code id="secret" translate="no">(.+?)</code>`).FindStringSubmatch(a.body)
 	require.NotNil(t, m, a.body)
+	m[1] = textTag.ReplaceAllString(m[1], "")
 	app, err := gatehousetest.Scan("otpauth://totp/Acme:ada?issuer=Acme&algorithm=" + algorithm.String() + "&digits=6&period=30&secret=" + strings.ReplaceAll(m[1], " ", ""))
 	require.NoError(t, err)
 	return app
+}
+
+// pair begins a pairing from the form of a page, and returns the page with the picture.
+func (b *browser) pair(page string, pairs ...string) answer {
+	b.h.t.Helper()
+	return b.follow(b.submit(page, "/pair", pairs...))
+}
+
+// savesCodes has the owner say that the recovery codes of a pairing are saved, and returns them with the form for the
+// first code.
+func (b *browser) savesCodes() (codes []string, form answer) {
+	b.h.t.Helper()
+	a := b.get("/pair/codes")
+	if a.status == http.StatusOK {
+		codes = codesOf(a)
+		a = b.send(a, "/pair/codes", "saved", "yes")
+	}
+	return codes, b.follow(a)
+}
+
+// finishes types the first code of the pairing that is pending.
+func (b *browser) finishes(code string, pairs ...string) answer {
+	b.h.t.Helper()
+	_, form := b.savesCodes()
+	return b.send(form, "/pair/confirm", append([]string{"code", code}, pairs...)...)
 }
 
 var codeItem = regexp.MustCompile(`<li><code>([^<]+)</code></li>`)
@@ -50,30 +77,33 @@ func TestPairAndSignIn(t *testing.T) {
 	require.Contains(t, a.text(), "Only your password protects you")
 	require.Contains(t, a.body, `href="/settings/security/pair"`)
 
-	a = b.submit("/pair", "/pair", "name", "Work phone")
+	a = b.pair("/pair", "name", "Work phone")
 	require.Equal(t, http.StatusOK, a.status, a.body)
 	require.Equal(t, "no-store", a.header.Get("Cache-Control"))
-	app, codes := secretOf(t, a), codesOf(a)
-	require.Len(t, codes, 10)
+	app := secretOf(t, a)
 	require.Contains(t, a.body, "<svg ")
+	a = b.get("/pair/codes")
+	codes := codesOf(a)
+	require.Len(t, codes, 10)
 
 	// Not before the codes are said to be saved, and not with a wrong code.
+	require.Equal(t, "/settings/security/pair/scan", b.get("/pair/confirm").header.Get("Location"))
+	a = b.follow(b.send(a, "/pair/codes"))
+	require.Contains(t, a.text(), "Save the codes first, then tick this box.")
+	require.Equal(t, codes, codesOf(a))
+	a = b.follow(b.send(a, "/pair/codes", "saved", "yes"))
 	shown := a
-	a = b.send(shown, "/pair/confirm", "code", app.Code(h.svc.Now()))
-	require.Equal(t, http.StatusUnprocessableEntity, a.status)
-	require.Contains(t, a.text(), "Say that you have saved the recovery codes.")
-	require.NotContains(t, a.body, codes[0], "secrets are shown once")
-	a = b.send(shown, "/pair/confirm", "saved", "yes", "code", "000000")
-	require.Equal(t, http.StatusUnprocessableEntity, a.status)
-	require.Contains(t, a.text(), "9 tries left")
+	a = b.follow(b.send(shown, "/pair/confirm", "code", "000000"))
+	require.Contains(t, a.text(), "Tries left: 9.")
+	require.Contains(t, a.body, `<title>Error: Type the code`)
 	code := app.Code(h.svc.Now())
 	a = b.send(a, "/pair/confirm", "code", code[:3]+" "+code[3:])
-	require.Equal(t, prefix+"/pair/done", a.header.Get("Location"), a.body)
+	require.Contains(t, a.header.Get("Location"), prefix+"/pair/done?", a.body)
 	require.Contains(t, b.follow(a).text(), "Two-factor sign-in is on")
 	require.Contains(t, b.get("/").text(), "Two-factor sign-in")
 
 	// The form is used up.
-	a = b.send(shown, "/pair/confirm", "saved", "yes", "code", code)
+	a = b.send(shown, "/pair/confirm", "code", code)
 	require.Equal(t, http.StatusConflict, a.status)
 
 	// The second step.
@@ -108,13 +138,13 @@ func TestReplaceByRecoveryCode(t *testing.T) {
 	require.Equal(t, recovered, b.submit("/sign-in?with=recovery", "/sign-in", "code", o.RecoveryCodes[0].Reveal()).header.Get("Location"))
 
 	a := b.get("/pair")
-	require.Contains(t, a.text(), "Take the place of")
-	require.NotContains(t, a.text(), "Be one more authenticator")
-	a = b.send(a, "/pair", "name", "New phone")
+	require.Contains(t, a.text(), "Replaces “")
+	require.NotContains(t, a.text(), "Another way to sign in")
+	a = b.follow(b.send(a, "/pair", "name", "New phone"))
 	app := secretOf(t, a)
-	require.Empty(t, codesOf(a), "the account has recovery codes")
-	a = b.send(a, "/pair/confirm", "code", app.Code(h.svc.Now()))
-	require.Equal(t, prefix+"/pair/done", a.header.Get("Location"), a.body)
+	require.Equal(t, prefix+"/pair/confirm", b.get("/pair/codes").header.Get("Location"), "the account has recovery codes")
+	a = b.finishes(app.Code(h.svc.Now()))
+	require.Contains(t, a.header.Get("Location"), prefix+"/pair/done?", a.body)
 	require.Contains(t, b.get("/authenticators").text(), "New phone")
 
 	st, err := h.svc.Account(t.Context(), "ada")
@@ -151,9 +181,9 @@ func TestStepUpByPassword(t *testing.T) {
 	}
 	a = b.send(a, "/step-up", "step_up_password", password)
 	require.Equal(t, prefix+"/pair", a.header.Get("Location"), a.body)
-	a = b.send(b.follow(a), "/pair", "name", "Phone")
-	a = b.send(a, "/pair/confirm", "saved", "yes", "code", secretOf(t, a).Code(h.svc.Now()))
-	require.Equal(t, prefix+"/pair/done", a.header.Get("Location"), a.body)
+	a = b.follow(b.send(b.follow(a), "/pair", "name", "Phone"))
+	a = b.finishes(secretOf(t, a).Code(h.svc.Now()))
+	require.Contains(t, a.header.Get("Location"), prefix+"/pair/done?", a.body)
 }
 
 // The way back that an operator opens.
@@ -174,11 +204,11 @@ func TestOperatorCode(t *testing.T) {
 	a = b.send(a, "/sign-in", "code", code.Reveal())
 	require.Equal(t, prefix+"/pair", a.header.Get("Location"), a.body)
 	require.Equal(t, prefix+"/sign-in", b.get("/").header.Get("Location"), "nobody is signed in yet")
-	a = b.send(b.follow(a), "/pair", "name", "New phone")
+	a = b.follow(b.send(b.follow(a), "/pair", "name", "New phone"))
 	app := secretOf(t, a)
-	require.Len(t, codesOf(a), 10)
-	a = b.send(a, "/pair/confirm", "saved", "yes", "code", app.Code(h.svc.Now()))
-	require.Contains(t, a.text(), "Sign in again with your password and its code.")
+	require.Len(t, codesOf(b.get("/pair/codes")), 10)
+	a = b.finishes(app.Code(h.svc.Now()))
+	require.Contains(t, a.text(), "Now sign in with its next code.")
 	require.Contains(t, a.body, `href="/login"`)
 	require.Equal(t, "/login", b.get("/sign-in").header.Get("Location"), "nothing is left of the sign-in")
 	require.Equal(t, "/login?next=%2Fsettings%2Fsecurity%2Fpair", b.get("/pair").header.Get("Location"))
@@ -200,16 +230,16 @@ func TestOperatorCodeWhileAnotherIsSignedIn(t *testing.T) {
 	b.begin("ada", "/login", gatehouse.FirstFactor{Method: "pwd"})
 	a := b.follow(b.submit("/sign-in", "/sign-in", "code", code.Reveal()))
 	require.Contains(t, a.text(), "ada@acme.test", "the pages for pairing are those of the code")
-	a = b.send(a, "/pair", "name", "Ada's phone")
-	a = b.send(a, "/pair/confirm", "saved", "yes", "code", secretOf(t, a).Code(h.svc.Now()))
-	require.Contains(t, a.text(), "Sign in again with your password and its code.")
+	a = b.follow(b.send(a, "/pair", "name", "Ada's phone"))
+	a = b.finishes(secretOf(t, a).Code(h.svc.Now()))
+	require.Contains(t, a.text(), "Now sign in with its next code.")
 	require.Empty(t, b.step(), "a proof of no use would be kept")
 
 	require.Equal(t, "bob", b.account, "he stays signed in")
 	before := h.account("ada")
-	a = b.submit("/pair", "/pair", "name", "Bob's phone")
+	a = b.pair("/pair", "name", "Bob's phone")
 	require.Contains(t, a.text(), "bob@acme.test")
-	require.Equal(t, prefix+"/pair/done", b.send(a, "/pair/confirm", "saved", "yes", "code", secretOf(t, a).Code(h.svc.Now())).header.Get("Location"))
+	require.Contains(t, b.finishes(secretOf(t, a).Code(h.svc.Now())).header.Get("Location"), prefix+"/pair/done?")
 	require.Equal(t, before, h.account("ada"))
 }
 
@@ -326,9 +356,9 @@ func TestSettings(t *testing.T) {
 	h := newHost(t)
 	b, o := h.enrolled("ada")
 
-	a := b.submit("/pair", "/pair", "name", "Tablet")
+	a := b.pair("/pair", "name", "Tablet")
 	app := secretOf(t, a)
-	require.Equal(t, http.StatusSeeOther, b.send(a, "/pair/confirm", "code", app.Code(h.svc.Now())).status)
+	require.Equal(t, http.StatusSeeOther, b.finishes(app.Code(h.svc.Now())).status)
 	a = b.get("/authenticators")
 	require.Contains(t, a.text(), "Tablet")
 	a = b.send(a, "/authenticators/rename", "name", strings.Repeat("x", 65))
@@ -424,12 +454,24 @@ func TestRefuse(t *testing.T) {
 func TestSecretsAreShownOnce(t *testing.T) {
 	h := newHost(t)
 	b := h.signIn("ada")
-	a := b.submit("/pair", "/pair", "name", "Phone")
+	a := b.pair("/pair", "name", "Phone")
 	app := secretOf(t, a)
-	once := append(codesOf(a), regexp.MustCompile(`<code id="secret">([^<]+)<`).FindStringSubmatch(a.body)[1])
+	secret := regexp.MustCompile(`secret=([A-Z2-7]+)&`).FindStringSubmatch(html.UnescapeString(a.body))[1]
+	codes, a := b.savesCodes()
+	pairing := append(codes, secret)
 	hidden := []string{b.secret(), b.proof()}
 	b.send(a, "/pair/confirm", "code", "000000")
-	require.Equal(t, http.StatusSeeOther, b.send(a, "/pair/confirm", "saved", "yes", "code", app.Code(h.svc.Now())).status)
+	other := h.signIn("ada")
+	steps := []string{"/", "/pair", "/pair/scan", "/pair/codes", "/pair/confirm"}
+	for _, path := range steps {
+		b.get(path)
+		other.get(path)
+	}
+	require.Equal(t, http.StatusSeeOther, b.finishes(app.Code(h.svc.Now())).status)
+	confirmed, began := len(h.answers), b.id
+	for _, path := range append(steps, "/pair/done") {
+		b.get(path)
+	}
 
 	h.svc.Wait(totp.Period)
 	b = h.signIn("ada")
@@ -437,7 +479,7 @@ func TestSecretsAreShownOnce(t *testing.T) {
 	b.get("/sign-in")
 	require.Equal(t, "/home", b.submit("/sign-in", "/sign-in", "code", app.Code(h.svc.Now())).header.Get("Location"))
 	a = b.submit("/recovery-codes", "/recovery-codes")
-	once = append(once, codesOf(a)...)
+	once := codesOf(a)
 	require.Equal(t, http.StatusConflict, b.submit("/recovery-codes", "/recovery-codes", "form", "x").status)
 	b.send(a, "/recovery-codes/saved")
 	a = b.submit("/tokens/new", "/tokens/new", "name", "x", "scope", "projects:read")
@@ -456,7 +498,30 @@ func TestSecretsAreShownOnce(t *testing.T) {
 		}
 	}
 
-	require.Len(t, once, 10+1+10+2)
+	// While it is pending, what is secret in a pairing is shown to the session that began it, and to no other.
+	require.Len(t, pairing, 10+1)
+	for _, secret := range pairing {
+		shown := map[string]int{}
+		for i, a := range h.answers {
+			require.NotContains(t, a.path, secret)
+			for _, values := range a.header {
+				require.NotContains(t, strings.Join(values, " "), secret)
+			}
+			if strings.Contains(html.UnescapeString(a.body), secret) {
+				shown[a.path]++
+				require.Equal(t, began, a.by, a.path)
+				require.Less(t, i, confirmed, a.path)
+				require.Equal(t, "no-store", a.header.Get("Cache-Control"), a.path)
+			}
+		}
+		want := map[string]int{prefix + "/pair/codes": 3}
+		if secret == pairing[10] {
+			want = map[string]int{prefix + "/pair/scan": 2}
+		}
+		require.Equal(t, want, shown, secret)
+	}
+
+	require.Len(t, once, 10+2)
 	for _, secret := range once {
 		require.NotEmpty(t, secret)
 		n := 0
@@ -481,7 +546,7 @@ func TestSecretsAreShownOnce(t *testing.T) {
 			}
 		}
 	}
-	for _, secret := range append(once, hidden...) {
+	for _, secret := range slices.Concat(once, hidden, pairing) {
 		require.NotContains(t, h.logs.String(), secret)
 	}
 }

@@ -263,6 +263,7 @@ type answer struct {
 	header http.Header
 	body   string
 	path   string
+	by     string // the browser
 }
 
 func (h *host) browser(s *session) *browser {
@@ -338,7 +339,7 @@ func (b *browser) do(r *http.Request) answer {
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	require.NoError(b.h.t, err)
-	a := answer{res.StatusCode, res.Header, string(body), r.URL.RequestURI()}
+	a := answer{res.StatusCode, res.Header, string(body), r.URL.RequestURI(), b.id}
 	b.h.mu.Lock()
 	defer b.h.mu.Unlock()
 	b.h.answers = append(b.h.answers, a)

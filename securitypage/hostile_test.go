@@ -34,6 +34,8 @@ func paths(auth, token string) []path {
 	return []path{
 		{"/", "", nil},
 		{"/pair", "/pair", []string{"name", "Tablet"}},
+		{"/pair/scan", "", nil},
+		{"", "/pair/codes", nil},
 		{"", "/pair/confirm", nil},
 		{"", "/pair/cancel", nil},
 		{"/pair/done", "", nil},
@@ -183,21 +185,24 @@ func TestFormsWorkOnce(t *testing.T) {
 	require.Equal(t, http.StatusConflict, b.post("/tokens/new", form).status)
 
 	// Two tabs pair. The first one's picture is no longer good once the second has begun.
-	one := b.submit("/pair", "/pair", "name", "One")
-	two := b.submit("/pair", "/pair", "name", "Two")
-	a := b.send(one, "/pair/confirm", "code", secretOf(t, one).Code(h.svc.Now()))
+	one := secretOf(t, b.pair("/pair", "name", "One"))
+	_, first := b.savesCodes()
+	two := secretOf(t, b.pair("/pair", "name", "Two"))
+	_, second := b.savesCodes()
+	a := b.send(first, "/pair/confirm", "code", one.Code(h.svc.Now()))
 	require.Equal(t, http.StatusConflict, a.status)
 	stale := b.get("/authenticators")
-	a = b.send(two, "/pair/confirm", "code", secretOf(t, two).Code(h.svc.Now()))
-	require.Equal(t, prefix+"/pair/done", a.header.Get("Location"), a.body)
-	require.Equal(t, http.StatusConflict, b.send(two, "/pair/confirm", "code", secretOf(t, two).Code(h.svc.Now())).status)
+	a = b.send(second, "/pair/confirm", "code", two.Code(h.svc.Now()))
+	require.Contains(t, a.header.Get("Location"), prefix+"/pair/done?", a.body)
+	require.Equal(t, http.StatusConflict, b.send(second, "/pair/confirm", "code", two.Code(h.svc.Now())).status)
 	require.Equal(t, http.StatusConflict, b.send(stale, "/authenticators/rename", "name", "x").status)
 
 	// An enrollment that has expired.
 	h.svc.Wait(time.Minute)
-	a = b.submit("/pair", "/pair", "name", "Three")
+	three := secretOf(t, b.pair("/pair", "name", "Three"))
+	_, a = b.savesCodes()
 	h.svc.Wait(11 * time.Minute)
-	require.Equal(t, http.StatusConflict, b.send(a, "/pair/confirm", "code", secretOf(t, a).Code(h.svc.Now())).status)
+	require.Equal(t, http.StatusConflict, b.send(a, "/pair/confirm", "code", three.Code(h.svc.Now())).status)
 	require.Equal(t, prefix+"/pair", b.get("/pair/confirm").header.Get("Location"))
 
 	// Codes that are made at once: the account has those of one answer.

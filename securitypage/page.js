@@ -86,11 +86,13 @@ for (const form of document.querySelectorAll("form")) {
   });
 }
 
-// A browser may keep the page as it was for its back button.
+// A browser may keep the page as it was for its back button. What may still be shown then is loaded again.
+let stripped = false;
 addEventListener("pagehide", () => {
-  for (const el of document.querySelectorAll("[data-secret]")) el.remove();
+  for (const el of document.querySelectorAll("[data-secret]")) { el.remove(); stripped = true; }
   for (const el of document.querySelectorAll("[data-code], [type=password]")) el.value = "";
 });
+addEventListener("pageshow", (event) => { if (event.persisted && stripped) location.reload(); });
 addEventListener("pageshow", () => { for (const form of document.querySelectorAll("form")) delete form.dataset.sent; });
 
 for (const el of document.querySelectorAll("time")) {

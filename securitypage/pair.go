@@ -1,10 +1,12 @@
 package securitypage
 
 import (
+	"cmp"
 	"crypto/fips140"
 	"errors"
-	"html/template"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -61,40 +63,40 @@ func (c *call) pair() error {
 	if replace := c.r.URL.Query().Get("replace"); replace != "" {
 		d.Replace = replace
 	}
+	switch c.notice() {
+	case afterTries:
+		return c.renderWith(http.StatusOK, "pair", d, map[string]string{"": c.text("pair.tries")})
+	case afterElsewhere:
+		return c.renderWith(http.StatusOK, "pair", d, map[string]string{"": c.text("pair.elsewhere")})
+	}
 	return c.render(http.StatusOK, "pair", d)
 }
 
-// pairingData is what the page shows that asks for an authenticator's first code. What is secret of it is
-// only in the answer to the form that began the pairing.
-type pairingData struct {
-	ID, Name  string
-	TriesLeft int
-	SetID     string // of recovery codes that are not saved yet
-	SignedIn  bool
-	Elsewhere bool // it offers to sign out elsewhere: the pairing alone does not
-	State     string
-
-	QR      template.HTML
-	Secret  string
-	SHA256  bool // the secret is for an app that does more than SHA-1
-	Codes   codesData
-	Pending *gatehouse.PendingEnrollment
-}
-
 func (c *call) beginPairing() error {
-	name := c.field("name")
-	if name != "" && !text.IsName(name) {
+	a, err := c.account()
+	if err != nil {
+		return err
+	}
+	typed, replace := c.field("name"), c.field("replace")
+	if typed != "" && !text.IsName(typed) {
 		d, err := c.pairData()
 		if err != nil {
 			return err
 		}
 		return c.renderWith(http.StatusUnprocessableEntity, "pair", d, map[string]string{"name": c.text("wrong.name")})
 	}
-	var enr gatehouse.Enrollment
-	var err error
-	for _, label := range labels(c.s.owner.Label, c.s.in.Account) {
-		enr, err = c.owner().BeginEnrollment(c.ctx(), gatehouse.EnrollmentRequest{
-			Label: label, Name: name, Replace: c.field("replace"), Algorithm: algorithm(),
+	name := cmp.Or(typed, c.text("pair.name.example"))
+	own := ownName(name, a)
+	suffix := ""
+	if len(a.Authenticators) > 0 {
+		suffix = " (" + own + ")"
+	}
+	if replace == "" {
+		name = own
+	}
+	for _, label := range labels(c.s.owner.Label, c.s.in.Account, suffix) {
+		_, err = c.owner().BeginEnrollment(c.ctx(), gatehouse.EnrollmentRequest{
+			Label: label, Name: name, Replace: replace, Algorithm: algorithm(),
 		})
 		if !errors.Is(err, totp.ErrLabel) {
 			break
@@ -103,15 +105,21 @@ func (c *call) beginPairing() error {
 	if err != nil {
 		return err
 	}
-	a, err := c.account()
-	if err != nil {
-		return err
+	c.redirect(c.p.path + "/pair/scan")
+	return nil
+}
+
+// ownName returns a name that no authenticator of an account has: the same one, or with a number behind it.
+func ownName(name string, a gatehouse.Account) string {
+	taken := func(name string) bool {
+		return slices.ContainsFunc(a.Authenticators, func(auth gatehouse.Authenticator) bool { return auth.Name == name })
 	}
-	d := c.pairingData(a)
-	// The picture is a drawing of squares that this library has made, without a word of anybody's in it.
-	d.QR, d.Secret = template.HTML(enr.QR.SVG()), spaced(enr.Secret.Reveal())
-	d.Codes = c.codesData(enr.RecoveryCodes)
-	return c.render(http.StatusOK, "pairing", d)
+	own := name
+	for n := 2; taken(own); n++ {
+		number := " " + strconv.Itoa(n)
+		own = strings.TrimSpace(strings.ToValidUTF8(name[:min(len(name), text.MaxName-len(number))], "")) + number
+	}
+	return own
 }
 
 // algorithm returns that of new authenticators: SHA-1, which every app has, unless this process may not use it.
@@ -123,129 +131,31 @@ func algorithm() totp.Algorithm {
 }
 
 // labels are what authenticator apps can be told of an owner, the best first: gatehouse.EnrollmentRequest.Label takes not
-// everything that may be in a name.
-func labels(label, account string) []string {
-	out := make([]string, 0, 3)
-	for _, label := range []string{label, account} {
-		label = strings.Map(func(r rune) rune {
-			if r == ':' || !unicode.IsPrint(r) {
-				return ' '
-			}
-			return r
-		}, label)
-		label = strings.Join(strings.Fields(label), " ")
-		out = append(out, strings.TrimSpace(strings.ToValidUTF8(label[:min(len(label), 100)], "")))
+// everything that may be in a name. suffix tells the authenticator from the owner's others, as an app may overwrite the
+// entry of one with the same label.
+func labels(label, account, suffix string) []string {
+	const most = 100 // bytes
+	out := make([]string, 0, 6)
+	for _, suffix := range []string{suffix, ""} {
+		for _, label := range []string{label, account, "account"} {
+			label = oneLine(label)
+			label = strings.TrimSpace(strings.ToValidUTF8(label[:min(len(label), most-len(suffix))], ""))
+			out = append(out, oneLine(label+suffix))
+		}
+		if suffix == "" {
+			break
+		}
 	}
-	return append(out, "account")
+	return out
 }
 
-// spaced parts a secret into groups of four, which apps take as it is.
-func spaced(secret string) string {
-	var groups []string
-	for len(secret) > 4 {
-		groups, secret = append(groups, secret[:4]), secret[4:]
-	}
-	return strings.Join(append(groups, secret), " ")
-}
-
-// pairingData returns what is known of the enrollment that is pending. Its ID is empty where there is none.
-func (c *call) pairingData(a gatehouse.Account) pairingData {
-	d := pairingData{SignedIn: c.who() == signedIn, State: factorState(a), SHA256: algorithm() == totp.SHA256}
-	if p := a.Pending; p != nil {
-		d.Pending, d.ID, d.Name, d.TriesLeft = p, p.ID, p.Name, p.TriesLeft
-		d.Elsewhere = d.SignedIn && p.Replace == "" && len(a.Authenticators) > 0
-		if p.RecoveryCodes.Total > 0 && p.RecoveryCodes.Acknowledged.IsZero() {
-			d.SetID = p.RecoveryCodes.ID
+// oneLine returns a text without colons, and without what is no letter or mark but one space.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r == ':' || !unicode.IsPrint(r) {
+			return ' '
 		}
-	}
-	return d
-}
-
-// pairing shows the form for the first code again, without the secrets.
-func (c *call) pairing() error {
-	a, err := c.account()
-	if err != nil {
-		return err
-	}
-	if c.who() == signingIn {
-		if err := c.mayPair(); err != nil {
-			return err
-		}
-	}
-	d := c.pairingData(a)
-	if d.Pending == nil {
-		c.redirect(c.p.path + "/pair")
-		return nil
-	}
-	return c.render(http.StatusOK, "pairing", d)
-}
-
-func (c *call) confirmPairing() error {
-	a, err := c.account()
-	if err != nil {
-		return err
-	}
-	d := c.pairingData(a)
-	if d.Pending == nil {
-		return errStale
-	}
-	if d.SetID != "" {
-		if c.field("saved") == "" {
-			return c.renderWith(http.StatusUnprocessableEntity, "pairing", d, map[string]string{"saved": c.text("wrong.saved")})
-		}
-		if err := c.owner().AcknowledgeRecoveryCodes(c.ctx(), d.SetID); err != nil {
-			return err
-		}
-	}
-	proof, err := c.owner().ConfirmEnrollment(c.ctx(), d.ID, typed(c.field("code")))
-	if errors.Is(err, gatehouse.ErrDenied) {
-		if a, err = c.account(); err != nil {
-			return err
-		}
-		if d = c.pairingData(a); d.Pending == nil {
-			return c.message(http.StatusConflict, "tries")
-		}
-		return c.renderWith(http.StatusUnprocessableEntity, "pairing", d, map[string]string{"code": c.text("wrong.first", d.TriesLeft)})
-	}
-	if err != nil {
-		return err
-	}
-	if c.who() == signingIn { // whose proof has ended with this
-		if err := c.p.c.Web.EndStep(c.w, c.r); err != nil {
-			return err
-		}
-		return c.render(http.StatusOK, "paired", false)
-	}
-	if err := c.keep(proof); err != nil {
-		return err
-	}
-	if err := c.endElsewhere(); err != nil {
-		return err
-	}
-	c.redirect(c.p.path + "/pair/done")
-	return nil
-}
-
-func (c *call) cancelPairing() error {
-	a, err := c.account()
-	if err != nil {
-		return err
-	}
-	if err := c.owner().CancelEnrollment(c.ctx(), c.pairingData(a).ID); err != nil {
-		return err
-	}
-	c.redirect(c.p.path+"/authenticators", "canceled")
-	return nil
-}
-
-// paired says that it worked.
-func (c *call) paired() error {
-	a, err := c.account()
-	if err != nil {
-		return err
-	}
-	if len(a.Authenticators) == 0 {
-		return errNotFound
-	}
-	return c.render(http.StatusOK, "paired", true)
+		return r
+	}, s)
+	return strings.Join(strings.Fields(s), " ")
 }

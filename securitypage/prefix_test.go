@@ -155,9 +155,12 @@ func tryPrefix(t *testing.T, where placed) {
 	b := h.signIn("ada")
 	require.Greater(t, b.crawl(at+"/"), 5)
 	a := b.at(b.get("/"+at+"/pair"), at+"/pair", "name", "Phone")
-	phone := secretOf(t, a)
-	a = b.at(a, at+"/pair/confirm", "saved", "yes", "code", phone.Code(h.svc.Now()))
-	require.Equal(t, at+"/pair/done", a.header.Get("Location"), a.body)
+	require.Equal(t, at+"/pair/scan", a.header.Get("Location"), a.body)
+	phone := secretOf(t, b.get("/"+at+"/pair/scan"))
+	a = b.at(b.get("/"+at+"/pair/codes"), at+"/pair/codes", "saved", "yes")
+	require.Equal(t, at+"/pair/confirm", a.header.Get("Location"), a.body)
+	a = b.at(b.get("/"+at+"/pair/confirm"), at+"/pair/confirm", "code", phone.Code(h.svc.Now()))
+	require.Contains(t, a.header.Get("Location"), at+"/pair/done?", a.body)
 	require.Greater(t, b.crawl(a.header.Get("Location")), 8)
 
 	// The second step of sign-in.

@@ -23,12 +23,13 @@ import (
 
 // visit is an owner who comes to a page.
 type visit struct {
-	h     *host
-	b     *browser
-	o     *gatehousetest.User
-	token string // the ID of one
-	phone string // the ID of another authenticator
-	last  answer
+	h       *host
+	b       *browser
+	o       *gatehousetest.User
+	token   string // the ID of one
+	phone   string // the ID of another authenticator
+	last    answer
+	pairing *gatehousetest.Authenticator // the app of a pairing that is pending
 }
 
 // asks is what a path without a proof asks for.
@@ -84,7 +85,20 @@ func stops(t *testing.T) []stop {
 		_, err := v.h.tok.Rotate(ctx, v.o.Session(), v.token, tokens.Rotation{})
 		ok(err)
 	}
-	pairing := func(v *visit) { v.last = v.b.submit("/pair", "/pair", "name", "Tablet") }
+	pairing := func(v *visit) {
+		v.pairing = secretOf(t, v.b.pair("/pair", "name", "Tablet"))
+		_, v.last = v.b.savesCodes()
+	}
+	brings := func(v *visit) { // recovery codes, as the account has none
+		proof, err := v.h.svc.Owner(v.b.in()).DisableTwoFactor(ctx)
+		ok(err)
+		v.b.prove(proof)
+		v.b.pair("/pair", "name", "Tablet")
+	}
+	again := func(v *visit) {
+		_, err := v.h.svc.Owner(v.b.in()).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
+		ok(err)
+	}
 	code := func(v *visit) string {
 		v.h.svc.Wait(totp.Period)
 		return v.o.Authenticator.Code(v.h.svc.Now())
@@ -95,10 +109,13 @@ func stops(t *testing.T) []stop {
 		{path: "/{$}", page: at("/"), status: 200},
 		{path: "/review", status: 200},
 		{path: "/pair", status: 200, ask: aCodeOrOther},
-		{path: "/pair", post: true, status: 200, ask: aCodeOrOther, page: at("/pair"), fields: with("name", "Tablet"), stale: rename},
-		{path: "/pair/confirm", status: 200, begin: pairing},
+		{path: "/pair", post: true, status: 303, ask: aCodeOrOther, page: at("/pair"), fields: with("name", "Tablet"), stale: rename},
+		{path: "/pair/scan", status: 200, ask: aCodeOrOther, begin: pairing},
+		{path: "/pair/codes", status: 303, ask: aCodeOrOther, begin: pairing}, // it brings no codes
+		{path: "/pair/codes", post: true, status: 303, ask: anApp /* the password, as there is none */, begin: brings, page: at("/pair/codes"), fields: with("saved", "yes"), stale: again},
+		{path: "/pair/confirm", status: 200, ask: aCodeOrOther, begin: pairing},
 		{path: "/pair/confirm", post: true, status: 303, ask: aCodeOrOther, begin: pairing, stale: rename, fields: func(v *visit) []string {
-			return []string{"code", secretOf(t, v.last).Code(v.h.svc.Now())}
+			return []string{"code", v.pairing.Code(v.h.svc.Now())}
 		}},
 		{path: "/pair/cancel", post: true, status: 303, ask: aCodeOrOther, begin: pairing, stale: rename},
 		{path: "/pair/done", status: 200},

@@ -66,7 +66,7 @@ func TestTurns(t *testing.T) {
 	<-client.writing
 	w := httptest.NewRecorder()
 	two.serve(t.Context(), w, "/pair", form(two, "/pair", "/pair"))
-	require.Equal(t, http.StatusOK, w.Code)
+	require.Equal(t, http.StatusSeeOther, w.Code)
 	close(client.read)
 
 	h.svc.Wait(time.Minute)

@@ -130,7 +130,7 @@ func (v *View) Tabs() bool { return v.SignedIn() && section[v.Page] != "" && !wi
 
 // wizards lead from one step to the next, without the navigation at their top.
 var wizards = map[string]bool{
-	"pair": true, "pairing": true, "paired": true, "codes": true, "newcodes": true, "remove": true, "disable": true,
+	"pair": true, "pairing": true, "pairingcodes": true, "pairingcode": true, "paired": true, "codes": true, "newcodes": true, "remove": true, "disable": true,
 }
 
 // Bare reports whether a page is a card in the middle of the screen, under the service's name: those of the sign-in.
@@ -152,7 +152,7 @@ func (v *View) Section(page string) string {
 
 var section = map[string]string{
 	"overview": "overview", "review": "overview", "disable": "authenticators",
-	"pair": "authenticators", "pairing": "authenticators", "paired": "authenticators", "authenticators": "authenticators", "remove": "authenticators",
+	"pair": "authenticators", "pairing": "authenticators", "pairingcodes": "authenticators", "pairingcode": "authenticators", "paired": "authenticators", "authenticators": "authenticators", "remove": "authenticators",
 	"codes": "authenticators", "newcodes": "authenticators",
 	"tokens": "tokens", "mint": "tokens", "minted": "tokens", "token": "tokens",
 	"revoke": "tokens", "revokeall": "tokens", "serviceaccounts": "tokens",
@@ -163,16 +163,19 @@ var section = map[string]string{
 func (v *View) Form(path, state string) string { return v.c.sign("form", v.c.p.path+path, state) }
 
 // Notice is what was just done, which the redirect has said.
-func (v *View) Notice() string {
-	if v.c.r.Method == http.MethodPost {
+func (v *View) Notice() string { return v.c.either("notice."+v.c.notice(), "") }
+
+// notice returns what the redirect that led here has said: the key of a notice, as a rule.
+func (c *call) notice() string {
+	if c.r.Method == http.MethodPost {
 		return ""
 	}
-	notice := v.c.r.URL.Query().Get("notice")
+	notice := c.r.URL.Query().Get("notice")
 	// Without a session there is no secret to sign with.
-	if len(v.c.s.in.Secret) == 0 || len(notice) <= signed || !v.c.verify(notice[:signed], "notice", notice[signed:]) {
+	if len(c.s.in.Secret) == 0 || len(notice) <= signed || !c.verify(notice[:signed], "notice", notice[signed:]) {
 		return ""
 	}
-	return v.c.either("notice."+notice[signed:], "")
+	return notice[signed:]
 }
 
 // Moment is a time as it is shown.
@@ -206,7 +209,7 @@ func (v *View) MessageIcon(of any) string {
 		return "search"
 	case "expired", "stale", "busy":
 		return "clock"
-	case "suspended", "tries":
+	case "suspended":
 		return "lock"
 	}
 	return "alert"

@@ -80,9 +80,8 @@ func TestPairsLater(t *testing.T) {
 	require.Equal(t, "/settings/security/pair", b.Path())
 	require.Equal(t, 200, b.Press("Show the QR code"))
 	phone, _ := b.Scan()
-	b.Tick("I have saved these codes")
-	b.Fill("Code from the app", phone.Code(s.Now()))
-	require.Equal(t, 200, b.Press("Turn on"))
+	b.Scanned()
+	require.Equal(t, 200, b.TurnOn(phone.Code(s.Now())))
 	b.Has("Two-factor sign-in is on")
 }
 

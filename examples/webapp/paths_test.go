@@ -193,8 +193,7 @@ func TestTwoTabs(t *testing.T) {
 	two := one.another()
 	two.Visit(securityPath + "/pair")
 	first := one.beginPairing("One")
-	one.codes()
-	one.Tick("I have saved these codes")
+	one.scanned()
 
 	// The form was made before a pairing was begun, and would end it.
 	two.Fill("Name", "Two")
@@ -204,8 +203,7 @@ func TestTwoTabs(t *testing.T) {
 	two.Visit(securityPath + "/pair")
 	second, codes := two.pairFirst("Two")
 
-	one.Fill("Code from the app", w.code(first))
-	require.Equal(t, 409, one.Press("Turn on"))
+	require.Equal(t, 409, one.TurnOn(w.code(first)))
 	one.signOut()
 	one.signIn(ada)
 	require.Equal(t, 422, one.Answer("Code from the app", w.code(first)))
@@ -245,10 +243,9 @@ func TestDoubleClick(t *testing.T) {
 			b.signUp(ada)
 			b.Press("Set it up")
 			phone := b.beginPairing("Phone")
-			b.codes()
-			b.Tick("I have saved these codes")
+			b.scanned()
 			b.Fill("Code from the app", w.code(phone))
-			twice("Turn on", "Two-factor sign-in is on", "This page was out of date")
+			twice("Turn on two-factor sign-in", "Two-factor sign-in is on", "This page was out of date")
 			account := w.account(ada)
 			status, err := w.app.svc.Account(t.Context(), account)
 			require.NoError(t, err)

@@ -101,19 +101,13 @@ func (p person) signOut() {
 func (p person) confirm() (phone *gatehousetest.Authenticator, codes []string) {
 	p.t.Helper()
 	phone, _ = p.Scan()
-	codes = p.RecoveryCodes()
+	codes = p.Scanned()
 	require.Len(p.t, codes, 10)
-	p.Tick("I have saved these codes")
-	require.Equal(p.t, 422, p.firstCode(p.site.wrongCode(phone)))
-	require.Equal(p.t, 200, p.firstCode(p.site.code(phone)))
+	require.Equal(p.t, 200, p.TurnOn(p.site.wrongCode(phone)))
+	p.Has("That code isn’t right.")
+	require.Equal(p.t, 200, p.TurnOn(p.site.code(phone)))
 	p.Has("Two-factor sign-in is on")
 	return phone, codes
-}
-
-func (p person) firstCode(code string) int {
-	p.t.Helper()
-	p.Fill("Code from the app", code)
-	return p.Press("Turn on")
 }
 
 // pair signs in without a second factor, and turns it on.

@@ -40,6 +40,28 @@ func (b *Tab) RecoveryCodes() []string {
 	return codeText.FindAllString(b.Text(), -1)
 }
 
+// Scanned goes from the picture of a pairing to the form for its first code, by way of the recovery codes that it brings,
+// if any, and returns them.
+func (b *Tab) Scanned() (codes []string) {
+	b.t.Helper()
+	require.Equal(b.t, 200, b.Press("I’ve added it, continue"))
+	if strings.HasSuffix(b.Path(), "/pair/codes") {
+		codes = b.RecoveryCodes()
+		require.Len(b.t, codes, 10)
+		b.Tick("I have saved these codes")
+		require.Equal(b.t, 200, b.Press("Continue"))
+	}
+	require.True(b.t, strings.HasSuffix(b.Path(), "/pair/confirm"), b.Path())
+	return codes
+}
+
+// TurnOn types the first code of the account's first authenticator, and returns the status of the page that comes then.
+func (b *Tab) TurnOn(code string) int {
+	b.t.Helper()
+	b.Fill("Code from the app", code)
+	return b.Press("Turn on two-factor sign-in")
+}
+
 // Answer types a code into the field of this label, and returns the status of the page that comes then.
 func (b *Tab) Answer(label, code string) int {
 	b.t.Helper()
