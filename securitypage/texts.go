@@ -175,7 +175,7 @@ var english = map[string]string{
 	"mint.name": "Name", "mint.name.about": "Say what it is for, so that you know later whether you still need it.",
 	"mint.kind": "Who uses it?", "mint.scopes": "What may it do?", "mint.scopes.about": "Choose as little as it needs.",
 	"mint.stepup": "You confirm this with your second factor.", "mint.days": "Ends on", "mint.limits": "Limit it further",
-	"mint.resources": "Only for these", "mint.resource.about": "Choose none to let it reach everything that you can.", "mint.others": "Only for others",
+	"mint.resources": "Only for these", "mint.resource.about": "Choose none to let it reach everything that you can.", "mint.others": "Only for others", "mint.others.about": "One ID on each line.",
 	"mint.resources.about": "One ID on each line. Leave it empty for no limit.",
 	"mint.networks":        "Only from these networks", "mint.networks.about": "One address or network on each line, such as 203.0.113.7, 192.0.2.0/24 or 2001:db8::/32. Leave it empty to use it from everywhere.",
 	"mint.rotates": "It may replace itself with a new token", "mint.do": "Create token",
