@@ -444,7 +444,7 @@ func TestCookies(t *testing.T) {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	got := httptest.NewRecorder()
 	w.app.ServeHTTP(got, r)
-	require.Equal(t, 500, got.Code)
+	require.Equal(t, 503, got.Code)
 	require.Empty(t, got.Result().Cookies())
 }
 
