@@ -92,7 +92,11 @@ addEventListener("pagehide", () => {
   for (const el of document.querySelectorAll("[data-secret]")) { el.remove(); stripped = true; }
   for (const el of document.querySelectorAll("[data-code], [type=password]")) el.value = "";
 });
-addEventListener("pageshow", (event) => { if (event.persisted && stripped) location.reload(); });
+addEventListener("pageshow", (event) => {
+  if (!event.persisted || !stripped) return;
+  document.documentElement.hidden = true;
+  location.reload();
+});
 addEventListener("pageshow", () => { for (const form of document.querySelectorAll("form")) delete form.dataset.sent; });
 
 for (const el of document.querySelectorAll("time")) {

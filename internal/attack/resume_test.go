@@ -163,6 +163,25 @@ func TestResumeEnds(t *testing.T) {
 	}
 }
 
+// What an expired enrollment has kept is not in what is saved next.
+func TestResumeExpired(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t)
+	o := h.enroll("ada")
+	v, err := h.Service.StepUp(ctx, gatehouse.Session{Account: "ada", Secret: "here"}, o.code())
+	require.NoError(t, err)
+	_, err = h.Owner(v.Session.Proof, "here").BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "x"})
+	require.NoError(t, err)
+	kept := h.account("ada").Pending.Kept
+	h.wait(10*time.Minute - time.Second)
+	o.fails(1)
+	require.Equal(t, kept, h.account("ada").Pending.Kept)
+	h.wait(time.Second)
+	o.fails(1)
+	require.NotNil(t, h.account("ada").Pending)
+	require.Nil(t, h.account("ada").Pending.Kept)
+}
+
 // A replacement is shown again to the session with a recovery code's proof.
 func TestResumeOfReplacement(t *testing.T) {
 	ctx := context.Background()

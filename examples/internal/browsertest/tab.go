@@ -181,7 +181,7 @@ func (b *Tab) Back() {
 	// A page that the browser has kept as it was does not load, so there is no event to wait for.
 	b.Await(func() bool {
 		is, err := Try(b, chromedp.NavigationEntries())
-		return err == nil && is.CurrentIndex == was.CurrentIndex-1 && b.complete()
+		return err == nil && is.CurrentIndex == was.CurrentIndex-1 && b.complete() && b.visible()
 	})
 	if strings.Contains(b.Text(), "Confirm Form Resubmission") {
 		require.Equal(b.t, 409, b.Load(chromedp.Reload()))
@@ -199,6 +199,12 @@ func (b *Tab) entries() page.GetNavigationHistoryResult {
 func (b *Tab) complete() bool {
 	done, err := Try(b, chromedp.Evaluate[bool](`document.readyState === 'complete'`))
 	return err == nil && done
+}
+
+// visible reports whether the page shows itself: one that the browser has kept may be about to load again.
+func (b *Tab) visible() bool {
+	shown, err := Try(b, chromedp.Evaluate[bool](`!!document.body?.checkVisibility()`))
+	return err == nil && shown
 }
 
 // Until waits for a page with one of the texts.
