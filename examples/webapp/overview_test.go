@@ -41,10 +41,7 @@ func TestOverviewIsOneScreen(t *testing.T) {
 	b.look("review new")
 
 	b.Visit(securityPath + "/pair")
-	phone := b.beginPairing("Phone")
-	b.codes()
-	b.Tick("I have saved these codes")
-	b.confirmPairing(phone)
+	b.pairFirst("Phone")
 	b.Visit("/email")
 	b.Press("Send a mail")
 	b.Fill("The code in the mail", strings.TrimPrefix(w.lastMail(), ada+": Your code is "))
