@@ -75,10 +75,10 @@ func TestPlaceThatHangs(t *testing.T) {
 	})
 	defer close(hang)
 	h.svc.Vouch(t, "ada")
-	b := h.signIn("ada")
+	h.signIn("ada")
 	ctx := event.WithClient(t.Context(), event.Client{Address: netip.MustParseAddr("203.0.113.24")})
 	require.NoError(t, h.svc.Operator("op-1").PasswordChanged(ctx, "ada", gatehouse.KeepTokens))
-	b = h.signIn("ada")
+	b := h.signIn("ada")
 	for range 12 {
 		a := b.get("/activity")
 		require.Equal(t, http.StatusOK, a.status)
