@@ -49,7 +49,7 @@ func TestGuards(t *testing.T) {
 	b.Visit("/")
 	require.Equal(t, 403, b.Press("Deploy"))
 	b.Has("Protect your account first", "Two-factor sign-in")
-	b.Press("Pair an app")
+	b.Press("Turn on")
 	b.Press("Show the QR code")
 	phone, _ := b.Scan()
 	b.Scanned()
