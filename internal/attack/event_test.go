@@ -355,6 +355,8 @@ func TestObserverOrder(t *testing.T) {
 		}
 		return true
 	}, 5*time.Minute, time.Millisecond)
+	mu.Lock() // others may still be told
+	defer mu.Unlock()
 	for id, order := range seen {
 		for i, suspended := range order {
 			require.Equal(t, i%2 == 0, suspended, "account %s: suspended and resumed in turn", id)
