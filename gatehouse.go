@@ -9,8 +9,9 @@
 //     [Owner.ConfirmEnrollment]; [Service.StepUp] asks for a code again. [Service.Account] has everything to show.
 //   - Support: [Service.Operator] for resets, suspensions and new passwords.
 //
-// Access tokens are in package tokens, reviews and gates in package posture, middleware in package httpguard, and a
-// whole Security page in package securitypage. Each stands on a Service.
+// A web service begins with package websession, which does the first for browsers, and package securitypage, which does
+// the second. Access tokens are in package tokens, reviews and gates in package posture, middleware in package httpguard.
+// Each stands on a Service.
 //
 // Accounts are named by the host's own stable ID, never by what somebody typed: 1 to 255 bytes of
 // UTF-8 without NUL, compared byte for byte.

@@ -45,7 +45,7 @@ func always(step func(core.Account, core.Env) core.Account) func(core.Account, c
 }
 
 // Reset is for an owner who has lost every factor and has proven their identity by the host's own
-// means. It removes all authenticators and recovery codes, ends challenges and proofs, revokes tokens,
+// means. It removes all authenticators and recovery codes, ends challenges, proofs and browser sessions, revokes tokens,
 // and returns one code that works once within 24 hours. Hand it to the owner on a channel that the
 // account's password does not open. The second step stays needed: only RedeemOperatorCode with this
 // code, after the first factor, leads to a new enrollment. ErrPrecondition says that the account has no
@@ -84,7 +84,7 @@ func (o Operator) Unlock(ctx context.Context, account string, m event.Method) er
 	}))
 }
 
-// Suspend lets nobody into an account, with or without a second factor, ends challenges and proofs,
+// Suspend lets nobody into an account, with or without a second factor, ends challenges, proofs and browser sessions,
 // and denies its tokens, until Resume. Suspending twice keeps the first reason. The service accounts that it owns are
 // suspended after it: an error may leave some of them as they are, and the same call again finishes it.
 func (o Operator) Suspend(ctx context.Context, account string) error {
@@ -112,8 +112,9 @@ const (
 	RevokeTokens             // the password was forgotten, or somebody else may have had it
 )
 
-// PasswordChanged ends challenges, proofs and pending enrollments that the old password had led to. Call it whenever the
-// host has set another password (or first factor), whatever the way.
+// PasswordChanged ends challenges, proofs, pending enrollments and browser sessions that the old password had led to; of
+// browsers it ends those behind package websession, the one that made the change among them. Call it whenever the host
+// has set another password (or first factor), whatever the way.
 func (o Operator) PasswordChanged(ctx context.Context, account string, tokens TokenChoice) error {
 	if tokens != KeepTokens && tokens != RevokeTokens {
 		return fmt.Errorf("%w: whether to keep or revoke tokens is to be chosen", ErrInvalid)

@@ -20,7 +20,7 @@ type Restoration struct {
 }
 
 // AfterRestore is for a store that was put back to an earlier state, as from a backup: codes that were used
-// since then work in it again. For every account it ends challenges, proofs, pending enrollments
+// since then work in it again. For every account it ends challenges, proofs, browser sessions, pending enrollments
 // and operators' codes, uses up the steps of authenticators up to now, and voids recovery codes. The
 // second step stays needed. Run it before the service starts again: otherwise codes of the time in between
 // are accepted twice.
