@@ -112,29 +112,6 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// TestNotPooled: the settings behind PgBouncer are needed.
-func TestNotPooled(t *testing.T) {
-	for _, driver := range []string{"postgres", "pgx"} {
-		p := place{driver: driver, pooled: true}
-		db := p.open(t, p.at(t))
-		fails := func() bool {
-			err := make(chan error)
-			for range 8 {
-				go func() {
-					_, e := db.ExecContext(t.Context(), "SELECT $1::text", "x")
-					err <- e
-				}()
-			}
-			failed := false
-			for range 8 {
-				failed = <-err != nil || failed
-			}
-			return failed
-		}
-		require.Eventually(t, fails, time.Minute, time.Millisecond, driver)
-	}
-}
-
 // host is a program with users in a database.
 type host struct {
 	*testing.T
