@@ -99,8 +99,11 @@ addEventListener("pageshow", (event) => {
 });
 addEventListener("pageshow", () => { for (const form of document.querySelectorAll("form")) delete form.dataset.sent; });
 
+// The reader's time zone. How long ago something was is the same in all of them.
 for (const el of document.querySelectorAll("time")) {
-  const at = new Date(el.dateTime);
-  el.title = el.textContent;
-  el.textContent = at.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+  const { as } = el.dataset;
+  el.title = as ? el.dateTime : el.textContent;
+  if (as === "ago") continue;
+  const form = { dateStyle: "medium", timeStyle: as ? undefined : "short" };
+  el.textContent = new Date(el.dateTime).toLocaleString(document.documentElement.lang, form);
 }

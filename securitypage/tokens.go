@@ -157,7 +157,7 @@ func (v *View) ShortKind(k tokens.Kind) string {
 func (v *View) Day(t time.Time) *Moment {
 	m := v.At(t)
 	if m != nil {
-		m.Text = v.c.date(t)
+		m.Text, m.As = v.c.date(t), "day"
 	}
 	return m
 }
@@ -171,7 +171,7 @@ func (v *View) Ago(t time.Time) *Moment {
 		return nil
 	}
 	if v.c.p.now().Sub(t) < 31*day {
-		m.Text = v.c.ago(t)
+		m.Text, m.As = v.c.ago(t), "ago"
 	}
 	return m
 }

@@ -179,7 +179,12 @@ func (c *call) notice() string {
 }
 
 // Moment is a time as it is shown.
-type Moment struct{ ISO, Text string }
+type Moment struct {
+	ISO, Text string
+
+	// As says what Text is, for the script: "day" for the date alone, "ago" for how long ago it was, "" for date and time.
+	As string
+}
 
 // At returns a time as it is shown, or nothing for none.
 func (v *View) At(t time.Time) *Moment {

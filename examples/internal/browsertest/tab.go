@@ -255,6 +255,14 @@ func (b *Tab) Theme(name string) {
 	})
 }
 
+// Zone chooses the time zone, such as "Asia/Tokyo".
+func (b *Tab) Zone(name string) {
+	b.t.Helper()
+	b.Do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		return cdp.Call(ctx, t, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: name})
+	})
+}
+
 // Scripts turns JavaScript on or off, for the pages from here on.
 func (b *Tab) Scripts(on bool) {
 	b.t.Helper()
