@@ -11,13 +11,14 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"time"
 )
 
 //go:embed templates/*.html page.css page.js icons.svg
 var embedded embed.FS
 
-// assets are served as they are.
+// assets are served to everybody.
 var assets = []string{"page.css", "page.js", "icons.svg"}
 
 // sheets are the style sheets in their order: ours, that of Config.Theme, and the host's own. Each is there where it is.
@@ -84,7 +85,26 @@ func readFiles(host fs.FS, theme string) (files, error) {
 
 func (f *files) add(name string, data []byte) {
 	sum := sha256.Sum256(data)
-	f.assets[name], f.versions[name] = data, hex.EncodeToString(sum[:8])
+	f.assets[name], f.versions[name] = data, hex.EncodeToString(sum[:4])
+}
+
+var (
+	cssComment = regexp.MustCompile(`(?s)/\*.*?\*/`)
+	cssSpace   = regexp.MustCompile(`\s*([{};,])\s*|(:)\s+`)
+	jsSpace    = regexp.MustCompile(`(?m)^\s*//.*\n|^\s+`)
+)
+
+// squeeze takes the comments and the white space that are there for people out of a style sheet or script of ours. None has
+// a string with one of these signs in it, or one of several lines.
+func squeeze(name string, data []byte) []byte {
+	switch path.Ext(name) {
+	case ".css":
+		data = cssSpace.ReplaceAll(cssComment.ReplaceAll(data, nil), []byte("$1$2"))
+		return bytes.ReplaceAll(data, []byte(";}"), []byte("}"))
+	case ".js":
+		return jsSpace.ReplaceAll(data, nil)
+	}
+	return data
 }
 
 // read returns the host's file of a name, and where it has none the embedded one.
@@ -98,7 +118,8 @@ func read(host fs.FS, name string) ([]byte, error) {
 	if path.Ext(name) == ".html" {
 		name = "templates/" + name
 	}
-	return embedded.ReadFile(name)
+	data, err := embedded.ReadFile(name)
+	return squeeze(name, data), err
 }
 
 func parse(into *template.Template, host fs.FS, name string) error {

@@ -102,7 +102,7 @@ func TestThemeIsServed(t *testing.T) {
 	policy := a.header.Get("Content-Security-Policy")
 	require.Contains(t, policy, "img-src 'self' https://cdn.acme.test;")
 	require.Contains(t, policy, " https://client.test:8443 http://127.0.0.1:1234;")
-	for name, has := range map[string]string{"page.css": ".card {", "theme.css": `--font: "Source Serif 4", "Georgia", serif; }`, "host.css": "border-width: 2px"} {
+	for name, has := range map[string]string{"page.css": ".card{", "theme.css": `--font: "Source Serif 4", "Georgia", serif; }`, "host.css": "border-width: 2px"} {
 		link := regexp.MustCompile(`/` + regexp.QuoteMeta(name) + `\?v=[0-9a-f]+`).FindString(a.body)
 		sheet := b.get(link)
 		require.Equal(t, http.StatusOK, sheet.status, name)
