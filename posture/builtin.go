@@ -1,7 +1,6 @@
 package posture
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -125,7 +124,7 @@ func builtin() []Control {
 			Question: "Does every access token end by itself?",
 			Severity: Medium, Standards: []string{"OWASP ASVS 5.0 10.4.8"}, Impact: Some, Effort: Some,
 			Fix:   Remediation{Title: "Replace tokens that never expire", Text: "Create new ones that expire, then revoke the old ones."},
-			Reads: TokenEvidence, Check: tokenCheck(endless, "never expires", "never expire"), try: without(endless), mints: true,
+			Reads: TokenEvidence, Check: tokenCheck(endless, "tokens-endless"), try: without(endless), mints: true,
 		},
 		{
 			ID: TokensSecondFactor, Title: "No access token was created with the password alone",
@@ -149,7 +148,7 @@ func builtin() []Control {
 			Question: "Was every access token used in the last 90 days?",
 			Severity: Low, Standards: []string{"OWASP ASVS 5.0 7.4.1"}, Impact: Little, Effort: Little,
 			Fix:   Remediation{Title: "Revoke tokens that you do not use", Text: "If nothing needs a token, nobody should have it."},
-			Reads: TokenEvidence, Check: tokenCheck(unused, "was not used for 90 days", "were not used for 90 days"), try: without(unused),
+			Reads: TokenEvidence, Check: tokenCheck(unused, "tokens-unused"), try: without(unused),
 		},
 		{
 			ID: TokensNarrow, Title: "No access token may do more than it does", Failing: "An access token may do more than it does",
@@ -157,7 +156,7 @@ func builtin() []Control {
 			Severity: Medium, Standards: []string{"OWASP ASVS 5.0 10.3.2"}, Impact: Some, Effort: Some,
 			Fix: Remediation{Title: "Replace tokens that may do too much", StepUp: true,
 				Text: "Create new ones with fewer scopes, then revoke the old ones."},
-			Reads: TokenEvidence, Check: tokenCheck(broad, "may do more than it has ever done", "may do more than they have ever done"),
+			Reads: TokenEvidence, Check: tokenCheck(broad, "tokens-broad"),
 			try: without(broad), mints: true,
 		},
 		{
@@ -166,7 +165,7 @@ func builtin() []Control {
 			Severity: Low, Impact: Little, Effort: Some,
 			Fix: Remediation{Title: "Rotate tokens before they expire", StepUp: true,
 				Text: "Otherwise, whatever uses them stops working."},
-			Reads: TokenEvidence, Check: tokenCheck(ending, "expires within 7 days", "expire within 7 days"), try: without(ending), mints: true,
+			Reads: TokenEvidence, Check: tokenCheck(ending, "tokens-expiring"), try: without(ending), mints: true,
 		},
 		{
 			ID: KeysCurrent, Title: "Your secrets are stored with the newest key", Failing: "A secret is still stored with an older key",
@@ -201,20 +200,20 @@ func ending(t tokens.Info, now time.Time) bool {
 func checkSecondFactor(f Facts, _ time.Time) Result {
 	switch delegates(f) {
 	case Yes:
-		return Result{Delegated, "Your identity provider asks for a second factor."}
+		return because(Delegated, "provider-asks")
 	case Unknown:
 		if f.Host.Delegated == nil {
-			return Result{StateUnknown, "We do not know who signs you in."}
+			return because(StateUnknown, "signer-unknown")
 		}
-		return Result{StateUnknown, "Your identity provider does not say whether it asks for a second factor."}
+		return because(StateUnknown, "provider-silent")
 	}
 	switch {
 	case len(f.Account.Authenticators) > 0:
-		return Result{Pass, "Signing in takes your password and a code from your authenticator app."}
+		return because(Pass, "password-and-app")
 	case f.Account.Reset != nil:
-		return Result{Fail, "Support removed your authenticator apps, or they could not be moved here. Pair one again."}
+		return because(Fail, "apps-removed")
 	}
-	return Result{Fail, "Anyone who learns your password can sign in as you."}
+	return because(Fail, "password-alone")
 }
 
 // delegates says whether an identity provider looks after the account's factors: one that asks for a second factor,
@@ -235,9 +234,9 @@ func delegates(f Facts) Answer {
 func delegated(f Facts) (Result, bool) {
 	switch delegates(f) {
 	case Yes:
-		return Result{Delegated, "Your identity provider looks after this."}, true
+		return because(Delegated, "provider-looks-after"), true
 	case Unknown:
-		return Result{StateUnknown, "We do not know whether an identity provider looks after this."}, true
+		return because(StateUnknown, "provider-unknown"), true
 	}
 	return Result{}, false
 }
@@ -248,11 +247,11 @@ func checkRecoveryCodes(f Facts, _ time.Time) Result {
 	}
 	switch {
 	case len(f.Account.Authenticators) == 0:
-		return Result{Fail, "You get them with your authenticator app."}
+		return because(Fail, "codes-with-app")
 	case f.Account.RecoveryCodes.Left == 0:
-		return Result{Fail, "You have no unused recovery code."}
+		return because(Fail, "codes-used-up")
 	}
-	return Result{Pass, fmt.Sprintf("%d of %d recovery codes are left.", f.Account.RecoveryCodes.Left, f.Account.RecoveryCodes.Total)}
+	return because(Pass, "codes-left", f.Account.RecoveryCodes.Left, f.Account.RecoveryCodes.Total)
 }
 
 func checkCodesSaved(f Facts, _ time.Time) Result {
@@ -261,11 +260,11 @@ func checkCodesSaved(f Facts, _ time.Time) Result {
 	}
 	switch {
 	case f.Account.RecoveryCodes.Total == 0:
-		return Result{Fail, "You have no recovery codes."}
+		return because(Fail, "codes-none")
 	case f.Account.RecoveryCodes.Acknowledged.IsZero():
-		return Result{Fail, "You have not confirmed that you saved them."}
+		return because(Fail, "codes-unsaved")
 	}
-	return Result{Pass, "You confirmed that you saved them."}
+	return because(Pass, "codes-saved")
 }
 
 func checkCodesLeft(f Facts, _ time.Time) Result {
@@ -274,11 +273,11 @@ func checkCodesLeft(f Facts, _ time.Time) Result {
 	}
 	switch left := f.Account.RecoveryCodes.Left; {
 	case left >= fewCodes:
-		return Result{Pass, fmt.Sprintf("%d of %d recovery codes are left.", left, f.Account.RecoveryCodes.Total)}
+		return because(Pass, "codes-left", left, f.Account.RecoveryCodes.Total)
 	case left > 0:
-		return Result{Partial, fmt.Sprintf("Only %d of %d recovery codes are left.", left, f.Account.RecoveryCodes.Total)}
+		return because(Partial, "codes-few", left, f.Account.RecoveryCodes.Total)
 	}
-	return Result{Fail, "You have no unused recovery code."}
+	return because(Fail, "codes-used-up")
 }
 
 func checkSecondAuthenticator(f Facts, _ time.Time) Result {
@@ -287,11 +286,11 @@ func checkSecondAuthenticator(f Facts, _ time.Time) Result {
 	}
 	switch len(f.Account.Authenticators) {
 	case 0:
-		return Result{Fail, "You have no authenticator app."}
+		return because(Fail, "apps-none")
 	case 1:
-		return Result{Fail, "You have one authenticator app. If you lose it, you need a recovery code."}
+		return because(Fail, "apps-one")
 	}
-	return Result{Pass, fmt.Sprintf("You have %d authenticator apps.", len(f.Account.Authenticators))}
+	return because(Pass, "apps-several", len(f.Account.Authenticators))
 }
 
 func checkPhishingResistant(f Facts, _ time.Time) Result {
@@ -303,63 +302,63 @@ func checkPhishingResistant(f Facts, _ time.Time) Result {
 	}
 	switch {
 	case resistant > 0 && resistant == len(f.Account.Authenticators):
-		return Result{Pass, "Everything that you sign in with resists phishing."}
+		return because(Pass, "phishing-resisted")
 	case resistant > 0:
-		return Result{Partial, "You can also sign in with something that does not resist phishing."}
+		return because(Partial, "phishing-partly")
 	}
-	return Result{Fail, "A fake sign-in page can pass on the code that you type."}
+	return because(Fail, "phishing-open")
 }
 
 func checkEmail(f Facts, _ time.Time) Result {
 	switch f.Host.EmailVerified {
 	case Yes:
-		return Result{Pass, "We can reach you at your email address."}
+		return because(Pass, "email-verified")
 	case No:
-		return Result{Fail, "We do not know whether our messages reach you."}
+		return because(Fail, "email-unverified")
 	}
-	return Result{StateUnknown, "We do not know whether your email address is verified."}
+	return because(StateUnknown, "email-unknown")
 }
 
 func checkMethods(f Facts, _ time.Time) Result {
 	switch {
 	case f.totp() == disabled:
-		return Result{Fail, "Codes from your authenticator apps do not work until you unlock them."}
+		return because(Fail, "locked-until-unlocked")
 	case f.totp() == waiting || f.recoveryCodes() != usable:
-		return Result{Partial, "Too many wrong codes were entered. It unlocks by itself after a while."}
+		return because(Partial, "locked-for-now")
 	}
-	return Result{Pass, "Nothing is locked."}
+	return because(Pass, "locked-nothing")
 }
 
 // checkRecoveryUse does not end with time: a use that nobody has looked at does not become the owner's by waiting.
 func checkRecoveryUse(f Facts, _ time.Time) Result {
 	if f.Account.CodeUseUnseen.IsZero() {
-		return Result{Pass, "No recovery code was used without your knowing."}
+		return because(Pass, "code-uses-known")
 	}
-	return Result{Fail, "You have not confirmed that it was you."}
+	return because(Fail, "code-use-unseen")
 }
 
 // checkServiceTokens does not end with time either. Where nothing waits there is nothing to ask for, and no credit to lose
 // with the last service account.
 func checkServiceTokens(f Facts, _ time.Time) Result {
 	if f.Account.ServiceUnseen.IsZero() {
-		return Result{NotApplicable, "There is nothing to check."}
+		return because(NotApplicable, "services-nothing")
 	}
-	return Result{Fail, "Support created a service account, or a token for one, that counts as yours. You have not looked at it yet."}
+	return because(Fail, "services-unseen")
 }
 
 func checkKeys(f Facts, _ time.Time) Result {
 	switch {
 	case len(f.Account.Authenticators) == 0:
-		return Result{NotApplicable, "You have no authenticator app."}
+		return because(NotApplicable, "apps-none")
 	case f.Account.KeysCurrent:
-		return Result{Pass, "All of your secrets are stored with the newest key."}
+		return because(Pass, "keys-current")
 	}
-	return Result{Fail, "The service moves it to the newest key by itself."}
+	return because(Fail, "keys-moving")
 }
 
 func checkStrong(f Facts, _ time.Time) Result {
 	if len(f.Account.Authenticators) == 0 {
-		return Result{NotApplicable, "You have no authenticator app."}
+		return because(NotApplicable, "apps-none")
 	}
 	weak := 0
 	for _, a := range f.Account.Authenticators {
@@ -368,16 +367,16 @@ func checkStrong(f Facts, _ time.Time) Result {
 		}
 	}
 	if weak > 0 {
-		return Result{Fail, count(weak, len(f.Account.Authenticators), "authenticator", "came from another system with a short key", "came from another system with a short key")}
+		return because(Fail, "apps-short-key", weak)
 	}
-	return Result{Pass, "Every key has at least 128 bits."}
+	return because(Pass, "apps-strong")
 }
 
 // checkTokensSecondFactor fails also where the second factor is off: to turn it on must not make anything fail. Where
 // no token fails there is nothing to ask for, and no credit to lose with the last of them.
 func checkTokensSecondFactor(f Facts, _ time.Time) Result {
 	if !f.TokensKnown {
-		return Result{StateUnknown, "We cannot read your access tokens right now."}
+		return because(StateUnknown, "tokens-unreadable")
 	}
 	n := 0
 	for _, t := range f.Tokens {
@@ -387,37 +386,25 @@ func checkTokensSecondFactor(f Facts, _ time.Time) Result {
 	}
 	switch provider := delegates(f); {
 	case provider == Yes:
-		return Result{NotApplicable, "Your identity provider asks for a second factor."}
+		return because(NotApplicable, "provider-asks")
 	case n == 0:
-		return Result{NotApplicable, "You have no access token that was created with the password alone."}
+		return because(NotApplicable, "tokens-password-none")
 	case provider == Unknown:
-		return Result{StateUnknown, "We do not know whether an identity provider asks you for a second factor."}
+		return because(StateUnknown, "provider-asks-unknown")
 	}
-	return Result{Fail, count(n, len(f.Tokens), "token", "was created with the password alone", "were created with the password alone")}
+	return because(Fail, "tokens-password", n)
 }
 
-// count says of how many things something is true: one is the verb and the rest for one of them, and many for more.
-func count(n, of int, thing, one, many string) string {
-	things, say := thing+"s", many
-	if of == 1 {
-		things = thing
-	}
-	if n == 1 {
-		say = one
-	}
-	return fmt.Sprintf("%d of %d %s %s.", n, of, things, say)
-}
-
-// tokenCheck is a control that fails for each token that is bad, with count's words for it.
-func tokenCheck(bad func(t tokens.Info, now time.Time) bool, one, many string) func(Facts, time.Time) Result {
+// tokenCheck is a control that fails for each token that is bad, for the reason of a code.
+func tokenCheck(bad func(t tokens.Info, now time.Time) bool, code string) func(Facts, time.Time) Result {
 	return func(f Facts, now time.Time) Result {
 		if !f.TokensKnown {
-			return Result{StateUnknown, "We cannot read your access tokens right now."}
+			return because(StateUnknown, "tokens-unreadable")
 		}
 		if len(f.Tokens) == 0 {
 			// Not "not applicable": to revoke the last bad token would then take the passes of the others
 			// out of the sum, and lower the score.
-			return Result{Pass, "You have no access tokens."}
+			return because(Pass, "tokens-none")
 		}
 		n := 0
 		for _, t := range f.Tokens {
@@ -426,8 +413,8 @@ func tokenCheck(bad func(t tokens.Info, now time.Time) bool, one, many string) f
 			}
 		}
 		if n > 0 {
-			return Result{Fail, count(n, len(f.Tokens), "token", one, many)}
+			return because(Fail, code, n)
 		}
-		return Result{Pass, "All of your access tokens are fine."}
+		return because(Pass, "tokens-fine")
 	}
 }

@@ -145,6 +145,11 @@ func (c Control) needs(f Facts) Evidence {
 type Result struct {
 	State  State
 	Reason string
+
+	// Code names the reason, so that a page can say it in another language: see Texts. N and Of are the numbers in it.
+	// Defaults to none: then every reader gets the Reason.
+	Code  string
+	N, Of int
 }
 
 func (c Control) validate() error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -95,10 +96,11 @@ func (m *Model) Evaluate(f Facts, now time.Time) Report {
 		}
 		finding := Finding{
 			ID: c.ID, Question: c.Question, Severity: c.Severity, Standards: slices.Clone(c.Standards),
-			Impact: c.Impact, Effort: c.Effort, State: result.State, Reason: plain(result.Reason), Fix: c.Fix,
+			Impact: c.Impact, Effort: c.Effort, State: result.State, Reason: plain(result.Reason), Code: result.Code, N: result.N, Of: result.Of, Fix: c.Fix,
 		}
 		if adjusted.LockedBy != "" {
-			finding.State, finding.Reason = Locked, "Available with: "+plain(adjusted.LockedBy)+"."
+			finding.State, finding.Code, finding.Plan = Locked, "plan", plain(adjusted.LockedBy)
+			finding.Reason = strings.Replace(reasons["plan"], "{plan}", finding.Plan, 1)
 		} else if a, ok := f.accepted(c.ID, now); ok && (result.State == Fail || result.State == Partial) {
 			finding.State, finding.Accepted = Accepted, &a
 		}
@@ -115,12 +117,12 @@ func (m *Model) Evaluate(f Facts, now time.Time) Report {
 func (m *Model) ask(c Control, f Facts, now time.Time) (a Adjustment, r Result) {
 	defer func() {
 		if recover() != nil {
-			a, r = Adjustment{}, Result{StateUnknown, "We could not check this."}
+			a, r = Adjustment{}, because(StateUnknown, "unchecked")
 		}
 	}()
 	switch adjust := m.adjust[c.ID]; {
 	case adjust != nil && !f.Host.planKnown():
-		return Adjustment{}, Result{StateUnknown, "We do not know your plan."}
+		return Adjustment{}, because(StateUnknown, "plan-unknown")
 	case adjust != nil:
 		a = adjust(f.Host.Plan)
 	}
@@ -128,17 +130,17 @@ func (m *Model) ask(c Control, f Facts, now time.Time) (a Adjustment, r Result) 
 		return a, Result{}
 	}
 	if f.Account.ServiceOf != "" && slices.Contains(signsIn, c.ID) {
-		return Adjustment{}, Result{NotApplicable, "Nobody signs in to a service account."}
+		return Adjustment{}, because(NotApplicable, "service-account")
 	}
 	switch {
 	case a.LockedBy != "":
 		return a, Result{}
 	case c.ID == PhishingResistant && m.adjust[c.ID] == nil:
-		return a, Result{Locked, "This service does not offer it yet."}
+		return a, because(Locked, "not-offered")
 	}
 	r = c.Check(f.only(c.Reads), now)
 	if r.State > Delegated || r.State == Accepted || r.State == Locked {
-		r = Result{StateUnknown, "We could not check this."}
+		r = because(StateUnknown, "unchecked")
 	}
 	return a, r
 }

@@ -27,6 +27,10 @@ type Finding struct {
 	Effort    Grade       `json:"effort"`
 	State     State       `json:"state"`
 	Reason    string      `json:"reason"`
+	Code      string      `json:"code,omitempty"` // of the reason, with its numbers: see Texts
+	N         int         `json:"n,omitempty"`
+	Of        int         `json:"of,omitempty"`
+	Plan      string      `json:"plan,omitempty"` // the plan that opens it, where it is locked
 	Accepted  *Acceptance `json:"accepted,omitempty"`
 	Fix       Remediation `json:"fix"`
 }

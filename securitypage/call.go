@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/internal/local"
 	"github.com/gatehouse-go/gatehouse/internal/queue"
+	"github.com/gatehouse-go/gatehouse/internal/words"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
@@ -27,7 +28,7 @@ type call struct {
 	w        http.ResponseWriter
 	r        *http.Request
 	s        session
-	texts    map[string]string
+	words    words.Words
 	stepped  bool        // this request has brought a code (or the password) for the prompt, and it was right
 	seen     tokens.Info // what the form is about, where it is about one
 	recovery bool        // a recovery code will do for what is asked for

@@ -5,7 +5,6 @@ import (
 	"html/template"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
@@ -150,18 +149,16 @@ func (c *call) sentence(a gatehouse.Account, e event.Event) template.HTML {
 		}
 	case event.CodeDenied:
 		if e.Count > 1 {
-			return template.HTML(html.EscapeString(c.text("event.code.denied.several", e.Count)))
+			return template.HTML(html.EscapeString(c.text("event.code.denied.several", "n", e.Count)))
 		}
 	}
 	if name == "" {
 		return template.HTML(html.EscapeString(c.either(key, string(e.Kind))))
 	}
-	const place = "\x00" // which no text has
-	text := c.either(key, string(e.Kind))
-	if _, named := c.lookup(key + ".named"); named {
-		text = c.text(key+".named", place)
+	if _, named := c.words.Find(key + ".named"); named {
+		return c.rich(key+".named", "name", name)
 	}
-	return template.HTML(strings.Replace(html.EscapeString(text), place, "<bdi>"+html.EscapeString(name)+"</bdi>", 1))
+	return template.HTML(html.EscapeString(c.either(key, string(e.Kind))))
 }
 
 // agent returns a browser in words, "" for one that nothing is known of.
@@ -171,25 +168,11 @@ func (c *call) agent(a event.Agent) string {
 	case a == "":
 		return ""
 	case browser == "":
-		return c.text("agent.some", c.text("system."+system))
+		return c.text("agent.some", "system", c.text("system."+system))
 	case system == "":
 		return c.text("agent." + browser)
 	}
-	return c.text("agent.on", c.text("agent."+browser), c.text("system."+system))
-}
-
-// ago says how long ago a moment was.
-func (c *call) ago(at time.Time) string {
-	switch d := c.p.now().Sub(at); {
-	case d < time.Minute:
-		return c.text("ago.now")
-	case d < time.Hour:
-		return c.text("ago.minutes", int(d/time.Minute))
-	case d < 48*time.Hour:
-		return c.text("ago.hours", int(d/time.Hour))
-	default:
-		return c.text("ago.days", int(d/(24*time.Hour)))
-	}
+	return c.text("agent.on", "browser", c.text("agent."+browser), "system", c.text("system."+system))
 }
 
 // folded returns entries without those of a pairing that later ones say more about.
@@ -217,7 +200,7 @@ func (c *call) days(all []entry) (out []dayOf) {
 		at := e.At.UTC()
 		if date := at.Format(time.DateOnly); date != last {
 			last = date
-			name := at.Format(c.text("format.day"))
+			name := c.dated("date.weekday", at)
 			switch date {
 			case now.Format(time.DateOnly):
 				name = c.text("day.today")

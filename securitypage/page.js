@@ -60,7 +60,7 @@ for (const el of document.querySelectorAll("[data-countdown]")) {
   const end = performance.now() + el.dataset.countdown * 1000;
   const clock = document.createElement("span");
   clock.setAttribute("aria-live", "off");
-  const [before, after] = el.dataset.text.split("%s");
+  const [before, after] = el.dataset.text.split("{clock}");
   const timer = setInterval(tick, 1000);
   function tick() {
     const left = Math.ceil((end - performance.now()) / 1000);
@@ -104,6 +104,6 @@ for (const el of document.querySelectorAll("time")) {
   const { as } = el.dataset;
   el.title = as ? el.dateTime : el.textContent;
   if (as === "ago") continue;
-  const form = { dateStyle: "medium", timeStyle: as ? undefined : "short" };
-  el.textContent = new Date(el.dateTime).toLocaleString(document.documentElement.lang, form);
+  const form = { dateStyle: "medium", timeStyle: as ? undefined : "short", numberingSystem: "latn" };
+  el.textContent = new Date(el.dateTime).toLocaleString(document.getElementById("main").lang, form);
 }

@@ -225,7 +225,7 @@ func (c *call) pairing() error {
 	}
 	var wrong map[string]string
 	if c.notice() == afterWrongCode {
-		wrong = map[string]string{"code": c.text("wrong.first", d.Pending.TriesLeft)}
+		wrong = map[string]string{"code": c.text("wrong.first", "n", d.Pending.TriesLeft)}
 	}
 	return c.renderWith(http.StatusOK, "pairingcode", d, wrong)
 }

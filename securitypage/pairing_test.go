@@ -143,7 +143,7 @@ func TestPairingGoesOn(t *testing.T) {
 	h.svc.Wait(9 * time.Minute)
 	a := b.follow(b.get("/pair/confirm"))
 	require.Equal(t, appLink(t, first), appLink(t, a))
-	require.Contains(t, a.text(), "You have 60 seconds left")
+	require.Contains(t, a.text(), "You have 1 minute left")
 	_, form := b.savesCodes()
 	h.svc.Wait(time.Minute)
 	for _, path := range []string{"/pair/scan", "/pair/codes", "/pair/confirm"} {

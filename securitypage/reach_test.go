@@ -375,10 +375,10 @@ func TestNoticeWithoutASession(t *testing.T) {
 	u, _ := url.Parse(h.web.URL)
 	broken.c.Jar.SetCookies(u, []*http.Cookie{{Name: "session", Value: "broken", Path: "/"}})
 	a := broken.get("/?notice=" + url.QueryEscape(emptyKeyMAC("removed")+"removed"))
-	require.NotContains(t, a.text(), securitypage.English()["notice.removed"])
+	require.NotContains(t, a.text(), securitypage.Texts("en")["notice.removed"])
 	b, _ := h.enrolled("ada")
 	a = b.get("/?notice=" + url.QueryEscape(emptyKeyMAC("removed")+"removed"))
-	require.NotContains(t, a.text(), securitypage.English()["notice.removed"])
+	require.NotContains(t, a.text(), securitypage.Texts("en")["notice.removed"])
 }
 
 // The step-up's code may come with any space that an app's copy brings along.

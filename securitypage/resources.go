@@ -59,7 +59,7 @@ func (c *call) chosenResources(ids []string) (only tokens.Resources, wrong strin
 	separator := c.tok().Policy().Separator
 	for _, id := range ids {
 		if prefix, ok := strings.CutSuffix(id, "*"); ok && (separator == "" || !strings.HasSuffix(prefix, separator)) {
-			return only, c.text("wrong.resources.prefix", shown(id)), nil
+			return only, c.text("wrong.resources.prefix", "id", shown(id)), nil
 		}
 	}
 	known, err := c.knownResources()
@@ -72,7 +72,7 @@ func (c *call) chosenResources(ids []string) (only tokens.Resources, wrong strin
 			return only, "", err
 		}
 		if !ok {
-			return only, c.text("wrong.resources.unknown", shown(id)), nil
+			return only, c.text("wrong.resources.unknown", "id", shown(id)), nil
 		}
 	}
 	return only, "", nil
@@ -108,9 +108,9 @@ func (c *call) wrongNetwork(typed []string) string {
 			continue
 		}
 		if p, err := netip.ParsePrefix(one); err == nil && p.Masked() != p && !p.Addr().Is4In6() {
-			return c.text("wrong.networks.bits", shown(one), p.Masked())
+			return c.text("wrong.networks.bits", "network", shown(one), "meant", p.Masked().String())
 		}
-		return c.text("wrong.networks", shown(one))
+		return c.text("wrong.networks", "network", shown(one))
 	}
 	return c.text("wrong.networks.many")
 }

@@ -102,10 +102,16 @@ type Config struct {
 	// so long is shown without the rest. Defaults to none.
 	Place func(netip.Addr) string
 
-	// Texts returns what takes the place of English texts for a request, by the keys of [English]: in
-	// another language or in the host's own words. Those of controls are "control.ID" (its title where it passes), "control.ID.failing",
-	// "control.ID.question", "control.ID.STATE" (the reason), "control.ID.todo" and "control.ID.fix". What it does not have is English. Defaults to English.
-	Texts func(*http.Request) map[string]string
+	// Language returns the language of a request as a BCP 47 tag, such as "de" or "pt-BR", where the host knows it: from the
+	// owner's settings, for example. "" is none. The nearest of [Languages] is taken. Defaults to what the browser asks for
+	// (Accept-Language), and then to English.
+	Language func(*http.Request) string
+
+	// Texts returns what takes the place of our texts for a request, by the keys of [Texts]: the host's own words in that
+	// language, or, with "lang" and "dir", another language. Names of the host's own are "gate.ACTION", "kind.KIND" and, of its
+	// controls, "control.ID" (the title where it passes), "control.ID.failing", "control.ID.question", "control.ID.STATE" (the reason),
+	// "control.ID.todo" and "control.ID.fix"; "fix.ID" is the button. Defaults to none.
+	Texts func(r *http.Request, language string) map[string]string
 
 	// Theme is the look: color, corners, font, logo. Defaults to ours.
 	Theme Theme

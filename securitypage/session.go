@@ -19,9 +19,7 @@ type session struct {
 // call returns the request with its session. It is of use also with an error.
 func (p *Page) call(w http.ResponseWriter, r *http.Request, rt route) (*call, error) {
 	c := &call{p: p, w: w, r: r}
-	if p.c.Texts != nil {
-		c.texts = p.c.Texts(r)
-	}
+	c.words = p.wordsOf(r)
 	var err error
 	if c.s.in, err = p.c.Web.Current(r); err != nil {
 		return c, err

@@ -252,7 +252,7 @@ func (c *call) denied(err error, key string) (int, string) {
 			return http.StatusUnprocessableEntity, c.text("wrong.disabled")
 		case denied.RetryAt.After(c.p.now()):
 			c.retryAfter(denied.RetryAt)
-			return http.StatusTooManyRequests, c.text("wrong.locked", c.wait(denied.RetryAt))
+			return http.StatusTooManyRequests, c.text("locked.until", "in", c.in(denied.RetryAt))
 		}
 	}
 	return http.StatusUnprocessableEntity, c.text(key)

@@ -1,371 +1,171 @@
 package securitypage
 
-// english has every text of the page. A text with %d, %s or %q is a format of package fmt.
-var english = map[string]string{
-	"lang": "en", "dir": "ltr",
-	"format.time": "2 Jan 2006, 15:04 UTC", // of package time; the time is in UTC
+import (
+	"html"
+	"html/template"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
 
-	"skip": "Skip to content", "area": "Security", "signout": "Sign out", "signin": "Sign in", "help": "Get help",
-	"back": "Back to Security", "cancel": "Cancel", "goon": "Continue", "goback": "Back", "copy": "Copy", "copied": "Copied",
-	"download": "Download", "print": "Print", "on": "On", "off": "Off", "open": "Open", "closed": "Not open yet:",
-	"never": "Never", "manage": "Manage", "fix": "Fix this", "days": "%d days",
-	"password": "Password", "authenticator": "Authenticator app", "level": "Level",
+	"github.com/gatehouse-go/gatehouse/internal/words"
+	"github.com/gatehouse-go/gatehouse/posture"
+)
 
-	"nav.overview": "Overview", "nav.authenticators": "Methods",
-	"nav.tokens": "Tokens", "nav.activity": "Activity",
+// Languages returns the languages of the page by their BCP 47 tags, English ("en") first.
+func Languages() []string { return words.Tags() }
 
-	"title.overview": "Security", "title.pair": "Set up an authenticator app", "title.pairing": "Add an authenticator app",
-	"title.pairingcodes": "Save your recovery codes", "title.pairingcode": "Type the code",
-	"title.paired": "You are set up", "title.authenticators": "Methods", "title.remove": "Remove an authenticator",
-	"title.codes": "Recovery codes", "title.newcodes": "Your new recovery codes", "title.disable": "Turn two-factor sign-in off",
-	"title.tokens": "Access tokens", "title.mint": "New access token", "title.minted": "Your access token", "title.token": "Access token", "title.revoke": "Revoke a token",
-	"title.revokeall": "Revoke all tokens?", "title.serviceaccounts": "Tokens of your service accounts",
-	"title.activity": "Recent activity", "title.stepup": "Confirm that it is you", "title.secondstep": "Two-factor sign-in",
-	"title.clock": "Codes are never accepted", "title.gate": "Protect your account first",
+// Texts returns all texts of a language by their keys, none for a language that the page does not have. They are a copy: a
+// start for another language, or for words of your own.
+//
+// A text has names in braces, such as {name}, which are replaced. One that counts has a form for each plural of the language
+// (CLDR), by {n}: "days#one", "days#other".
+func Texts(language string) map[string]string { return words.Texts(language) }
 
-	"wait.seconds": "%d seconds", "wait.minutes": "%d minutes", "wait.hours": "%d hours", "wait.days": "%d days",
+// wordsOf returns the words for a request.
+func (p *Page) wordsOf(r *http.Request) words.Words {
+	asked := ""
+	if p.c.Language != nil {
+		asked = p.c.Language(r)
+	}
+	if asked == "" {
+		asked = strings.Join(r.Header.Values("Accept-Language"), ",")
+	}
+	language := words.Match(asked)
+	if p.c.Texts == nil {
+		return words.New(language, nil)
+	}
+	return words.New(language, p.c.Texts(r, language))
+}
 
-	"level.0": "Weak", "level.1": "Good", "level.2": "Strong", "level.3": "Very strong",
-	"level.0.about": "Anyone who learns your password can sign in as you.",
+// text returns a text with its arguments filled in: pairs of a name and a value.
+func (c *call) text(key string, args ...any) string { return c.words.Say(key, args...) }
 
-	"stand": "Your protection", "stand.gauge": "Protection level %d of 4: %s",
-	"stand.0": "Only your password protects you", "stand.0.about": "Anyone who learns it can sign in as you. A second step stops them.",
-	"stand.1": "Two-factor sign-in protects you", "stand.1.about": "A stolen password is not enough to sign in as you.",
-	"stand.2": "You’re well protected", "stand.2.about": "A stolen password is not enough to sign in as you, and you can get back in if you lose your phone.",
-	"stand.3": "You’re very well protected", "stand.3.about": "Even a fake sign-in page learns nothing that would sign in as you.",
-	"stand.unknown": "We don’t know how you sign in", "stand.unknown.about": "Your identity provider has not told us whether it asks for a second step.",
+// either returns the text of a key, or what there is instead.
+func (c *call) either(key, instead string) string {
+	if text, ok := c.words.Find(key); ok {
+		return text
+	}
+	return instead
+}
 
-	"overview.stand": "Where you stand", "overview.check": "Check this",
-	"overview.nothing": "Nothing to do", "overview.nothing.about": "You see it here when something needs your attention.",
-	"overview.review": "See the full review", "overview.methods": "How you sign in",
-	"overview.password": "You enter it first when you sign in", "change": "Change",
-	"overview.apps": "A code from your phone after your password", "overview.setup": "Set up",
-	"overview.codes": "You get them with your authenticator app", "overview.email": "Email", "overview.verify": "Verify",
-	"overview.sessions": "Sessions", "overview.sessions.about": "Where you are signed in", "overview.all": "See all",
+// rich is text where values are set apart from the sentence: times as such, and names, which may be of any language.
+func (c *call) rich(key string, args ...any) template.HTML {
+	values := map[string]string{}
+	for i := 0; i+1 < len(args); i += 2 {
+		name, _ := args[i].(string)
+		switch v := args[i+1].(type) {
+		case *Moment:
+			values[name] = v.html()
+		case string:
+			values[name] = "<bdi>" + html.EscapeString(v) + "</bdi>"
+		}
+	}
+	return template.HTML(words.Fill(html.EscapeString(c.words.Form(key, args...)), func(name string) (string, bool) {
+		v, ok := values[name]
+		return v, ok
+	}))
+}
 
-	"badge.on": "On", "badge.off": "Off", "badge.later": "Later", "badge.locked": "Locked", "badge.weak": "Short key",
-	"badge.delegated": "By your provider", "badge.nocodes": "None left", "badge.few": "Few left", "badge.unsaved": "Not confirmed",
-	"badge.saved": "Saved", "badge.verified": "Verified", "badge.unverified": "Not verified",
+// T returns a text of the catalog, with pairs of a name and a value for what is in braces.
+func (v *View) T(key string, args ...any) string { return v.c.text(key, args...) }
 
-	"next.replace": "Replace your authenticator", "next.replace.do": "Replace",
-	"next.replace.about": "You have signed in with a recovery code. If you lost your phone, pair a new one in its place.",
-	"next.resume":        "Finish pairing your authenticator app", "next.resume.about": "You have started and not finished. You can go on for ten minutes.", "next.resume.do": "Continue setting up",
-	"next.codeuse": "Was it you who used a recovery code?", "next.codeuse.about": "If it was not, somebody else can sign in as you.", "next.codeuse.do": "Check activity",
-	"next.services": "Support created something in your name", "next.services.about": "A service account, or a token for one, counts as yours. Check that you know it.", "next.services.do": "Check activity",
-	"next.pair": "Turn on two-factor sign-in", "next.pair.about": "You need your phone and about two minutes.", "next.pair.do": "Turn on",
+// H is T where values are set apart from the sentence: a *Moment is a time element, and a string is isolated.
+func (v *View) H(key string, args ...any) template.HTML { return v.c.rich(key, args...) }
 
-	"access.all": "Everything is open to you", "access.none": "Not open to you yet", "access.some": "Some things are not open to you yet", "access.how": "See how to open it",
-	"list.and": ", ",
+// in says how long it is until a time: "in 5 minutes".
+func (c *call) in(at time.Time) string {
+	switch d := at.Sub(c.p.now()); {
+	case d <= time.Minute:
+		return c.text("in.seconds", "n", max(int((d+time.Second-1)/time.Second), 1))
+	case d < 2*time.Hour:
+		return c.text("in.minutes", "n", minutes(d))
+	case d < 48*time.Hour:
+		return c.text("in.hours", "n", int(d/time.Hour))
+	default:
+		return c.text("in.days", "n", int(d/(24*time.Hour)))
+	}
+}
 
-	"title.review": "Security review", "review.score": "%d of 100 points", "review.score.about": "Points show progress. Nothing depends on them.",
-	"review.capped":  "The most important points below hold you back. Without them you would have %d.",
-	"review.unknown": "We do not know everything yet. You may have up to %d.",
-	"review.steps":   "What you can do now", "review.mends": "Also fixes:", "review.opens": "Opens:", "review.gain": "%d points",
-	"review.accepted": "%s accepted this risk: %s", "review.until": "until", "review.gates": "What is open to you", "review.grace": "Open until",
-	"review.history": "How it changed", "review.bytime": "Seen at a review",
+func minutes(d time.Duration) int { return int((d + time.Minute - 1) / time.Minute) }
 
-	"group.todo": "Needs attention", "group.accepted": "Accepted risks", "group.good": "All good", "group.other": "Not counted",
-	"finding.pass": "Good", "finding.partial": "Partly", "finding.fail": "To do", "finding.unknown": "Unknown",
-	"finding.not_applicable": "Not needed", "finding.locked": "Not available", "finding.accepted": "Risk accepted", "finding.delegated": "By your provider",
+// In says how long it is until a time: "in 5 minutes".
+func (v *View) In(at time.Time) string { return v.c.in(at) }
 
-	"fix.second-factor": "Turn on", "fix.email-verified": "Verify", "fix.recovery-codes": "Recovery codes", "fix.recovery-codes-saved": "Save the codes",
-	"fix.recovery-codes-left": "Create new codes", "fix.second-authenticator": "Pair another", "fix.methods-open": "Have a look",
-	"fix.recovery-use-seen": "Have a look", "fix.tokens-expire": "Look at tokens", "fix.tokens-used": "Look at tokens",
-	"fix.tokens-narrow": "Look at tokens", "fix.tokens-not-expiring": "Look at tokens", "fix.tokens-second-factor": "Look at tokens",
-	"fix.authenticators-strong": "Replace it", "fix.service-tokens-seen": "Have a look",
+// Minutes is how many minutes are left until a time, at least one.
+func (v *View) Minutes(at time.Time) int { return max(minutes(at.Sub(v.c.p.now())), 1) }
 
-	"gate.tokens.mint": "Create access tokens", "gate.tokens.mint.production": "Create access tokens of high risk",
-	"gate.tokens.mint.service": "Have tokens made for your service accounts",
-	"gate":                     "%s: this needs an account that is better protected. This is what is missing:", "gate.back": "Back",
-	"title.ready": "You can go on now", "ready.open": "Open to you: %s.", "ready.again": "It was not done yet. Go back, and do it once more.",
-	"ready.closed": "Not everything is there yet", "ready.missing": "%s: this needs something else as well.",
-	"gate.hidden": "It also needs something that your account does not offer. Ask support.",
-	"gate.level":  "It takes protection that is: %s.",
+// ago says how long ago a moment was.
+func (c *call) ago(at time.Time) string {
+	switch d := c.p.now().Sub(at); {
+	case d < time.Minute:
+		return c.text("ago.now")
+	case d < time.Hour:
+		return c.text("ago.minutes", "n", int(d/time.Minute))
+	case d < 48*time.Hour:
+		return c.text("ago.hours", "n", int(d/time.Hour))
+	default:
+		return c.text("ago.days", "n", int(d/(24*time.Hour)))
+	}
+}
 
-	"pair":      "An authenticator app on your phone shows a new code every 30 seconds. You type that code when you sign in.",
-	"pair.name": "Name", "pair.name.about": "So that you can tell this phone from others. You can leave it empty.", "pair.name.example": "Authenticator",
-	"pair.instead": "What is it for?", "pair.beside": "Another way to sign in", "pair.replace": "Replaces “%s”",
-	"pair.onlyold": "You signed in with a recovery code, so the new app replaces one that you have.",
-	"pair.full":    "You have five authenticators, which is the most. Remove or replace one.", "pair.show": "Show the QR code",
-	"pair.sha256":  "Your app must support SHA-256. Some apps show codes that never work here: use another app then.",
-	"pair.pending": "You have not finished setting up “%s”.", "pair.resume": "Continue setting up",
-	"pair.tries":     "Too many codes were wrong, so this setup has ended. Start again with a new picture.",
-	"pair.elsewhere": "You began this setup in another browser, and its picture and codes are shown only there. Go on there, or start again here.",
+// dated returns a text with parts of a time, in UTC.
+func (c *call) dated(key string, t time.Time) string {
+	t = t.UTC()
+	return c.text(key, "day", t.Day(), "month", c.text("month."+strconv.Itoa(int(t.Month()))), "year", t.Year(),
+		"weekday", c.text("weekday."+strconv.Itoa(int(t.Weekday()))), "time", t.Format("15:04"))
+}
 
-	"pairing.first": "Turn on two-factor sign-in", "pairing.another": "Add an authenticator app", "pairing.replace": "Replace “%s”",
-	"pairing.count": "Step %d of %d", "pairing.done": "Done:", "step.codes": "Save your recovery codes", "step.code": "Type the code",
-	"pairing.scan": "Add %s to your app", "pairing.qr": "QR code for your authenticator app",
-	"pairing.scan.about": "Any authenticator app works: Google Authenticator, 1Password, Aegis, Apple Passwords and others.",
-	"pairing.open":       "Open my authenticator app", "pairing.open.about": "The app is on another phone? Scan the picture below with it.",
-	"pairing.how.1": "Open the app on your phone.", "pairing.how.2": "Choose “Add account” or “+”.", "pairing.how.3": "Point the camera at this picture.",
-	"pairing.type":    "Can’t scan? Type this key into the app",
-	"pairing.sha256":  "Choose SHA-256 as the algorithm.",
-	"pairing.time":    "Nothing changes until the last step. You have %s left, and only you can see this setup.",
-	"pairing.scanned": "I’ve added it, continue",
-	"pairing.confirm": "Type the code from your app", "pairing.confirm.about": "Your app now shows 6 digits next to “%s”. They change every 30 seconds.",
-	"pairing.still": "Your setup is still here:", "pairing.still.scan": "show the picture and key", "pairing.still.codes": "show the codes",
-	"pairing.on.first": "Turn on two-factor sign-in", "pairing.on.another": "Add this app", "pairing.on.replace": "Replace the old app",
-	"pairing.elsewhere": "You began this setup in another browser. The picture and the key are shown only there.", "pairing.again": "Start again",
-	"pairing.cancel": "Cancel setup",
+// Moment is a time as it is shown.
+type Moment struct {
+	ISO, Text string
 
-	"elsewhere": "Sign me out in all other browsers", "elsewhere.do": "Sign out in all other browsers", "notice.elsewhere": "All other browsers are signed out.",
+	// As says what Text is, for the script: "day" for the date alone, "ago" for how long ago it was, "" for date and time.
+	As string
+}
 
-	"paired.first": "Two-factor sign-in is on", "paired.first.about": "From now on you also type a code from “%s” when you sign in.",
-	"paired.another": "Your new app works", "paired.another.about": "You can now sign in with a code from “%s” as well.",
-	"paired.replaced": "Your new app works", "paired.replaced.about": "From now on you sign in with a code from “%s”. The old app’s codes no longer work.",
-	"paired.codes": "Your recovery codes are saved.", "paired.back": "Go to Security", "paired.more": "Add a second app, so that losing your phone does not lock you out",
-	"paired.signin": "Your new app works. Now sign in with its next code.",
-	"paired.on":     "Paired", "used.on": "last used", "used.never": "Never used",
+// html is the element of a time.
+func (m *Moment) html() string {
+	as := ""
+	if m.As != "" {
+		as = ` data-as="` + m.As + `"`
+	}
+	return `<time datetime="` + m.ISO + `"` + as + `>` + html.EscapeString(m.Text) + `</time>`
+}
 
-	"authenticators":      "The apps whose codes sign you in. With two of them, losing one phone is no trouble.",
-	"authenticators.apps": "Authenticator apps", "authenticators.add": "Add another", "authenticators.weak": "Short key, from before this page: pair this app again with “Replace”.",
-	"authenticators.none": "You have none yet: your password alone signs you in.",
-	"rename":              "Rename", "rename.to": "New name", "rename.save": "Save the name", "replace": "Replace", "remove": "Remove",
-	"remove.title": "Remove “%s”?", "remove.about": "Its codes stop working at once.", "remove.do": "Remove authenticator",
-	"remove.last":  "It is your only authenticator. Replace it with another, or turn two-factor sign-in off.",
-	"unlock.about": "If the wrong codes were not yours, somebody may know your password: change it first.", "unlock": "Unlock now",
+// At returns a time as it is shown, or nothing for none.
+func (v *View) At(t time.Time) *Moment { return v.moment("date.time", t, "") }
 
-	"preview": "What would change", "preview.closes": "No longer allowed", "preview.opens": "Allowed then",
-	"preview.suspends": "Tokens that stop working", "preview.ways": "Ways back in without your phone", "preview.noways": "None",
-	"way.totp": "Another authenticator (%d)", "way.recovery_code": "Recovery codes (%d)", "way.operator_code": "The code from support",
-	"preview.lockout": "If you lose your phone after that, only support can let you back in.",
+// Day is the date of a time, or nothing for none.
+func (v *View) Day(t time.Time) *Moment { return v.moment("date", t, "day") }
 
-	"disable.about": "You then sign in with your password alone. Your authenticator apps and recovery codes are removed, and your other browsers have to confirm that it is you.",
-	"disable.sure":  "I understand that my account is less protected after that", "disable.do": "Turn off", "disable.keep": "Keep it on",
+func (v *View) moment(key string, t time.Time, as string) *Moment {
+	if t.IsZero() {
+		return nil
+	}
+	return &Moment{ISO: t.UTC().Format(time.RFC3339), Text: v.c.dated(key, t), As: as}
+}
 
-	"codes":      "Each code signs you in once, when your phone is not at hand. Keep them where you keep your passport, not on the phone.",
-	"codes.none": "You get them when you set up an authenticator app.", "codes.left": "%d of %d codes left",
-	"codes.made": "Created", "codes.savedon": "saved", "codes.few": "Few codes are left. Create new ones while you can sign in.",
-	"codes.imported": "These codes come from another system. Create new ones.", "codes.unsaved": "You have not said yet that these codes are saved.",
-	"codes.manage": "Manage recovery codes", "codes.paper": "%s recovery codes for",
-	"codes.saved": "I have saved these codes", "codes.new": "Create new codes", "codes.new.about": "The old ones stop working at once. You are asked for a code from your app, or for a recovery code.",
-	"codes.new.do": "Create new codes", "codes.save": "Save your recovery codes", "codes.file": "recovery-codes.txt",
-	"codes.save.pairing": "Lost your phone? One of these gets you in instead. Each code works once.",
-	"codes.keep":         "Keep them away from your phone: in a password manager, or on paper at home. You can create new ones at any time.",
-	"codes.save.about":   "They get you back in if you lose your phone. Each works once, and they are shown only now.",
-	"newcodes":           "Your old codes no longer work.", "newcodes.saved": "You can’t see them again, but you can create new ones at any time.",
+// Control is the title of a finding: that of its control where it passes, where it fails, or the question.
+func (v *View) Control(f posture.Finding) string {
+	end := ""
+	switch f.State {
+	case posture.Fail, posture.Partial, posture.Accepted:
+		end = ".failing"
+	case posture.StateUnknown, posture.Locked:
+		end = ".question"
+	}
+	return v.c.either("control."+f.ID+end, f.Title)
+}
 
-	"tokens":     "Let a script or tool act for you, without your password and with only the rights that you choose.",
-	"tokens.new": "Create token", "tokens.none": "You have no access token that works",
-	"tokens.none.about": "A token lets a script or tool act for you, without your password. You choose what it can do and when it ends, and you can revoke it at any time.",
-	"tokens.newer":      "Previous page", "tokens.older": "Next page", "tokens.range": "%d to %d of %d", "tokens.list": "Your tokens",
-	"tokens.search": "Search tokens", "tokens.search.about": "Search tokens by name, right or ID", "tokens.kind": "Kind", "tokens.kinds": "Every kind",
-	"tokens.scope": "Right", "tokens.scopes": "Every right", "tokens.filter": "Search", "tokens.show": "Show",
-	"only.all": "All", "only.active": "Active", "only.soon": "End soon", "only.unused": "Never used", "only.ended": "Expired or revoked",
-	"tokens.name": "Name", "tokens.does": "Can do", "tokens.used": "Last used", "tokens.used.short": "Used", "tokens.ends": "Ends", "tokens.ended.short": "Ended",
-	"tokens.state": "State", "tokens.actions": "Actions", "tokens.actions.of": "Actions for %s", "tokens.details": "See details",
-	"tokens.rotate": "Replace with a new token…", "tokens.revoke": "Revoke…", "tokens.over": "See expired and revoked tokens", "tokens.more": "and %d more", "tokens.in": "in %s",
-	"tokens.back": "All tokens", "tokens.nothing": "There is no such token.", "tokens.clear": "Show all tokens",
-	"tokens.all": "Revoke all…", "tokens.all.about": "Do this after a leak when you do not know which token it was. Every program that uses one of them stops working at once, for good.",
-	"tokens.all.count": "Tokens that stop working: %d. Those that were used last:", "tokens.all.keep": "Keep them", "tokens.all.do": "Revoke all tokens",
-	"services":      "Support made these tokens for service accounts that you own. Ask support to revoke one that you do not know.",
-	"services.link": "Tokens of your service accounts", "services.of": "Service account",
-	"format.date": "2 Jan 2006", // of package time; the date is in UTC
-
-	"state.active": "Active", "state.not_yet_valid": "Not yet valid", "state.expired": "Expired", "state.revoked": "Revoked",
-	"state.needs_second_factor": "Waits for two-factor sign-in", "state.account_suspended": "Account suspended", "state.first_factor_only": "Rotate it to use it", "state.": "Not known",
-	"state.soon": "Ends soon",
-
-	"token.id": "ID", "token.begins": "Begins with", "token.by": "Made by %s", "token.back": "Back to the token", "token.history": "History", "token.begun": "Works from", "token.scopes": "Can do", "token.created": "Created", "token.rotations": "replaced by a new one: %d", "token.expires": "Expires",
-	"token.expired": "Expired", "token.used": "Last used", "token.delay": "(shown a minute or two later)", "token.addresses": "Last used from", "token.revoked": "Revoked",
-	"token.weak": "Created with the password alone", "token.weak.about": "Replace it with a new token, or revoke it.", "token.needs": "Works only while", "token.needs.about": "two-factor sign-in is on", "token.rotates": "Rotation", "token.rotates.until": "until",
-	"token.unused": "(not used yet)", "token.dropped": "no longer exists",
-
-	"mint":      "You see the token once. You cannot give it more rights later.",
-	"mint.name": "Name", "mint.name.about": "Say what it is for, so that you know later whether you still need it.",
-	"mint.kind": "Who uses it?", "mint.scopes": "What may it do?", "mint.scopes.about": "Choose as little as it needs.",
-	"mint.stepup": "You confirm this with your second factor.", "mint.days": "Ends on", "mint.limits": "Limit it further",
-	"mint.resources": "Only for these", "mint.resource.about": "Choose none to let it reach everything that you can.", "mint.others": "Only for others", "mint.others.about": "One ID on each line.",
-	"mint.resources.about": "One ID on each line. Leave it empty for no limit.",
-	"mint.networks":        "Only from these networks", "mint.networks.about": "One address or network on each line, such as 203.0.113.7, 192.0.2.0/24 or 2001:db8::/32. Leave it empty to use it from everywhere.",
-	"mint.rotates": "It may replace itself with a new token", "mint.do": "Create token",
-
-	"kind.pat": "Me, in scripts of my own", "kind.cli": "A command-line tool", "kind.app": "An app", "kind.svc": "A service or a pipeline",
-	"kind.pat.short": "Personal", "kind.cli.short": "Command line", "kind.app.short": "App", "kind.svc.short": "Service",
-	"risk.low": "Low risk", "risk.medium": "Medium risk", "risk.high": "High risk",
-
-	"minted.title": "Your token “%s” is ready", "minted.rotated": "Your new token for “%s” is ready",
-	"minted.once":  "Copy it now. You cannot see it again.",
-	"minted.about": "Keep it like a password: anybody who has it can use it. Send it in the Authorization header, never in an address.",
-	"minted.try":   "Try it", "minted.try.about": "Paste this line into a terminal, press Enter, then paste the token and press Enter again.", "minted.line": "the line",
-	"grace.0": "It stops at once", "grace.1": "One hour", "grace.24": "One day", "grace.168": "One week", "grace.until": "until %s",
-	"minted.grace": "The old token works until %s.", "minted.nograce": "The old token no longer works.", "minted.done": "Done",
-	"rotate": "Replace with a new token", "rotate.about": "You get a new token with the same name and rights. Do this when somebody may have seen the old one.",
-	"rotate.grace": "How long the old token still works", "rotate.do": "Replace token",
-	"renew": "Renew", "renew.about": "The same token works again: you change nothing in your programs.", "renew.do": "Renew token",
-	"revoke": "Revoke “%s”?", "revoke.about": "Every program that uses this token stops working at once, for good. You cannot undo this.", "revoke.do": "Revoke token", "revoke.keep": "Keep it",
-
-	"activity":     "What happened on your account, newest first. Look for what you did not do.",
-	"activity.ask": "A recovery code was used. Was everything here your own doing?", "activity.mine": "Yes, that was me",
-	"activity.ask.service": "Support has made a service account, or a token of one, that counts as yours. If you do not know it, tell support at once.",
-	"activity.known":       "I know all of this", "activity.events": "Events", "activity.show": "Show",
-	"show.all": "Everything", "show.signins": "Sign-ins", "show.changes": "Security changes",
-	"show.tokens": "Tokens", "show.look": "Worth a look",
-	"activity.none": "Nothing here yet.", "activity.times": "%d times", "activity.by": "by support (%s)", "activity.why": "Reason: %s",
-	"activity.notme": "This wasn’t me", "activity.notmine": "If something wasn’t you",
-	"activity.notmine.about": "Choose “This wasn’t me” beside it. We take you through these steps:",
-	"activity.help":          "Something doesn’t look right?",
-
-	"ago.now": "just now", "ago.minutes": "%d min ago", "ago.hours": "%d h ago", "ago.days": "%d d ago",
-	"day.today": "Today", "day.yesterday": "Yesterday", "format.day": "Monday, 2 January", // of package time
-
-	"agent.on": "%s on %s", "agent.some": "A browser on %s", "agent.program": "A program", "agent.firefox": "Firefox", "agent.chrome": "Chrome",
-	"agent.safari": "Safari", "agent.edge": "Edge", "agent.opera": "Opera", "agent.samsung": "Samsung Internet",
-	"system.windows": "Windows", "system.macos": "macOS", "system.linux": "Linux", "system.android": "Android", "system.ios": "iPhone",
-	"system.ipados": "iPad", "system.chromeos": "ChromeOS",
-
-	"title.recovered": "You are signed in", "recovered": "You used a recovery code. Each works once: you have %d left.",
-	"recovered.replace": "Replace the authenticator app",
-	"recovered.lost":    "If you have lost your phone, replace its authenticator app now. If it is only out of reach, go on.",
-
-	"title.plan": "If this wasn’t you", "plan": "Somebody may have your password. Take these steps in order.",
-	"plan.entry": "The event", "plan.done": "%d of %d steps done", "plan.badge": "Done: %s", "plan.known.done": "you know all of them",
-	"plan.sessions": "Sign out everywhere else", "plan.sessions.about": "Every other browser that is signed in to your account stops at once.", "plan.sessions.do": "Sign out",
-	"plan.password": "Choose a new password", "plan.password.about": "One that you use nowhere else.", "plan.password.open": "Change the password",
-	"plan.apps": "Remove apps you don’t know", "plan.apps.open": "Look at your apps", "plan.apps.known": "I know all apps", "plan.apps.about": "Look at your authenticator apps. Somebody who has added one can sign in again.",
-	"plan.codes": "Create new recovery codes", "plan.codes.open": "Go to the codes", "plan.codes.about": "The old ones stop working, wherever somebody has copied them.",
-	"plan.tokens": "Revoke unknown tokens", "plan.tokens.open": "Look at your tokens", "plan.tokens.known": "I know all tokens", "plan.tokens.about": "A token works without your password. Open the list, or revoke all of them.",
-	"plan.tokens.sure": "I understand that all of them stop working", "plan.tokens.do": "Revoke all tokens",
-	"plan.all": "You have done all of it.", "plan.finish": "Finish",
-
-	"stepup": "Confirm that it is you", "stepup.code": "This is something that only you should do. Enter a code from your authenticator app.",
-	"stepup.either":      "This is something that only you should do. Enter a code from your authenticator app, or a recovery code.",
-	"stepup.unlock":      "See how to unlock them",
-	"stepup.password":    "This is something that only you should do. Enter your password again.",
-	"stepup.signin":      "This is something that only you should do. Sign in again, then come back.",
-	"stepup.toolittle":   "The code was right, but this takes one of the other kind: a recovery code replaces an authenticator, makes new codes and unlocks, and nothing else.",
-	"stepup.needsfactor": "You have shown that it is you, but this takes two-factor sign-in.",
-
-	"secondstep.app": "Open your authenticator app and type the code that it shows.", "secondstep.recovery": "Type one of your recovery codes. Each works once.",
-	"secondstep.reset":       "Support has reset your two-factor sign-in. Type the single-use code that they have given you. You then pair a new authenticator app. If you did not ask for it, tell them at once.",
-	"secondstep.useapp":      "Use a code from the app",
-	"secondstep.userecovery": "Use a recovery code", "secondstep.clock": "My codes are never accepted", "secondstep.lost": "I lost my phone and my codes",
-	"secondstep.ways":  "Other ways",
-	"secondstep.other": "Sign in to another account", "secondstep.norecovery": "There are no recovery codes left.",
-	"secondstep.nosupport": "That code has been used or has expired. Ask support for another.",
-
-	"clock":       "The clock of your phone may be wrong. Type two codes that follow each other: one, and then the next when it has changed.",
-	"clock.first": "First code", "clock.second": "Next code",
-
-	"code.app": "Code from the app", "code.recovery": "Recovery code", "code.support": "Code from support", "code.either": "Code",
-	"code.first": "Code from the app",
-
-	"locked.over":     "You can try again now.",
-	"locked.until":    "Too many codes were wrong. Try again in %s.",
-	"locked.disabled": "Too many codes were wrong: codes of the app are refused until you unlock them with a recovery code.",
-
-	"title.wrong":    "Error: %s",
-	"wrong.appcode":  "This takes a code from your authenticator app, not a recovery code.",
-	"wrong.code":     "This code is not right, or was used already. Wait for the next one.",
-	"wrong.recovery": "This code is not right, or was used already.", "wrong.support": "This code is not right, was used already or has expired.",
-	"wrong.locked": "Too many codes were wrong. Try again in %s.", "wrong.disabled": "Too many codes were wrong. Use another way in.",
-	"wrong.password": "This password is not right.", "wrong.missing": "Fill this in.", "wrong.name": "A name is up to 64 letters, without control characters.",
-	"wrong.saved": "Save the codes first, then tick this box.",
-	"wrong.first": "That code isn’t right. Wait for the next one and type it here. If it fails again, check that your phone sets its clock by itself. Tries left: %d.",
-	"wrong.sure":  "Say that you understand.", "wrong.clock": "These are not two codes of this app that follow each other.",
-	"wrong.scope": "Choose at least one.", "wrong.days": "Choose one of these.", "wrong.resources": "Type at most 100 IDs, one on each line. Only the last character can be *.",
-	"wrong.resources.unknown": "“%s” is none of yours.", "wrong.resources.prefix": "“%s” cannot end like this.",
-	"wrong.networks": "“%s” is neither an address nor a network.", "wrong.networks.bits": "“%s” is no network. Did you mean %s?", "wrong.networks.many": "Type at most 32 networks.",
-	"wrong.request": "A token like this is not allowed.",
-	"wrong.full":    "You have as many tokens as you may have. Revoke one first.",
-
-	"notice.renamed": "The name is saved.", "notice.removed": "The authenticator is removed.", "notice.canceled": "The setup is canceled.",
-	"notice.unlocked": "It is unlocked.", "notice.disabled": "Two-factor sign-in is off.", "notice.saved": "Noted: your recovery codes are saved.",
-	"notice.reviewed": "Noted: it was you.", "notice.dealt": "Your account is in order again.", "notice.renewed": "The token works again.", "notice.revoked": "The token is revoked. Programs that use it no longer get in.",
-	"notice.allrevoked": "All your tokens are revoked. Programs that use one of them no longer get in.",
-	"notice.clock":      "The clock is corrected. Now sign in with the app's next code.",
-
-	"message.missing.title": "There is no such page", "message.missing": "It may have been moved, or belong to another account.",
-	"message.method.title": "That is not how this page is used", "message.method": "Go to it by its link.",
-	"message.foreign.title": "This form came from another site", "message.foreign": "Nothing was done. If you have clicked on a link to get here, do not trust it.",
-	"message.toobig.title": "That is too much", "message.toobig": "The form is larger than this page takes. Nothing was done.",
-	"message.form.title": "This form cannot be read", "message.form": "Nothing was done. Go back and try again.",
-	"message.stale.title": "This page was out of date",
-	"message.stale": "The form was sent before, or something has changed since it was shown. It was not carried out this time. " +
-		"See what the account is like now. If a token or codes were created that you did not see, create others.",
-	"message.invalid.title": "That cannot be done", "message.invalid": "Something in the form is not allowed. Nothing was done.",
-	"message.busy.title": "Too much is going on", "message.busy": "Wait a moment and try again. Nothing was done.",
-	"message.fault.title": "Something is wrong here", "message.fault": "It is not your doing. Nothing may have been changed. Try again in a while.",
-	"message.expired.title": "This sign-in has ended", "message.expired": "It took too long, or was completed elsewhere. Sign in again.",
-	"message.suspended.title": "This account is suspended", "message.suspended": "Nothing can be changed in it. Ask support.",
-
-	"method.totp": "authenticator app", "method.recovery_code": "recovery code", "method.operator_code": "support's code", "method.password": "password", "method.provider": "identity provider", "method.": "unknown",
-
-	// A key with ".named" has the name of the authenticator or token.
-	"event.enrollment.begun": "You began to pair an authenticator app", "event.enrollment.confirmed": "You paired an authenticator app",
-	"event.enrollment.abandoned":            "You did not finish pairing an authenticator app",
-	"event.sign_in.first_factor":            "You signed in without a second step",
-	"event.sign_in.first_factor.password":   "You signed in with your password",
-	"event.sign_in.first_factor.provider":   "You signed in through your identity provider",
-	"event.code.accepted":                   "You confirmed with a code that it is you",
-	"event.code.accepted.named":             "You confirmed with “%s” that it is you",
-	"event.code.accepted.signin":            "You signed in with an authenticator app",
-	"event.code.accepted.signin.named":      "You signed in with “%s”",
-	"event.code.denied":                     "Someone typed a wrong code",
-	"event.code.denied.several":             "Someone typed %d wrong codes",
-	"event.method.locked":                   "Locked after too many wrong codes",
-	"event.method.unlocked":                 "Unlocked before the wait was over",
-	"event.method.throttled_burst":          "Someone typed codes while they were locked",
-	"event.code.many_failures":              "Many wrong codes: someone may know your password",
-	"event.recovery_code.used":              "You used a recovery code",
-	"event.recovery_codes.low":              "Few recovery codes are left",
-	"event.recovery_codes.regenerated":      "You created new recovery codes",
-	"event.recovery_codes.acknowledged":     "You saved your recovery codes",
-	"event.operator_code.made":              "Support made a single-use code for you",
-	"event.operator_code.used":              "You used the code from support",
-	"event.authenticator.added":             "You added an authenticator app",
-	"event.authenticator.added.named":       "You added the authenticator app “%s”",
-	"event.authenticator.renamed":           "You renamed an authenticator app",
-	"event.authenticator.renamed.named":     "You renamed an authenticator app to “%s”",
-	"event.authenticator.removed":           "You removed an authenticator app",
-	"event.authenticator.removed.named":     "You removed the authenticator app “%s”",
-	"event.authenticator.resynced":          "You corrected the clock of an authenticator app",
-	"event.authenticator.resynced.named":    "You corrected the clock of “%s”",
-	"event.two_factor.off":                  "You turned off two-factor sign-in",
-	"event.password.changed":                "Your password was changed",
-	"event.account.reset":                   "Support reset your two-factor sign-in",
-	"event.account.suspended":               "Your account was suspended",
-	"event.account.resumed":                 "The suspension ended",
-	"event.account.imported":                "Your two-factor sign-in was taken over from another system",
-	"event.account.deleted":                 "Account deleted",
-	"event.account.restored":                "Your account was restored from a backup",
-	"event.key.moved":                       "Secrets moved to a new key",
-	"event.sessions.ended":                  "You signed out everywhere else",
-	"event.second_factor.missing":           "Two-factor sign-in was expected, and was off",
-	"event.activity.reviewed":               "You looked at your activity",
-	"event.token.minted":                    "You created a token",
-	"event.token.minted.named":              "You created the token “%s”",
-	"event.token.first_used":                "A token was used for the first time",
-	"event.token.first_used.named":          "The token “%s” was used for the first time",
-	"event.token.new_address":               "A token was used from a new address",
-	"event.token.new_address.named":         "The token “%s” was used from a new address",
-	"event.token.rotated":                   "A token got a new secret",
-	"event.token.rotated.named":             "The token “%s” got a new secret",
-	"event.token.renewed":                   "You renewed a token",
-	"event.token.renewed.named":             "You renewed the token “%s”",
-	"event.token.reused":                    "Someone used an old copy of a token",
-	"event.token.reused.named":              "Someone used an old copy of the token “%s”",
-	"event.token.contested":                 "Two programs have the same token",
-	"event.token.contested.named":           "Two programs have the token “%s”",
-	"event.token.expiring":                  "A token is about to expire",
-	"event.token.expiring.named":            "The token “%s” is about to expire",
-	"event.token.needs_second_factor":       "A token stopped when two-factor sign-in changed",
-	"event.token.needs_second_factor.named": "The token “%s” stopped when two-factor sign-in changed",
-	"event.token.revoked":                   "A token was revoked",
-	"event.token.revoked.named":             "The token “%s” was revoked",
-	"event.tokens.revoked":                  "You revoked all tokens",
-	"event.token.purged":                    "A token was removed from the list",
-	"event.token.purged.named":              "The token “%s” was removed from the list",
-	"event.service_account.created":         "A service account was created for you",
-	"event.service_account.removed":         "A service account is no longer yours",
-	"event.service_token.minted":            "A token was created for your service account",
-	"event.service_token.minted.named":      "The token “%s” was created for your service account",
-	"event.service_token.rotated":           "A token of your service account got a new secret",
-	"event.service_token.rotated.named":     "The token “%s” of your service account got a new secret",
-	"event.service_token.renewed":           "A token of your service account was renewed",
-	"event.service_token.renewed.named":     "The token “%s” of your service account was renewed",
-	"event.risk.accepted":                   "Support accepted a risk",
-	"event.risk.withdrawn":                  "Support no longer accepts a risk",
-	"event.posture.changed":                 "Your protection changed",
-	"event.posture.rules":                   "The rules of protection changed",
+// Reason is what a finding says: in the host's words for the state of its control, where it has some.
+func (v *View) Reason(f posture.Finding) string {
+	if text, ok := v.c.words.Find("control." + f.ID + "." + f.State.String()); ok {
+		return text
+	}
+	key := "reason." + f.Code
+	if text := v.c.text(key, "n", f.N, "of", f.Of, "plan", f.Plan); text != key {
+		return text
+	}
+	return f.Reason
 }

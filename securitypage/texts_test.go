@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -25,33 +26,35 @@ var (
 
 // Each text that is used is in the catalog, and each of the catalog is used.
 func TestCatalog(t *testing.T) {
-	english := securitypage.English()
+	english := securitypage.Texts("en")
+	has := func(key string) bool { return english[key] != "" || english[key+"#other"] != "" }
 	templates, err := filepath.Glob("templates/*.html")
 	require.NoError(t, err)
 	sources, err := filepath.Glob("*.go")
 	require.NoError(t, err)
 	all := ""
 	for _, name := range append(templates, sources...) {
-		if strings.HasSuffix(name, "_test.go") || name == "texts.go" {
+		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
 		data, err := os.ReadFile(name)
 		require.NoError(t, err)
 		all += string(data)
-		for _, m := range regexp.MustCompile(`\.T "([^"]+)"`).FindAllStringSubmatch(string(data), -1) {
-			require.Contains(t, english, m[1], name)
+		for _, m := range regexp.MustCompile(`\.[TH] "([^"]+)"`).FindAllStringSubmatch(string(data), -1) {
+			require.True(t, has(m[1]), "%s: %s", name, m[1])
 		}
-		for _, m := range regexp.MustCompile(`c\.text\("([^"]+)"[,)]`).FindAllStringSubmatch(string(data), -1) {
-			require.Contains(t, english, m[1], name)
+		for _, m := range regexp.MustCompile(`c\.(?:text|rich|dated)\("([^"]+)"[,)]`).FindAllStringSubmatch(string(data), -1) {
+			require.True(t, has(m[1]), "%s: %s", name, m[1])
 		}
 	}
 	// Those that are put together of a word and something else.
-	made := map[string]bool{"title.": true, "next.": true, "event.": true, "notice.": true, "control.": true, "gate.": true, "fix.": true, "kind.": true, "method.": true, "agent.": true, "system.": true, "wrong.": true, "message.": true, "state.": true}
+	made := map[string]bool{"title.": true, "next.": true, "event.": true, "notice.": true, "control.": true, "gate.": true, "fix.": true, "kind.": true, "method.": true, "agent.": true, "system.": true, "wrong.": true, "reason.": true, "month.": true, "weekday.": true, "lang": true, "message.": true, "state.": true}
 	for _, m := range dynamicKey.FindAllStringSubmatch(all, -1) {
 		made[m[1]] = true
 	}
 	for key, text := range english {
 		require.NotEmpty(t, text, key)
+		key, _, _ := strings.Cut(key, "#")
 		before, _, _ := strings.Cut(key, ".")
 		require.True(t, made[before+"."] || strings.Contains(all, `"`+key+`"`), "%s is not used", key)
 	}
@@ -71,7 +74,7 @@ func TestCatalog(t *testing.T) {
 		require.Contains(t, english, "method."+string(m))
 	}
 	for _, m := range []event.Method{event.MethodTOTP, event.MethodRecoveryCode, event.MethodOperatorCode} {
-		require.Contains(t, english, "way."+string(m))
+		require.True(t, has("way."+string(m)), m)
 	}
 	for _, a := range event.Agents() {
 		if browser := a.Browser(); browser != "" {
@@ -101,41 +104,76 @@ func TestCatalog(t *testing.T) {
 		require.Contains(t, english, "notice."+m[1])
 	}
 	english["skip"] = "changed"
-	require.NotEqual(t, "changed", securitypage.English()["skip"])
+	require.NotEqual(t, "changed", securitypage.Texts("en")["skip"])
 }
 
-// Another language, and the host's own words.
-func TestTexts(t *testing.T) {
-	german := map[string]string{
-		"lang": "de", "title.overview": "Sicherheit", "codes.left": "%[2]d Codes, davon %[1]d übrig",
-		"control.second-factor": "Zwei Faktoren", "control.second-factor.pass": "Ist an.", "control.second-authenticator.fix": "Noch einen <koppeln>.",
-		"gate.deploy.public": "Veröffentlichen",
-	}
+// inLanguage gets a page as a browser does that asks for languages.
+func (b *browser) inLanguage(path, asked string) answer {
+	r, err := http.NewRequestWithContext(b.h.t.Context(), http.MethodGet, b.absolute(path), nil)
+	require.NoError(b.h.t, err)
+	r.Header.Set("Accept-Language", asked)
+	return b.do(r)
+}
+
+// The language is what the host says, or otherwise what the browser asks for.
+func TestLanguage(t *testing.T) {
+	chosen := ""
 	h := newHost(t, func(c *securitypage.Config) {
-		c.Texts = func(r *http.Request) map[string]string {
-			if strings.HasPrefix(r.Header.Get("Accept-Language"), "de") {
-				return german
+		c.Language = func(*http.Request) string { return chosen }
+	})
+	b, _ := h.enrolled("ada")
+	for asked, want := range map[string]string{
+		"": "en", "de-AT,de;q=0.9,en;q=0.8": "de", "nl, fr;q=0.5": "fr", "xx": "en", "en-GB": "en", "pt-PT": "pt-BR", "zh-CN": "zh-Hans", "ar-EG": "ar", "*": "en",
+		"en;q=0.1, ja;q=0.9": "ja", ";;q=": "en", strings.Repeat("tlh, ", 200) + "de": "en",
+		"da, nb, fi, is, nl, sv, et, lv, lt, pl, cs, sk, hu, ro, bg, el, tr, he, ko, es": "es", // twenty at once
+	} {
+		if !slices.Contains(securitypage.Languages(), want) {
+			continue
+		}
+		a := b.inLanguage("/", asked)
+		require.Equal(t, http.StatusOK, a.status)
+		dir := "ltr"
+		if want == "ar" {
+			dir = "rtl"
+		}
+		require.Contains(t, a.body, `<html lang="`+want+`" dir="`+dir+`">`, asked)
+		require.Contains(t, a.body, `lang="`+want+`" dir="`+dir+`">`, asked)
+	}
+	chosen = "not a tag!"
+	require.Contains(t, b.inLanguage("/", "de").body, `<html lang="en"`)
+}
+
+// The host's own words come before ours, in the language of the reader, and may be another language.
+func TestTexts(t *testing.T) {
+	var asked []string
+	h := newHost(t, func(c *securitypage.Config) {
+		c.Texts = func(r *http.Request, language string) map[string]string {
+			asked = append(asked, language)
+			switch language {
+			case "de":
+				return map[string]string{
+					"control.second-factor": "Zwei Faktoren", "control.second-factor.pass": "Ist an.", "control.second-authenticator.fix": "Noch einen <koppeln>.",
+					"gate.deploy.public": "Veröffentlichen",
+				}
+			case "fr": // a host that has no French, and has Polish
+				return map[string]string{"lang": "pl", "codes.left#many": "Zostało kodów: {n} z {of}", "codes.left#few": "Zostały {n} kody z {of}"}
 			}
 			return nil
 		}
 	})
+	if len(securitypage.Languages()) < 8 {
+		return
+	}
 	b, _ := h.enrolled("ada")
-	require.Contains(t, b.get("/").body, `<html lang="en"`)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.absolute("/"), nil)
-	require.NoError(t, err)
-	r.Header.Set("Accept-Language", "de-AT")
-	a := b.do(r)
-	require.Contains(t, a.body, `<html lang="de"`)
-	require.Contains(t, a.text(), "Sicherheit")
-	require.Contains(t, a.text(), "10 Codes, davon 10 übrig")
-	r, err = http.NewRequestWithContext(t.Context(), http.MethodGet, b.absolute("/review"), nil)
-	require.NoError(t, err)
-	r.Header.Set("Accept-Language", "de-AT")
-	a = b.do(r)
-	for _, text := range []string{"Zwei Faktoren", "Ist an.", "Noch einen <koppeln>.", "Veröffentlichen", "You have recovery codes"} {
+	a := b.inLanguage("/review", "de-AT")
+	for _, text := range []string{"Zwei Faktoren", "Ist an.", "Noch einen <koppeln>.", "Veröffentlichen"} {
 		require.Contains(t, a.text(), text)
 	}
 	require.NotContains(t, a.body, "<koppeln>")
+	require.Contains(t, asked, "de")
+	a = b.inLanguage("/", "fr")
+	require.Contains(t, a.body, `<html lang="pl"`)
+	require.Contains(t, a.text(), "Zostało kodów: 10 z 10", "by the plurals of Polish")
 }
 
 // Files of the host take the place of those in the package, but for the style sheet, which comes after ours.

@@ -122,7 +122,7 @@ func TestManyTokens(t *testing.T) {
 		}
 		require.Len(t, seen, want)
 	}
-	require.Contains(t, b.get("/tokens/revoke-all").text(), "Tokens that stop working: 50.")
+	require.Contains(t, b.get("/tokens/revoke-all").text(), "50 tokens stop working.")
 }
 
 // What a list shows of the owner's service accounts is only of those, and of no use to change anything.

@@ -153,17 +153,6 @@ func (v *View) ShortKind(k tokens.Kind) string {
 	return v.c.either("kind."+string(k)+".short", v.Kind(k))
 }
 
-// Day is the date of a time, or nothing for none.
-func (v *View) Day(t time.Time) *Moment {
-	m := v.At(t)
-	if m != nil {
-		m.Text, m.As = v.c.date(t), "day"
-	}
-	return m
-}
-
-func (c *call) date(t time.Time) string { return t.UTC().Format(c.text("format.date")) }
-
 // Ago says how long it is since a time: by its date, where that is more than a month.
 func (v *View) Ago(t time.Time) *Moment {
 	m := v.Day(t)

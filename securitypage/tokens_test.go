@@ -38,7 +38,7 @@ func TestTokensOfThePassword(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, b.submit("/sign-in", "/sign-in", "code", owner.Code()).status)
 
 	review := b.get("/review").body
-	require.Contains(t, review, "1 of 1 token was created with the password alone.")
+	require.Contains(t, review, "1 token was created with the password alone.")
 	require.Contains(t, review, `href="`+prefix+`/tokens"`)
 	for _, page := range []string{"/tokens", "/tokens/" + minted.Info.ID} {
 		require.Contains(t, b.get(page).text(), "Created with the password alone", page)

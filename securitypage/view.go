@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"html"
 	"html/template"
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -26,54 +25,6 @@ type View struct {
 	Framed bool
 }
 
-// English returns all texts by their keys: to translate, or to replace some.
-func English() map[string]string { return maps.Clone(english) }
-
-// lookup returns a text, in the host's words where it has some.
-func (c *call) lookup(key string) (text string, ok bool) {
-	if text, ok = c.texts[key]; !ok {
-		text, ok = english[key]
-	}
-	return text, ok
-}
-
-// text returns a text with its arguments filled in.
-func (c *call) text(key string, args ...any) string {
-	text, ok := c.lookup(key)
-	if !ok {
-		return key
-	}
-	if len(args) == 0 {
-		return text
-	}
-	return fmt.Sprintf(text, args...)
-}
-
-// either returns the text of a key, or what there is instead.
-func (c *call) either(key, instead string) string {
-	if text, ok := c.lookup(key); ok {
-		return text
-	}
-	return instead
-}
-
-// wait says how long it is until a time.
-func (c *call) wait(at time.Time) string {
-	switch d := at.Sub(c.p.now()); {
-	case d <= time.Minute:
-		return c.text("wait.seconds", max(int((d+time.Second-1)/time.Second), 1))
-	case d < 2*time.Hour:
-		return c.text("wait.minutes", int((d+time.Minute-1)/time.Minute))
-	case d < 48*time.Hour:
-		return c.text("wait.hours", int(d/time.Hour))
-	default:
-		return c.text("wait.days", int(d/(24*time.Hour)))
-	}
-}
-
-// T returns a text of the catalog.
-func (v *View) T(key string, args ...any) string { return v.c.text(key, args...) }
-
 // Title is the page's.
 func (v *View) Title() string {
 	key := "title." + v.Page
@@ -82,7 +33,7 @@ func (v *View) Title() string {
 	}
 	title := v.c.text(key)
 	if len(v.Wrong) > 0 { // which is the first that a screen reader says of a page
-		return v.c.text("title.wrong", title)
+		return v.c.text("title.wrong", "title", title)
 	}
 	return title
 }
@@ -178,25 +129,6 @@ func (c *call) notice() string {
 	return notice[signed:]
 }
 
-// Moment is a time as it is shown.
-type Moment struct {
-	ISO, Text string
-
-	// As says what Text is, for the script: "day" for the date alone, "ago" for how long ago it was, "" for date and time.
-	As string
-}
-
-// At returns a time as it is shown, or nothing for none.
-func (v *View) At(t time.Time) *Moment {
-	if t.IsZero() {
-		return nil
-	}
-	return &Moment{ISO: t.UTC().Format(time.RFC3339), Text: t.UTC().Format(v.c.text("format.time"))}
-}
-
-// Wait says how long it is until a time.
-func (v *View) Wait(at time.Time) string { return v.c.wait(at) }
-
 // Countdown has the script count a sentence that says how long to wait down to the time when that is over.
 func (v *View) Countdown(until time.Time) template.HTMLAttr {
 	left := until.Sub(v.c.p.now())
@@ -204,7 +136,7 @@ func (v *View) Countdown(until time.Time) template.HTMLAttr {
 		return ""
 	}
 	return template.HTMLAttr(fmt.Sprintf(` data-countdown="%d" data-text="%s" data-over="%s"`, int((left+time.Second-1)/time.Second),
-		html.EscapeString(v.T("locked.until", "%s")), html.EscapeString(v.T("locked.over"))))
+		html.EscapeString(v.T("locked.clock")), html.EscapeString(v.T("locked.over"))))
 }
 
 // MessageIcon is the icon of a page that has nothing but a text.
@@ -236,23 +168,6 @@ func (v *View) Past(at time.Time) bool { return !at.After(v.c.p.now()) }
 
 // Gate is the name of a gate's action.
 func (v *View) Gate(action string) string { return v.c.either("gate."+action, action) }
-
-// Control is the title of a finding: that of its control where it passes, where it fails, or the question.
-func (v *View) Control(f posture.Finding) string {
-	end := ""
-	switch f.State {
-	case posture.Fail, posture.Partial, posture.Accepted:
-		end = ".failing"
-	case posture.StateUnknown, posture.Locked:
-		end = ".question"
-	}
-	return v.c.either("control."+f.ID+end, f.Title)
-}
-
-// Reason is what a finding says.
-func (v *View) Reason(f posture.Finding) string {
-	return v.c.either("control."+f.ID+"."+f.State.String(), f.Reason)
-}
 
 // Fix is how to fix a control, with the page for it.
 func (v *View) Fix(id string, fix posture.Remediation) Fix {

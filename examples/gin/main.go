@@ -84,7 +84,7 @@ func newApp(svc *gatehouse.Service) (http.Handler, error) {
 	}
 	page, err := securitypage.New(securitypage.Config{
 		Web: a.web, Posture: pos, Name: "Acme", Password: checkPassword, Links: securitypage.Links{SignOut: "/sign-out"},
-		Texts: func(*http.Request) map[string]string { return map[string]string{"gate.deploy": "Deploy"} },
+		Texts: func(*http.Request, string) map[string]string { return map[string]string{"gate.deploy": "Deploy"} },
 	})
 	if err != nil {
 		return nil, err

@@ -102,7 +102,7 @@ func newApp(ctx context.Context, o options) (*app, error) {
 		Web: a.web, Tokens: a.tokens, Posture: a.posture, Name: name, Owner: a.pageOwner, Password: a.pagePassword,
 		Resources: securitypage.Resources{List: a.pageResources},
 		Links:     securitypage.Links{Home: "/", SignIn: "/sign-in", Help: "/help", SignOut: "/sign-out", Password: "/password"},
-		Texts:     func(*http.Request) map[string]string { return texts },
+		Texts:     func(*http.Request, string) map[string]string { return texts },
 		Layout:    a.shell, Theme: securitypage.Theme{Accent: "#1257c9", Favicon: "/favicon.ico"},
 		Faults: o.Log,
 	}

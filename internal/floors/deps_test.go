@@ -28,6 +28,7 @@ var requirements = map[string]struct{ indirect bool }{
 	"github.com/pquerna/otp":       {},
 	"github.com/stretchr/testify":  {},
 	"golang.org/x/crypto":          {},
+	"golang.org/x/text":            {},               // of internal/words: plurals, and which language a browser asks for
 	"go.yaml.in/yaml/v3":           {indirect: true}, // of testify
 	"golang.org/x/sys":             {indirect: true}, // of x/crypto
 }
