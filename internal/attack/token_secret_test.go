@@ -606,7 +606,7 @@ func TestTokensFromBeforeTheSecondFactor(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, m.Info.SecondFactor && h.good(m.Token.Reveal()).SecondFactor)
 	}
-	found("1 tokens was created with the password alone.")
+	found("1 token was created with the password alone.")
 	require.NoError(t, face.Revoke(ctx, revoked.ID))
 	require.Equal(t, posture.NotApplicable, state(h.review(o.id), posture.TokensSecondFactor))
 }
