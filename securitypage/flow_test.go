@@ -125,7 +125,7 @@ func TestPairAndSignIn(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, b.submit("/sign-in", "/sign-in", "code", code).status)
 	a = b.submit("/sign-in?with=recovery", "/sign-in", "code", strings.ToLower(codes[2]))
 	require.Equal(t, recovered, a.header.Get("Location"), a.body)
-	require.Contains(t, b.get("/").text(), "You have signed in with a recovery code")
+	require.Contains(t, b.get("/").text(), "You signed in with a recovery code")
 	b = h.signIn("ada")
 	require.Equal(t, http.StatusUnprocessableEntity, b.submit("/sign-in?with=recovery", "/sign-in", "code", codes[2]).status)
 }
@@ -408,13 +408,13 @@ func TestSettings(t *testing.T) {
 	require.Regexp(t, `<input id="code"[^>]* aria-describedby="code-wrong about" aria-invalid="true"`, a.body)
 	require.Equal(t, recovered, in.submit("/sign-in?with=recovery", "/sign-in", "code", codes[0]).header.Get("Location"))
 	require.Contains(t, in.follow(in.submit("/authenticators", "/unlock")).text(), "It is unlocked.")
-	require.Contains(t, in.get("/activity").text(), "A recovery code was used. Was everything here your own doing?")
+	require.Contains(t, in.get("/activity").text(), "A recovery code was used. Did you do everything here yourself?")
 	a = in.submit("/activity", "/activity/reviewed")
 	require.Contains(t, a.text(), "Confirm that it is you", "a recovery code cannot vouch for itself")
 	h.svc.Wait(totp.Period)
 	a = in.send(a, "/activity/reviewed", "step_up", app.Code(h.svc.Now()))
 	require.Contains(t, in.follow(a).text(), "Noted: it was you.")
-	require.NotContains(t, in.get("/activity").text(), "Was everything here your own doing?")
+	require.NotContains(t, in.get("/activity").text(), "Did you do everything here yourself?")
 }
 
 // A gate of the host's that only a fresher proof opens leads through the prompt and back.
@@ -566,7 +566,7 @@ func TestImportedAccount(t *testing.T) {
 	code, err := totp.Key{Secret: secret, Weak: true}.Code(totp.Step(h.svc.Now()))
 	require.NoError(t, err)
 	require.Equal(t, "/home", b.submit("/sign-in", "/sign-in", "code", code).header.Get("Location"))
-	require.Contains(t, b.get("/authenticators").text(), "Short key, from before this page")
+	require.Contains(t, b.get("/authenticators").text(), "This app has a short key")
 	require.Contains(t, b.get("/").text(), "Short key")
 	review := b.get("/review")
 	require.Contains(t, review.text(), "An authenticator has a short key")

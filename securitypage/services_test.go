@@ -46,7 +46,7 @@ func TestWithoutPosture(t *testing.T) {
 	in := h.signIn("ada")
 	a = in.submit("/sign-in?with=recovery", "/sign-in", "code", o.RecoveryCodes[0].Reveal())
 	require.Equal(t, http.StatusSeeOther, a.status)
-	require.Contains(t, in.get("/activity").text(), "Was everything here your own doing?", "nobody else can say that it was not")
+	require.Contains(t, in.get("/activity").text(), "Did you do everything here yourself?", "nobody else can say that it was not")
 }
 
 // A page that leaves the access tokens out judges the account with them.
