@@ -100,7 +100,7 @@ func TestSignInAgain(t *testing.T) {
 	require.Equal(t, "/email?of=a%26b", a.header.Get("Location"))
 	require.Equal(t, "email", b.follow(a).body)
 	a = b.follow(b.get("//billing"))
-	require.Contains(t, a.text(), "this takes two-factor sign-in", "or the owner would sign in again for ever")
+	require.Contains(t, a.text(), "you need two-factor sign-in for this", "or the owner would sign in again for ever")
 	require.Contains(t, a.body, `href="/settings/security/pair"`)
 
 	// What the provider has checked long ago is no answer: it must have asked again.
