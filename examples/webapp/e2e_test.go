@@ -284,7 +284,7 @@ func TestOwner(t *testing.T) {
 	b.look("overview")
 	if os.Getenv("GATEHOUSE_UPDATE_SCREENSHOT") != "" {
 		b.Do(chromedp.EmulateViewport(1280, 960))
-		b.save(filepath.Join("..", "..", "docs", "security-page.png"), chromedp.CaptureScreenshot())
+		b.Save(filepath.Join("..", "..", "docs", "security-page.png"), chromedp.CaptureScreenshot())
 	}
 
 	// The clock of the phone goes eight minutes ahead.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,27 +13,9 @@ import (
 	"github.com/gatehouse-go/gatehouse/examples/internal/browsertest"
 )
 
-// axe returns the source of axe-core, which finds what keeps people from using a page; "" where scripts/ci-setup
-// has not fetched it.
-func axe(t testing.TB) string {
-	dir, err := os.Getwd()
-	require.NoError(t, err)
-	for {
-		source, err := os.ReadFile(filepath.Join(dir, ".ci", "node_modules", "axe-core", "axe.min.js"))
-		if err == nil {
-			return string(source)
-		}
-		require.ErrorIs(t, err, os.ErrNotExist)
-		if filepath.Dir(dir) == dir {
-			return ""
-		}
-		dir = filepath.Dir(dir)
-	}
-}
-
 // TestAxe says whether the other tests had it.
 func TestAxe(t *testing.T) {
-	if axe(t) != "" {
+	if browsertest.Axe(t) != "" {
 		return
 	}
 	if os.Getenv("GATEHOUSE_REQUIRE") != "" {
@@ -60,27 +41,24 @@ func (b *tab) look(name string) {
 		b.Scripts(true)
 		defer b.Scripts(false)
 	}
-	source := axe(b.t)
-	if source != "" {
-		browsertest.Eval[chromedp.Void](b.Tab, source+"; 0")
-	}
+	source := browsertest.Axe(b.t)
 	for _, theme := range themes {
 		b.Theme(theme)
 		for _, width := range widths {
 			b.Size(width)
 			b.fits(name, width)
-			if source == "" || width != 360 && width != 1280 {
+			if width != 360 && width != 1280 {
 				continue
 			}
-			for _, violation := range browsertest.Eval[[]string](b.Tab, findViolations) {
+			for _, violation := range b.Violations(source) {
 				b.t.Errorf("%s, %d px, %s: %s", name, width, theme, violation)
 			}
 		}
 	}
 	b.Size(320)
-	browsertest.Eval[chromedp.Void](b.Tab, `document.documentElement.dir = "rtl"; 0`)
+	b.Direction("rtl")
 	b.fits(name+" from right to left", 320)
-	browsertest.Eval[chromedp.Void](b.Tab, `document.documentElement.dir = "ltr"; 0`)
+	b.Direction("ltr")
 	if weight := browsertest.Eval[int](b.Tab, weigh); strings.HasPrefix(b.Path(), securityPath) && weight > maxWeight {
 		b.t.Errorf("%s weighs %d bytes", name, weight)
 	}
@@ -92,7 +70,7 @@ func (b *tab) look(name string) {
 // fits fails where a page is wider than the window, which then has to be scrolled for each line.
 func (b *tab) fits(name string, width int64) {
 	b.t.Helper()
-	if wide := browsertest.Eval[int64](b.Tab, `document.documentElement.scrollWidth`); wide > width {
+	if wide := b.Width(); wide > width {
 		b.t.Errorf("%s, %d px: it is %d px wide", name, width, wide)
 	}
 }
@@ -116,18 +94,6 @@ func (b *tab) copies(button string) {
 
 // weigh is the size of a page with all that it loads, before it is compressed.
 const weigh = `performance.getEntries().reduce((sum, e) => sum + (e.decodedBodySize || 0), 0)`
-
-// Rules that need other pages, or people, to decide are none of axe's violations.
-const findViolations = `axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v =>
-	v.id + ': ' + v.help + v.nodes.map(n => '\n\t' + n.html + '\n\t' + n.failureSummary).join('')))`
-
-// save saves a picture.
-func (b *tab) save(file string, picture chromedp.Action[[]byte]) {
-	b.t.Helper()
-	data, err := browsertest.Try(b.Tab, picture)
-	require.NoError(b.t, err)
-	require.NoError(b.t, os.WriteFile(file, data, 0o644))
-}
 
 // secret notes that nobody but the page may show this.
 func (w *world) secret(text string) string {

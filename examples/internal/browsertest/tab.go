@@ -82,14 +82,23 @@ func (s *seen) listen(event any) {
 			s.complaints = append(s.complaints, fmt.Sprintf("console: %s %v", e.Type, e.Args))
 		}
 	case *log.EventEntryAdded:
-		// Chromium notes every answer whose status is an error. Those of pages are meant.
-		if e.Entry.Source == "network" && strings.Contains(e.Entry.Text, "responded with a status of 4") {
+		// Chromium notes every answer whose status is an error. Those of pages are meant, and others are seen above.
+		if e.Entry.Source == "network" && strings.Contains(e.Entry.Text, "responded with a status of") {
 			return
 		}
 		if e.Entry.Level == "error" || e.Entry.Level == "warning" {
 			s.complaints = append(s.complaints, fmt.Sprintf("%s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL))
 		}
 	}
+}
+
+// Complaints returns what the browser has complained about since the last call, which then fails no test by itself.
+func (b *Tab) Complaints() []string {
+	b.seen.mu.Lock()
+	defer b.seen.mu.Unlock()
+	complaints := b.seen.complaints
+	b.seen.complaints = nil
+	return complaints
 }
 
 func (s *seen) check(t testing.TB, hosts []string) {
@@ -234,7 +243,13 @@ func (b *Tab) Asked() []string {
 // Size makes the window so many pixels wide.
 func (b *Tab) Size(width int64) {
 	b.t.Helper()
-	b.Do(chromedp.EmulateViewport(width, 800))
+	b.Window(width, 800)
+}
+
+// Window gives the window a size in pixels.
+func (b *Tab) Window(width, height int64) {
+	b.t.Helper()
+	b.Do(chromedp.EmulateViewport(width, height))
 }
 
 // Theme chooses what prefers-color-scheme says: "light" or "dark". "forced" is light, with the colors of the system alone.
@@ -300,4 +315,11 @@ func (b *Tab) SetCookies(cookies []*network.Cookie) {
 		return cdp.Call(ctx, t, network.SetCookies, set)
 	})
 	require.Len(b.t, b.Cookies(), len(cookies))
+}
+
+// In returns the same tab for a part of the test.
+func (b *Tab) In(t testing.TB) *Tab {
+	part := *b
+	part.t = t
+	return &part
 }

@@ -1,0 +1,149 @@
+// Package gallery_test goes through every state of the Security page in one browser. It is a package of tests alone: the
+// browser, axe-core and the pictures are those of browsertest, and the states are made on a store in memory.
+package gallery_test
+
+import (
+	"flag"
+	"fmt"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/examples/internal/browsertest"
+	"github.com/gatehouse-go/gatehouse/securitypage"
+)
+
+func TestMain(m *testing.M) { browsertest.Main(m) }
+
+// gallery is a folder for pictures of every state, with an index.html to look through them:
+//
+//	go test ./internal/gallery -gallery /tmp/gallery
+var gallery = flag.String("gallery", "", "a folder for pictures of every state")
+
+var states = slices.Concat(overviews, pairings, methods, tokenStates, activities, signIns, stepUps, messages)
+
+// walk comes to every state in one profile of the browser, in a language, and has look look at it.
+func walk(t *testing.T, language string, look func(t *testing.T, v *visit, s state)) {
+	h := newHost(t, language)
+	other := httptest.NewServer(said("Elsewhere"))
+	t.Cleanup(other.Close)
+	tab := browsertest.Open(t, h.site.URL, other.URL)
+	names := map[string]bool{}
+	for _, s := range states {
+		require.False(t, names[s.name], s.name)
+		names[s.name] = true
+		t.Run(s.name, func(t *testing.T) {
+			v := &visit{Tab: tab.In(t), t: t, h: h, account: strings.ReplaceAll(s.name, " ", "-"), elsewhere: other.URL}
+			s.reach(v)
+			s.isReached(v, language)
+			look(t, v, s)
+			require.Empty(t, v.Complaints())
+		})
+	}
+}
+
+// isReached fails where the fixture has come to another state.
+func (s state) isReached(v *visit, language string) {
+	v.t.Helper()
+	status := 200
+	if s.status != 0 {
+		status = s.status
+	}
+	require.Equal(v.t, status, v.status, v.Text())
+	require.True(v.t, browsertest.Eval[bool](v.Tab, fmt.Sprintf(`!!document.querySelector("main").querySelector(%q)`, s.shows)), "%s: %s", s.shows, v.Text())
+	if s.lacks != "" {
+		require.False(v.t, browsertest.Eval[bool](v.Tab, fmt.Sprintf(`!!document.querySelector("main").querySelector(%q)`, s.lacks)), "%s: %s", s.lacks, v.Text())
+	}
+	if s.says != "" && language == "en" {
+		v.Has(s.says)
+	}
+}
+
+// window is how many pixels the browser has for the page.
+type window struct{ width, height int64 }
+
+var (
+	phone = window{320, 800} // the smallest
+	desk  = window{1280, 800}
+	// windows are those of phones, a tablet, a desk, and a desk at 400 %.
+	windows = []window{phone, {360, 800}, {768, 800}, desk, {320, 256}}
+)
+
+// fits fails where the page is wider than some windows, so that each line has to be scrolled.
+func (v *visit) fits(windows ...window) {
+	v.t.Helper()
+	for _, w := range windows {
+		v.Window(w.width, w.height)
+		if wide := v.Width(); wide > w.width {
+			v.t.Errorf("%d px: it is %d px wide", w.width, wide)
+		}
+	}
+}
+
+const (
+	// primaries is how many buttons call for the reader at once.
+	primaries = `[...document.querySelectorAll("main .btn.primary")].filter(e => e.checkVisibility()).length`
+
+	// focused is whether the field that is wrong has the focus, or nothing is wrong. A browser moves it as it draws the page.
+	focused = `new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))).then(() => {
+		const wrong = [...document.querySelectorAll("main .error")].filter(e => e.checkVisibility());
+		if (!wrong.length) return true;
+		const at = document.activeElement;
+		const by = [at, at.closest("fieldset")].flatMap(e => (e?.getAttribute("aria-describedby") ?? "").split(" "));
+		return by.includes(wrong[0].id);
+	})`
+)
+
+// TestEveryState measures every state.
+func TestEveryState(t *testing.T) {
+	axe := browsertest.Axe(t)
+	walk(t, "en", func(t *testing.T, v *visit, s state) {
+		if !browsertest.Eval[bool](v.Tab, focused) {
+			t.Error("the focus is not on what is wrong")
+		}
+		if n := browsertest.Eval[int](v.Tab, primaries); n > 1 {
+			t.Errorf("%d primary actions", n)
+		}
+		v.Direction("rtl")
+		v.fits(phone, desk)
+		v.Direction("ltr")
+		v.fits(windows...)
+		v.Size(1280)
+		for _, theme := range []string{"light", "dark", "forced"} {
+			v.Theme(theme)
+			rules := []string{"color-contrast", "link-in-text-block"} // the others see no color
+			if theme == "light" {
+				rules = nil
+			}
+			for _, violation := range v.Violations(axe, rules...) {
+				t.Errorf("%s: %s", theme, violation)
+			}
+		}
+		if *gallery != "" {
+			v.Pictures(*gallery, s.name)
+			v.Size(1280)
+		}
+		v.Theme("light")
+	})
+}
+
+// TestEveryStateElsewhere measures the states in a language that is written from right to left, and in one of long words.
+func TestEveryStateElsewhere(t *testing.T) {
+	for _, language := range []string{"ar", "de"} {
+		if !slices.Contains(securitypage.Languages(), language) {
+			continue
+		}
+		t.Run(language, func(t *testing.T) {
+			walk(t, language, func(_ *testing.T, v *visit, s state) {
+				v.fits(desk, phone)
+				if *gallery != "" {
+					v.Pictures(*gallery, s.name+" "+language)
+				}
+				v.Size(1280)
+			})
+		})
+	}
+}
