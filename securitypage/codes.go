@@ -63,6 +63,13 @@ func (c *call) savedCodes() error {
 	if err := c.owner().AcknowledgeRecoveryCodes(c.ctx(), c.field("set")); err != nil {
 		return err
 	}
-	c.redirect(c.p.path+"/recovery-codes", "saved")
+	switch w := c.wanted; {
+	case w == nil:
+		c.redirect(c.p.path+"/recovery-codes", "saved")
+	case w.action == "": // a sign-in with one of the old codes
+		c.redirect(w.path)
+	default:
+		c.redirect(c.p.path+"/ready", "saved")
+	}
 	return nil
 }

@@ -103,6 +103,7 @@ func (c *call) recovered() error {
 	if !local.Is(next) {
 		next = c.p.c.Links.Home
 	}
+	c.wanted = &wanted{path: next} // also after a new authenticator, or new codes
 	return c.render(http.StatusOK, "recovered", recoveredData{Left: a.RecoveryCodes.Left, Next: next})
 }
 

@@ -171,7 +171,7 @@ func (v *View) Gate(action string) string { return v.c.either("gate."+action, ac
 
 // Fix is how to fix a control, with the page for it.
 func (v *View) Fix(id string, fix posture.Remediation) Fix {
-	out := Fix{Title: v.c.either("control."+id+".todo", fix.Title), Text: v.c.either("control."+id+".fix", fix.Text), Link: fix.Link}
+	out := Fix{Title: v.c.either("control."+id+".todo", fix.Title), Text: v.c.either("control."+id+".fix", fix.Text), Link: v.c.keepWanted(fix.Link)}
 	if own, ok := fixes[id]; ok && out.Link == "" {
 		if own == "/tokens" && !v.HasTokens() {
 			return out

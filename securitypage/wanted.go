@@ -20,7 +20,7 @@ type wanted struct {
 }
 
 // keeping are the pages that keep it, with all below them.
-var keeping = []string{"/pair", "/recovery-codes"}
+var keeping = []string{"/pair", "/recovery-codes", "/ready"}
 
 // word returns what is wanted as the parameter has it. No action has a colon in it.
 func (c *call) word(w wanted) string {
@@ -39,10 +39,11 @@ func (c *call) readWanted() {
 	}
 }
 
-// keepWanted returns the address of a page of this one, which is told what is wanted if it keeps that.
+// keepWanted returns a link, which is told what is wanted if it leads to a page of this one that keeps that.
 func (c *call) keepWanted(to string) string {
-	path := strings.TrimPrefix(to, c.p.path)
-	if c.wanted == nil || !slices.ContainsFunc(keeping, func(page string) bool { return path == page || strings.HasPrefix(path, page+"/") }) {
+	path, own := strings.CutPrefix(to, c.p.path)
+	path, _, _ = strings.Cut(path, "?")
+	if c.wanted == nil || !own || !slices.ContainsFunc(keeping, func(page string) bool { return path == page || strings.HasPrefix(path, page+"/") }) {
 		return to
 	}
 	return withNext(to, c.word(*c.wanted))

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse/posture"
 )
 
 // cameFrom returns where a step-up leads back to that was asked for a form: by the page that says that one can go on.
@@ -71,4 +73,62 @@ func TestWantedSurvivesPairing(t *testing.T) {
 	require.Equal(t, http.StatusOK, ready.status)
 	require.Contains(t, ready.text(), "You can go on now")
 	require.Contains(t, ready.body, `href="/project"`)
+}
+
+// linkOf returns where the link with a text leads.
+func linkOf(t *testing.T, a answer, text string) string {
+	t.Helper()
+	m := regexp.MustCompile(`<a[^>]* href="([^"]*)"[^>]*>(?:<svg.*?</svg>)?` + regexp.QuoteMeta(text) + `<`).FindStringSubmatch(a.body)
+	require.NotNil(t, m, "%s\n%s", text, a.body)
+	return html.UnescapeString(m[1])
+}
+
+// A page that ends something leads on to what it was done for: the last page of a pairing, also where the host's model
+// names the page of a control, and new recovery codes. Nothing else of the host's is told.
+func TestWantedInTheEnd(t *testing.T) {
+	model, err := posture.NewModel(posture.ModelConfig{Links: map[string]string{
+		posture.SecondFactor: prefix + "/pair?from=host", posture.RecoveryCodesSaved: prefix + "/recovery-codes", posture.EmailVerified: "/pair",
+	}})
+	require.NoError(t, err)
+	gates, err := posture.NewPolicy(model, posture.Gate{Action: "deploy.public", Controls: []string{
+		posture.SecondFactor, posture.RecoveryCodesSaved, posture.EmailVerified,
+	}})
+	require.NoError(t, err)
+	h := newHostWith(t, func(of *parts) { of.gates = gates })
+	b := h.signIn("ada")
+	closed := b.hostDo(t, http.MethodPost, "/deploy")
+	require.Contains(t, closed.body, `href="/pair"`, "the host's own page is no page that keeps anything")
+	to := linkOf(t, closed, "Turn on")
+	require.True(t, strings.HasPrefix(to, prefix+"/pair?from=host&next="), to)
+
+	// By way of the wizard.
+	query := to[strings.Index(to, "next="):]
+	a := b.follow(b.send(b.get("/pair?"+query), prefix+"/pair?"+query))
+	app := secretOf(t, a)
+	codes := b.get(strings.TrimPrefix(linkOf(t, a, "I’ve added it, continue"), prefix))
+	a = b.follow(b.send(codes, prefix+"/pair/codes?"+query, "saved", "yes"))
+	a = b.follow(b.send(a, prefix+"/pair/confirm?"+query, "code", app.Code(h.svc.Now())))
+	require.Contains(t, a.text(), "Two-factor sign-in is on")
+	require.Contains(t, a.text(), "deploy.public: this needs something else as well.")
+	require.Equal(t, "/project", linkOf(t, a, "Continue"))
+
+	// By way of new codes.
+	a = b.send(b.get("/recovery-codes?"+query), prefix+"/recovery-codes?"+query)
+	require.Len(t, codesOf(a), 10)
+	done := b.send(a, prefix+"/recovery-codes/saved?"+query)
+	require.True(t, strings.HasPrefix(done.header.Get("Location"), prefix+"/ready?next="), done.header.Get("Location"))
+	a = b.follow(done)
+	require.Contains(t, a.text(), "Noted: your recovery codes are saved.")
+	require.Equal(t, "/project", linkOf(t, a, "Continue"))
+	a = b.send(b.get("/recovery-codes"), "/recovery-codes")
+	require.Contains(t, b.send(a, "/recovery-codes/saved").header.Get("Location"), prefix+"/recovery-codes?notice=", "nothing else was wanted")
+
+	// By way of a sign-in with a recovery code, which was going somewhere.
+	in := h.signIn("ada")
+	a = in.follow(in.submit("/sign-in?with=recovery", "/sign-in", "code", codesOf(a)[0]))
+	to = linkOf(t, a, "Replace the authenticator app")
+	query = strings.TrimPrefix(to, prefix+"/pair?")
+	require.NotEqual(t, to, query)
+	a = in.send(in.get("/recovery-codes?"+query), prefix+"/recovery-codes?"+query)
+	require.Equal(t, "/home", in.send(a, prefix+"/recovery-codes/saved?"+query).header.Get("Location"))
 }
