@@ -13,6 +13,8 @@ type tab struct {
 	*browsertest.Tab
 	t testing.TB
 	w *world
+
+	onlyPhone bool // there is no other device
 }
 
 // open returns a tab of a new profile.
@@ -24,7 +26,9 @@ func (w *world) open(t testing.TB) *tab {
 }
 
 // another returns another tab of the same profile.
-func (b *tab) another() *tab { return &tab{Tab: b.Tab.Another(), t: b.t, w: b.w} }
+func (b *tab) another() *tab {
+	return &tab{Tab: b.Tab.Another(), t: b.t, w: b.w, onlyPhone: b.onlyPhone}
+}
 
 // TestSuite has people do here what they do at every service that uses Gatehouse.
 func TestSuite(t *testing.T) {

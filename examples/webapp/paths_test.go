@@ -11,39 +11,6 @@ import (
 	"github.com/gatehouse-go/gatehouse/examples/internal/browsertest"
 )
 
-// TestWithoutScripts goes the main way in a browser that runs no scripts.
-func TestWithoutScripts(t *testing.T) {
-	w := newWorld(t)
-	b := w.open(t)
-	b.Scripts(false)
-	b.signUp(ada)
-	b.Press("Set it up")
-	phone, codes := b.pairFirst("Phone")
-	b.Press("Go to Security")
-	b.Has("10 of 10 codes left")
-	b.signOut()
-	b.signInWith(ada, phone)
-	b.Visit(securityPath + "/tokens/new")
-	token := b.newToken("Script", "projects:read")
-	require.Equal(t, 200, w.call(token))
-	w.wait(16 * time.Minute)
-	b.Press("Done")
-	b.Press("Script")
-	b.look("token without scripts")
-	require.Equal(t, 200, b.Press("Revoke…"))
-	require.Equal(t, 403, b.Press("Revoke token"))
-	require.Equal(t, 200, w.call(token))
-	require.Equal(t, 200, b.Answer("Code", w.code(phone)))
-	b.Has("The token is revoked.")
-	require.Equal(t, 401, w.call(token))
-	b.signOut()
-	b.signIn(ada)
-	b.Press("Use a recovery code")
-	require.Equal(t, 200, b.Answer("Recovery code", codes[0]))
-	require.Equal(t, 200, b.Press("Continue"))
-	require.Equal(t, "/", b.Path())
-}
-
 // TestLocked guesses until the codes of the app are locked.
 func TestLocked(t *testing.T) {
 	w := newWorld(t)

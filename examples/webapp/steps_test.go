@@ -43,10 +43,17 @@ func (b *tab) signOut() {
 	require.Equal(b.t, "/sign-in", b.Path())
 }
 
-// scan takes a picture of the QR code that is shown, and adds what it says to an app.
-func (b *tab) scan() *gatehousetest.Authenticator {
+// authenticator is an app.
+type authenticator = gatehousetest.Authenticator
+
+// scan takes a picture of the QR code that is shown, and adds what it says to an app. On a phone it is the link that does.
+func (b *tab) scan() *authenticator {
 	b.t.Helper()
-	phone, secret := b.Scan()
+	take := b.Scan
+	if b.onlyPhone {
+		take = b.OpenApp
+	}
+	phone, secret := take()
 	b.w.secret(secret)
 	return phone
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 )
 
@@ -30,6 +31,8 @@ const finders = `
 	const control = (text, heading) => one([...part(heading).querySelectorAll('button, a[href], summary')]
 		.filter(e => shown(e) && words(e.getAttribute('aria-label') || e.innerText) === text), 'control ' + text);
 	const field = (label, heading) => {
+		const named = [...part(heading).querySelectorAll('input[aria-label]')].filter(e => shown(e) && e.getAttribute('aria-label') === label);
+		if (named.length) return one(named, 'field ' + label);
 		const labels = [...part(heading).querySelectorAll('label')].filter(shown);
 		const exact = labels.filter(e => words(e.innerText) === label);
 		return one(exact.length ? exact : labels.filter(e => words(e.innerText).includes(label)), 'field ' + label).control;
@@ -59,33 +62,52 @@ func (b *Tab) find(what string) chromedp.JSPath {
 	return chromedp.JSPath(path)
 }
 
-// Press clicks on a button or a link that leads to another page, and returns the status of that.
+// Press activates a button or a link that leads to another page, and returns the status of that.
 func (b *Tab) Press(text string, heading ...string) int {
 	b.t.Helper()
-	return b.Load(chromedp.Click(b.Control(text, heading...)))
+	return b.Load(b.press(b.Control(text, heading...))...)
 }
 
-// Unfold clicks on what leads to no other page.
+// Unfold activates what leads to no other page.
 func (b *Tab) Unfold(text string, heading ...string) {
 	b.t.Helper()
-	b.Do(chromedp.Click(b.Control(text, heading...)))
+	b.Do(b.press(b.Control(text, heading...))...)
 }
 
 // Fill types into a field, in the place of what is there.
 func (b *Tab) Fill(label, value string, heading ...string) {
 	b.t.Helper()
+	b.Select(label, heading...)
+	switch {
+	case value == "":
+		b.Do(chromedp.KeyEvent(kb.Backspace))
+	case b.hands == Fingers:
+		b.Paste(value)
+	default:
+		b.Do(chromedp.KeyEvent(value))
+	}
+}
+
+// Select goes to a field and selects what is in it, if anything.
+func (b *Tab) Select(label string, heading ...string) {
+	b.t.Helper()
 	at := b.field(label, heading)
-	b.Do(chromedp.Clear(at), chromedp.SendKeys(at, value))
+	b.focus(at)
+	Eval[chromedp.Void](b, string(at)+".select(); 0") // there are many keys for this, one for each system
 }
 
 // Tick sets a check box or chooses a radio button.
 func (b *Tab) Tick(label string, heading ...string) {
 	b.t.Helper()
-	b.Do(chromedp.Click(b.field(label, heading)))
+	b.Do(b.tick(b.field(label, heading))...)
 }
 
 // Choose chooses an entry of a list.
 func (b *Tab) Choose(label, entry string, heading ...string) {
 	b.t.Helper()
-	b.Do(chromedp.SendKeys(b.field(label, heading), entry))
+	at := b.field(label, heading)
+	if b.hands == Keyboard {
+		b.reach(at)
+	}
+	b.Do(chromedp.SendKeys(at, entry))
 }

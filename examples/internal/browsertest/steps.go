@@ -23,13 +23,25 @@ func (b *Tab) Scan() (phone *gatehousetest.Authenticator, secret string) {
 	cmd.Stdin = bytes.NewReader(picture)
 	text, err := cmd.Output()
 	require.NoError(b.t, err)
-	phone, err = gatehousetest.Scan(strings.TrimSpace(string(text)))
+	return b.added(strings.TrimSpace(string(text)))
+}
+
+// OpenApp does what the link of a pairing does on the phone that shows it: it adds an entry to an app.
+func (b *Tab) OpenApp() (phone *gatehousetest.Authenticator, secret string) {
+	b.t.Helper()
+	link := b.Control("Open my authenticator app")
+	b.under(link) // a finger gets at it
+	return b.added(Eval[string](b, string(link)+".href"))
+}
+
+func (b *Tab) added(uri string) (phone *gatehousetest.Authenticator, secret string) {
+	b.t.Helper()
+	phone, err := gatehousetest.Scan(uri)
 	require.NoError(b.t, err)
-	found := regexp.MustCompile(`secret=([A-Z2-7]+)`).FindSubmatch(text)
+	found := regexp.MustCompile(`secret=([A-Z2-7]+)`).FindStringSubmatch(uri)
 	require.NotNil(b.t, found)
-	secret = string(found[1])
-	require.Contains(b.t, strings.ReplaceAll(b.Text(), " ", ""), secret, "for who cannot scan")
-	return phone, secret
+	require.Contains(b.t, strings.ReplaceAll(b.Text(), " ", ""), found[1], "for who cannot scan")
+	return phone, found[1]
 }
 
 var codeText = regexp.MustCompile(`\b(?:[0-9A-HJKMNP-TV-Z]{4}-){3}[0-9A-HJKMNP-TV-Z]{4}\b`)

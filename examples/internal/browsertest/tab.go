@@ -27,6 +27,7 @@ type Tab struct {
 	base       string
 	ctx        context.Context
 	seen       *seen
+	hands      Hands
 	Scriptless bool // see Scripts
 }
 
