@@ -145,6 +145,7 @@ func view(e *engine.Engine, a core.Account, env core.Env) Account {
 	for _, x := range a.Accepted {
 		v.AcceptedRisks = append(v.AcceptedRisks, AcceptedRisk{Control: x.Control, Operator: x.By, Reason: x.Why, Until: core.Time(x.Until)})
 	}
+	v.Activity = slices.Grow(v.Activity, len(a.Activity))
 	for _, e := range slices.Backward(a.Activity) {
 		v.Activity = append(v.Activity, engine.Event(a.ID, e))
 	}

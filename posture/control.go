@@ -188,21 +188,31 @@ func isText(s string, most int) bool {
 }
 
 func isHidden(r rune) bool {
-	if r < utf8.RuneSelf { // nearly all of them, and most of what a review would otherwise take time for
-		return r < ' ' || r == 0x7f
-	}
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
 // plain returns what a host's function says with a space for all that would move a terminal's cursor, or
 // turn letters round: there may be names in it that others have chosen.
 func plain(s string) string {
+	if isPlain(s) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		if isHidden(r) {
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(s, " "))
+}
+
+// isPlain reports whether a text has nothing but what ASCII can show, as nearly all have.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // isLink reports whether a browser that follows a link stays with http: no javascript:, no data:, and no

@@ -101,8 +101,10 @@ func (m *Model) Evaluate(f Facts, now time.Time) Report {
 		if adjusted.LockedBy != "" {
 			finding.State, finding.Code, finding.Plan = Locked, "plan", plain(adjusted.LockedBy)
 			finding.Reason = strings.Replace(reasons["plan"], "{plan}", finding.Plan, 1)
-		} else if a, ok := f.accepted(c.ID, now); ok && (result.State == Fail || result.State == Partial) {
-			finding.State, finding.Accepted = Accepted, &a
+		} else if result.State == Fail || result.State == Partial {
+			if a, ok := f.accepted(c.ID, now); ok {
+				finding.State, finding.Accepted = Accepted, &a
+			}
 		}
 		finding.Title = c.title(finding.State)
 		r.Findings = append(r.Findings, finding)

@@ -104,11 +104,10 @@ func because(state State, code string, numbers ...int) Result {
 	if r.N == 1 {
 		form = "#one"
 	}
-	values := []string{"{n}", strconv.Itoa(r.N)}
+	r.Reason = strings.ReplaceAll(reasons[code+form], "{n}", strconv.Itoa(r.N))
 	if len(numbers) > 1 {
 		r.Of = numbers[1]
-		values = append(values, "{of}", strconv.Itoa(r.Of))
+		r.Reason = strings.ReplaceAll(r.Reason, "{of}", strconv.Itoa(r.Of))
 	}
-	r.Reason = strings.NewReplacer(values...).Replace(reasons[code+form])
 	return r
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
@@ -253,10 +254,8 @@ func (e evidence) facts() Facts {
 	if e.s.tokens == nil {
 		return f
 	}
-	for _, t := range e.s.tokens.As(f.Account, e.tokens) {
-		if t.State != tokens.StateRevoked && t.State != tokens.StateExpired {
-			f.Tokens = append(f.Tokens, t)
-		}
-	}
+	f.Tokens = slices.DeleteFunc(e.s.tokens.As(f.Account, e.tokens), func(t tokens.Info) bool {
+		return t.State == tokens.StateRevoked || t.State == tokens.StateExpired
+	})
 	return f
 }

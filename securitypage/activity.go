@@ -32,7 +32,7 @@ func (c *call) activity() error {
 	if err != nil {
 		return err
 	}
-	all := folded(c.entries(a, len(a.Activity)))
+	all := c.entries(a, len(a.Activity))
 	d := activityData{Ask: !a.CodeUseUnseen.IsZero(), AskService: !a.ServiceUnseen.IsZero(), Seen: newest(a)}
 	looks := 0
 	for _, e := range all {

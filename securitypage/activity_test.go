@@ -62,6 +62,24 @@ func TestActivityLines(t *testing.T) {
 	require.Equal(t, text, names.Replace(b.get("/activity?show=%3Cscript%3E").text()), "what is no choice shows everything")
 }
 
+// Of a pairing that has ended there is its end alone, in the activity and on the overview, which has three entries where there
+// are as many.
+func TestPairingIsOneEntry(t *testing.T) {
+	h := newHost(t)
+	b, _ := h.enrolled("ada")
+	app := secretOf(t, b.pair("/pair", "name", "Second"))
+	require.Contains(t, b.get("/activity").text(), "You began to pair an authenticator app")
+	_, form := b.savesCodes()
+	require.Equal(t, http.StatusSeeOther, b.send(form, "/pair/confirm", "code", app.Code(h.svc.Now())).status)
+	text := b.get("/activity").text()
+	require.Contains(t, text, "You added the authenticator app “ Second ”")
+	require.NotContains(t, text, "You began to pair")
+	require.NotContains(t, text, "You paired an authenticator app")
+	_, list, _ := strings.Cut(b.get("/").body, `<ul class="mini">`)
+	list, _, _ = strings.Cut(list, "</ul>")
+	require.Equal(t, 3, strings.Count(list, "<li>"), list)
+}
+
 // A host that hangs costs the page the places, and nothing else; not even a pile of calls.
 func TestPlaceThatHangs(t *testing.T) {
 	hang := make(chan struct{})

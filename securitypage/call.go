@@ -283,8 +283,8 @@ func (c *call) renderWith(status int, page string, data any, wrong map[string]st
 		v.Framed = false
 		c.log(fmt.Errorf("securitypage: the layout of Config has failed: %w", err))
 	}
-	var body bytes.Buffer
-	if err := template.ExecuteTemplate(&body, "layout", v); err != nil {
+	body := bytes.NewBuffer(make([]byte, 0, 8<<10)) // as most pages are
+	if err := template.ExecuteTemplate(body, "layout", v); err != nil {
 		return err
 	}
 	c.status, c.body = status, body.Bytes()

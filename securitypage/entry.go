@@ -94,12 +94,11 @@ var looks = map[event.Kind]look{
 const severalDenied = 3
 
 // entries returns the latest of an account's activity, newest first.
-func (c *call) entries(a gatehouse.Account, most int) (out []entry) {
-	for _, e := range a.Activity {
-		if len(out) == most {
-			break
-		}
-		out = append(out, c.entry(a, e))
+func (c *call) entries(a gatehouse.Account, most int) []entry {
+	latest := a.Activity[:min(most, len(a.Activity))]
+	out := make([]entry, len(latest))
+	for i, e := range latest {
+		out[i] = c.entry(a, e)
 	}
 	return out
 }
@@ -173,23 +172,6 @@ func (c *call) agent(a event.Agent) string {
 		return c.text("agent." + browser)
 	}
 	return c.text("agent.on", "browser", c.text("agent."+browser), "system", c.text("system."+system))
-}
-
-// folded returns entries without those of a pairing that later ones say more about.
-func folded(all []entry) (out []entry) {
-	told := map[string]bool{}
-	for _, e := range all {
-		switch e.Kind {
-		case event.AuthenticatorAdded, event.EnrollmentAbandoned:
-			told[e.AuthenticatorID] = true
-		case event.EnrollmentBegun, event.EnrollmentConfirmed:
-			if told[e.AuthenticatorID] {
-				continue
-			}
-		}
-		out = append(out, e)
-	}
-	return out
 }
 
 // days returns entries by days.

@@ -74,7 +74,7 @@ func (c *call) overviewData() (overview, error) {
 	if err != nil {
 		return overview{}, err
 	}
-	d := overview{Account: a, Recent: c.latest(a), Apps: appsBadge(a), Codes: codesBadge(a)}
+	d := overview{Account: a, Recent: c.entries(a, recent), Apps: appsBadge(a), Codes: codesBadge(a)}
 	if d.Review, err = c.reviewOf(a); err != nil {
 		return overview{}, err
 	}
@@ -87,12 +87,6 @@ func (c *call) overviewData() (overview, error) {
 	}
 	d.Next, err = c.firstStep(a, d.Review)
 	return d, err
-}
-
-// latest returns the last entries of the activity that are shown.
-func (c *call) latest(a gatehouse.Account) []entry {
-	latest := folded(c.entries(a, 2*recent)) // a pairing is of two
-	return latest[:min(recent, len(latest))]
 }
 
 // reviewOf returns the review of an account and its tokens, nil where accounts are not judged.

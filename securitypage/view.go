@@ -71,9 +71,12 @@ func (v *View) Theme() Theme { return v.c.p.c.Theme }
 // Icon is one of the icons of icons.svg, which says nothing to a screen reader: of 20 px, or with the class "s" of 16.
 // With "flip" it points the other way where texts go from right to left.
 func (v *View) Icon(name string, classes ...string) template.HTML {
-	class := strings.Join(append([]string{"icon"}, classes...), " ")
-	return template.HTML(fmt.Sprintf(`<svg class="%s" aria-hidden="true"><use href="%s#%s"/></svg>`,
-		html.EscapeString(class), html.EscapeString(v.Asset("icons.svg")), html.EscapeString(name)))
+	class := "icon"
+	for _, more := range classes {
+		class += " " + more
+	}
+	return template.HTML(`<svg class="` + html.EscapeString(class) + `" aria-hidden="true"><use href="` +
+		html.EscapeString(v.Asset("icons.svg")+"#"+name) + `"/></svg>`)
 }
 
 // Tabs reports whether a page is one of those that the navigation leads to, or belongs below one.
