@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -131,7 +132,7 @@ func standOf(a gatehouse.Account, r *posture.Review) stand {
 
 // firstStep returns the one thing to do. A warning comes before what would be better still.
 func (c *call) firstStep(a gatehouse.Account, r *posture.Review) (*todo, error) {
-	byCode, err := c.byRecoveryCode()
+	byCode, err := c.byRecoveryCode(a)
 	if err != nil {
 		return nil, err
 	}
@@ -214,8 +215,12 @@ func accessOf(r posture.Review) *access {
 	return &a
 }
 
-// byRecoveryCode reports whether the session's proof was made with a recovery code, a short while ago.
-func (c *call) byRecoveryCode() (bool, error) {
+// byRecoveryCode reports whether the session's proof was made with a recovery code, a short while ago. The proof is opened
+// only where the activity has such a use.
+func (c *call) byRecoveryCode(a gatehouse.Account) (bool, error) {
+	if !slices.ContainsFunc(a.Activity, func(e event.Event) bool { return e.Kind == event.RecoveryCodeUsed }) {
+		return false, nil
+	}
 	may, err := c.permissions()
 	return may.Replace && !may.Factors, err
 }

@@ -36,7 +36,7 @@ func (c *call) pairData() (pairData, error) {
 		Name: c.field("name"), Replace: c.field("replace"), SHA256: algorithm() == totp.SHA256,
 	}
 	if c.who() == signedIn {
-		d.OnlyOld, err = c.byRecoveryCode()
+		d.OnlyOld, err = c.byRecoveryCode(a)
 	}
 	if d.Replace == "" && (d.OnlyOld || d.Full) && len(a.Authenticators) > 0 {
 		d.Replace = a.Authenticators[0].ID
