@@ -12,7 +12,7 @@ type reviewData struct {
 	Review  *posture.Review
 	Stand   stand
 	Groups  []group
-	History []posture.Snapshot // the newest first
+	History []posture.Snapshot // when each level began, the newest first
 }
 
 // Fixable reports whether a finding has a fix of its own that the owner can make now: not what a better step brings
@@ -75,6 +75,7 @@ func (c *call) wholeReview() error {
 	if d.History, err = c.p.c.Posture.History(c.ctx(), a.ID); err != nil {
 		return err
 	}
+	d.History = slices.CompactFunc(d.History, func(a, b posture.Snapshot) bool { return a.Level == b.Level })
 	slices.Reverse(d.History)
 	d.Stand, d.Groups = standOf(a, d.Review), grouped(d.Review.Findings)
 	return c.render(http.StatusOK, "review", d)

@@ -26,40 +26,42 @@ type state struct {
 	reach  func(*visit)
 	shows  string // a selector of what this state has and its neighbors do not
 	lacks  string // and of what they have; empty: nothing
-	says   string // in English; empty: nothing that no selector tells
+	says   string // the key of a text, where no selector tells it
 	status int    // 0: 200
+
+	english string // what it says in English, where no key tells it
 }
 
 var ctx = context.Background()
 
 // overviews and reviews.
 var overviews = []state{
-	{name: "overview new", shows: ".gauge.bad ~ div", lacks: ".btn.primary ~ *", says: "Only your password protects you", reach: func(v *visit) { v.member("/") }},
+	{name: "overview new", shows: ".gauge.bad ~ div", lacks: ".btn.primary ~ *", says: "stand.0", reach: func(v *visit) { v.member("/") }},
 	{name: "overview pairing", shows: ".next a[href$='/pair/confirm']", reach: func(v *visit) { v.member("/"); v.pair(); v.open("/") }},
 	{name: "overview one", shows: ".next .btn.primary[href$='/pair']", lacks: ".gauge.bad", reach: func(v *visit) { v.enroll(); v.in("/") }},
-	{name: "overview healthy", shows: ".gauge.good", lacks: ".btn.primary", says: "Nothing to do", reach: func(v *visit) { v.healthy(); v.in("/") }},
-	{name: "overview weak", shows: ".rows .badge.warn", says: "Short key", reach: func(v *visit) { v.imported(); v.inByApp("/") }},
+	{name: "overview healthy", shows: ".gauge.good", lacks: ".btn.primary", says: "overview.nothing", reach: func(v *visit) { v.healthy(); v.in("/") }},
+	{name: "overview weak", shows: ".rows .badge.warn", says: "badge.weak", reach: func(v *visit) { v.imported(); v.inByApp("/") }},
 	{name: "overview recovery code used", shows: ".next a[href*='/pair?replace=']", reach: func(v *visit) { v.enroll(); v.inByRecovery(); v.open("/") }},
-	{name: "overview recovery code unseen", shows: ".next a[href$='/activity']", says: "Was it you", reach: func(v *visit) { v.enroll(); v.useCodes(9); v.in("/") }},
-	{name: "overview service unseen", shows: ".next a[href$='/activity']", says: "Support created", reach: func(v *visit) { v.enroll(); v.robot("robot-a"); v.in("/") }},
-	{name: "overview delegated", shows: ".gauge.good", says: "By your provider", reach: func(v *visit) { v.delegated("mfa"); v.member("/") }},
-	{name: "overview unknown", shows: ".gauge.warn", says: "We don’t know how you sign in", reach: func(v *visit) { v.delegated("pwd"); v.member("/") }},
-	{name: "overview few codes", shows: ".rows .badge.warn", says: "2 of 10 codes left", reach: func(v *visit) { v.enroll(); v.useCodes(2); v.in("/") }},
-	{name: "overview locked", shows: ".rows .badge.bad", says: "Locked", reach: func(v *visit) { v.enroll(); v.in("/"); v.guess(6); v.open("/") }},
+	{name: "overview recovery code unseen", shows: ".next a[href$='/activity']", says: "next.codeuse", reach: func(v *visit) { v.enroll(); v.useCodes(9); v.in("/") }},
+	{name: "overview service unseen", shows: ".next a[href$='/activity']", says: "next.services", reach: func(v *visit) { v.enroll(); v.robot("robot-a"); v.in("/") }},
+	{name: "overview delegated", shows: ".gauge.good", says: "badge.delegated", reach: func(v *visit) { v.delegated("mfa"); v.member("/") }},
+	{name: "overview unknown", shows: ".gauge.warn", says: "stand.unknown", reach: func(v *visit) { v.delegated("pwd"); v.member("/") }},
+	{name: "overview few codes", shows: ".rows .badge.warn", english: "2 of 10 codes left", reach: func(v *visit) { v.enroll(); v.useCodes(2); v.in("/") }},
+	{name: "overview locked", shows: ".rows .badge.bad", says: "badge.locked", reach: func(v *visit) { v.enroll(); v.in("/"); v.guess(6); v.open("/") }},
 	{name: "overview long names", shows: ".rows h3 + .dots span:nth-child(5)", reach: func(v *visit) { v.five(); v.in("/") }},
 	{name: "overview turned off", shows: ".alert.good", reach: func(v *visit) {
 		v.enroll()
 		v.in("/disable")
 		v.send("/disable", "sure", "yes")
 	}},
-	{name: "review new", shows: "ol.rows", says: "What you can do now", reach: func(v *visit) { v.member("/review") }},
-	{name: "review healthy", shows: ".gauge.good", lacks: "ol.rows", says: "100 of 100 points", reach: func(v *visit) { v.healthy(); v.in("/review") }},
+	{name: "review new", shows: "ol.rows", says: "review.steps", reach: func(v *visit) { v.member("/review") }},
+	{name: "review healthy", shows: ".gauge.good", lacks: "ol.rows", english: "100 of 100 points", reach: func(v *visit) { v.healthy(); v.in("/review") }},
 	{name: "review accepted risk", shows: "#g-accepted", reach: func(v *visit) {
 		v.enroll()
 		v.ok(v.h.pos.Operator(v.operator()).AcceptRisk(ctx, v.account, posture.SecondAuthenticator, v.h.svc.Now().Add(90*24*time.Hour)))
 		v.in("/review")
 	}},
-	{name: "review delegated", shows: "#g-good", says: "By your provider", reach: func(v *visit) { v.delegated("mfa"); v.member("/review") }},
+	{name: "review delegated", shows: "#g-good", says: "finding.delegated", reach: func(v *visit) { v.delegated("mfa"); v.member("/review") }},
 	{name: "review troubles", shows: "#g-todo", reach: func(v *visit) {
 		v.enroll()
 		v.many(12)
@@ -76,8 +78,8 @@ var pairings = []state{
 	{name: "pair with five", shows: "[name=replace]:checked", lacks: "[name=replace][value='']", reach: func(v *visit) { v.five(); v.in("/pair") }},
 	{name: "pair after a recovery code", shows: "[name=replace]:checked", lacks: "[name=replace][value='']", reach: func(v *visit) { v.enroll(); v.inByRecovery(); v.open("/pair") }},
 	{name: "pair pending", shows: ".note a[href$='/pair/confirm']", reach: func(v *visit) { v.member("/"); v.pair("name", long); v.open("/pair") }},
-	{name: "pair in another browser", shows: ".alert.bad", says: "another browser", reach: func(v *visit) { v.member("/"); v.pair(); v.signIn("/pair/confirm") }},
-	{name: "pair after too many tries", shows: ".alert.bad", says: "Too many codes", reach: func(v *visit) {
+	{name: "pair in another browser", shows: ".alert.bad", says: "pair.elsewhere", reach: func(v *visit) { v.member("/"); v.pair(); v.signIn("/pair/confirm") }},
+	{name: "pair after too many tries", shows: ".alert.bad", says: "pair.tries", reach: func(v *visit) {
 		v.member("/")
 		v.pair()
 		v.saveCodes()
@@ -86,9 +88,9 @@ var pairings = []state{
 		}
 	}},
 	{name: "pair reset", shows: "#name", lacks: ".back", reach: func(v *visit) { v.redeem() }},
-	{name: "scan", shows: ".qr:not(.wide)", says: "Step 1 of 3", reach: func(v *visit) { v.member("/"); v.pair() }},
-	{name: "scan another", shows: ".qr", says: "Step 1 of 2", reach: func(v *visit) { v.enroll(); v.in("/"); v.pair() }},
-	{name: "scan replacing", shows: ".qr", says: "Replace “" + long, reach: func(v *visit) {
+	{name: "scan", shows: ".qr:not(.wide)", english: "Step 1 of 3", reach: func(v *visit) { v.member("/"); v.pair() }},
+	{name: "scan another", shows: ".qr", english: "Step 1 of 2", reach: func(v *visit) { v.enroll(); v.in("/"); v.pair() }},
+	{name: "scan replacing", shows: ".qr", english: "Replace “" + long, reach: func(v *visit) {
 		v.enroll()
 		v.stepUp()
 		v.ok(v.owner().RenameAuthenticator(ctx, v.user.AuthenticatorID, long))
@@ -123,15 +125,15 @@ var pairings = []state{
 		v.signIn("/pair/confirm")
 	}},
 	{name: "confirm reset", shows: "#code", lacks: ".back", reach: func(v *visit) { v.redeem(); v.begin(); v.saveCodes() }},
-	{name: "paired first", shows: ".win a[href$='/pair']", says: "Two-factor sign-in is on", reach: func(v *visit) { v.member("/"); v.pair(); v.saveCodes(); v.confirm() }},
-	{name: "paired another", shows: ".win", lacks: ".win a[href$='/pair']", says: "as well", reach: func(v *visit) {
+	{name: "paired first", shows: ".win a[href$='/pair']", says: "paired.first", reach: func(v *visit) { v.member("/"); v.pair(); v.saveCodes(); v.confirm() }},
+	{name: "paired another", shows: ".win", lacks: ".win a[href$='/pair']", says: "paired.another.about", reach: func(v *visit) {
 		v.enroll()
 		v.in("/")
 		v.pair("name", long)
 		v.open("/pair/confirm")
 		v.confirm()
 	}},
-	{name: "paired replaced", shows: ".win", says: "no longer work", reach: func(v *visit) {
+	{name: "paired replaced", shows: ".win", says: "paired.replaced.about", reach: func(v *visit) {
 		v.enroll()
 		v.in("/")
 		v.pair("replace", v.user.AuthenticatorID)
@@ -199,9 +201,9 @@ var methods = []state{
 		v.in("/recovery-codes")
 	}},
 	{name: "codes few", shows: ".tile.warn", lacks: "form[action$='/saved']", reach: func(v *visit) { v.enroll(); v.useCodes(2); v.in("/recovery-codes") }},
-	{name: "codes none left", shows: ".tile.warn", says: "0 of 10 codes left", reach: func(v *visit) { v.enroll(); v.useCodes(0); v.in("/recovery-codes") }},
+	{name: "codes none left", shows: ".tile.warn", english: "0 of 10 codes left", reach: func(v *visit) { v.enroll(); v.useCodes(0); v.in("/recovery-codes") }},
 	{name: "codes none yet", shows: ".card.empty .primary", reach: func(v *visit) { v.member("/recovery-codes") }},
-	{name: "codes imported", shows: ".alert.warn", says: "another system", reach: func(v *visit) { v.imported(); v.inByApp("/recovery-codes") }},
+	{name: "codes imported", shows: ".alert.warn", says: "codes.imported", reach: func(v *visit) { v.imported(); v.inByApp("/recovery-codes") }},
 	{name: "codes locked", shows: ".alert.warn [data-countdown]", reach: func(v *visit) {
 		v.imported() // wrong codes of our own cost nothing
 		v.inByApp("/")
@@ -219,7 +221,7 @@ var methods = []state{
 var tokenStates = []state{
 	{name: "tokens empty", shows: ".card.empty .primary", reach: func(v *visit) { v.enroll(); v.in("/tokens") }},
 	{name: "tokens few", shows: ".table tr:nth-child(3)", lacks: ".table tr:nth-child(4)", reach: func(v *visit) { v.many(3); v.in("/tokens") }},
-	{name: "tokens fifty", shows: ".table tr:nth-child(15)", says: " of 50", reach: func(v *visit) { v.many(50); v.in("/tokens") }},
+	{name: "tokens fifty", shows: ".table tr:nth-child(15)", english: " of 50", reach: func(v *visit) { v.many(50); v.in("/tokens") }},
 	{name: "tokens menu", shows: ".menu[open]", reach: func(v *visit) { v.many(3); v.in("/tokens"); v.unfold("tr:nth-child(2) .menu") }},
 	{name: "tokens filtered to nothing", shows: "[type=search][value=nothing]", lacks: ".table", reach: func(v *visit) { v.many(3); v.in("/tokens?q=nothing") }},
 	{name: "tokens filtered and sorted", shows: "th[aria-sort]", reach: func(v *visit) { v.many(30); v.in("/tokens?show=active&kind=cli&sort=-name") }},
@@ -240,7 +242,7 @@ var tokenStates = []state{
 		v.in("/tokens/service-accounts")
 	}},
 	{name: "mint", shows: "form #name", lacks: "[aria-invalid]", reach: func(v *visit) { v.enroll(); v.in("/tokens/new") }},
-	{name: "mint errors", shows: "#scope-wrong", status: 422, says: "192.0.2.77/24", reach: func(v *visit) {
+	{name: "mint errors", shows: "#scope-wrong", status: 422, english: "192.0.2.77/24", reach: func(v *visit) {
 		v.enroll()
 		v.in("/tokens/new")
 		v.send("/tokens/new", "name", "", "days", "x", "networks", "192.0.2.77/24", "resources", "project/*/x")
@@ -267,7 +269,7 @@ var tokenStates = []state{
 		v.in("/tokens/new")
 		v.send("/tokens/new", "name", "Deployments", "scope", "deploys:write", "networks", "192.0.2.0/24\n2001:db8::/32")
 	}},
-	{name: "minted again", shows: "#token", says: "The old token works until", reach: func(v *visit) {
+	{name: "minted again", shows: "#token", says: "minted.grace", reach: func(v *visit) {
 		v.enroll()
 		id := v.mint(tokens.Request{Name: long}).ID
 		v.in("/tokens/" + id)
@@ -298,7 +300,7 @@ var tokenStates = []state{
 		v.ok(v.h.tok.Revoke(ctx, v.user.Session(), id))
 		v.in("/tokens/" + id)
 	}},
-	{name: "token needs second factor", shows: ".badge.warn", says: "Waits for two-factor sign-in", reach: func(v *visit) {
+	{name: "token needs second factor", shows: ".badge.warn", says: "state.needs_second_factor", reach: func(v *visit) {
 		v.enroll()
 		id := v.mint(tokens.Request{Name: "Deployments", Scopes: tokens.Scopes{"deploys:write"}}).ID
 		v.stepUp()
@@ -306,7 +308,7 @@ var tokenStates = []state{
 		v.ok(err)
 		v.member("/tokens/" + id)
 	}},
-	{name: "token weak", shows: ".alert.warn", says: "Created with the password alone", reach: func(v *visit) {
+	{name: "token weak", shows: ".alert.warn", says: "token.weak", reach: func(v *visit) {
 		v.delegated("mfa")
 		minted, err := v.h.tok.Mint(ctx, v.h.svc.Vouch(v.t, v.account), tokens.Request{Name: "Script", Scopes: tokens.Scopes{"projects:read"}})
 		v.ok(err)
@@ -325,7 +327,7 @@ var tokenStates = []state{
 var activities = []state{
 	{name: "activity", shows: ".events", lacks: ".alert", reach: func(v *visit) { v.enroll(); v.in("/activity") }},
 	{name: "activity new", shows: ".events", reach: func(v *visit) { v.member("/activity") }},
-	{name: "activity busy", shows: ".events .look", says: "Lisbon", reach: func(v *visit) { v.busy(); v.in("/activity") }},
+	{name: "activity busy", shows: ".events .look", english: "Lisbon", reach: func(v *visit) { v.busy(); v.in("/activity") }},
 	{name: "activity asks", shows: ".alert.warn form", reach: func(v *visit) { v.enroll(); v.useCodes(9); v.robot("robot-b"); v.in("/activity") }},
 	{name: "activity filtered", shows: ".chips a[href*='tokens'][aria-current]", lacks: ".empty", reach: func(v *visit) { v.busy(); v.in("/activity?show=tokens") }},
 	{name: "activity filtered to nothing", shows: ".empty", reach: func(v *visit) { v.member("/activity?show=tokens") }},
@@ -358,9 +360,9 @@ var signIns = []state{
 		v.open("/sign-in?with=recovery")
 		v.send("/sign-in", "code", "wrong")
 	}},
-	{name: "second step none left", shows: "#code.long", says: "no recovery codes left", reach: func(v *visit) { v.enroll(); v.useCodes(0); v.signIn("/"); v.open("/sign-in?with=recovery") }},
-	{name: "second step support", shows: "#code.long", lacks: ".alert", says: "Support has reset", reach: func(v *visit) { v.reset(); v.signIn("/") }},
-	{name: "second step support used", shows: "#code.long", says: "has been used", reach: func(v *visit) { v.redeem(); v.signIn("/") }},
+	{name: "second step none left", shows: "#code.long", says: "secondstep.norecovery", reach: func(v *visit) { v.enroll(); v.useCodes(0); v.signIn("/"); v.open("/sign-in?with=recovery") }},
+	{name: "second step support", shows: "#code.long", lacks: ".alert", says: "secondstep.reset", reach: func(v *visit) { v.reset(); v.signIn("/") }},
+	{name: "second step support used", shows: "#code.long", says: "secondstep.nosupport", reach: func(v *visit) { v.redeem(); v.signIn("/") }},
 	{name: "second step locked", shows: ".alert.warn [data-countdown]", reach: func(v *visit) { v.enroll(); v.guess(6); v.signIn("/") }},
 	{name: "second step locked again", shows: "#code[aria-invalid]", status: 429, reach: func(v *visit) { v.enroll(); v.guess(6); v.signIn("/"); v.send("/sign-in", "code", v.wrong()) }},
 	{name: "second step disabled", shows: ".alert.warn", lacks: "[data-countdown]", reach: func(v *visit) { v.enroll(); v.disableCodes(); v.signIn("/") }},
@@ -380,15 +382,15 @@ var signIns = []state{
 		app := v.user.Authenticator
 		v.send("/sign-in/clock", "first", app.Code(ahead), "second", app.Code(ahead.Add(totp.Period)))
 	}},
-	{name: "recovered", shows: ".gate a[href$='/pair']", lacks: "a[href$='/recovery-codes']", reach: func(v *visit) { v.enroll(); v.inByRecovery() }},
-	{name: "recovered with few left", shows: ".gate a[href$='/recovery-codes']", reach: func(v *visit) { v.enroll(); v.useCodes(3); v.inByRecovery() }},
+	{name: "recovered", shows: ".gate a[href*='/pair']", lacks: "a[href*='/recovery-codes']", reach: func(v *visit) { v.enroll(); v.inByRecovery() }},
+	{name: "recovered with few left", shows: ".gate a[href*='/recovery-codes']", reach: func(v *visit) { v.enroll(); v.useCodes(3); v.inByRecovery() }},
 	{name: "gate", shows: ".needs", status: 403, reach: func(v *visit) { v.member("/"); v.refused("/deploy") }},
-	{name: "gate hidden", shows: ".needs", status: 403, says: "does not offer", reach: func(v *visit) {
+	{name: "gate hidden", shows: ".needs", status: 403, says: "gate.hidden", reach: func(v *visit) {
 		with(v.h, v.h.facts, v.account, posture.Host{Plan: "small"})
 		v.member("/")
 		v.refused("/invite")
 	}},
-	{name: "gate level", shows: ".alert.warn", status: 403, says: "It takes protection that is", reach: func(v *visit) {
+	{name: "gate level", shows: ".alert.warn", status: 403, says: "gate.level", reach: func(v *visit) {
 		with(v.h, v.h.facts, v.account, posture.Host{EmailVerified: posture.No})
 		v.enroll()
 		v.in("/")
@@ -412,12 +414,12 @@ var stepUps = []state{
 	{name: "step-up code", shows: "#step_up[inputmode=numeric]", lacks: "[aria-invalid], .alert", status: 403, reach: func(v *visit) { v.later(); v.open("/disable") }},
 	{name: "step-up either", shows: "#step_up.long", status: 403, reach: func(v *visit) { v.later(); v.open("/pair") }},
 	{name: "step-up wrong", shows: "#step_up[aria-invalid]", status: 422, reach: func(v *visit) { v.later(); v.open("/disable"); v.send("/step-up", "step_up", v.wrong()) }},
-	{name: "step-up recovery code", shows: "#step_up[aria-invalid]", status: 422, says: "not a recovery code", reach: func(v *visit) {
+	{name: "step-up recovery code", shows: "#step_up[aria-invalid]", status: 422, says: "wrong.appcode", reach: func(v *visit) {
 		v.later()
 		v.open("/disable")
 		v.send("/step-up", "step_up", v.user.RecoveryCodes[0].Reveal())
 	}},
-	{name: "step-up too little", shows: ".alert.warn #too-little, .alert.warn p", status: 403, says: "one of the other kind", reach: func(v *visit) {
+	{name: "step-up too little", shows: ".alert.warn", status: 403, says: "stepup.toolittle", reach: func(v *visit) {
 		v.later()
 		v.open("/pair")
 		v.send("/step-up", "step_up", v.user.Code())
@@ -444,39 +446,39 @@ var stepUps = []state{
 }
 
 var messages = []state{
-	message("missing", 404, "There is no such page", func(v *visit) { v.member("/nothing") }),
-	message("method", 405, "That is not how this page is used", func(v *visit) { v.member("/"); v.post(v.h.site.URL + security + "/review") }),
-	message("foreign", 403, "This form came from another site", func(v *visit) {
+	message("missing", 404, func(v *visit) { v.member("/nothing") }),
+	message("method", 405, func(v *visit) { v.member("/"); v.post(v.h.site.URL + security + "/review") }),
+	message("foreign", 403, func(v *visit) {
 		v.member("/")
 		v.status = v.Load(chromedp.Navigate(v.elsewhere))
 		v.post(v.h.site.URL + security + "/pair")
 	}),
-	message("toobig", 413, "That is too much", func(v *visit) { v.member("/pair"); v.send("/pair", "name", strings.Repeat("x", 70_000)) }),
-	message("form", 400, "This form cannot be read", func(v *visit) { v.enroll(); v.in("/activity"); v.plan(); v.send("/activity/plan", "do", "nothing") }),
-	message("stale", 409, "This page was out of date", func(v *visit) {
+	message("toobig", 413, func(v *visit) { v.member("/pair"); v.send("/pair", "name", strings.Repeat("x", 70_000)) }),
+	message("form", 400, func(v *visit) { v.enroll(); v.in("/activity"); v.plan(); v.send("/activity/plan", "do", "nothing") }),
+	message("stale", 409, func(v *visit) {
 		v.enroll()
 		v.in("/authenticators")
 		v.stepUp()
 		v.ok(v.owner().RenameAuthenticator(ctx, v.user.AuthenticatorID, "Elsewhere"))
 		v.send("/authenticators/rename", "name", "Here")
 	}),
-	message("invalid", 422, "That cannot be done", func(v *visit) { v.password(gatehouse.ErrInvalid) }),
-	message("busy", 503, "Too much is going on", func(v *visit) { v.password(gatehouse.ErrBusy) }),
-	message("fault", 500, "Something is wrong here", func(v *visit) {
+	message("invalid", 422, func(v *visit) { v.password(gatehouse.ErrInvalid) }),
+	message("busy", 503, func(v *visit) { v.password(gatehouse.ErrBusy) }),
+	message("fault", 500, func(v *visit) {
 		v.member("/")
 		with(v.h, v.h.during, v.account, func() error { return errors.New("the directory is down") })
 		v.open("/")
 	}),
-	message("expired", 403, "This sign-in has ended", func(v *visit) { v.enroll(); v.signIn("/"); v.h.svc.Wait(6 * time.Minute); v.open("/sign-in") }),
-	message("suspended", 403, "This account is suspended", func(v *visit) {
+	message("expired", 403, func(v *visit) { v.enroll(); v.signIn("/"); v.h.svc.Wait(6 * time.Minute); v.open("/sign-in") }),
+	message("suspended", 403, func(v *visit) {
 		v.member("/")
 		with(v.h, v.h.during, v.account, func() error { return v.operator().Suspend(ctx, v.account) })
 		v.open("/pair")
 	}),
 }
 
-func message(name string, status int, title string, reach func(*visit)) state {
-	return state{name: "message " + name, status: status, shows: ".card.empty h1", says: title, reach: reach}
+func message(name string, status int, reach func(*visit)) state {
+	return state{name: "message " + name, status: status, shows: ".card.empty h1", says: "message." + name + ".title", reach: reach}
 }
 
 // healthy is an account with nothing to do.
