@@ -166,7 +166,7 @@ func TestSignedInWithRecoveryCode(t *testing.T) {
 	page := b.follow(a)
 	require.Contains(t, page.text(), "you have 9 left")
 	require.Contains(t, page.body, `href="/home"`)
-	require.Contains(t, page.body, `href="`+prefix+`/pair"`)
+	require.Contains(t, page.body, `href="`+prefix+`/pair`)
 	for _, hostile := range []string{"https://evil.test/", "//evil.test", "javascript:alert(1)", "%5Cevil.test", "/%09/evil.test", ""} {
 		page := b.get("/recovered?next=" + hostile)
 		require.Equal(t, http.StatusOK, page.status)

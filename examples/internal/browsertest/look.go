@@ -61,7 +61,7 @@ func (b *Tab) Width() int64 {
 // Direction turns the page: "ltr" or "rtl".
 func (b *Tab) Direction(dir string) {
 	b.t.Helper()
-	Eval[chromedp.Void](b, "document.documentElement.dir = "+quote(dir)+"; 0")
+	Eval[chromedp.Void](b, `for (const e of document.querySelectorAll("html, main[dir]")) e.dir = `+quote(dir)+"; 0")
 }
 
 // Pictures adds the page to a folder of pictures, with an index.html to look through them: at three widths in both themes,
