@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -127,9 +126,6 @@ func TestLanguage(t *testing.T) {
 		"en;q=0.1, ja;q=0.9": "ja", ";;q=": "en", strings.Repeat("tlh, ", 200) + "de": "en",
 		"da, nb, fi, is, nl, sv, et, lv, lt, pl, cs, sk, hu, ro, bg, el, tr, he, ko, es": "es", // twenty at once
 	} {
-		if !slices.Contains(securitypage.Languages(), want) {
-			continue
-		}
 		a := b.inLanguage("/", asked)
 		require.Equal(t, http.StatusOK, a.status)
 		dir := "ltr"
@@ -139,6 +135,8 @@ func TestLanguage(t *testing.T) {
 		require.Contains(t, a.body, `<html lang="`+want+`" dir="`+dir+`">`, asked)
 		require.Contains(t, a.body, `lang="`+want+`" dir="`+dir+`">`, asked)
 	}
+	chosen = "es-MX"
+	require.Contains(t, b.inLanguage("/", "de").body, `<html lang="es"`)
 	chosen = "not a tag!"
 	require.Contains(t, b.inLanguage("/", "de").body, `<html lang="en"`)
 }
@@ -161,9 +159,6 @@ func TestTexts(t *testing.T) {
 			return nil
 		}
 	})
-	if len(securitypage.Languages()) < 8 {
-		return
-	}
 	b, _ := h.enrolled("ada")
 	a := b.inLanguage("/review", "de-AT")
 	for _, text := range []string{"Zwei Faktoren", "Ist an.", "Noch einen <koppeln>.", "Veröffentlichen"} {
