@@ -38,14 +38,15 @@ const (
 // host is a service that mounts the page: sessions in memory, which also keep what package websession keeps, and one
 // password for everybody.
 type host struct {
-	t    testing.TB
-	svc  *gatehousetest.Service
-	sess *websession.Sessions
-	tok  *tokens.Service
-	pos  *posture.Service
-	page *securitypage.Page
-	web  *httptest.Server
-	logs *strings.Builder
+	texts map[string]string // the host's own words
+	t     testing.TB
+	svc   *gatehousetest.Service
+	sess  *websession.Sessions
+	tok   *tokens.Service
+	pos   *posture.Service
+	page  *securitypage.Page
+	web   *httptest.Server
+	logs  *strings.Builder
 
 	mu       sync.Mutex
 	sessions map[string]*session
@@ -216,6 +217,7 @@ func newHostWith(t testing.TB, change func(*parts), edit ...func(*securitypage.C
 		},
 		Links:    securitypage.Links{Home: "/home", SignIn: "/login", Help: "/help", SignOut: "/logout", Password: "/password", Sessions: "/sessions"},
 		Password: func(_ *http.Request, _, typed string) (bool, error) { return typed == password, nil },
+		Texts:    func(*http.Request, string) map[string]string { return h.texts },
 	}
 	for _, f := range edit {
 		f(&c)

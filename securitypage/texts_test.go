@@ -171,6 +171,41 @@ func TestTexts(t *testing.T) {
 	require.Contains(t, a.text(), "Zostało kodów: 10 z 10", "by the plurals of Polish")
 }
 
+var (
+	nameInText = regexp.MustCompile(`\{[a-z]+\}`)
+	spoken     = regexp.MustCompile(`(?:title|alt|placeholder|aria-label|data-text|data-over|data-copied|data-label)="([^"]*)"`)
+	letters    = regexp.MustCompile(`\pL{2,}`)
+)
+
+// Where every text is replaced, no word stays but those of the host, of its owner, and of the program's codes.
+func TestEveryWordIsAText(t *testing.T) {
+	nothing := map[string]string{}
+	for key, text := range securitypage.Texts("en") {
+		nothing[key] = strings.Join(append(nameInText.FindAllString(text, -1), "!"), " ")
+	}
+	nothing["lang"], nothing["dir"], nothing["codes.file"] = "en", "ltr", "!.txt"
+	nothing["pair.name.example"] = "Phone" // which would be the name of an app
+	known := regexp.MustCompile(`Acme|ada@acme\.test|Second|Tablet|Phone|Authenticator|deploy\.public|acme_\w+…?|projects|deploys|read|write` +
+		`|See projects\.|Change projects\.|Deploy to production\.|\b[0-9A-Za-z]{14}\b|\b[A-Z2-7]{4}\b|\b[0-9a-z]{5}-[0-9a-z]{5}\b|[0-9-]+T[0-9:]+Z|UTC|bot|ops|ci|new\b`)
+	pages := 0
+	for _, s := range stops(t) {
+		v, send := s.come(t)
+		v.h.texts = nothing
+		a := send()
+		if a.status == http.StatusSeeOther {
+			continue
+		}
+		pages++
+		said := textTag.ReplaceAllString(regexp.MustCompile(`(?s)<code.*?</code>|<pre.*?</pre>|<[a-z]+[^>]* translate="no".*?</[a-z]+>`).ReplaceAllString(a.body, " "), " ")
+		for _, m := range spoken.FindAllStringSubmatch(a.body, -1) {
+			said += " " + m[1]
+		}
+		said = known.ReplaceAllString(html.UnescapeString(said), " ")
+		require.Empty(t, letters.FindAllString(said, -1), "%s: %s", s.name(), strings.Join(strings.Fields(said), " "))
+	}
+	require.Greater(t, pages, 20)
+}
+
 // Files of the host take the place of those in the package, but for the style sheet, which comes after ours.
 func TestFiles(t *testing.T) {
 	own := fstest.MapFS{
