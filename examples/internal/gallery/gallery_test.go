@@ -110,6 +110,10 @@ const (
 		const by = [at, at.closest("fieldset")].flatMap(e => (e?.getAttribute("aria-describedby") ?? "").split(" "));
 		return by.includes(wrong[0].id);
 	})`
+
+	// leftToRight is whether what is no words runs from left to right, and on its own.
+	leftToRight = `[...document.querySelectorAll("main :is(code, .mono, .scope, textarea)")].map(e => getComputedStyle(e))
+		.every(s => s.direction == "ltr" && s.unicodeBidi.includes("isolate"))`
 )
 
 // TestEveryState measures every state.
@@ -152,8 +156,11 @@ func TestEveryStateElsewhere(t *testing.T) {
 			continue
 		}
 		t.Run(language, func(t *testing.T) {
-			walk(t, language, func(_ *testing.T, v *visit, s state) {
+			walk(t, language, func(t *testing.T, v *visit, s state) {
 				v.fits(desk, phone)
+				if !browsertest.Eval[bool](v.Tab, leftToRight) {
+					t.Error("an address, an ID or a key does not run from left to right")
+				}
 				if *gallery != "" {
 					v.Pictures(*gallery, s.name+" "+language)
 				}
