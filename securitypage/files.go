@@ -90,7 +90,7 @@ func (f *files) add(name string, data []byte) {
 
 var (
 	cssComment = regexp.MustCompile(`(?s)/\*.*?\*/`)
-	cssSpace   = regexp.MustCompile(`\s*([{};,])\s*|(:)\s+`)
+	cssSpace   = regexp.MustCompile(`\s*([{};,>])\s*|(:)\s+`)
 	jsSpace    = regexp.MustCompile(`(?m)^\s*//.*\n|^\s+`)
 )
 
