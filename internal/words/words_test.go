@@ -63,7 +63,7 @@ func complaints(tag string, texts, english map[string]string) (out []string) {
 		case !ok:
 			say(key, "is no key of the English texts")
 			continue
-		case strings.TrimSpace(text) != text && base != "list.and" || text == "" || !utf8.ValidString(text):
+		case strings.TrimSpace(text) != text && base != "list.and" && base != "colon" || text == "" || !utf8.ValidString(text):
 			say(key, "is empty, begins or ends with a space, or is no UTF-8")
 		case strings.ContainsAny(text, "<>&\"'%"):
 			say(key, "has markup, a straight quotation mark or a percent sign")
