@@ -235,7 +235,28 @@ func newHostWith(t testing.TB, change func(*parts), edit ...func(*securitypage.C
 	mux.Handle("/deploy", guard.RequireGate("deploy.public")(said("deployed")))
 	h.web = httptest.NewServer(h.sess.Middleware(mux))
 	t.Cleanup(h.web.Close)
+	t.Cleanup(h.checkFocus)
 	return h
+}
+
+var (
+	errorTag   = regexp.MustCompile(`<p class="error" id="([^"]*)"`)
+	invalidTag = regexp.MustCompile(`<[^>]* aria-invalid="true"[^>]*>`)
+)
+
+// checkFocus has every answer that says that a field is wrong give the focus to the first such field, which names what says
+// so.
+func (h *host) checkFocus() {
+	for _, a := range h.answers {
+		for _, m := range errorTag.FindAllStringSubmatch(a.body, -1) {
+			require.Regexp(h.t, ` aria-describedby="([^"]* )?`+m[1]+`[" ]`, a.body, "%s: a field names its error", a.path)
+			at := strings.Index(a.body, " autofocus")
+			require.Positive(h.t, at, "%s: nothing has the focus", a.path)
+			if first := invalidTag.FindStringIndex(a.body); first != nil {
+				require.Less(h.t, at, first[1], "%s: it is not on the first field that is wrong", a.path)
+			}
+		}
+	}
 }
 
 // said is a page of the host's.
