@@ -2,6 +2,7 @@ package websession_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -150,6 +151,48 @@ func TestEndings(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Who sends a form from a session that has ended is told so by a page, which leads to where the form was. A program gets a
+// line, and a link of somebody else's leads nowhere.
+func TestFormOfAnEndedSession(t *testing.T) {
+	h := newHost(t, signed{[]byte("k")})
+	b := h.signIn("ada")
+	require.NoError(t, h.svc.Operator("system").PasswordChanged(t.Context(), "ada", gatehouse.KeepTokens))
+	for name, c := range map[string]struct {
+		header http.Header
+		back   string // empty: no page
+	}{
+		"a form":           {http.Header{"Referer": {"https://acme.test/project?a=1&b=\"2\""}}, `/project?a=1&amp;b=&#34;2&#34;`},
+		"behind a proxy":   {http.Header{"Referer": {"https://public.test/project"}}, "/project"},
+		"another site's":   {http.Header{"Referer": {"https://evil.test/x"}, "Sec-Fetch-Site": {"cross-site"}}, "/home"},
+		"without referrer": {http.Header{}, "/home"},
+		"two slashes":      {http.Header{"Referer": {"https://acme.test//evil.test/"}}, "/home"},
+		"an old browser":   {http.Header{"Sec-Fetch-Mode": {""}}, "/home"},
+		"a script":         {http.Header{"Sec-Fetch-Mode": {"cors"}}, ""},
+		"a program":        {http.Header{"Sec-Fetch-Mode": {""}, "Accept": {"application/json"}}, ""},
+	} {
+		r := request(http.MethodPost, "/x", "secret", "typed")
+		for key, values := range c.header {
+			r.Header[key] = values
+		}
+		res := b.do(r)
+		body, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusUnauthorized, res.StatusCode, name)
+		require.Equal(t, "no-store", res.Header.Get("Cache-Control"), name)
+		require.Equal(t, "nosniff", res.Header.Get("X-Content-Type-Options"), name)
+		require.NotContains(t, string(body), "typed", name)
+		require.NotContains(t, string(body), "evil", name)
+		if c.back == "" {
+			require.Equal(t, "The session has ended: sign in again.\n", string(body), name)
+			continue
+		}
+		require.Contains(t, res.Header.Get("Content-Security-Policy"), "default-src 'none'", name)
+		require.Contains(t, string(body), "was not carried out", name)
+		require.Contains(t, string(body), `<a href="`+c.back+`">`, name)
+		require.Equal(t, 1, strings.Count(string(body), "href="), name)
 	}
 }
 

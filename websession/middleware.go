@@ -2,7 +2,10 @@ package websession
 
 import (
 	"context"
+	"fmt"
+	"html"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 
@@ -42,7 +45,7 @@ func (m *mark) set(in gatehouse.Session) {
 // account once.
 //
 // A session that has ended does not reach a handler. Config.SignOut is called, and the answer is 303 to the same address
-// for GET and HEAD, otherwise 401. A session of which nothing is known here is one of before the host used Gatehouse, or
+// for GET and HEAD, otherwise 401, with a page for somebody who has sent a form. A session of which nothing is known here is one of before the host used Gatehouse, or
 // its cookie was left out: if the account has a second factor, the browser is led to the second step; if it has none, the
 // session counts, without a proof, only while nothing of the account has ever been ended. A fault is 503, and signs
 // nobody out.
@@ -95,14 +98,52 @@ func (s *Sessions) admit(w http.ResponseWriter, r *http.Request) (in gatehouse.S
 		redirect(w, "?"+r.URL.RawQuery) // the same path, whatever prefix of it was cut off
 		return gatehouse.Session{}, false, nil
 	}
-	refuse(w)
+	s.refuse(w, r)
 	return gatehouse.Session{}, false, nil
 }
 
-// refuse answers where a browser is not to be led anywhere.
-func refuse(w http.ResponseWriter) {
-	w.Header().Set("Cache-Control", "no-store")
-	http.Error(w, "The session has ended: sign in again.", http.StatusUnauthorized)
+// refuse answers a request that is not to be led anywhere: it would be taken for one that was carried out. To somebody who
+// has sent a form, a page says so, with a link back to the one that had the form.
+func (s *Sessions) refuse(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	if !forPeople(r) {
+		http.Error(w, "The session has ended: sign in again.", http.StatusUnauthorized)
+		return
+	}
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	w.WriteHeader(http.StatusUnauthorized)
+	_, _ = fmt.Fprintf(w, signedOut, html.EscapeString(s.from(r)))
+}
+
+// signedOut is the page of somebody who has sent a form from a session that has ended. It has the place to go on.
+const signedOut = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>You are signed out</title>
+</head>
+<body>
+<main>
+<h1>You are signed out</h1>
+<p>What you have just sent was not carried out. Sign in, and send it again.</p>
+<p><a href="%s">Sign in</a></p>
+</main>
+</body>
+</html>
+`
+
+// from returns the page that a form was sent from, if it is one of this service.
+func (s *Sessions) from(r *http.Request) string {
+	from, err := url.Parse(r.Referer())
+	if err == nil && from.Host != "" && (from.Host == r.Host || r.Header.Get("Sec-Fetch-Site") == "same-origin") && local.Is(from.RequestURI()) {
+		return from.RequestURI()
+	}
+	return s.c.Home
 }
 
 // refresh returns the session that counts. One of which nothing was known gets a cookie, so that it is one that can be
@@ -129,7 +170,7 @@ func (s *Sessions) refresh(w http.ResponseWriter, r *http.Request, l look) (gate
 // askSecondStep leads a browser to the second step whose session has passed the first factor alone.
 func (s *Sessions) askSecondStep(w http.ResponseWriter, r *http.Request, a core.Account) error {
 	if !navigates(r) {
-		refuse(w)
+		s.refuse(w, r)
 		return nil
 	}
 	// One that is under way stays: support's code, which is used up, may be in it.
@@ -156,9 +197,11 @@ func (s *Sessions) isPages(r *http.Request) bool {
 
 // navigates reports whether a request is for a page that a person will look at.
 func navigates(r *http.Request) bool {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return false
-	}
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && forPeople(r)
+}
+
+// forPeople reports whether a person will look at the answer: the browser asks for a page, or sends a form.
+func forPeople(r *http.Request) bool {
 	mode := r.Header.Get("Sec-Fetch-Mode")
 	return mode == "navigate" || mode == "" && strings.Contains(r.Header.Get("Accept"), "text/html")
 }
