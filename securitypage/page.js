@@ -16,7 +16,13 @@ const copy = async (id, value) => {
     const was = el.hidden;
     el.hidden = false;
     getSelection().selectAllChildren(el);
+    const put = (event) => {
+      event.clipboardData.setData("text/plain", value);
+      event.preventDefault();
+    };
+    document.addEventListener("copy", put);
     const done = document.execCommand("copy");
+    document.removeEventListener("copy", put);
     if (done) getSelection().removeAllRanges();
     el.hidden = was && done;
     return done;
@@ -27,15 +33,14 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
     const id = button.dataset.copy;
     // A key is shown in groups, and is one word for an app.
-    const value = button.dataset.value || text(id) + (id === "codes" ? "\n" : "");
-    const word = button.closest(".copy, .btns, .actions, form, section")?.querySelector("[data-copied]");
-    if (await copy(id, value) && word) {
-      word.textContent = "";
-      requestAnimationFrame(() => {
-        word.textContent = word.dataset.copied;
-        word.scrollIntoView({ block: "nearest" });
-      });
-    }
+    const done = await copy(id, text(id) + (id === "codes" ? "\n" : ""));
+    const word = button.closest(".copy, .btns, .actions, form, section").querySelector("[data-copied]");
+    word.textContent = "";
+    requestAnimationFrame(() => {
+      word.textContent = done ? word.dataset.copied : word.dataset.not;
+      word.classList.toggle("not", !done);
+      word.scrollIntoView({ block: "nearest" });
+    });
   });
 }
 

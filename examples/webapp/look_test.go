@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse/examples/internal/browsertest"
@@ -73,23 +72,6 @@ func (b *tab) fits(name string, width int64) {
 	if wide := b.Width(); wide > width {
 		b.t.Errorf("%s, %d px: it is %d px wide", name, width, wide)
 	}
-}
-
-// copies presses a button that copies, where there is no clipboard to write to, as over plain HTTP. The page says so where
-// the reader looks.
-func (b *tab) copies(button string) {
-	b.t.Helper()
-	b.Size(360)
-	browsertest.Eval[chromedp.Void](b.Tab, `Object.defineProperty(navigator, "clipboard", {value: undefined}); 0`)
-	b.Unfold(button)
-	require.True(b.t, browsertest.Eval[bool](b.Tab, `new Promise(done => {
-		const look = () => {
-			const word = document.querySelector("[data-copied]"), at = word.getBoundingClientRect();
-			word.textContent === "Copied" ? done(at.top >= 0 && at.bottom <= innerHeight && at.left >= 0 && at.right <= innerWidth) : requestAnimationFrame(look);
-		};
-		look();
-	})`), "it is said off screen")
-	b.Size(1280)
 }
 
 // weigh is the size of a page with all that it loads, before it is compressed.

@@ -20,7 +20,9 @@ func TestFocusIsOnWhatIsWrong(t *testing.T) {
 	wrong := func(id string, status int, send func() int) {
 		t.Helper()
 		require.Equal(t, status, send())
-		b.Await(func() bool { return b.Focused() == id || browsertest.Eval[string](b.Tab, `document.activeElement.name || ""`) == id })
+		b.Await(func() bool {
+			return b.Focused() == id || browsertest.Eval[string](b.Tab, `document.activeElement.name || ""`) == id
+		})
 		said := browsertest.Eval[string](b.Tab, `(() => {
 			const e = document.activeElement, described = e.getAttribute("aria-describedby") || e.closest("fieldset").getAttribute("aria-describedby");
 			const word = document.getElementById(described.split(" ")[0]), at = word.getBoundingClientRect();

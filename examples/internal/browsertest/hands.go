@@ -142,3 +142,15 @@ func (b *Tab) Paste(text string) {
 		return cdp.Call(ctx, t, input.InsertText, input.InsertTextParams{Text: text})
 	})
 }
+
+// Clipboard returns what the browser would paste.
+func (b *Tab) Clipboard() string {
+	b.t.Helper()
+	Eval[chromedp.Void](b, `(e => { e.id = "gatehouse-paste"; document.body.append(e); e.focus({preventScroll: true}); })(document.createElement("textarea")); 0`)
+	b.Do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		return cdp.Call(ctx, t, input.DispatchKeyEvent, input.DispatchKeyEventParams{
+			Type: input.DispatchKeyEventTypeRawKeyDown, Key: "v", Code: "KeyV", Modifiers: 2, Commands: []string{"paste"},
+		})
+	})
+	return Eval[string](b, `(e => { e.remove(); return e.value; })(document.getElementById("gatehouse-paste"))`)
+}
