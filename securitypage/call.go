@@ -192,6 +192,8 @@ func (c *call) write() {
 
 func (c *call) run(rt route) error {
 	switch is := c.who(); {
+	case is == 0 && rt.who == signingIn && c.noCookies():
+		return c.message(http.StatusForbidden, "cookies")
 	case is == 0 && rt.who == signingIn: // which would lead back to nothing
 		c.redirect(c.p.c.Links.SignIn)
 		return nil

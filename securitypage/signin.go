@@ -30,6 +30,12 @@ func way(with string) string {
 	return ways[0]
 }
 
+// noCookies reports whether a browser that this service itself has led here sends no cookie at all. To lead it back to where
+// the sign-in began would say nothing, again and again.
+func (c *call) noCookies() bool {
+	return len(c.r.Cookies()) == 0 && c.r.Header.Get("Sec-Fetch-Site") == "same-origin"
+}
+
 // challenge returns the challenge of the session. Where that is no longer valid it has answered.
 func (c *call) challenge() (gatehouse.Challenge, error) {
 	ch, err := c.svc().CheckChallenge(c.ctx(), c.s.in, c.s.challenge)

@@ -219,7 +219,7 @@ func (c *call) back() string {
 	from, err := url.Parse(c.r.Referer())
 	// A proxy may have changed the Host. The browser says of itself that the page was one of this origin, which a script
 	// of another site cannot say.
-	ours := err == nil && (from.Host == c.r.Host || c.r.Header.Get("Sec-Fetch-Site") == "same-origin")
+	ours := err == nil && from.Host != "" && (from.Host == c.r.Host || c.r.Header.Get("Sec-Fetch-Site") == "same-origin")
 	switch home := c.p.c.Links.Home; {
 	case ours && local.Is(from.RequestURI()):
 		return from.RequestURI()

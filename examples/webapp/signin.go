@@ -17,10 +17,29 @@ type form struct{ Email, Wrong, Next string }
 var byPassword = gatehouse.FirstFactor{Method: "pwd"}
 
 func (a *app) signUpPage(w http.ResponseWriter, r *http.Request, u user) error {
+	a.offerCookie(w)
 	return a.render(w, r, u, http.StatusOK, "signup", form{})
 }
 
+// offerCookie has a form come back with a cookie, if the browser keeps any: only so can somebody be told why a sign-in leads
+// nowhere.
+func (a *app) offerCookie(w http.ResponseWriter) {
+	http.SetCookie(w, &http.Cookie{
+		Name: "cookies", Value: "yes", Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: a.sessions.Cookie.Secure,
+	})
+}
+
+// noCookies is said to somebody whose browser has sent one of our forms and keeps no cookies.
+const noCookies = "Your browser keeps no cookies. Allow them for this site, then try again."
+
+func keepsNone(r *http.Request) bool {
+	return len(r.Cookies()) == 0 && r.Header.Get("Sec-Fetch-Site") == "same-origin"
+}
+
 func (a *app) signUp(w http.ResponseWriter, r *http.Request, u user) error {
+	if keepsNone(r) {
+		return a.render(w, r, u, http.StatusForbidden, "signup", form{Email: r.PostFormValue("email"), Wrong: noCookies})
+	}
 	made, err := a.users.create(r.Context(), r.PostFormValue("email"), r.PostFormValue("password"))
 	var what wrong
 	switch {
@@ -41,6 +60,7 @@ func (a *app) signInPage(w http.ResponseWriter, r *http.Request, u user) error {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return nil
 	}
+	a.offerCookie(w)
 	return a.render(w, r, u, http.StatusOK, "signin", form{Next: r.FormValue("next")})
 }
 
@@ -50,6 +70,9 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request, u user) error {
 	email := r.PostFormValue("email")
 	again := func(status int, wrong string) error {
 		return a.render(w, r, u, status, "signin", form{Email: email, Wrong: wrong, Next: r.FormValue("next")})
+	}
+	if keepsNone(r) {
+		return again(http.StatusForbidden, noCookies)
 	}
 	known, err := a.users.byEmail(r.Context(), email)
 	if err != nil {
