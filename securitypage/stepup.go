@@ -89,7 +89,7 @@ func (c *call) prompt(status int, wrong map[string]string) error {
 func (c *call) stepUpData(a gatehouse.Account, next string) stepUpData {
 	return stepUpData{
 		Password: !a.Protected && c.hasPassword(), SignIn: c.signInAgain(a, next),
-		TOTP: a.TOTP, Recovery: c.recovery, TooLittle: c.stepped,
+		TOTP: a.TOTP, Recovery: c.recovery && !c.stepped, TooLittle: c.stepped,
 	}
 }
 
