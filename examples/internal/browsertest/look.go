@@ -73,7 +73,8 @@ func (b *Tab) Pictures(dir, name string) {
 	take := func(theme string, width int64, what string) {
 		b.Theme(theme)
 		b.Size(width)
-		b.Save(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", file, width, what)), chromedp.FullScreenshot(100))
+		b.Window(width, max(800, Eval[int64](b, `document.documentElement.scrollHeight`)))
+		b.Save(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", file, width, what)), chromedp.CaptureScreenshot())
 	}
 	for _, theme := range []string{"light", "dark", "forced"} {
 		for _, width := range []int64{360, 768, 1280} {
