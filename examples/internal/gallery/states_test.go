@@ -470,6 +470,12 @@ var messages = []state{
 		v.open("/")
 	}),
 	message("expired", 403, func(v *visit) { v.enroll(); v.signIn("/"); v.h.svc.Wait(6 * time.Minute); v.open("/sign-in") }),
+	message("cookies", 403, func(v *visit) {
+		v.enroll()
+		v.Visit("/home")
+		v.SetCookies(nil)
+		v.status = v.Load(chromedp.Evaluate[chromedp.Void](fmt.Sprintf("location.href = %q; 0", security+"/sign-in")))
+	}),
 	message("suspended", 403, func(v *visit) {
 		v.member("/")
 		with(v.h, v.h.during, v.account, func() error { return v.operator().Suspend(ctx, v.account) })
@@ -477,6 +483,7 @@ var messages = []state{
 	}),
 }
 
+// message is a page with nothing but a text.
 func message(name string, status int, reach func(*visit)) state {
 	return state{name: "message " + name, status: status, shows: ".card.empty h1", says: "message." + name + ".title", reach: reach}
 }
