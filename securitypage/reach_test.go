@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -509,4 +510,57 @@ func TestFormIsOfTheAccount(t *testing.T) {
 	require.Equal(t, http.StatusConflict, b.post("/step-up", form).status)
 	b.session.account = "ada"
 	require.Equal(t, http.StatusSeeOther, b.post("/step-up", form).status)
+}
+
+// Codes come with marks that nobody sees, with long dashes, or in other digits. Wherever one is typed, it is taken.
+func TestPastedEverywhere(t *testing.T) {
+	h := newHost(t)
+	arabic := strings.NewReplacer("0", "\u0660", "1", "\u0661", "2", "\u0662", "3", "\u0663", "4", "\u0664", "5", "\u0665", "6", "\u0666", "7", "\u0667", "8", "\u0668", "9", "\u0669")
+	pastes := []func(string) string{
+		func(code string) string { return "\u200b" + code[:3] + "\u00a0" + code[3:] + "\ufeff" },
+		func(code string) string { return "\u2022 " + code + "." },
+		func(code string) string { return arabic.Replace(code) },
+		func(code string) string { return strings.ReplaceAll(code[:3]+"-"+code[3:], "-", " \u2013 ") },
+	}
+	for n, paste := range pastes {
+		_, o := h.enrolled(fmt.Sprint("ada", n))
+		in := h.signIn(o.AccountID)
+		require.Equal(t, "/home", in.submit("/sign-in", "/sign-in", "code", paste(o.Code())).header.Get("Location"), "at sign-in")
+		h.svc.Wait(time.Hour)
+		a := in.submit("/recovery-codes", "/recovery-codes")
+		require.Equal(t, http.StatusForbidden, a.status)
+		a = in.send(a, "/recovery-codes", "step_up", paste(o.Code()))
+		require.Len(t, codesOf(a), 10, "at a step-up")
+		rc := h.signIn(o.AccountID)
+		require.Equal(t, recovered, rc.submit("/sign-in?with=recovery", "/sign-in", "code", paste(codesOf(a)[0])).header.Get("Location"), "a recovery code")
+
+		app := secretOf(t, in.pair("/pair", "name", "Tablet"))
+		require.Contains(t, in.finishes(paste(app.Code(h.svc.Now()))).header.Get("Location"), "/pair/done", "in a pairing")
+		h.svc.Wait(time.Hour)
+		again, ahead := h.signIn(o.AccountID), h.svc.Now().Add(8*time.Minute)
+		clock := again.get("/sign-in/clock")
+		st, err := h.svc.Account(t.Context(), o.AccountID)
+		require.NoError(t, err)
+		clock = again.send(clock, "/sign-in/clock", "authenticator", st.Authenticators[1].ID,
+			"first", paste(app.Code(ahead)), "second", paste(app.Code(ahead.Add(30*time.Second))))
+		require.Equal(t, http.StatusSeeOther, clock.status, "for a clock")
+
+		code, err := h.svc.Operator("op").Because("lost").Reset(t.Context(), o.AccountID)
+		require.NoError(t, err)
+		require.Equal(t, prefix+"/pair", h.signIn(o.AccountID).submit("/sign-in", "/sign-in", "code", paste(code.Reveal())).header.Get("Location"), "support's")
+	}
+}
+
+// The file of recovery codes says whose they are, in a name that every system can have.
+func TestCodesFileName(t *testing.T) {
+	for name, file := range map[string]string{
+		"Acme": "acme-recovery-codes.txt", "Ärger & Söhne": "ärger---söhne-recovery-codes.txt", "日本": "日本-recovery-codes.txt",
+		`../"<b>`: "b-recovery-codes.txt", "***": "recovery-codes.txt",
+	} {
+		h := newHost(t, func(c *securitypage.Config) { c.Name = name })
+		b, _ := h.enrolled("ada")
+		a := b.submit("/recovery-codes", "/recovery-codes")
+		require.Len(t, codesOf(a), 10)
+		require.Contains(t, a.body, `data-name="`+file+`"`, name)
+	}
 }

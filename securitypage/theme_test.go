@@ -81,6 +81,18 @@ func TestHostileTheme(t *testing.T) {
 	}
 }
 
+// A path may have quotes in it: they end nothing, neither in the page nor in a header.
+func TestQuotesInALogo(t *testing.T) {
+	h := newHost(t, func(c *securitypage.Config) {
+		c.Theme = securitypage.Theme{Logo: `/l.svg" onerror="x`, Favicon: `https://a.test/i'"><script>;, https://b.test`}
+	})
+	a := h.signIn("ada").get("/")
+	require.NotContains(t, a.body, `onerror="x"`)
+	require.NotContains(t, a.body, `<script>;`)
+	require.NotContains(t, a.body, ` onerror=`)
+	require.Contains(t, a.header.Get("Content-Security-Policy"), "img-src 'self' https://a.test; form-action")
+}
+
 // Sheets come in an order: ours, the theme's, the host's own. Each is kept by its hash, and none is in the page.
 func TestThemeIsServed(t *testing.T) {
 	h := newHost(t, func(c *securitypage.Config) {

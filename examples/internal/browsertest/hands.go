@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 )
@@ -153,4 +157,39 @@ func (b *Tab) Clipboard() string {
 		})
 	})
 	return Eval[string](b, `(e => { e.remove(); return e.value; })(document.getElementById("gatehouse-paste"))`)
+}
+
+// Inject has every page from here on run a script of somebody else's before its own, as extensions of a browser do.
+func (b *Tab) Inject(script string) {
+	b.t.Helper()
+	b.Do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, t, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+		return chromedp.Void{}, err
+	})
+}
+
+// Downloads has the browser save files in a folder.
+func (b *Tab) Downloads(dir string) {
+	b.t.Helper()
+	b.Do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		is, err := cdp.Call(ctx, t, target.GetTargetInfo, target.GetTargetInfoParams{})
+		if err != nil {
+			return chromedp.Void{}, err
+		}
+		return cdp.Call(ctx, t, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+			Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir, BrowserContextID: is.TargetInfo.BrowserContextID,
+		})
+	})
+}
+
+// Print shows the pages as they are on paper, or as they are on screen again.
+func (b *Tab) Print(on bool) {
+	b.t.Helper()
+	media := ""
+	if on {
+		media = "print"
+	}
+	b.Do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		return cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: media})
+	})
 }
