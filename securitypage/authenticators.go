@@ -33,7 +33,7 @@ func (c *call) authenticatorsWith(status int, typed, wrong map[string]string) er
 func (c *call) rename() error {
 	id, name := c.field("id"), c.field("name")
 	if !text.IsName(name) {
-		return c.authenticatorsWith(http.StatusUnprocessableEntity, map[string]string{id: name}, map[string]string{"name-" + id: c.text("wrong.name")})
+		return c.authenticatorsWith(http.StatusUnprocessableEntity, map[string]string{id: name}, map[string]string{"name-" + id: c.wrongName(name)})
 	}
 	if err := c.owner().RenameAuthenticator(c.ctx(), id, name); err != nil {
 		return err

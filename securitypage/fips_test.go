@@ -73,7 +73,7 @@ func TestNamesThatAreRefused(t *testing.T) {
 			"mint":   b.submit("/tokens/new", "/tokens/new", "name", name, "kind", "pat", "scope", "projects:read", "days", "30"),
 		} {
 			require.Equal(t, http.StatusUnprocessableEntity, a.status, "%s: %q", what, name)
-			require.Contains(t, a.text(), "A name is up to 64 letters, without control characters.", "%s: %q", what, name)
+			require.Contains(t, a.text(), "This name is too long, or has invisible characters in it.", "%s: %q", what, name)
 			require.NotContains(t, a.text(), "A token like this is not allowed.")
 		}
 	}

@@ -285,7 +285,7 @@ func TestTokens(t *testing.T) {
 	require.Contains(t, a.text(), "High risk")
 	a = b.send(a, "/tokens/new", "name", "", "networks", "nowhere")
 	require.Equal(t, http.StatusUnprocessableEntity, a.status)
-	require.Contains(t, a.text(), "A name is up to 64")
+	require.Contains(t, a.text(), "Fill this in.")
 	require.Contains(t, a.text(), "Choose at least one.")
 	require.Contains(t, a.text(), "neither an address nor a network")
 	require.Contains(t, a.body, ">nowhere</textarea>", "what was typed stays")

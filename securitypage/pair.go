@@ -83,7 +83,7 @@ func (c *call) beginPairing() error {
 		if err != nil {
 			return err
 		}
-		return c.renderWith(http.StatusUnprocessableEntity, "pair", d, map[string]string{"name": c.text("wrong.name")})
+		return c.renderWith(http.StatusUnprocessableEntity, "pair", d, map[string]string{"name": c.wrongName(typed)})
 	}
 	name := cmp.Or(typed, c.text("pair.name.example"))
 	own := ownName(name, a)
@@ -107,6 +107,14 @@ func (c *call) beginPairing() error {
 	}
 	c.redirect(c.p.path + "/pair/scan")
 	return nil
+}
+
+// wrongName says what is wrong with a name. How many letters it may have depends on the letters: see text.MaxName.
+func (c *call) wrongName(name string) string {
+	if name == "" {
+		return c.text("wrong.missing")
+	}
+	return c.text("wrong.name")
 }
 
 // ownName returns a name that no authenticator of an account has: the same one, or with a number behind it.

@@ -321,7 +321,7 @@ func TestLabels(t *testing.T) {
 		b := h.signIn("ada")
 		a := b.pair("/pair", "name", "Phone")
 		if a.status != http.StatusOK {
-			t.Errorf("%q: %d, and the page blames the name: %t", label, a.status, strings.Contains(a.text(), "A name is up to 64"))
+			t.Errorf("%q: %d, and the page blames the name: %t", label, a.status, strings.Contains(a.text(), "This name is too long"))
 		}
 	}
 }

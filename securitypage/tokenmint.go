@@ -202,7 +202,7 @@ func (c *call) request() (r tokens.Request, wrong map[string]string, err error) 
 		Name: c.field("name"), Kind: tokens.Kind(c.field("kind")), RotatesItself: c.p.c.RotatesItself && c.field("rotates") != "",
 	}
 	if !text.IsName(r.Name) {
-		wrong["name"] = c.text("wrong.name")
+		wrong["name"] = c.wrongName(r.Name)
 	}
 	var scopes []tokens.Scope
 	for _, s := range form["scope"] {
