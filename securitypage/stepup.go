@@ -108,13 +108,17 @@ func (c *call) signInAgain(a gatehouse.Account, next string) string {
 	return withNext(to, next)
 }
 
-// signIn returns where somebody signs in who is not signed in, to go on where they were.
+// signIn returns where somebody signs in who is not signed in, to go on where they were: at the page that had the form, if
+// it was one.
 func (c *call) signIn() string {
-	to := c.p.c.Links.SignIn
-	if c.r.Method != http.MethodGet || !local.Is(to) {
+	to, next := c.p.c.Links.SignIn, c.from()
+	if c.r.Method == http.MethodGet {
+		next = c.back()
+	}
+	if next == "" || !local.Is(to) {
 		return to
 	}
-	return withNext(to, c.back())
+	return withNext(to, next)
 }
 
 // withNext returns a link that is told where to lead back.

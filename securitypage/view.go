@@ -216,17 +216,25 @@ func (c *call) back() string {
 	if c.r.Method == http.MethodGet {
 		return local.Public(c.r, c.p.c.Web.Prefix()).RequestURI()
 	}
+	if from := c.from(); from != "" {
+		return from
+	}
+	if home := c.p.c.Links.Home; local.Is(home) {
+		return home
+	}
+	return c.p.c.Web.Prefix() + "/"
+}
+
+// from returns the page that has led here, if it is one of this service.
+func (c *call) from() string {
 	from, err := url.Parse(c.r.Referer())
 	// A proxy may have changed the Host. The browser says of itself that the page was one of this origin, which a script
 	// of another site cannot say.
 	ours := err == nil && from.Host != "" && (from.Host == c.r.Host || c.r.Header.Get("Sec-Fetch-Site") == "same-origin")
-	switch home := c.p.c.Links.Home; {
-	case ours && local.Is(from.RequestURI()):
+	if ours && local.Is(from.RequestURI()) {
 		return from.RequestURI()
-	case local.Is(home):
-		return home
 	}
-	return c.p.c.Web.Prefix() + "/"
+	return ""
 }
 
 // With is a View with what a part of a page is about.

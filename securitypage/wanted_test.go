@@ -132,3 +132,22 @@ func TestWantedInTheEnd(t *testing.T) {
 	a = in.send(in.get("/recovery-codes?"+query), prefix+"/recovery-codes?"+query)
 	require.Equal(t, "/home", in.send(a, prefix+"/recovery-codes/saved?"+query).header.Get("Location"))
 }
+
+// Who sends a form when nobody is signed in any more comes back to the page that had it. Another site's is none.
+func TestFormOfNobody(t *testing.T) {
+	h := newHost(t)
+	nobody := h.browser(nil)
+	require.Equal(t, "/login?next=%2Fproject", nobody.hostDo(t, http.MethodPost, "/deploy").header.Get("Location"))
+	for referer, to := range map[string]string{
+		h.web.URL + prefix + "/authenticators?x=1": "/login?next=" + url.QueryEscape(prefix+"/authenticators?x=1"),
+		"https://evil.test/x":                      "/login", h.web.URL + "//evil.test": "/login", "": "/login", "%": "/login",
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.web.URL+prefix+"/authenticators/rename", nil)
+		require.NoError(t, err)
+		r.Header.Set("Referer", referer)
+		if referer == "" { // as where a host forbids them
+			r.Header.Set("Sec-Fetch-Site", "same-origin")
+		}
+		require.Equal(t, to, nobody.do(r).header.Get("Location"), referer)
+	}
+}
