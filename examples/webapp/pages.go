@@ -133,9 +133,10 @@ func (a *app) missing(w http.ResponseWriter, r *http.Request, u user) error {
 // help is where owners find support who have lost everything. What support does is gatehouse.Operator's Reset, from
 // a program that only support can run; on the web it would be one more way around the second step.
 func (a *app) help(w http.ResponseWriter, r *http.Request, u user) error {
-	return a.render(w, r, u, http.StatusOK, "message", message{"Help", "Call support, and have your account ID ready. Whoever answers makes " +
-		"sure that it is you, and gives you a code with which you can pair another authenticator. (In this example you are support, " +
-		"too: the code is what “gatehouse reset” prints, the command in cmd/gatehouse.)"})
+	return a.render(w, r, u, http.StatusOK, "message", message{"Help", "Call support, and say the e-mail address that you sign in with. " +
+		"Whoever answers makes sure that it is you, and gives you a code with which you can pair another authenticator. (In this " +
+		"example you are support, too: the code is what “gatehouse reset” prints, the command in cmd/gatehouse. It takes the ID " +
+		"that the table of users has for the address.)"})
 }
 
 // overview is what the home page shows of the account's protection.
