@@ -46,6 +46,7 @@ func TestCopy(t *testing.T) {
 			key := b.copies("secret")
 			require.NotContains(t, key, " ")
 			require.Equal(t, key, browsertest.Eval[string](b.Tab, `document.getElementById("secret").textContent`))
+			require.Equal(t, key, strings.Join(strings.Fields(b.copiesNot("secret")), ""))
 			b.Press("I’ve added it, continue")
 			b.codes()
 			file := browsertest.Eval[string](b.Tab, `document.getElementById("codes").textContent`)
@@ -61,11 +62,7 @@ func TestCopy(t *testing.T) {
 			fresh := b.codes()
 			require.Contains(t, b.copies("codes"), fresh[9])
 
-			// Where nothing can be copied, the page says that, and has selected the text.
-			browsertest.Eval[chromedp.Void](b.Tab, `Object.defineProperty(navigator, "clipboard", {value: undefined}); document.execCommand = () => false; 0`)
-			b.Unfold("Copy")
-			b.Until("Not copied.")
-			require.Contains(t, browsertest.Eval[string](b.Tab, `getSelection().toString()`), fresh[9])
+			require.Contains(t, b.copiesNot("codes"), fresh[9])
 		})
 	}
 }
@@ -106,4 +103,22 @@ func (b *tab) copies(id string) string {
 	}
 	b.Size(1280)
 	return b.Clipboard()
+}
+
+// copiesNot is copies where nothing can be copied: the page says that, and has selected the text, which is returned. What it
+// says leaves the button as it is.
+func (b *tab) copiesNot(id string) string {
+	b.t.Helper()
+	const high = `document.querySelector("[data-copy]").getBoundingClientRect().height`
+	b.Size(320)
+	browsertest.Eval[chromedp.Void](b.Tab, `Object.defineProperty(navigator, "clipboard", {value: undefined}); document.execCommand = () => false;
+		document.querySelectorAll("[data-copied]").forEach(e => { e.textContent = ""; }); 0`)
+	was := browsertest.Eval[float64](b.Tab, high)
+	b.Do(chromedp.Click(chromedp.JSPath(`document.querySelector('[data-copy="` + id + `"]')`)))
+	b.Until("Not copied. It is selected")
+	require.Equal(b.t, was, browsertest.Eval[float64](b.Tab, high))
+	require.Greater(b.t, browsertest.Eval[float64](b.Tab, `document.querySelector(".copied.not").getBoundingClientRect().width`), 150.0)
+	b.fits("not copied", 320)
+	b.Size(1280)
+	return browsertest.Eval[string](b.Tab, `getSelection().toString()`)
 }

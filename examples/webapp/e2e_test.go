@@ -114,7 +114,7 @@ func TestOwner(t *testing.T) {
 	require.Equal(t, 200, b.Press("Continue"))
 	require.Equal(t, "/", b.Path())
 	b.Press("Security")
-	b.Has("You have signed in with a recovery code")
+	b.Has("You signed in with a recovery code")
 	b.look("overview recovery")
 	b.signOut()
 	b.signIn(ada)
