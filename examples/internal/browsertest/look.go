@@ -73,7 +73,8 @@ func (b *Tab) Pictures(dir, name string) {
 	take := func(theme string, width int64, what string) {
 		b.Theme(theme)
 		b.Size(width)
-		b.Window(width, max(800, Eval[int64](b, `document.documentElement.scrollHeight`)))
+		b.Window(width, max(800, Eval[int64](b, `scrollTo(0, 0), document.documentElement.scrollHeight`)))
+		Eval[chromedp.Void](b, drawn)
 		b.Save(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", file, width, what)), chromedp.CaptureScreenshot())
 	}
 	for _, theme := range []string{"light", "dark", "forced"} {
@@ -96,6 +97,9 @@ func (b *Tab) Save(file string, picture chromedp.Action[[]byte]) {
 	require.NoError(b.t, err)
 	require.NoError(b.t, os.WriteFile(file, data, 0o644))
 }
+
+// drawn comes when the browser has drawn what is there.
+const drawn = `new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done({}))))`
 
 var pictureName = regexp.MustCompile(`^(.+)-([0-9]+)-([a-z]+)\.png$`)
 
