@@ -444,7 +444,7 @@ func TestSuspendedUnprotected(t *testing.T) {
 	require.NoError(t, h.svc.Operator("op").Because("x").Suspend(t.Context(), "ada"))
 	a := b.post("/pair", form)
 	require.Equal(t, http.StatusUnauthorized, a.status)
-	require.Contains(t, a.text(), "The session has ended")
+	require.Contains(t, a.text(), "was not carried out")
 	require.Empty(t, b.account, "the host's session has ended too")
 }
 
