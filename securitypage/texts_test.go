@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -123,7 +124,7 @@ func TestLanguage(t *testing.T) {
 	b, _ := h.enrolled("ada")
 	for asked, want := range map[string]string{
 		"": "en", "de-AT,de;q=0.9,en;q=0.8": "de", "nl, fr;q=0.5": "fr", "xx": "en", "en-GB": "en", "pt-PT": "pt-BR", "zh-CN": "zh-Hans", "ar-EG": "ar", "*": "en",
-		"en;q=0.1, ja;q=0.9": "ja", ";;q=": "en", strings.Repeat("tlh, ", 200) + "de": "en",
+		"en;q=0.1, ja;q=0.9": "ja", "de-DE, xq;q=0.1": "de", ";;q=": "en", strings.Repeat("tlh, ", 200) + "de": "en",
 		"da, nb, fi, is, nl, sv, et, lv, lt, pl, cs, sk, hu, ro, bg, el, tr, he, ko, es": "es", // twenty at once
 	} {
 		a := b.inLanguage("/", asked)
@@ -169,6 +170,33 @@ func TestTexts(t *testing.T) {
 	a = b.inLanguage("/", "fr")
 	require.Contains(t, a.body, `<html lang="pl"`)
 	require.Contains(t, a.text(), "Zostało kodów: 10 z 10", "by the plurals of Polish")
+}
+
+// A control of the host's says any number, and any code. It has no text for that: the page has its reason.
+func TestReasonOfTheHost(t *testing.T) {
+	for name, c := range map[string]struct {
+		result posture.Result
+		texts  map[string]string
+		want   string
+	}{
+		"no code":       {posture.Result{State: posture.Fail, Reason: "Too <far>.", N: -3}, nil, "Too <far>."},
+		"an own code":   {posture.Result{State: posture.Fail, Reason: "Too far.", Code: "far", N: -1}, map[string]string{"reason.far#one": "Off by {n} <of> {of}"}, "Off by -1 <of> 0"},
+		"a code of all": {posture.Result{State: posture.Fail, Reason: "Too far.", Code: "#other", N: 2}, nil, "Too far."},
+	} {
+		model, err := posture.NewModel(posture.ModelConfig{Controls: []posture.Control{{
+			ID: "far", Title: "Near", Failing: "Far", Question: "Near?", Severity: posture.Medium,
+			Fix: posture.Remediation{Title: "Come", Text: "Come near."}, Check: func(posture.Facts, time.Time) posture.Result { return c.result },
+		}}})
+		require.NoError(t, err)
+		gates, err := posture.NewPolicy(model)
+		require.NoError(t, err)
+		h := newHostWith(t, func(of *parts) { of.gates = gates })
+		h.texts = c.texts
+		b, _ := h.enrolled("ada")
+		a := b.get("/review")
+		require.Equal(t, http.StatusOK, a.status, name)
+		require.Contains(t, a.text(), c.want, name)
+	}
 }
 
 var (

@@ -8,6 +8,8 @@ import (
 	"embed"
 	"encoding/json"
 	"maps"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -59,14 +61,23 @@ func Match(asked string) string {
 		asked = asked[:max(strings.LastIndexByte(asked, ','), 0)]
 	}
 	wanted, _, err := language.ParseAcceptLanguage(asked)
-	if err != nil {
-		return English
+	if err != nil { // of one entry, which takes all others along
+		wanted, _, _ = language.ParseAcceptLanguage(readable(asked))
 	}
 	_, i, confidence := matcher().Match(wanted...)
 	if confidence == language.No {
 		return English
 	}
 	return tags[i]
+}
+
+// readable leaves out of a list the entries that cannot be read, or are of a language that nobody knows.
+func readable(asked string) string {
+	entries := slices.DeleteFunc(strings.Split(asked, ","), func(entry string) bool {
+		_, _, err := language.ParseAcceptLanguage(entry)
+		return err != nil
+	})
+	return strings.Join(entries, ",")
 }
 
 // catalogs are the texts by language, each read when it is first asked for.
@@ -184,6 +195,9 @@ var forms = map[plural.Form]string{
 }
 
 func form(tag language.Tag, n int) string {
+	if n < 0 { // the absolute value decides (CLDR), and anything else is a panic there
+		n = -max(n, -math.MaxInt)
+	}
 	return forms[plural.Cardinal.MatchPlural(tag, n, 0, 0, 0, 0)]
 }
 

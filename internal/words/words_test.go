@@ -2,6 +2,7 @@ package words_test
 
 import (
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -170,6 +171,8 @@ func TestSay(t *testing.T) {
 	require.Equal(t, "all 0", w.Say("mine.n", "n", 0))
 	require.Equal(t, "in 1 day", w.Say("in.days", "n", 1))
 	require.Equal(t, "in 2 days", w.Say("in.days", "n", 2))
+	require.Equal(t, "in -1 day", w.Say("in.days", "n", -1), "a host's control may say any number")
+	require.Equal(t, "in -9223372036854775808 days", w.Say("in.days", "n", math.MinInt64))
 	require.Equal(t, "Mine: \u2068טלפון\u2069", w.Say("mine", "name", "טלפון"), "a name that runs the other way turns nothing round")
 
 	// A language of the host's own counts by its own plurals.
@@ -181,6 +184,22 @@ func TestSay(t *testing.T) {
 	rtl := words.New("en", map[string]string{"dir": "rtl", "mine": "{name}!"})
 	require.Equal(t, "\u2068Phone\u2069!", rtl.Say("mine", "name", "Phone"))
 	require.Equal(t, "A phone", words.New("tlh", map[string]string{"x": "A phone"}).Say("x"))
+}
+
+// One entry that nobody can read, or of a language that nobody knows, does not take the others along.
+func TestMatchWhatCanBeRead(t *testing.T) {
+	for asked, want := range map[string]string{
+		"de-DE, xq;q=0.1":                        "de",
+		"not_a_tag!, de":                         "de",
+		"de;q=0.5, en;q=much, ja;q=0.9":          "ja",
+		"en-Nonsense1234, fr;q=0.2":              "fr",
+		"xq, qq-nonsense12":                      "en",
+		"xq;q=1, *;q=0.5":                        "en",
+		", ,de,,":                                "de",
+		"de;q=0, xq, es;q=0.3, fr;q=0.0, ;q=0.9": "es",
+	} {
+		require.Equal(t, want, words.Match(asked), asked)
+	}
 }
 
 func FuzzMatch(f *testing.F) {
