@@ -1,6 +1,7 @@
 package securitypage
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 
@@ -112,10 +113,30 @@ func (c *call) unlock() error {
 	if method == "" {
 		return errForm
 	}
-	if err := c.owner().Unlock(c.ctx(), method); err != nil {
+	err := c.owner().Unlock(c.ctx(), method)
+	if errors.Is(err, gatehouse.ErrStepUpRequired) && c.stepped { // by what unlocks nothing, and would not be taken where it is locked
+		err = c.isOpen(method, err)
+	}
+	if err != nil {
 		return err
 	}
 	c.redirect(c.p.path+"/authenticators", "unlocked")
+	return nil
+}
+
+// isOpen returns the error of a method that is locked, nil where the wait is over already.
+func (c *call) isOpen(method event.Method, locked error) error {
+	a, err := c.account()
+	if err != nil {
+		return err
+	}
+	state := a.TOTP
+	if method == event.MethodRecoveryCode {
+		state = a.RecoveryCode
+	}
+	if !state.Available {
+		return locked
+	}
 	return nil
 }
 

@@ -50,7 +50,10 @@ type stepUpData struct {
 type field struct{ Name, Value string }
 
 // kept is what a form does not bring along: codes, and what belongs to the prompt itself.
-var notKept = []string{"form", "code", "step_up", "step_up_password"}
+var notKept = []string{"form", "code", "step_up", "step_up_password", appOnly}
+
+// appOnly is the field of a prompt that a recovery code was not enough for: another one would be used up for nothing.
+const appOnly = "step_up_app"
 
 // prompt asks for a code (or the password) instead of what was asked for, and goes on with that.
 func (c *call) prompt(status int, wrong map[string]string) error {
@@ -77,6 +80,9 @@ func (c *call) prompt(status int, wrong map[string]string) error {
 			for _, value := range values {
 				d.Fields = append(d.Fields, field{name, value})
 			}
+		}
+		if !d.Recovery {
+			d.Fields = append(d.Fields, field{appOnly, "yes"})
 		}
 		slices.SortStableFunc(d.Fields, func(a, b field) int { return strings.Compare(a.Name, b.Name) })
 	} else {
@@ -144,6 +150,9 @@ const justNow = 10 * time.Second
 // stepUpHere takes the code (or password) that a form has brought for the prompt, if it has.
 func (c *call) stepUpHere() error {
 	code, password := typed(c.r.PostForm.Get("step_up")), c.r.PostForm.Get("step_up_password")
+	if c.r.PostForm.Has(appOnly) {
+		c.recovery = false
+	}
 	if c.who() != signedIn || code == "" && password == "" {
 		return nil
 	}
