@@ -46,7 +46,7 @@ func golden(t *testing.T) map[string]posture.Review {
 	return map[string]posture.Review{
 		"password":  policyOf(t, posture.ModelConfig{Links: links}, gates...).Review(weak, now),
 		"mixed":     policyOf(t, hidden, append(gates, posture.Gate{Action: "keys", Controls: []string{posture.KeysCurrent}})...).Review(mixed, now),
-		"delegated": policyOf(t, posture.ModelConfig{}, gates...).Review(elsewhere, now),
+		"delegated": policyOf(t, *adjusted(posture.PhishingResistant, posture.Adjustment{LockedBy: "Team"}), gates...).Review(elsewhere, now),
 	}
 }
 

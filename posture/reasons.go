@@ -74,7 +74,7 @@ var reasons = map[string]string{
 // Texts returns the English texts of the built-in controls, for translations: "control.ID" (its title where it passes),
 // "control.ID.failing", "control.ID.question", "control.ID.todo" and "control.ID.fix" (how to fix it), and "reason.CODE" with
 // the codes of Finding. A text that counts has one form for each plural ("reason.CODE#one", "reason.CODE#other"), and
-// names in braces for its numbers: {n} and {of}.
+// names in braces for what Finding has: {n}, {of} and {plan}.
 func Texts() map[string]string {
 	return maps.Clone(texts)
 }
