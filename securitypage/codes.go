@@ -66,7 +66,7 @@ func (c *call) savedCodes() error {
 	switch w := c.wanted; {
 	case w == nil:
 		c.redirect(c.p.path+"/recovery-codes", "saved")
-	case w.action == "": // a sign-in with one of the old codes
+	case w.action == "": // no gate: a sign-in with one of the old codes, or the plan after one that was not the owner's
 		c.redirect(w.path)
 	default:
 		c.redirect(c.p.path+"/ready", "saved")

@@ -45,6 +45,7 @@ func (c *call) planWith(status int, wrong map[string]string) error {
 		c.placed(one)
 		d.Entry = &one[0]
 	}
+	c.wanted = &wanted{path: c.planURL(d.Known)} // new codes lead back to the plan
 	d.Steps = c.planSteps(a, all, d.Entry)
 	for _, s := range d.Steps {
 		if s.Done != "" {
@@ -83,7 +84,7 @@ func (c *call) planSteps(a gatehouse.Account, all []entry, of *entry) []planStep
 	if len(a.Authenticators) > 0 {
 		steps = append(steps,
 			planStep{Name: "apps", Icon: "phone", Link: c.p.path + "/authenticators", Done: done(event.AuthenticatorRemoved), Skip: "apps"},
-			planStep{Name: "codes", Icon: "lifebuoy", Link: c.p.path + "/recovery-codes", Done: done(event.RecoveryCodesRegenerated)})
+			planStep{Name: "codes", Icon: "lifebuoy", Link: c.keepWanted(c.p.path + "/recovery-codes"), Done: done(event.RecoveryCodesRegenerated)})
 	}
 	if c.tok() != nil {
 		steps = append(steps, planStep{Name: "tokens", Icon: "key", Form: true, Sure: true, Link: c.p.path + "/tokens", Done: done(event.TokensRevoked, event.TokenRevoked), Skip: "tokens"})

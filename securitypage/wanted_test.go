@@ -131,6 +131,18 @@ func TestWantedInTheEnd(t *testing.T) {
 	require.NotEqual(t, to, query)
 	a = in.send(in.get("/recovery-codes?"+query), prefix+"/recovery-codes?"+query)
 	require.Equal(t, "/home", in.send(a, prefix+"/recovery-codes/saved?"+query).header.Get("Location"))
+
+	// By way of the plan after something that was not the owner's doing.
+	at := "/activity/plan?known=apps"
+	to = linkOf(t, in.get(at), "Go to the codes")
+	query = strings.TrimPrefix(to, prefix+"/recovery-codes?")
+	require.NotEqual(t, to, query)
+	h.svc.Wait(time.Hour)
+	a = in.send(in.get("/recovery-codes?"+query), prefix+"/recovery-codes?"+query)
+	require.Equal(t, http.StatusForbidden, a.status)
+	a = in.send(a, prefix+"/recovery-codes?"+query, "step_up", app.Code(h.svc.Now()))
+	require.Len(t, codesOf(a), 10)
+	require.Equal(t, prefix+at, in.send(a, prefix+"/recovery-codes/saved?"+query).header.Get("Location"))
 }
 
 // Who sends a form when nobody is signed in any more comes back to the page that had it. Another site's is none.
