@@ -78,7 +78,7 @@ for (const el of document.querySelectorAll("[data-countdown]")) {
     const hours = Math.floor(left / 3600);
     clock.textContent = (hours ? hours + ":" + two(Math.floor(left / 60) % 60) : Math.floor(left / 60)) + ":" + two(left % 60);
   }
-  el.replaceChildren(before, clock, after || "");
+  if (after !== undefined) el.replaceChildren(before, clock, after); // a host's own words may have no place for it
   tick();
 }
 
@@ -104,11 +104,14 @@ addEventListener("pageshow", (event) => {
 });
 addEventListener("pageshow", () => { for (const form of document.querySelectorAll("form")) delete form.dataset.sent; });
 
-// The reader's time zone. How long ago something was is the same in all of them.
-for (const el of document.querySelectorAll("time")) {
+// The reader's time zone. How long ago something was is the same in all of them. A browser may refuse a host's own language:
+// then times stay as they are.
+for (const el of document.querySelectorAll("#main time")) {
   const { as } = el.dataset;
-  el.title = as ? el.dateTime : el.textContent;
-  if (as === "ago") continue;
+  const utc = el.textContent;
   const form = { dateStyle: "medium", timeStyle: as ? undefined : "short", numberingSystem: "latn" };
-  el.textContent = new Date(el.dateTime).toLocaleString(document.getElementById("main").lang, form);
+  if (as !== "ago") {
+    try { el.textContent = new Date(el.dateTime).toLocaleString(el.closest("#main").lang, form); } catch { continue; }
+  }
+  el.title = as ? el.dateTime : utc;
 }

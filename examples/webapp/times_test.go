@@ -47,3 +47,34 @@ func TestTimesOfTheReader(t *testing.T) {
 	b.Visit(path)
 	require.Equal(t, []string{"1 h ago|", end.UTC().Format("2 Jan 2006") + "|"}, browsertest.Eval[[]string](b.Tab, times))
 }
+
+// TestWordsOfTheHost has a host's layout with a time of its own, its language by a tag that the browser does not know, and its
+// words of a wait without the clock. All of that stays as it is, and nothing fails.
+func TestWordsOfTheHost(t *testing.T) {
+	w := newWorld(t)
+	b := w.open(t)
+	b.Inject(`document.addEventListener("readystatechange", () => {
+		const main = document.getElementById("main");
+		if (document.readyState !== "interactive" || !main) return;
+		main.lang = "en_US";
+		main.insertAdjacentHTML("beforebegin", "<time>at noon</time>");
+		for (const el of document.querySelectorAll("[data-countdown]")) el.dataset.text = "Later.";
+	})`)
+	b.signUp(ada)
+	b.Visit(securityPath + "/pair")
+	b.pairFirst("Phone")
+	b.Visit(securityPath + "/activity")
+	times := browsertest.Eval[[]string](b.Tab, `[...document.querySelectorAll("time")].map((el) => el.textContent)`)
+	require.Equal(t, "at noon", times[0])
+	require.Greater(t, len(times), 1)
+	for _, text := range times[1:] {
+		require.Equal(t, w.clock().UTC().Format("2 Jan 2006, 15:04 UTC"), text)
+	}
+	b.signOut()
+	b.signIn(ada)
+	for range 6 {
+		b.Answer("Code from the app", "000000")
+	}
+	require.Contains(t, browsertest.Eval[string](b.Tab, `document.querySelector("[data-countdown]").textContent`), "Try again in")
+	require.Empty(t, b.Complaints())
+}
