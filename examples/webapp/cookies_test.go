@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"testing"
@@ -43,6 +44,17 @@ func TestWithoutCookies(t *testing.T) {
 		require.Empty(t, got.Request.URL.RawQuery)
 	}
 	require.Contains(t, send("POST /sign-up", credentials("bob@acme.test"), "same-origin").body, noCookies)
+
+	// Whoever has cleared them meanwhile, or allows them then, need not load the form again.
+	for _, path := range []string{"/sign-in", "/sign-up"} {
+		jar, err := cookiejar.New(nil)
+		require.NoError(t, err)
+		browser.Jar = jar
+		form := credentials(strings.TrimPrefix(path, "/") + "@acme.test")
+		require.Contains(t, send("POST "+path, form, "same-origin").body, noCookies, path)
+		require.NotContains(t, send("POST "+path, form, "same-origin").body, noCookies, path)
+	}
+	browser.Jar = nil
 
 	// Where the host says nothing, the page does: its second step was begun, and nothing of that comes back.
 	got := send("GET "+securityPath+"/sign-in", nil, "same-origin")

@@ -38,6 +38,7 @@ func keepsNone(r *http.Request) bool {
 
 func (a *app) signUp(w http.ResponseWriter, r *http.Request, u user) error {
 	if keepsNone(r) {
+		a.offerCookie(w)
 		return a.render(w, r, u, http.StatusForbidden, "signup", form{Email: r.PostFormValue("email"), Wrong: noCookies})
 	}
 	made, err := a.users.create(r.Context(), r.PostFormValue("email"), r.PostFormValue("password"))
@@ -72,6 +73,7 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request, u user) error {
 		return a.render(w, r, u, status, "signin", form{Email: email, Wrong: wrong, Next: r.FormValue("next")})
 	}
 	if keepsNone(r) {
+		a.offerCookie(w)
 		return again(http.StatusForbidden, noCookies)
 	}
 	known, err := a.users.byEmail(r.Context(), email)
