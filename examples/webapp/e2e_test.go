@@ -2,13 +2,11 @@ package main
 
 import (
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -77,6 +75,7 @@ func TestOwner(t *testing.T) {
 	b.look("pair")
 	phone := b.beginPairing("Phone")
 	b.look("pairing")
+	b.forReadme("security-pairing.png", 1000)
 	b.Press("I’ve added it, continue")
 	b.look("pairingcodes")
 	b.Press("Back")
@@ -126,6 +125,7 @@ func TestOwner(t *testing.T) {
 	// What happened is looked at.
 	b.Visit(securityPath + "/activity")
 	b.look("activity")
+	b.forReadme("security-activity.png", 1000)
 	b.Visit(securityPath + "/activity/plan?entry=1")
 	b.look("plan")
 	b.Press("Sign out", "Sign out everywhere else")
@@ -281,10 +281,7 @@ func TestOwner(t *testing.T) {
 	b.Press("Go to Security")
 	b.Has("Phone")
 	b.look("overview")
-	if os.Getenv("GATEHOUSE_UPDATE_SCREENSHOT") != "" {
-		b.Do(chromedp.EmulateViewport(1280, 960))
-		b.Save(filepath.Join("..", "..", "docs", "security-page.png"), chromedp.CaptureScreenshot())
-	}
+	b.forReadme("security-page.png", 820)
 
 	// The clock of the phone goes eight minutes ahead.
 	b.signOut()

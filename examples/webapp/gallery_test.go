@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse/examples/internal/browsertest"
@@ -24,6 +25,18 @@ func (b *tab) pictures(name string) {
 	if *gallery != "" {
 		b.Pictures(*gallery, name)
 	}
+}
+
+// forReadme saves a picture of the page for the README, where GATEHOUSE_UPDATE_SCREENSHOT is set.
+func (b *tab) forReadme(name string, height int64) {
+	b.t.Helper()
+	if os.Getenv("GATEHOUSE_UPDATE_SCREENSHOT") == "" {
+		return
+	}
+	b.Theme("light")
+	b.Do(chromedp.EmulateViewport(1280, height))
+	b.Save(filepath.Join("..", "..", "docs", name), chromedp.CaptureScreenshot())
+	b.Size(1280)
 }
 
 // TestBrand shows the page in another look: a theme, and a style sheet that says only what is different.
