@@ -34,7 +34,8 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     const id = button.dataset.copy;
     // A key is shown in groups, and is one word for an app.
     const done = await copy(id, text(id) + (id === "codes" ? "\n" : ""));
-    const word = button.closest(".copy, .btns, .actions, form, section").querySelector("[data-copied]");
+    const word = button.closest(".copy, .btns, form, section")?.querySelector("[data-copied]");
+    if (!word) return; // a host's own template may have none
     word.textContent = "";
     requestAnimationFrame(() => {
       word.textContent = done ? word.dataset.copied : word.dataset.not;
