@@ -110,7 +110,8 @@ type Config struct {
 	// Texts returns what takes the place of our texts for a request, by the keys of [Texts]: the host's own words in that
 	// language, or, with "lang" and "dir", another language. Names of the host's own are "gate.ACTION", "kind.KIND" and, of its
 	// controls, "control.ID" (the title where it passes), "control.ID.failing", "control.ID.question", "control.ID.STATE" (the reason),
-	// "control.ID.todo" and "control.ID.fix"; "fix.ID" is the button. Defaults to none.
+	// "control.ID.todo" and "control.ID.fix"; "fix.ID" is the button. A map that it has returned must not
+	// change. Defaults to none.
 	Texts func(r *http.Request, language string) map[string]string
 
 	// Theme is the look: color, corners, font, logo. Defaults to ours.

@@ -3,6 +3,7 @@ package securitypage
 import (
 	"html"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -22,20 +23,32 @@ func Languages() []string { return words.Tags() }
 // (CLDR), by {n}: "days#one", "days#other".
 func Texts(language string) map[string]string { return words.Texts(language) }
 
-// wordsOf returns the words for a request.
+// wordsOf returns the words for a request. A function of the host's that panics is one that says nothing: it must not keep
+// anybody out.
 func (p *Page) wordsOf(r *http.Request) words.Words {
 	asked := ""
 	if p.c.Language != nil {
-		asked = p.c.Language(r)
+		p.guarded(r, "Language", func() { asked = p.c.Language(r) })
 	}
 	if asked == "" {
 		asked = strings.Join(r.Header.Values("Accept-Language"), ",")
 	}
 	language := words.Match(asked)
-	if p.c.Texts == nil {
-		return words.New(language, nil)
+	var own map[string]string
+	if p.c.Texts != nil {
+		p.guarded(r, "Texts", func() { own = p.c.Texts(r, language) })
 	}
-	return words.New(language, p.c.Texts(r, language))
+	return words.New(language, own)
+}
+
+// guarded calls a function of Config that may panic, which is a fault for the log.
+func (p *Page) guarded(r *http.Request, name string, call func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.c.Faults.Log(r.Context(), slog.LevelError, "securitypage: a function of Config panics", "function", name, "panic", v)
+		}
+	}()
+	call()
 }
 
 // text returns a text with its arguments filled in: pairs of a name and a value.

@@ -199,6 +199,33 @@ func TestReasonOfTheHost(t *testing.T) {
 	}
 }
 
+// Words that the host cannot say keep nobody out.
+func TestTextsFail(t *testing.T) {
+	h := newHost(t, func(c *securitypage.Config) {
+		c.Texts = func(_ *http.Request, language string) map[string]string {
+			if language == "de" {
+				panic("no German")
+			}
+			return map[string]string{"area": "Mine"}
+		}
+		c.Language = func(r *http.Request) string {
+			if r.URL.Query().Has("panic") {
+				panic("no settings")
+			}
+			return ""
+		}
+	})
+	b, _ := h.enrolled("ada")
+	require.Contains(t, b.inLanguage("/", "en").text(), "Mine")
+	require.Empty(t, h.logs.String())
+	a := b.inLanguage("/", "de")
+	require.Equal(t, http.StatusOK, a.status)
+	require.Contains(t, a.body, `<html lang="de"`)
+	require.Equal(t, 1, strings.Count(h.logs.String(), "no German"))
+	require.Contains(t, b.inLanguage("/?panic", "fr").body, `<html lang="fr"`)
+	require.Contains(t, h.logs.String(), "no settings")
+}
+
 var (
 	nameInText = regexp.MustCompile(`\{[a-z]+\}`)
 	spoken     = regexp.MustCompile(`(?:title|alt|placeholder|aria-label|data-text|data-over|data-copied|data-label)="([^"]*)"`)
