@@ -144,3 +144,29 @@ func TestNext(t *testing.T) {
 		require.Equal(t, link, h.browser(nil).get("/sign-in").header.Get("Location"))
 	}
 }
+
+// Whose browser keeps no cookies is told so, instead of being led in a circle. One that was shown the second step keeps some:
+// they have expired.
+func TestCookiesThatAreGone(t *testing.T) {
+	h := newHost(t)
+	b := h.signIn("ada")
+	b.c.Jar = nil
+	for name, c := range map[string]struct{ method, referer, site, want string }{
+		"led here by the sign-in":     {http.MethodGet, "/login", "same-origin", ""},
+		"without a referrer":          {http.MethodGet, "", "same-origin", ""},
+		"a bookmark":                  {http.MethodGet, "", "none", "/login"},
+		"a link on the step":          {http.MethodGet, prefix + "/sign-in", "same-origin", "/login"},
+		"the form of the step":        {http.MethodPost, prefix + "/sign-in", "same-origin", "/login"},
+		"its form without a referrer": {http.MethodPost, "", "same-origin", "/login"},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), c.method, b.absolute("/sign-in?with=recovery"), nil)
+		require.NoError(t, err)
+		r.Header.Set("Sec-Fetch-Site", c.site)
+		if c.referer != "" {
+			r.Header.Set("Referer", h.web.URL+c.referer)
+		}
+		a := b.do(r)
+		require.Equal(t, c.want, a.header.Get("Location"), name)
+		require.Equal(t, c.want == "", a.status == http.StatusForbidden, name)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
@@ -31,9 +32,11 @@ func way(with string) string {
 }
 
 // noCookies reports whether a browser that this service itself has led here sends no cookie at all. To lead it back to where
-// the sign-in began would say nothing, again and again.
+// the sign-in began would say nothing, again and again. One that has been shown the second step has kept some: there, they
+// have expired.
 func (c *call) noCookies() bool {
-	return len(c.r.Cookies()) == 0 && c.r.Header.Get("Sec-Fetch-Site") == "same-origin"
+	return len(c.r.Cookies()) == 0 && c.r.Header.Get("Sec-Fetch-Site") == "same-origin" &&
+		c.r.Method != http.MethodPost && !strings.HasPrefix(c.from(), c.p.path+"/")
 }
 
 // challenge returns the challenge of the session. Where that is no longer valid it has answered.
