@@ -112,7 +112,13 @@ func (c *call) recovered() error {
 	if !local.Is(next) {
 		next = c.p.c.Links.Home
 	}
-	c.wanted = &wanted{path: next} // also after a new authenticator, or new codes
+	byCode, err := c.byRecoveryCode(a)
+	if err != nil {
+		return err
+	}
+	if byCode { // otherwise anybody's link may have led here, and have said where to go on
+		c.wanted = &wanted{path: next} // also after a new authenticator, or new codes
+	}
 	return c.render(http.StatusOK, "recovered", recoveredData{Left: a.RecoveryCodes.Left, Next: next})
 }
 

@@ -163,3 +163,12 @@ func TestFormOfNobody(t *testing.T) {
 		require.Equal(t, to, nobody.do(r).header.Get("Location"), referer)
 	}
 }
+
+// A link of somebody else's to the page after a sign-in with a recovery code says nothing of where to go on later.
+func TestNothingWantedByALink(t *testing.T) {
+	h := newHost(t)
+	b, _ := h.enrolled("ada")
+	a := b.get("/recovered?next=%2Felsewhere")
+	require.Equal(t, http.StatusOK, a.status)
+	require.Equal(t, prefix+"/pair", linkOf(t, a, "Replace the authenticator app"))
+}
