@@ -70,6 +70,8 @@ func (c *call) rich(key string, args ...any) template.HTML {
 		switch v := args[i+1].(type) {
 		case *Moment:
 			values[name] = v.html()
+		case int:
+			values[name] = strconv.Itoa(v)
 		case string:
 			values[name] = "<bdi>" + html.EscapeString(v) + "</bdi>"
 		}
@@ -80,7 +82,7 @@ func (c *call) rich(key string, args ...any) template.HTML {
 	}))
 }
 
-// T returns a text of the catalog, with pairs of a name and a value for what is in braces.
+// T returns a text of the catalog, with pairs of a name and a value for what is in braces: a string or an int.
 func (v *View) T(key string, args ...any) string { return v.c.text(key, args...) }
 
 // H is T where values are set apart from the sentence: a *Moment is a time element, and a string is isolated.
@@ -137,8 +139,11 @@ type Moment struct {
 	As string
 }
 
-// html is the element of a time.
+// html is the element of a time, nothing for none.
 func (m *Moment) html() string {
+	if m == nil {
+		return ""
+	}
 	as := ""
 	if m.As != "" {
 		as = ` data-as="` + m.As + `"`
@@ -173,12 +178,10 @@ func (v *View) Control(f posture.Finding) string {
 
 // Reason is what a finding says: in the host's words for the state of its control, where it has some.
 func (v *View) Reason(f posture.Finding) string {
-	if text, ok := v.c.words.Find("control." + f.ID + "." + f.State.String()); ok {
-		return text
-	}
-	key := "reason." + f.Code
-	if text := v.c.text(key, "n", f.N, "of", f.Of, "plan", f.Plan); text != key {
-		return text
+	for _, key := range []string{"control." + f.ID + "." + f.State.String(), "reason." + f.Code} {
+		if text := v.c.text(key, "n", f.N, "of", f.Of, "plan", f.Plan); text != key {
+			return text
+		}
 	}
 	return f.Reason
 }

@@ -181,6 +181,8 @@ func TestReasonOfTheHost(t *testing.T) {
 	}{
 		"no code":       {posture.Result{State: posture.Fail, Reason: "Too <far>.", N: -3}, nil, "Too <far>."},
 		"an own code":   {posture.Result{State: posture.Fail, Reason: "Too far.", Code: "far", N: -1}, map[string]string{"reason.far#one": "Off by {n} <of> {of}"}, "Off by -1 <of> 0"},
+		"its own words": {posture.Result{State: posture.Fail, Reason: "Too far.", Code: "far", N: 2, Of: 5}, map[string]string{"control.far.fail#one": "{n} step of {of}", "control.far.fail#other": "{n} steps of {of}", "reason.far": "x"}, "2 steps of 5"},
+		"a state's":     {posture.Result{State: posture.Fail, Reason: "Too far.", N: 2}, map[string]string{"control.far.fail": "Off by {n}, {name}"}, "Off by 2, {name}"},
 		"a code of all": {posture.Result{State: posture.Fail, Reason: "Too far.", Code: "#other", N: 2}, nil, "Too far."},
 	} {
 		model, err := posture.NewModel(posture.ModelConfig{Controls: []posture.Control{{
@@ -285,6 +287,12 @@ func TestFiles(t *testing.T) {
 		require.ErrorIs(t, err, gatehouse.ErrInvalid)
 		require.ErrorContains(t, err, wrong)
 	}
+
+	// A template of the host's sets numbers and times into texts, and times that are none.
+	more := fstest.MapFS{"authenticators.html": {Data: []byte(`{{define "main"}}<p>{{.T "in.days" "n" 1}}, {{.H "in.days" "n" 3}}, {{.H "codes.left" "n" 1 "of" 2}}, {{.H "used.on" "time" (.At .Data.Account.Suspended)}}.</p>{{end}}`)}}
+	h = newHost(t, func(c *securitypage.Config) { c.Files = more })
+	b, _ = h.enrolled("ada")
+	require.Contains(t, b.get("/authenticators").body, "<p>in 1 day, in 3 days, 1 of 2 codes left, last used .</p>")
 
 	// A template that fails while it is shown shows nothing of itself.
 	own["paired.html"].Data = []byte(`{{define "main"}}half a page {{.Nothing}}{{end}}`)
