@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -168,5 +169,29 @@ func TestCookiesThatAreGone(t *testing.T) {
 		a := b.do(r)
 		require.Equal(t, c.want, a.header.Get("Location"), name)
 		require.Equal(t, c.want == "", a.status == http.StatusForbidden, name)
+	}
+}
+
+// The address of a form that was answered there, as by the prompt for a code, leads to the page that has the form: somebody
+// may come back to it after a sign-in, or by "Continue".
+func TestAddressOfAForm(t *testing.T) {
+	h := newHost(t)
+	b, _, token := h.ready("ada")
+	for at, page := range map[string]string{
+		"/unlock": "/", "/authenticators/rename": "/authenticators", "/recovery-codes/saved": "/recovery-codes", "/pair/cancel": "/pair",
+		"/activity/reviewed": "/activity", "/activity/sign-out-elsewhere": "/activity",
+		"/tokens/" + token + "/rotate": "/tokens/" + token, "/tokens/" + token + "/renew": "/tokens/" + token,
+	} {
+		a := b.get(at + "?next=%2F%2Fevil.test")
+		require.Equal(t, prefix+page, a.header.Get("Location"), at)
+		require.Equal(t, http.StatusOK, b.follow(a).status, at)
+	}
+	require.Equal(t, prefix+"/sign-in", h.signIn("ada").get("/sign-in/cancel").header.Get("Location"))
+	a := b.get("/tokens/%0d%0aX:y%20%2f..%2f..%2f%2fevil.test/rotate")
+	require.NotContains(t, a.header, "X")
+	require.NotEqual(t, http.StatusOK, a.status)
+	if to := a.header.Get("Location"); to != "" {
+		require.True(t, strings.HasPrefix(to, prefix+"/"), to)
+		require.NotContains(t, to, " ")
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -211,12 +213,25 @@ func (c *call) run(rt route) error {
 	switch {
 	case rt.get == nil && rt.post == nil:
 		return errNotFound
-	case rt.get != nil && (c.r.Method == http.MethodGet || c.r.Method == http.MethodHead):
+	case c.r.Method == http.MethodGet || c.r.Method == http.MethodHead:
+		if rt.get == nil { // the address of a form: its answer was a prompt, and somebody comes back to it
+			c.redirect(c.above())
+			return nil
+		}
 		return rt.get(c)
 	case rt.post != nil && c.r.Method == http.MethodPost:
 		return c.submit(rt)
 	}
 	return c.wrongMethod(rt)
+}
+
+// above returns the page that has the form of this address: all of them are one step above.
+func (c *call) above() string {
+	page := path.Dir(c.r.URL.Path)
+	if page == c.p.path {
+		page += "/"
+	}
+	return (&url.URL{Path: page}).EscapedPath()
 }
 
 // submit checks where a form comes from, and that it is the one that was made for what it finds, before
