@@ -90,6 +90,8 @@ func (v *View) Wanted() (*Ready, error) {
 	case err == nil, errors.Is(err, gatehouse.ErrStepUpRequired): // which is asked for there
 	case errors.As(err, &gate):
 		r.Open = false
+	case errors.Is(err, gatehouse.ErrInvalid): // the gate is gone meanwhile, or another policy's: whoever has it says more
+		r.Action = ""
 	default:
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package securitypage_test
 import (
 	"html"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-go/gatehouse/httpguard"
 	"github.com/gatehouse-go/gatehouse/posture"
 )
 
@@ -171,4 +173,24 @@ func TestNothingWantedByALink(t *testing.T) {
 	a := b.get("/recovered?next=%2Felsewhere")
 	require.Equal(t, http.StatusOK, a.status)
 	require.Equal(t, prefix+"/pair", linkOf(t, a, "Replace the authenticator app"))
+}
+
+// A gate that is gone by then, as after a deployment, keeps nobody from going on.
+func TestWantedByAGateThatIsGone(t *testing.T) {
+	h := newHost(t)
+	b := h.signIn("ada")
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/project", nil)
+	r.AddCookie(&http.Cookie{Name: "session", Value: b.id})
+	r.Header.Set("Accept", "text/html")
+	w := httptest.NewRecorder()
+	model, err := posture.NewModel(posture.ModelConfig{})
+	require.NoError(t, err)
+	finding, ok := model.Evaluate(posture.Facts{}, h.svc.Now()).Find(posture.SecondFactor)
+	require.True(t, ok)
+	h.page.Refuse(w, r, httpguard.Problem{Status: http.StatusForbidden, Code: "gate_closed", Gate: &posture.Decision{Action: "gone", Unmet: []posture.Finding{finding}}})
+	query := strings.TrimPrefix(linkOf(t, answer{body: w.Body.String()}, "Turn on"), prefix+"/pair")
+	require.Contains(t, query, "gone")
+	a := b.get("/ready" + query)
+	require.Equal(t, http.StatusOK, a.status)
+	require.Equal(t, "/project", linkOf(t, a, "Continue"))
 }
