@@ -69,6 +69,19 @@ func (s *Sessions) open(r *http.Request, name, purpose string, v any) (bool, err
 	return err == nil, err
 }
 
+// keptSignIn returns what is kept of a sign-in that is under way, if it is not over.
+func (s *Sessions) keptSignIn(r *http.Request) (signIn, error) {
+	var kept signIn
+	ok, err := s.open(r, signInName, signInPurpose, &kept)
+	if err != nil || !ok {
+		return signIn{}, err
+	}
+	if age := s.e.Now().Sub(core.Time(kept.At)); age < -core.Ahead || age >= signInLife {
+		return signIn{}, nil
+	}
+	return kept, nil
+}
+
 func (s *Sessions) save(w http.ResponseWriter, r *http.Request, name, purpose string, v any, life time.Duration) error {
 	text, err := s.e.Seal(r.Context(), purpose, v)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/gatehouse-go/gatehouse"
-	"github.com/gatehouse-go/gatehouse/internal/core"
 )
 
 // Step is a sign-in that waits for its second step. Nobody is signed in by it.
@@ -21,13 +20,9 @@ type Step struct {
 // Step returns the sign-in of a request that waits for its second step; its Account is empty where there is none. An
 // error is a fault. Whether the challenge is still valid, gatehouse.Service.CheckChallenge says.
 func (s *Sessions) Step(r *http.Request) (Step, error) {
-	var kept signIn
-	ok, err := s.open(r, signInName, signInPurpose, &kept)
-	if err != nil || !ok {
+	kept, err := s.keptSignIn(r)
+	if err != nil {
 		return Step{}, err
-	}
-	if age := s.e.Now().Sub(core.Time(kept.At)); age < -core.Ahead || age >= signInLife {
-		return Step{}, nil
 	}
 	return Step{
 		Session:   gatehouse.Session{Account: string(kept.Account), Secret: kept.Secret, Proof: gatehouse.ParseProof(kept.Proof)},

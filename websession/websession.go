@@ -74,6 +74,10 @@ type Config struct {
 	// factor within the last day that gatehouse.Config.ExternalFactors names. Defaults to asking for the account's own.
 	ExternalReplacesStep bool
 
+	// Passkeys are those of Service, from the module passkey: the second step then takes them, and they sign in alone.
+	// Defaults to none.
+	Passkeys Passkeys
+
 	// Client returns the address that a request came from, the zero Addr for an unknown one: the owner finds it in the
 	// activity, with the browser. Nothing is decided by it. Defaults to that of the connection (Request.RemoteAddr); no
 	// header is read, as anybody can send one. Behind a proxy set it, to the same function as httpguard.Config.Client;
@@ -89,6 +93,16 @@ type Config struct {
 	Faults *slog.Logger
 }
 
+// Passkeys are what Sessions need of the module passkey, whose Service it is. Options and responses are JSON, as the
+// script passkey.js of package securitypage takes and makes them.
+type Passkeys interface {
+	// Of reports whether these are the passkeys of a service.
+	Of(svc *gatehouse.Service) bool
+	AnswerPasskey(ctx context.Context, in gatehouse.Session, challenge string, response []byte) (gatehouse.Verification, error)
+	SignInOptions(ctx context.Context, secret string) ([]byte, error)
+	SignIn(ctx context.Context, secret string, response []byte) (gatehouse.Verification, error)
+}
+
 // Sessions are the browser sessions of one service. They are safe for concurrent use.
 type Sessions struct {
 	c      Config
@@ -100,6 +114,9 @@ type Sessions struct {
 func New(c Config) (*Sessions, error) {
 	if c.Service == nil || c.User == nil || c.SignIn == nil || c.SignOut == nil {
 		return nil, fmt.Errorf("%w: Service, User, SignIn and SignOut are needed", gatehouse.ErrInvalid)
+	}
+	if c.Passkeys != nil && !c.Passkeys.Of(c.Service) {
+		return nil, fmt.Errorf("%w: the passkeys are of another service", gatehouse.ErrInvalid)
 	}
 	if c.Path == "" {
 		c.Path = c.Prefix + "/settings/security"
@@ -143,6 +160,9 @@ func (s *Sessions) Path() string { return s.c.Path }
 
 // Prefix returns Config.Prefix.
 func (s *Sessions) Prefix() string { return s.c.Prefix }
+
+// Passkeys returns Config.Passkeys.
+func (s *Sessions) Passkeys() Passkeys { return s.c.Passkeys }
 
 // ctx returns the context of a request, with its client.
 func (s *Sessions) ctx(r *http.Request) context.Context { return local.WithClient(r, s.c.Client) }
