@@ -1,0 +1,83 @@
+package ceremony
+
+import (
+	"crypto/x509"
+	"encoding/asn1"
+	"slices"
+	"time"
+
+	"github.com/go-webauthn/webauthn/protocol"
+)
+
+// formats are those whose statements are read, WebAuthn §8.2 to §8.8.
+var formats = []protocol.AttestationFormat{
+	protocol.AttestationFormatNone, protocol.AttestationFormatPacked, protocol.AttestationFormatTPM,
+	protocol.AttestationFormatAndroidKey, protocol.AttestationFormatAndroidSafetyNet,
+	protocol.AttestationFormatFIDOUniversalSecondFactor, protocol.AttestationFormatApple,
+}
+
+// attested checks the attestation statement, which must be right even where nobody asked for one, and reports whether
+// it leads to a root of a trusted authenticator. Without trusted authenticators, the answer is no.
+func (c *Ceremony) attested(o protocol.AttestationObject, clientDataHash []byte, now time.Time) (bool, error) {
+	if !slices.Contains(formats, protocol.AttestationFormat(o.Format)) {
+		return false, refuse(Attestation, "an unknown format")
+	}
+	if err := o.VerifyAttestation(clientDataHash, nil, protocol.AttestationPolicy{}, protocol.SignaturePolicy{}); err != nil {
+		return false, refuse(Attestation, "%v", err)
+	}
+	if len(c.party.Trusted) == 0 {
+		return false, nil
+	}
+	path, err := trustPath(o)
+	if err != nil {
+		return false, err
+	}
+	for _, t := range c.party.Trusted {
+		if t.AAGUID != [16]byte(o.AuthData.AttData.AAGUID) {
+			continue
+		}
+		if _, err := path[0].Verify(x509.VerifyOptions{
+			Roots: t.Roots, Intermediates: pool(path[1:]), CurrentTime: now,
+			KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		}); err == nil {
+			return true, nil
+		}
+	}
+	return false, refuse(Attestation, "not from a trusted authenticator")
+}
+
+// trustPath returns the certificates of a statement, that of the authenticator first. SafetyNet has none here: the
+// service behind it is gone.
+func trustPath(o protocol.AttestationObject) ([]*x509.Certificate, error) {
+	list, _ := o.AttStatement["x5c"].([]any)
+	if len(list) == 0 {
+		return nil, refuse(Attestation, "an attestation with certificates is demanded")
+	}
+	path := make([]*x509.Certificate, 0, len(list))
+	for _, v := range list {
+		der, _ := v.([]byte)
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, refuse(Attestation, "a certificate: %v", err)
+		}
+		path = append(path, cert)
+	}
+	if protocol.AttestationFormat(o.Format) == protocol.AttestationFormatTPM {
+		// Such a certificate names the TPM in a critical extension (WebAuthn §8.3.1), which crypto/x509 does not
+		// know and go-webauthn has checked.
+		path[0].UnhandledCriticalExtensions = slices.DeleteFunc(path[0].UnhandledCriticalExtensions, func(id asn1.ObjectIdentifier) bool {
+			return id.Equal(alternativeName)
+		})
+	}
+	return path, nil
+}
+
+var alternativeName = asn1.ObjectIdentifier{2, 5, 29, 17}
+
+func pool(certs []*x509.Certificate) *x509.CertPool {
+	p := x509.NewCertPool()
+	for _, c := range certs {
+		p.AddCert(c)
+	}
+	return p
+}

@@ -1,0 +1,123 @@
+package ceremony
+
+import "bytes"
+
+// A Registration is a response to Creation that was read and not verified yet.
+type Registration struct {
+	Credential []byte // as the client says; [Registration.Verify] compares it with the authenticator's
+	Challenge  []byte
+
+	c           *Ceremony
+	client      clientData
+	attestation []byte
+	transports  uint8
+}
+
+// An Assertion is a response to Request that was read and not verified yet: who it names is a claim.
+type Assertion struct {
+	Credential []byte
+	UserHandle []byte // nil where the authenticator gave none
+	Challenge  []byte
+
+	c         *Ceremony
+	client    clientData
+	authData  []byte
+	signature []byte
+}
+
+// ParseRegistration reads the JSON that PublicKeyCredential.toJSON makes of a new credential. Its error is a [Refused]
+// with the reason Malformed.
+func (c *Ceremony) ParseRegistration(body []byte) (*Registration, error) {
+	id, response, err := credential(body)
+	if err != nil {
+		return nil, err
+	}
+	r := Registration{Credential: id, c: c}
+	if r.client, err = parseClientData(response); err != nil {
+		return nil, err
+	}
+	r.Challenge = r.client.challenge
+	if r.attestation, err = response.bytes("attestationObject", MaxResponse); err != nil {
+		return nil, err
+	}
+	if r.transports, err = response.transports(); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// ParseAssertion reads the JSON that PublicKeyCredential.toJSON makes of an assertion. Its error is a [Refused] with
+// the reason Malformed.
+func (c *Ceremony) ParseAssertion(body []byte) (*Assertion, error) {
+	id, response, err := credential(body)
+	if err != nil {
+		return nil, err
+	}
+	a := Assertion{Credential: id, c: c}
+	if a.client, err = parseClientData(response); err != nil {
+		return nil, err
+	}
+	a.Challenge = a.client.challenge
+	if a.authData, err = response.bytes("authenticatorData", MaxResponse); err != nil {
+		return nil, err
+	}
+	if a.signature, err = response.bytes("signature", MaxResponse); err != nil {
+		return nil, err
+	}
+	if response["userHandle"] == nil { // missing, or null as older scripts write it
+		return &a, nil
+	}
+	if a.UserHandle, err = response.bytes("userHandle", maxHandle); err != nil {
+		return nil, err
+	}
+	return &a, nil
+}
+
+// credential reads what both kinds of response have in common.
+func credential(body []byte) (id []byte, response object, err error) {
+	if len(body) > MaxResponse {
+		return nil, nil, refuse(Malformed, "more than %d bytes", MaxResponse)
+	}
+	o, err := parseObject(body)
+	if err != nil {
+		return nil, nil, refuse(Malformed, "the response: %v", err)
+	}
+	if o["type"] != "public-key" {
+		return nil, nil, refuse(Malformed, "the credential is of another type")
+	}
+	if id, err = o.bytes("id", MaxCredential); err != nil {
+		return nil, nil, err
+	}
+	raw, err := o.bytes("rawId", MaxCredential)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !bytes.Equal(id, raw) {
+		return nil, nil, refuse(Malformed, "id and rawId differ")
+	}
+	response, ok := o["response"].(object)
+	if !ok {
+		return nil, nil, refuse(Malformed, "response is no object")
+	}
+	return id, response, nil
+}
+
+func (o object) transports() (uint8, error) {
+	v, there := o["transports"]
+	if !there || v == nil {
+		return 0, nil
+	}
+	list, ok := v.([]any)
+	if !ok {
+		return 0, refuse(Malformed, "transports is no array")
+	}
+	names := make([]string, 0, len(list))
+	for _, v := range list {
+		name, ok := v.(string)
+		if !ok {
+			return 0, refuse(Malformed, "a transport is no string")
+		}
+		names = append(names, name)
+	}
+	return Transports(names), nil
+}
