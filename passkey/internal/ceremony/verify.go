@@ -52,8 +52,19 @@ func (r *Registration) Verify(challenge []byte, now time.Time) (Credential, erro
 
 // parseAttestation reads an attestation object, whose authenticator data must have a credential.
 func parseAttestation(raw []byte, o *protocol.AttestationObject) error {
+	// A struct would take names in any case.
+	var members map[string]webauthncbor.RawMessage
+	if err := webauthncbor.Unmarshal(raw, &members); err != nil {
+		return refuse(Malformed, "the attestation object: %v", err)
+	}
+	if len(members) != 3 || members["fmt"] == nil || members["attStmt"] == nil || members["authData"] == nil {
+		return refuse(Malformed, "the attestation object has not the members fmt, attStmt and authData")
+	}
 	if err := webauthncbor.Unmarshal(raw, o); err != nil {
 		return refuse(Malformed, "the attestation object: %v", err)
+	}
+	if o.AttStatement == nil {
+		return refuse(Malformed, "the attestation statement is no map")
 	}
 	if err := o.AuthData.Unmarshal(o.RawAuthData); err != nil {
 		return refuse(Malformed, "the authenticator data: %v", err)
