@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/internal/engine"
@@ -16,13 +18,14 @@ import (
 // account that Gatehouse has never seen has only an ID.
 type Account struct {
 	ID             string
-	Protected      bool // a second step is needed at sign-in
-	Authenticators []Authenticator
+	Protected      bool               // a second step is needed at sign-in
+	Authenticators []Authenticator    // the apps, then the passkeys
 	Pending        *PendingEnrollment // nil: none
 	RecoveryCodes  RecoverySet
 	TOTP           MethodState
 	RecoveryCode   MethodState
 	OperatorCode   MethodState
+	Passkey        MethodState
 	Reset          *Reset    // nil: no operator has reset the account since its last enrollment
 	Suspended      time.Time // since when; zero: not suspended
 
@@ -68,26 +71,38 @@ type Reset struct {
 	CodeUsed    bool // then either an enrollment is pending, or an operator has to reset again
 }
 
-// Authenticator is an authenticator app that is active.
+// Authenticator is an authenticator app or a passkey that is active.
 type Authenticator struct {
-	ID        string
-	Name      string
+	ID   string
+	Name string
+	Kind event.Method // MethodTOTP or MethodPasskey
+
+	// Of an app.
 	Algorithm totp.Algorithm
 	Digits    int
 	// Weak says that another system made the secret, with under 128 bits: pair the app again to replace this one.
 	Weak bool
-	// PhishingResistant says that a false page learns nothing of use from it. No authenticator app is.
+
+	// Of a passkey.
+	UserVerified bool   // it has verified its user (by a PIN or a finger) at least once
+	Synced       bool   // it can be in a backup, and so on more than one device
+	BackedUp     bool   // it was in a backup when it was last used
+	Attested     bool   // its make was checked against the host's list
+	AAGUID       string // says its make or its provider, as the text of a UUID; empty: not known
+
+	// PhishingResistant says that a false page learns nothing of use from it. Passkeys are, and no authenticator app is.
 	PhishingResistant bool
 
 	Created  time.Time // when it was paired
 	LastUsed time.Time
 }
 
-// PendingEnrollment is an enrollment that waits for its first code.
+// PendingEnrollment is an enrollment that waits for its first code, or for the browser to make the passkey.
 type PendingEnrollment struct {
 	ID        string
-	Name      string
-	Replace   string // the ID of the authenticator whose place it takes; empty: none
+	Kind      event.Method // as that of an Authenticator
+	Name      string       // empty: the owner has chosen none for a passkey
+	Replace   string       // the ID of the authenticator whose place it takes; empty: none
 	Expires   time.Time
 	TriesLeft int
 	// RecoveryCodes are those that it brings; its Total is 0 if it brings none.
@@ -123,11 +138,12 @@ func view(e *engine.Engine, a core.Account, env core.Env) Account {
 		OperatorCode:    MethodState(a.OperatorState(env)),
 		TOTP:            MethodState(a.TOTPState(env)),
 		RecoveryCode:    MethodState(a.RecoveryState(env)),
+		Passkey:         MethodState(a.PasskeyState(env)),
 		CodeUseUnseen:   core.Time(a.CodeUseUnseen()),
 		ServiceOf:       a.ServiceOf,
 		ServiceAccounts: slices.Clone(a.Services),
 		ServiceUnseen:   core.Time(a.ServiceUnseen()),
-		KeysCurrent:     len(a.UnderOther(e.Sealer.Primary())) == 0,
+		KeysCurrent:     a.Current(e.Sealer.Primary()),
 		record:          redact.New(a),
 	}
 	if a.Suspension != nil {
@@ -138,8 +154,11 @@ func view(e *engine.Engine, a core.Account, env core.Env) Account {
 	}
 	if p := a.PendingNow(env); p != nil {
 		v.Pending = &PendingEnrollment{
-			ID: p.Authenticator.ID, Name: p.Authenticator.Name, Replace: p.Replace,
+			ID: p.Authenticator.ID, Kind: event.MethodTOTP, Name: p.Authenticator.Name, Replace: p.Replace,
 			Expires: core.Time(p.Expires), TriesLeft: p.TriesLeft(), RecoveryCodes: recoverySet(p.Recovery),
+		}
+		if p.Passkey {
+			v.Pending.Kind = event.MethodPasskey
 		}
 	}
 	for _, x := range a.Accepted {
@@ -155,9 +174,20 @@ func view(e *engine.Engine, a core.Account, env core.Env) Account {
 func authenticators(a core.Account) (list []Authenticator) {
 	for _, auth := range a.Authenticators {
 		list = append(list, Authenticator{
-			ID: auth.ID, Name: auth.Name, Algorithm: auth.Algorithm, Digits: auth.Digits, Weak: auth.Weak,
+			ID: auth.ID, Name: auth.Name, Kind: event.MethodTOTP, Algorithm: auth.Algorithm, Digits: auth.Digits, Weak: auth.Weak,
 			Created: core.Time(auth.Created), LastUsed: core.Time(auth.LastUsed),
 		})
+	}
+	for _, k := range a.Passkeys {
+		auth := Authenticator{
+			ID: k.ID, Name: k.Name, Kind: event.MethodPasskey, PhishingResistant: true,
+			UserVerified: k.Verified, Synced: k.Eligible, BackedUp: k.BackedUp, Attested: k.Attested,
+			Created: core.Time(k.Created), LastUsed: core.Time(k.LastUsed),
+		}
+		if k.AAGUID != [16]byte{} {
+			auth.AAGUID = uuid.UUID(k.AAGUID).String()
+		}
+		list = append(list, auth)
 	}
 	return list
 }

@@ -52,7 +52,8 @@ type Challenge struct {
 	RecoveryCode MethodState
 	// OperatorCode is available after an operator's reset: RedeemOperatorCode, not Answer, takes it.
 	OperatorCode   MethodState
-	Authenticators []Authenticator // for Resync, which names one
+	Passkey        MethodState     // package passkey takes one
+	Authenticators []Authenticator // for Resync, which names an app
 }
 
 // CheckChallenge returns what a challenge asks for now, if the challenge is still valid, for a page
@@ -82,6 +83,7 @@ func challenge(a core.Account, token string, env core.Env) Challenge {
 		TOTP:           MethodState(a.TOTPState(env)),
 		RecoveryCode:   MethodState(a.RecoveryState(env)),
 		OperatorCode:   MethodState(a.OperatorState(env)),
+		Passkey:        MethodState(a.PasskeyState(env)),
 		Authenticators: authenticators(a),
 	}
 }
@@ -90,7 +92,7 @@ func challenge(a core.Account, token string, env core.Env) Challenge {
 type Verification struct {
 	Session         Session // as it was given, with the account that was verified and the proof: keep it
 	Method          event.Method
-	AuthenticatorID string // of a TOTP code
+	AuthenticatorID string // of a TOTP code, or of a passkey
 	CodesLeft       int    // unused recovery codes; when they run low, say so
 }
 

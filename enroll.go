@@ -99,7 +99,19 @@ func (o Owner) BeginEnrollment(ctx context.Context, r EnrollmentRequest) (Enroll
 		return Enrollment{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 
-	b := &beginning{s: o.s, r: r, key: key, enr: Enrollment{ID: newID(), Secret: key.Secret, uri: redact.New(uri)}}
+	b := &beginning{
+		s: o.s, label: r.Label, enr: Enrollment{ID: newID(), Secret: key.Secret, uri: redact.New(uri)},
+		can: func(a core.Account, p core.Presented, env core.Env) error { return a.CanBegin(p, r.Replace, env) },
+		begin: func(a core.Account, p core.Presented, staged core.Pending, env core.Env) (core.Account, error) {
+			return a.Begin(p, staged, env)
+		},
+	}
+	b.seal = func(ctx context.Context, account string) (err error) {
+		if b.enr.QR, err = key.QR(o.s.issuer, r.Label); err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		return o.s.sealSecret(ctx, account, &b.staged.Authenticator, key.Secret)
+	}
 	b.staged = core.Pending{
 		Authenticator: core.Authenticator{ID: b.enr.ID, Name: r.Name, Algorithm: r.Algorithm, Digits: r.Digits},
 		Replace:       r.Replace,
@@ -113,29 +125,32 @@ func (o Owner) BeginEnrollment(ctx context.Context, r EnrollmentRequest) (Enroll
 // beginning is an enrollment on its way to be staged. What takes keys or Argon2id it does once, however often it is tried.
 type beginning struct {
 	s      *Service
-	r      EnrollmentRequest
-	key    totp.Key
+	label  string
 	enr    Enrollment
 	staged core.Pending
 	codes  recovery.Codes // once they are made
+
+	can   func(core.Account, core.Presented, core.Env) error
+	seal  func(ctx context.Context, account string) error // the secret of an app
+	begin func(core.Account, core.Presented, core.Pending, core.Env) (core.Account, error)
 }
 
 func (b *beginning) prepare(ctx context.Context, a core.Account, p core.Presented, env core.Env) (err error) {
-	if err := a.CanBegin(p, b.r.Replace, env); err != nil {
+	if err := b.can(a, p, env); err != nil {
 		return err
 	}
-	if b.staged.Authenticator.Sealed == nil {
-		if b.enr.QR, err = b.key.QR(b.s.issuer, b.r.Label); err != nil {
-			return fmt.Errorf("%w: %w", ErrInvalid, err)
-		}
-		if err := b.s.sealSecret(ctx, a.ID, &b.staged.Authenticator, b.key.Secret); err != nil {
+	if !b.staged.Passkey && b.staged.Authenticator.Sealed == nil {
+		if err := b.seal(ctx, a.ID); err != nil {
 			return err
 		}
 	}
 	if b.staged.Kept != nil || len(p.In) == 0 || a.NeedsCodes() && b.codes == nil {
 		return nil
 	}
-	b.staged.Kept, err = b.s.keep(ctx, a.ID, b.enr.ID, p.In, kept{b.r.Label, reveal(b.codes)})
+	b.staged.Kept, err = b.s.keep(ctx, a.ID, b.enr.ID, p.In, kept{b.label, reveal(b.codes)})
+	if err == nil && b.staged.Passkey {
+		b.staged.Authenticator.Key, err = b.s.e.Sealer.KeyName(b.staged.Kept.Sealed)
+	}
 	return err
 }
 
@@ -155,7 +170,7 @@ func (b *beginning) slow(a core.Account, _ core.Env) engine.Work {
 }
 
 func (b *beginning) step(a core.Account, p core.Presented, env core.Env) (core.Account, error) {
-	next, err := a.Begin(p, b.staged, env)
+	next, err := b.begin(a, p, b.staged, env)
 	if err == nil {
 		b.enr.Expires = core.Time(next.Pending.Expires)
 		b.enr.RecoveryCodes, b.enr.RecoverySetID = nil, ""

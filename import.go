@@ -300,7 +300,7 @@ func (m *migration) brings() core.Imported {
 }
 
 func (m *migration) result(next core.Account) ImportResult {
-	r := ImportResult{Closed: len(next.Authenticators) == 0}
+	r := ImportResult{Closed: next.Factors() == 0}
 	for _, outcome := range m.plan.Authenticators {
 		r.Authenticators = append(r.Authenticators, ImportOutcome(outcome))
 	}

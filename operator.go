@@ -156,7 +156,7 @@ func (o Operator) reseal(ctx context.Context, account string, data []byte) (move
 	if err != nil {
 		return false, &engine.PassedOver{Err: err}
 	}
-	if len(a.UnderOther(o.s.e.Sealer.Primary())) == 0 {
+	if a.Current(o.s.e.Sealer.Primary()) {
 		return false, nil
 	}
 	anew := map[string]core.Resealed{}
@@ -182,7 +182,7 @@ func (o Operator) reseal(ctx context.Context, account string, data []byte) (move
 			return nil
 		},
 		func(a core.Account, env core.Env) (core.Account, error) {
-			next := a.Reseal(o.by, anew, env)
+			next := a.Reseal(o.by, anew, o.s.e.Sealer.Primary(), env)
 			moved = len(next.Events) > 0
 			return next, nil
 		})

@@ -48,15 +48,7 @@ func keptBinding(account, id, session string) keyring.Binding {
 
 // resume shows a pending enrollment again. That its account decides; the seal holds also where the record is forged.
 func (o Owner) resume(ctx context.Context, id string) (Enrollment, error) {
-	p, err := o.present(ctx)
-	if err != nil {
-		return Enrollment{}, err
-	}
-	a, err := o.s.e.Load(ctx, p.Account)
-	if err != nil {
-		return Enrollment{}, err
-	}
-	pending, err := a.CanShow(p, id, o.s.e.Env())
+	a, pending, k, err := o.open(ctx, id, false)
 	if err != nil {
 		return Enrollment{}, err
 	}
@@ -64,15 +56,35 @@ func (o Owner) resume(ctx context.Context, id string) (Enrollment, error) {
 	if err != nil {
 		return Enrollment{}, err
 	}
+	return o.s.shown(pending, key, k)
+}
+
+// open returns a pending enrollment and what it has shown.
+func (o Owner) open(ctx context.Context, id string, passkey bool) (core.Account, core.Pending, kept, error) {
+	none := func(err error) (core.Account, core.Pending, kept, error) {
+		return core.Account{}, core.Pending{}, kept{}, err
+	}
+	p, err := o.present(ctx)
+	if err != nil {
+		return none(err)
+	}
+	a, err := o.s.e.Load(ctx, p.Account)
+	if err != nil {
+		return none(err)
+	}
+	pending, err := a.CanShow(p, id, passkey, o.s.e.Env())
+	if err != nil {
+		return none(err)
+	}
 	plain, err := o.s.e.Sealer.Open(ctx, pending.Kept.Sealed, keptBinding(a.ID, id, string(p.In)))
 	if err != nil {
-		return Enrollment{}, fmt.Errorf("gatehouse: open enrollment: %w", err)
+		return none(fmt.Errorf("gatehouse: open enrollment: %w", err))
 	}
 	var k kept
-	if err := json.Unmarshal(plain, &k); err != nil {
-		return Enrollment{}, errors.New("gatehouse: open enrollment: not what was sealed") // not err: it may have the text
+	if json.Unmarshal(plain, &k) != nil {
+		return none(errors.New("gatehouse: open enrollment: not what was sealed")) // not the decoder's: it may have the text
 	}
-	return o.s.shown(pending, key, k)
+	return a, pending, k, nil
 }
 
 // shown returns a pending enrollment as it was when it began.
@@ -81,23 +93,29 @@ func (s *Service) shown(pending core.Pending, key totp.Key, k kept) (Enrollment,
 	if err != nil {
 		return Enrollment{}, fmt.Errorf("gatehouse: open enrollment: %w", err)
 	}
-	enr := Enrollment{ID: pending.Authenticator.ID, Expires: core.Time(pending.Expires), Secret: key.Secret, uri: redact.New(uri)}
+	enr := Enrollment{Secret: key.Secret, uri: redact.New(uri)}
 	if enr.QR, err = key.QR(s.issuer, k.Label); err != nil {
 		return Enrollment{}, fmt.Errorf("gatehouse: open enrollment: %w", err)
 	}
+	return enr.with(pending, k)
+}
+
+// with returns the enrollment with what those of either kind show.
+func (e Enrollment) with(pending core.Pending, k kept) (Enrollment, error) {
+	e.ID, e.Expires = pending.Authenticator.ID, core.Time(pending.Expires)
 	if pending.Recovery == nil { // the account has others by now
-		return enr, nil
+		return e, nil
 	}
-	enr.RecoverySetID = pending.Recovery.ID
+	e.RecoverySetID = pending.Recovery.ID
 	for _, text := range k.Codes {
 		code, err := recovery.Parse(text)
 		if err != nil {
 			return Enrollment{}, errors.New("gatehouse: open enrollment: not a recovery code")
 		}
-		enr.RecoveryCodes = append(enr.RecoveryCodes, code)
+		e.RecoveryCodes = append(e.RecoveryCodes, code)
 	}
-	if len(enr.RecoveryCodes) != len(pending.Recovery.Slots) {
+	if len(e.RecoveryCodes) != len(pending.Recovery.Slots) {
 		return Enrollment{}, errors.New("gatehouse: open enrollment: not the recovery codes that are pending")
 	}
-	return enr, nil
+	return e, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
@@ -93,6 +94,38 @@ type ProofInfo struct {
 	Method       string    // an RFC 8176 value where there is one
 	At           time.Time // when the owner was there
 	SecondFactor bool      // or one of Config.ExternalFactors
+
+	PhishingResistant bool // a passkey has proven it
+	UserVerified      bool // and has verified its user
+	// AMR are the ways in which it was proven, as RFC 8176 names them. Of a passkey: "hwk" if it cannot leave its device,
+	// otherwise "swk", and "user"; "mfa" with any second factor.
+	AMR []string
+	// AAL is the authentication assurance level of NIST SP 800-63B-4, as far as is known here: 1, or 2 with a second factor;
+	// 3 takes a passkey that has verified its user and cannot leave its device.
+	AAL int
+}
+
+func proofInfo(p core.Proof) ProofInfo {
+	i := ProofInfo{
+		AccountID: p.Account, Method: p.Method, At: core.Time(p.At), SecondFactor: p.Kind == core.SecondFactor || p.External != "",
+		PhishingResistant: p.Resistant, UserVerified: p.User, AMR: []string{p.Method}, AAL: 1,
+	}
+	if p.Resistant {
+		i.AMR = append(i.AMR, "user") // whoever has a passkey was there
+	}
+	if p.External != "" {
+		i.AMR = append(i.AMR, p.External)
+	}
+	if i.SecondFactor {
+		i.AAL = 2
+		if !slices.Contains(i.AMR, "mfa") {
+			i.AMR = append(i.AMR, "mfa")
+		}
+	}
+	if p.Resistant && p.User && p.Method == "hwk" {
+		i.AAL = 3
+	}
+	return i
 }
 
 // CheckProof is for middleware, such as httpguard; few other hosts need it. It returns what a session's proof says, if
@@ -116,7 +149,7 @@ func (s *Service) CheckProof(ctx context.Context, in Session, maxAge time.Durati
 	if err := a.CheckProof(p, maxAge, s.e.Env()); err != nil {
 		return ProofInfo{}, err
 	}
-	return ProofInfo{AccountID: a.ID, Method: p.Method, At: core.Time(p.At), SecondFactor: p.Kind == core.SecondFactor || p.External != ""}, nil
+	return proofInfo(p.Proof), nil
 }
 
 // Permissions is what an owner's proof is enough for. The zero Permissions is nothing.

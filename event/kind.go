@@ -13,7 +13,7 @@ const (
 	// second factor, or the host's own or a provider's was enough (websession.Config.ExternalReplacesStep).
 	FirstFactorSignIn Kind = "sign_in.first_factor"
 
-	CodeAccepted   Kind = "code.accepted"   // Method, and AuthenticatorID of TOTP
+	CodeAccepted   Kind = "code.accepted"   // Method, and AuthenticatorID of TOTP and of a passkey
 	CodeDenied     Kind = "code.denied"     // Why says why; tell it to nobody outside
 	MethodLocked   Kind = "method.locked"   // RetryAt zero: until it is unlocked
 	MethodUnlocked Kind = "method.unlocked" // before its time
@@ -34,6 +34,10 @@ const (
 	AuthenticatorRenamed  Kind = "authenticator.renamed"
 	AuthenticatorRemoved  Kind = "authenticator.removed"
 	AuthenticatorResynced Kind = "authenticator.resynced"
+
+	// A passkey was denied whose counter went back, or whose flags are not those that it was registered with: somebody may
+	// have a copy of it. It stays as it is.
+	PasskeySuspect Kind = "passkey.suspect"
 
 	TwoFactorOff     Kind = "two_factor.off"
 	PasswordChanged  Kind = "password.changed"
@@ -84,7 +88,7 @@ func Kinds() []Kind {
 		EnrollmentBegun, EnrollmentConfirmed, EnrollmentAbandoned,
 		FirstFactorSignIn, CodeAccepted, CodeDenied, MethodLocked, MethodUnlocked, ThrottledBurst, ManyFailures,
 		RecoveryCodeUsed, RecoveryCodesLow, RecoveryCodesRegenerated, RecoveryCodesAcknowledged, OperatorCodeMade, OperatorCodeUsed,
-		AuthenticatorAdded, AuthenticatorRenamed, AuthenticatorRemoved, AuthenticatorResynced,
+		AuthenticatorAdded, AuthenticatorRenamed, AuthenticatorRemoved, AuthenticatorResynced, PasskeySuspect,
 		TwoFactorOff, PasswordChanged, AccountReset, AccountSuspended, AccountResumed, AccountImported, AccountDeleted, AccountRestored, KeyMoved,
 		SessionsEnded, SecondFactorMissing, ActivityReviewed,
 		TokenMinted, TokenFirstUsed, TokenNewAddress, TokenRotated, TokenRenewed, TokenReused, TokenContested, TokenExpiring,
@@ -97,7 +101,7 @@ func Kinds() []Kind {
 // warns reports whether an event is one to look at.
 func (k Kind) warns() bool {
 	switch k {
-	case CodeDenied, MethodLocked, ThrottledBurst, ManyFailures, RecoveryCodeUsed, RecoveryCodesLow,
+	case CodeDenied, MethodLocked, ThrottledBurst, ManyFailures, RecoveryCodeUsed, RecoveryCodesLow, PasskeySuspect,
 		TwoFactorOff, AccountReset, AccountRestored, SecondFactorMissing, AccountSuspended, TokenReused, TokenContested,
 		TokenNewAddress, TokenNeedsSecondFactor:
 		return true
@@ -105,7 +109,7 @@ func (k Kind) warns() bool {
 	return false
 }
 
-// Method is a way to prove an account's owner by a code, or of FirstFactorSignIn the first factor. It is a stable code as
+// Method is a way to prove an account's owner by a code or a passkey, or of FirstFactorSignIn the first factor. It is a stable code as
 // Kind is.
 type Method string
 
@@ -113,6 +117,7 @@ const (
 	MethodTOTP         Method = "totp"
 	MethodRecoveryCode Method = "recovery_code"
 	MethodOperatorCode Method = "operator_code"
+	MethodPasskey      Method = "passkey"
 
 	MethodPassword Method = "password" // or what else the host has checked by itself
 	MethodProvider Method = "provider" // an identity provider's check

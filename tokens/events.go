@@ -31,7 +31,7 @@ func (s *Service) tell(ctx context.Context, account string, events ...core.Event
 // changed tells of each token that has stopped working because its owner's second factor was turned off, or on. It is
 // told at most once, as every event, and so not at all where the store fails.
 func (s *Service) changed(ctx context.Context, before, after core.Account) {
-	was, is := len(before.Authenticators) > 0, len(after.Authenticators) > 0
+	was, is := before.Factors() > 0, after.Factors() > 0
 	if was == is || before.TokenEpoch != after.TokenEpoch || is && !s.policy.SecondFactorOnly {
 		return
 	}

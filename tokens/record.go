@@ -113,9 +113,9 @@ func (t terms) stand(owner storage.AccountIndex, now env) standing {
 		return ownerSuspended
 	case at >= t.expires || t.expires > now.latest(t.lifetime+int64(core.ClockBack/time.Second)):
 		return expired // or was minted by a clock that ran ahead: it would work for longer than it may
-	case t.needsFactor && owner.Authenticators == 0:
+	case t.needsFactor && owner.Authenticators+owner.Passkeys == 0:
 		return lacksFactor
-	case now.secondFactorOnly && !t.secondFactor && owner.Authenticators > 0:
+	case now.secondFactorOnly && !t.secondFactor && owner.Authenticators+owner.Passkeys > 0:
 		return lacksProof
 	case at < t.notBefore:
 		return notYet

@@ -68,6 +68,9 @@ func (w *world) named(value any, text string) string {
 	if w.replacement.ID != "" {
 		names = append(names, w.replacement.ID, "{the replacement}")
 	}
+	if w.keyID != "" {
+		names = append(names, w.keyID, "{the passkey}")
+	}
 	for name, id := range w.ids {
 		names = append(names, id, "{"+name+"}")
 	}
@@ -75,6 +78,9 @@ func (w *world) named(value any, text string) string {
 	for _, r := range w.records() {
 		for i, auth := range w.account(r.ID).Authenticators {
 			names = append(names, auth.ID, fmt.Sprintf("{%s's authenticator %d}", r.ID, i))
+		}
+		for i, k := range w.account(r.ID).Passkeys {
+			names = append(names, k.ID, fmt.Sprintf("{%s's passkey %d}", r.ID, i))
 		}
 	}
 	return anyID.ReplaceAllString(strings.NewReplacer(names...).Replace(text), "{?}")

@@ -235,6 +235,9 @@ type world struct {
 	replacement gatehouse.Enrollment // that a play has begun
 	bot         tokens.Minted        // of a service account of ada's
 	before      map[string]gatehouse.SignIn
+	keyID       string                // of ada's passkey
+	keyProof    gatehouse.Proof       // of ada, who has one
+	asked       string                // her challenge then
 	unproven    bool                  // owners have no proof, and operators no name
 	with        func(func(*settings)) // takes another service on the same store
 }
@@ -289,7 +292,7 @@ func alike(v any) string {
 		}
 		slices.Sort(keys)
 		for _, k := range keys {
-			if k == "Tag" || k == "Check" { // of recovery codes
+			if k == "Tag" || k == "Check" || k == "Handle" { // of recovery codes, and of passkeys
 				v[k] = "S"
 			}
 			fmt.Fprintf(&b, "%s:%s ", k, alike(v[k]))

@@ -220,11 +220,11 @@ func TestCheckProof(t *testing.T) {
 		return h.CheckProof(ctx, p, maxAge, secret...)
 	}
 	p := must(check(h.vouch("user-42"), 0))
-	require.Equal(t, gatehouse.ProofInfo{AccountID: "user-42", Method: "pwd", At: h.clock()}, p)
+	require.Equal(t, gatehouse.ProofInfo{AccountID: "user-42", Method: "pwd", At: h.clock(), AMR: []string{"pwd"}, AAL: 1}, p)
 	o := h.enroll("user-42")
 	proof := o.fresh()
 	p = must(check(proof, time.Minute))
-	require.Equal(t, gatehouse.ProofInfo{AccountID: "user-42", Method: "otp", At: h.clock(), SecondFactor: true}, p)
+	require.Equal(t, gatehouse.ProofInfo{AccountID: "user-42", Method: "otp", At: h.clock(), SecondFactor: true, AMR: []string{"otp", "mfa"}, AAL: 2}, p)
 	_, err := check(h.vouch(o.id), 0)
 	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "the first factor alone")
 	_, err = check(proof, -1)

@@ -16,11 +16,13 @@ type Account struct {
 	ID string // a separate column
 
 	Authenticators []Authenticator
+	Passkeys       []Passkey
 	Pending        *Pending
 	Recovery       *RecoverySet
 
 	TOTPThrottle     TOTPThrottle
 	RecoveryThrottle Bucket
+	PasskeyThrottle  Bucket
 	Misses           Bucket // of wrong codes that the throttle does not count; those that are kept
 
 	SignIns int64 // successful answers to challenges
@@ -60,6 +62,9 @@ type Account struct {
 
 	// Imported says whether another import may add to what answers a second step.
 	Imported ImportState
+
+	// Handle is the account's name for passkeys. It comes with the first enrollment of one and never changes.
+	Handle storage.Handle
 
 	// The engine keeps Ancestry; transitions leave it alone.
 	Ancestry Ancestry
@@ -144,13 +149,13 @@ func (s *RecoverySet) eightDigits() int {
 }
 
 // Protected reports whether a second step is needed at sign-in. After an operator's reset it stays
-// needed, though there is no authenticator: the password alone gets nobody in.
-func (a Account) Protected() bool { return len(a.Authenticators) > 0 || a.Reset != nil }
+// needed, though there is no factor: the password alone gets nobody in.
+func (a Account) Protected() bool { return a.Factors() > 0 || a.Reset != nil }
 
 // clone returns a copy that shares nothing that transitions change. Sealed bytes are shared: they
 // are replaced and never written to.
 func (a Account) clone() Account {
-	a.Authenticators = slices.Clone(a.Authenticators)
+	a.Authenticators, a.Passkeys = slices.Clone(a.Authenticators), slices.Clone(a.Passkeys)
 	if a.Pending != nil {
 		p := *a.Pending
 		p.Recovery = p.Recovery.clone()
@@ -195,7 +200,7 @@ func (a *Account) endFirstFactors(env Env) {
 // abandon ends the pending enrollment, if there is one.
 func (a *Account) abandon(env Env) {
 	if p := a.Pending; p != nil {
-		a.note(env, Event{Kind: event.EnrollmentAbandoned, Auth: p.Authenticator.ID, Name: p.Authenticator.Name})
+		a.note(env, Event{Kind: event.EnrollmentAbandoned, Method: p.method(), Auth: p.Authenticator.ID, Name: p.Authenticator.Name})
 		a.Pending = nil
 	}
 }
@@ -220,18 +225,20 @@ func (a Account) Index(window totp.Window) storage.AccountIndex {
 	for _, auth := range a.Authenticators {
 		keys = append(keys, auth.Key)
 	}
-	if a.Pending != nil {
+	if a.Pending != nil && a.Pending.Authenticator.Key != "" {
 		keys = append(keys, a.Pending.Authenticator.Key)
 	}
 	slices.Sort(keys)
 	return storage.AccountIndex{
 		Authenticators: len(a.Authenticators),
+		Passkeys:       len(a.Passkeys),
 		CodesLeft:      a.Recovery.Left(),
 		LockedUntil:    Time(a.TOTPThrottle.Until),
 		Disabled:       a.totpDisabled(window),
 		Suspended:      a.Suspension != nil,
 		KeyName:        strings.Join(slices.Compact(keys), ","),
 		TokenEpoch:     a.TokenEpoch,
+		Handle:         a.Handle,
 	}
 }
 

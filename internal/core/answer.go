@@ -81,12 +81,14 @@ const (
 	Suspended
 	Malformed // nothing that the account has could be answered with it
 	Wrong
-	Replayed // the right code of a step that is used up
-	Used     // a recovery code that is used up, or changed while it was tried
+	Replayed   // the right code of a step that is used up
+	Used       // a recovery code that is used up, or changed while it was tried; a passkey that was exchanged
+	Suspect    // a passkey whose counter went back, or whose flags are not those that it was registered with
+	Unverified // a passkey that has not verified its user, where it is all there is
 )
 
 var reasonNames = [...]string{
-	"", "", "unprotected", "stale_challenge", "locked", "suspended", "malformed", "wrong", "replayed", "used",
+	"", "", "unprotected", "stale_challenge", "locked", "suspended", "malformed", "wrong", "replayed", "used", "suspect", "unverified",
 }
 
 // String returns why, "" for none.
@@ -152,7 +154,7 @@ func (a Account) lock(m event.Method, env Env) (time.Time, bool) {
 func (a Account) answerable(t Attempt) bool {
 	switch t.Method {
 	case event.MethodTOTP:
-		return len(a.Authenticators) > 0
+		return len(a.Authenticators) > 0 || len(a.foreignSlots(t)) > 0
 	case event.MethodOperatorCode:
 		return a.Reset != nil && t.Selector != 0
 	}

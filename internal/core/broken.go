@@ -1,10 +1,12 @@
 package core
 
 import (
+	"reflect"
 	"slices"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/internal/text"
+	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -36,7 +38,7 @@ func (a Account) broken() string {
 			return x.what
 		}
 	}
-	for _, what := range []string{a.brokenAuthenticators(), a.brokenPending(), a.brokenActivity(), a.brokenServices()} {
+	for _, what := range []string{a.brokenAuthenticators(), a.brokenPasskeys(), a.brokenPending(), a.brokenActivity(), a.brokenServices()} {
 		if what != "" {
 			return what
 		}
@@ -63,10 +65,12 @@ func (a Account) brokenPending() string {
 	if p == nil {
 		return ""
 	}
-	if what := p.Authenticator.broken(); what != "" || p.Authenticator.Weak || p.Tries < 0 || p.Tries >= pendingTries {
+	if what := p.broken(); what != "" || p.Authenticator.Weak || p.Tries < 0 || p.Tries >= pendingTries {
 		return "pending authenticator " + what
 	}
-	if a.find(p.Authenticator.ID) >= 0 || p.Replace != "" && a.find(p.Replace) < 0 {
+	there, _ := a.nameOf(p.Authenticator.ID)
+	instead, _ := a.nameOf(p.Replace)
+	if there != nil || p.Replace != "" && instead == nil || p.Passkey && a.Handle == (storage.Handle{}) {
 		return "pending authenticator"
 	}
 	if p.Recovery.broken() {
@@ -77,6 +81,25 @@ func (a Account) brokenPending() string {
 	}
 	return ""
 }
+
+// broken is that of what is pending.
+func (p *Pending) broken() string {
+	if !p.Passkey {
+		return p.Authenticator.broken()
+	}
+	auth := p.Authenticator
+	switch {
+	case brokenID(auth.ID):
+		return "ID"
+	case auth.Name != "" && CheckName(auth.Name) != nil:
+		return "name"
+	case !reflect.DeepEqual(auth, Authenticator{ID: auth.ID, Name: auth.Name, Key: auth.Key, Created: auth.Created}):
+		return "of an app"
+	}
+	return ""
+}
+
+func brokenID(id string) bool { return id == "" || len(id) > text.MaxName }
 
 // brokenActivity is broken for the activity, whose entries count upwards.
 func (a Account) brokenActivity() string {
@@ -100,7 +123,7 @@ func (a Account) showsEight() bool {
 
 func (a Authenticator) broken() string {
 	switch {
-	case a.ID == "" || len(a.ID) > text.MaxName:
+	case brokenID(a.ID):
 		return "ID"
 	case CheckName(a.Name) != nil:
 		return "name"

@@ -2,7 +2,6 @@ package core
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/gatehouse-go/gatehouse/event"
 )
@@ -12,7 +11,7 @@ func (a Account) CanRegenerate(p Presented, env Env) error {
 	if err := a.authorize(p, regenerate, env); err != nil {
 		return err
 	}
-	if len(a.Authenticators) == 0 {
+	if a.Factors() == 0 {
 		return fmt.Errorf("%w: recovery codes come with an authenticator", ErrPrecondition)
 	}
 	return nil
@@ -32,45 +31,41 @@ func (a Account) Regenerate(p Presented, set *RecoverySet, env Env) (Account, Pr
 	return a, a.successor(p), nil
 }
 
-// Rename gives an authenticator another name.
+// Rename gives an app or a passkey another name.
 func (a Account) Rename(p Presented, id, name string, env Env) (Account, error) {
-	i, err := a.own(p, rename, id, env)
-	if err != nil {
+	if err := a.own(p, rename, id, env); err != nil {
 		return a, err
 	}
 	a = a.clone()
-	if a.Authenticators[i].Name != name {
-		a.Authenticators[i].Name = name
-		a.note(env, Event{Kind: event.AuthenticatorRenamed, Auth: id, Name: name})
+	if now, method := a.nameOf(id); *now != name {
+		*now = name
+		a.note(env, Event{Kind: event.AuthenticatorRenamed, Method: method, Auth: id, Name: name})
 	}
 	return a, nil
 }
 
-// own returns the index of an authenticator that a proof is enough to act on.
-func (a Account) own(p Presented, act action, id string, env Env) (int, error) {
+// own returns nil if a proof is enough to act on an app or a passkey of an ID.
+func (a Account) own(p Presented, act action, id string, env Env) error {
 	if err := a.authorize(p, act, env); err != nil {
-		return -1, err
+		return err
 	}
-	i := a.find(id)
-	if i < 0 {
-		return -1, fmt.Errorf("%w: no such authenticator", ErrNotFound)
+	if name, _ := a.nameOf(id); name == nil {
+		return fmt.Errorf("%w: no such authenticator", ErrNotFound)
 	}
-	return i, nil
+	return nil
 }
 
-// Remove removes an authenticator that is not the last: without any, recovery codes would be all
+// Remove removes an app or a passkey that is not the last factor: without any, recovery codes would be all
 // that is left of two-factor. Disable turns it off instead.
 func (a Account) Remove(p Presented, id string, env Env) (Account, Proof, error) {
-	i, err := a.own(p, remove, id, env)
-	if err != nil {
+	if err := a.own(p, remove, id, env); err != nil {
 		return a, Proof{}, err
 	}
-	if len(a.Authenticators) == 1 {
+	if a.Factors() == 1 {
 		return a, Proof{}, fmt.Errorf("%w: the last authenticator goes when two-factor is turned off", ErrPrecondition)
 	}
 	a = a.clone()
-	a.note(env, Event{Kind: event.AuthenticatorRemoved, Auth: id, Name: a.Authenticators[i].Name})
-	a.Authenticators = slices.Delete(a.Authenticators, i, i+1)
+	a.drop(id, env)
 	a.endImport()
 	a.endEpoch(env)
 	a.endSessions(p.In, env)
@@ -82,7 +77,7 @@ func (a Account) Disable(p Presented, env Env) (Account, Proof, error) {
 	if err := a.authorize(p, remove, env); err != nil {
 		return a, Proof{}, err
 	}
-	if len(a.Authenticators) == 0 {
+	if a.Factors() == 0 {
 		return a, Proof{}, fmt.Errorf("%w: two-factor is off", ErrPrecondition)
 	}
 	a = a.clone()
@@ -96,10 +91,10 @@ func (a Account) Disable(p Presented, env Env) (Account, Proof, error) {
 // dropFactors removes what a second step is answered with. The failures of the month stay: they are
 // the account's, not an authenticator's.
 func (a *Account) dropFactors() {
-	a.Authenticators, a.Recovery = nil, nil
+	a.Authenticators, a.Passkeys, a.Recovery = nil, nil, nil
 	a.endImport()
 	a.TOTPThrottle.clear()
-	a.RecoveryThrottle = Bucket{}
+	a.RecoveryThrottle, a.PasskeyThrottle = Bucket{}, Bucket{}
 }
 
 // Unlock opens a method early, with a proof by another one.

@@ -1,6 +1,11 @@
 package core
 
-import "github.com/gatehouse-go/gatehouse/internal/wire"
+import (
+	"slices"
+
+	"github.com/gatehouse-go/gatehouse/internal/wire"
+	"github.com/gatehouse-go/gatehouse/storage"
+)
 
 // What follows says, in both directions, which bytes an account is. The order of bits and fields is what is stored: a
 // new field gets a new bit at the end of its struct, and a bit that is not used any more is not used again.
@@ -11,7 +16,7 @@ func (a *Account) code(c *wire.Coder) {
 	b := c.Bits(len(a.Authenticators) > 0, a.Pending != nil, a.Recovery != nil, a.TOTPThrottle.kept(), a.RecoveryThrottle.Full != 0, a.Misses.Full != 0,
 		a.SignIns != 0, a.Reset != nil, a.Suspension != nil, a.Noted != 0, a.LookedAt != 0, len(a.Activity) > 0, len(a.Accepted) > 0, len(a.History) > 0,
 		a.Since != 0, a.Minted != DayCount{}, a.Imported != 0, len(a.Ancestry) > 0, a.SessionEpoch != 0, a.Changer != "",
-		a.ServiceOf != "", len(a.Services) > 0)
+		a.ServiceOf != "", len(a.Services) > 0, len(a.Passkeys) > 0, a.Handle != storage.Handle{}, a.PasskeyThrottle.Full != 0)
 	wire.OptionalRoom(c, &b, &a.Authenticators, MaxAuthenticators)
 	for i := range a.Authenticators {
 		a.Authenticators[i].code(c)
@@ -66,6 +71,14 @@ func (a *Account) code(c *wire.Coder) {
 	for i := range a.Services {
 		c.Shared(&a.Services[i])
 	}
+	wire.OptionalRoom(c, &b, &a.Passkeys, MaxPasskeys)
+	for i := range a.Passkeys {
+		a.Passkeys[i].code(c)
+	}
+	if b.Next() {
+		codeArray(c, a.Handle[:])
+	}
+	c.OptionalMoment(&b, &a.PasskeyThrottle.Full)
 }
 
 func (a *Authenticator) code(c *wire.Coder) {
@@ -85,6 +98,36 @@ func (a *Authenticator) code(c *wire.Coder) {
 		c.After(&a.Last, a.Steps.end()) // which is 0 as a rule
 		c.Must(a.Last != 0)
 	}
+}
+
+func (k *Passkey) code(c *wire.Coder) {
+	c.Shared(&k.ID)
+	c.Shared(&k.Name)
+	c.Bytes(&k.Credential)
+	c.Bytes(&k.PublicKey)
+	c.Moment(&k.Created)
+	b := c.Bits(k.AAGUID != [16]byte{}, k.Transports != 0, k.Count != 0, k.Accepted != 0, k.LastUsed != 0,
+		k.Verified, k.Eligible, k.BackedUp, k.Attested, k.Flagless)
+	if b.Next() {
+		codeArray(c, k.AAGUID[:])
+	}
+	wire.Optional(c, &b, &k.Transports)
+	wire.Optional(c, &b, &k.Count)
+	wire.Optional(c, &b, &k.Accepted)
+	c.OptionalMoment(&b, &k.LastUsed)
+	c.Flag(&b, &k.Verified)
+	c.Flag(&b, &k.Eligible)
+	c.Flag(&b, &k.BackedUp)
+	c.Flag(&b, &k.Attested)
+	c.Flag(&b, &k.Flagless)
+}
+
+// codeArray codes bytes of a fixed number, of which one at least is not 0.
+func codeArray(c *wire.Coder, array []byte) {
+	b := array
+	c.Fixed(&b, len(array))
+	copy(array, b)
+	c.Must(slices.ContainsFunc(array, func(x byte) bool { return x != 0 }))
 }
 
 // codeSteps codes how far each run begins after the end of the one before, and how far it goes. Numbers that overflow
@@ -111,7 +154,7 @@ func (s Steps) end() int64 {
 func (p *Pending) code(c *wire.Coder) {
 	p.Authenticator.code(c)
 	c.Moment(&p.Expires)
-	b := c.Bits(p.Replace != "", p.Recovery != nil, p.Tries != 0, p.Kept != nil)
+	b := c.Bits(p.Replace != "", p.Recovery != nil, p.Tries != 0, p.Kept != nil, p.Passkey)
 	c.OptionalShared(&b, &p.Replace)
 	if wire.Optionally(c, &b, &p.Recovery) {
 		p.Recovery.code(c)
@@ -121,6 +164,7 @@ func (p *Pending) code(c *wire.Coder) {
 		wire.FixedText(c, &p.Kept.Session, DigestSize)
 		c.Bytes(&p.Kept.Sealed)
 	}
+	c.Flag(&b, &p.Passkey)
 }
 
 func (s *RecoverySet) code(c *wire.Coder) {

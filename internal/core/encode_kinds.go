@@ -61,11 +61,13 @@ var kinds = number([]event.Kind{
 	51: event.ServiceTokenRotated,
 	52: event.ServiceTokenRenewed,
 	53: event.FirstFactorSignIn,
+	54: event.PasskeySuspect,
 })
 
 // methods is the same of the methods in events.
 var methods = number([]event.Method{
 	1: event.MethodTOTP, 2: event.MethodRecoveryCode, 3: event.MethodOperatorCode, 4: event.MethodPassword, 5: event.MethodProvider,
+	6: event.MethodPasskey,
 })
 
 // agents is the same of browsers and systems: a number has one of each, and either may be missing. Both lists are as

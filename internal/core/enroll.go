@@ -17,6 +17,17 @@ type Pending struct {
 	Expires       int64
 	Tries         int   // wrong codes
 	Kept          *Kept // nil: it cannot be shown again
+	// Passkey says that it is one of a passkey. Of its Authenticator there are then ID, Created, the Name if the owner has
+	// chosen one, and as Key the name of the one that Kept is sealed under.
+	Passkey bool
+}
+
+// method returns what events of the enrollment have as their method.
+func (p *Pending) method() event.Method {
+	if p.Passkey {
+		return event.MethodPasskey
+	}
+	return ""
 }
 
 // Kept is what a pending enrollment has shown once, for the session that began it to see again. It goes with the
@@ -29,6 +40,12 @@ type Kept struct {
 // CanBegin returns nil if an enrollment may begin, to replace another authenticator if instead
 // names one. It is asked before secrets and codes are made, and again by Begin.
 func (a Account) CanBegin(p Presented, instead string, env Env) error {
+	return a.canBegin(p, instead, len(a.Authenticators), MaxAuthenticators, a.find(instead) >= 0, env)
+}
+
+// canBegin is CanBegin where there are have of at most most of the kind, and alike says that another one of the kind
+// makes room.
+func (a Account) canBegin(p Presented, instead string, have, most int, alike bool, env Env) error {
 	act := enroll
 	if instead != "" {
 		act = replace
@@ -36,11 +53,11 @@ func (a Account) CanBegin(p Presented, instead string, env Env) error {
 	if err := a.authorize(p, act, env); err != nil {
 		return err
 	}
-	switch {
-	case instead != "" && a.find(instead) < 0:
+	if name, _ := a.nameOf(instead); instead != "" && name == nil {
 		return fmt.Errorf("%w: no such authenticator to replace", ErrNotFound)
-	case instead == "" && len(a.Authenticators) >= MaxAuthenticators:
-		return fmt.Errorf("%w: %d authenticators are the most", ErrPrecondition, MaxAuthenticators)
+	}
+	if !alike && have >= most {
+		return fmt.Errorf("%w: %d of the kind are the most", ErrPrecondition, most)
 	}
 	return nil
 }
@@ -57,6 +74,11 @@ func (a Account) Begin(p Presented, pending Pending, env Env) (Account, error) {
 	if pending.Authenticator.Digits == eightDigits && a.Recovery.eightDigits() > 0 {
 		return a, fmt.Errorf("%w: the recovery codes are of eight digits as well: make new ones first", ErrPrecondition)
 	}
+	return a.begin(pending, env), nil
+}
+
+// begin stages what has been checked.
+func (a Account) begin(pending Pending, env Env) Account {
 	if !a.NeedsCodes() {
 		pending.Recovery = nil // a set became active meanwhile
 	}
@@ -69,8 +91,8 @@ func (a Account) Begin(p Presented, pending Pending, env Env) (Account, error) {
 	a = a.clone()
 	a.abandon(env)
 	a.Pending = &pending
-	a.note(env, Event{Kind: event.EnrollmentBegun, Auth: pending.Authenticator.ID, Name: pending.Authenticator.Name})
-	return a, nil
+	a.note(env, Event{Kind: event.EnrollmentBegun, Method: pending.method(), Auth: pending.Authenticator.ID, Name: pending.Authenticator.Name})
+	return a
 }
 
 // pending returns the enrollment of an ID, if it has not expired.
@@ -83,21 +105,35 @@ func (a Account) pending(id string, env Env) (*Pending, error) {
 
 // CanConfirm returns the pending authenticator if a code for it may be tried.
 func (a Account) CanConfirm(p Presented, id string, env Env) (Authenticator, error) {
-	if err := a.authorize(p, a.finish(), env); err != nil {
-		return Authenticator{}, err
-	}
-	pending, err := a.pending(id, env)
+	pending, err := a.canFinish(p, id, false, env)
 	if err != nil {
 		return Authenticator{}, err
 	}
 	return pending.Authenticator, nil
 }
 
-// CanShow returns the pending enrollment if the session that the proof came in may see again what it has shown: the
+// canFinish returns the pending enrollment of an ID if it is of the kind and a proof may finish it.
+func (a Account) canFinish(p Presented, id string, passkey bool, env Env) (*Pending, error) {
+	pending, err := a.mayFinish(p, id, env)
+	if err == nil && pending.Passkey != passkey {
+		return nil, fmt.Errorf("%w: no such enrollment is pending of this kind", ErrNotFound)
+	}
+	return pending, err
+}
+
+// mayFinish is canFinish for either kind.
+func (a Account) mayFinish(p Presented, id string, env Env) (*Pending, error) {
+	if err := a.authorize(p, a.finish(), env); err != nil {
+		return nil, err
+	}
+	return a.pending(id, env)
+}
+
+// CanShow returns the pending enrollment, of an app or of a passkey, if the session that the proof came in may see again what it has shown: the
 // session that began it, with a proof that may finish it. ErrNotFound says that another one began it, or that it has
 // ended.
-func (a Account) CanShow(p Presented, id string, env Env) (Pending, error) {
-	if _, err := a.CanConfirm(p, id, env); err != nil {
+func (a Account) CanShow(p Presented, id string, passkey bool, env Env) (Pending, error) {
+	if _, err := a.canFinish(p, id, passkey, env); err != nil {
 		return Pending{}, err
 	}
 	kept := a.Pending.Kept
@@ -111,10 +147,18 @@ func (a Account) CanShow(p Presented, id string, env Env) (Pending, error) {
 func (a Account) WithoutExpired(env Env) Account {
 	if p := a.Pending; p != nil && p.Kept != nil && a.PendingNow(env) == nil {
 		gone := *p
-		gone.Kept = nil
+		gone.forget()
 		a.Pending = &gone
 	}
 	return a
+}
+
+// forget drops what the enrollment has kept.
+func (p *Pending) forget() {
+	p.Kept = nil
+	if p.Passkey {
+		p.Authenticator.Key = ""
+	}
 }
 
 func (a Account) finish() action {
@@ -135,33 +179,43 @@ func (a Account) Confirm(p Presented, id, code string, key totp.Key, env Env) (A
 	if !totp.IsCode(code) {
 		return a, Proof{}, ErrDenied
 	}
-	a = a.clone()
 	counter, err := key.Match(code, env.Now, env.Window, auth.counter(auth.reach(env)))
 	switch {
 	case wrongCode(err):
-		if a.Pending.Tries++; a.Pending.Tries >= pendingTries {
-			a.abandon(env)
-		}
+		a = a.clone()
+		a.failPending(env)
 		return a, Proof{}, ErrDenied
 	case err != nil:
 		return a, Proof{}, err
 	}
-
-	pending := a.Pending
-	a.Pending = nil
-	if pending.Replace != "" || len(a.Authenticators) == 0 { // another one is none that the rest have to sign in anew for
-		a.endSessions(p.In, env)
-	}
-	a.note(env, Event{Kind: event.EnrollmentConfirmed, Auth: auth.ID, Name: auth.Name})
 	auth.take(counter, 1)
 	auth.LastUsed = env.unix()
-	if i := a.find(pending.Replace); i >= 0 {
-		a.note(env, Event{Kind: event.AuthenticatorRemoved, Auth: a.Authenticators[i].ID, Name: a.Authenticators[i].Name})
-		a.Authenticators[i] = auth
-	} else {
+	instead := a.Pending.Replace
+	next, proof := a.enroll(p, Event{Auth: auth.ID, Name: auth.Name}, env, func(a *Account) {
+		if i := a.find(instead); i >= 0 {
+			a.note(env, Event{Kind: event.AuthenticatorRemoved, Auth: a.Authenticators[i].ID, Name: a.Authenticators[i].Name})
+			a.Authenticators[i] = auth
+			return
+		}
+		a.drop(instead, env)
 		a.Authenticators = append(a.Authenticators, auth)
+	})
+	return next, proof, nil
+}
+
+// enroll ends the pending enrollment with what put makes active. e names that in events.
+func (a Account) enroll(p Presented, e Event, env Env, put func(a *Account)) (Account, Proof) {
+	a = a.clone()
+	pending := a.Pending
+	a.Pending = nil
+	if pending.Replace != "" || a.Factors() == 0 { // another one is none that the rest have to sign in anew for
+		a.endSessions(p.In, env)
 	}
-	a.note(env, Event{Kind: event.AuthenticatorAdded, Auth: auth.ID, Name: auth.Name})
+	e.Kind = event.EnrollmentConfirmed
+	a.note(env, e)
+	put(&a)
+	e.Kind = event.AuthenticatorAdded
+	a.note(env, e)
 	if pending.Recovery != nil {
 		a.Recovery = pending.Recovery
 	}
@@ -173,12 +227,12 @@ func (a Account) Confirm(p Presented, id, code string, key totp.Key, env Env) (A
 		// The owner has just shown both factors. A recovery code's proof stays what it is.
 		proof.Kind, proof.Method = SecondFactor, amrTOTP
 	}
-	return a, proof, nil
+	return a, proof
 }
 
 // Cancel ends a pending enrollment.
 func (a Account) Cancel(p Presented, id string, env Env) (Account, error) {
-	if _, err := a.CanConfirm(p, id, env); err != nil {
+	if _, err := a.mayFinish(p, id, env); err != nil {
 		return a, err
 	}
 	a = a.clone()

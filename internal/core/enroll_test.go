@@ -108,7 +108,7 @@ func TestResealWholeAccounts(t *testing.T) {
 
 	moved := core.Resealed{Sealed: []byte("anew"), Key: "k2"}
 	for what, sealed := range map[string]string{"an authenticator": "sealed A2", "a pending one": "sealed A3", "nothing": "sealed A9"} {
-		next := a.Reseal(by, map[string]core.Resealed{sealed: moved}, env)
+		next := a.Reseal(by, map[string]core.Resealed{sealed: moved}, "k2", env)
 		want := full()
 		want.Authenticators[0].Key, want.Events = "k2", nil
 		switch what {

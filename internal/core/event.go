@@ -69,7 +69,7 @@ func MovesPosture(k event.Kind) bool {
 // get in, or is what somebody leaves behind who got in.
 func lookedAt(k event.Kind) bool {
 	switch k {
-	case event.ManyFailures, event.MethodUnlocked, event.AuthenticatorResynced, event.TokenMinted, event.TokenRotated, event.TokenRenewed, event.TokenRevoked, event.TokensRevoked, event.RiskAccepted,
+	case event.ManyFailures, event.MethodUnlocked, event.AuthenticatorResynced, event.PasskeySuspect, event.TokenMinted, event.TokenRotated, event.TokenRenewed, event.TokenRevoked, event.TokensRevoked, event.RiskAccepted,
 		event.ServiceAccountCreated, event.ServiceTokenMinted, event.ServiceTokenRotated, event.ServiceTokenRenewed:
 		return true
 	}
@@ -100,7 +100,7 @@ func (e Event) runs(before Event) bool {
 
 // keep puts an event into the activity alone. A pairing is one entry, of its latest event.
 func (a *Account) keep(e Event) {
-	if e.Kind == event.KeyMoved || e.Kind == event.EnrollmentConfirmed || e.Kind == event.CodeAccepted && e.Method != event.MethodTOTP {
+	if e.Kind == event.KeyMoved || e.Kind == event.EnrollmentConfirmed || e.Kind == event.CodeAccepted && e.Method != event.MethodTOTP && e.Method != event.MethodPasskey {
 		return // of no interest to the owner, or followed by an entry that says more
 	}
 	a.Noted++

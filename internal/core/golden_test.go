@@ -12,6 +12,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -39,6 +40,24 @@ func kindsOfRecord() []record {
 		}},
 		{"pending", func(a *core.Account) {
 			a.Pending = &core.Pending{Authenticator: newAuthenticator("A2"), Expires: start.Unix() + 600, Tries: 2, Recovery: newSet("S2"),
+				Kept: &core.Kept{Session: "0123456789abcdef", Sealed: []byte("sealed label and codes")}}
+		}},
+		{"passkeys", func(a *core.Account) {
+			a.Handle, a.Passkeys = storage.Handle{1, 31: 2}, []core.Passkey{newPasskey("K1"), {ID: "K2", Name: "Key", Credential: []byte{0}, PublicKey: []byte{9}, Created: start.Unix()}}
+			a.PasskeyThrottle.Full = start.Unix() + 18
+			a.Activity = []core.Event{
+				{Kind: event.AuthenticatorAdded, At: start.Unix(), Method: event.MethodPasskey, Auth: "K1", Name: "Laptop", Number: 1},
+				{Kind: event.PasskeySuspect, At: start.Unix() + 5, Method: event.MethodPasskey, Auth: "K1", Name: "Laptop", Number: 2},
+			}
+			a.Noted = 2
+		}},
+		{"imported-passkey", func(a *core.Account) {
+			a.Handle, a.Imported = storage.Handle{1}, core.ImportOpen
+			a.Passkeys = []core.Passkey{{ID: "K1", Name: "Old", Credential: []byte("c"), PublicKey: []byte("k"), Flagless: true, Created: start.Unix()}}
+		}},
+		{"pending-passkey", func(a *core.Account) {
+			a.Handle = storage.Handle{1}
+			a.Pending = &core.Pending{Authenticator: core.Authenticator{ID: "K2", Key: "k1", Created: start.Unix()}, Expires: start.Unix() + 600, Passkey: true,
 				Kept: &core.Kept{Session: "0123456789abcdef", Sealed: []byte("sealed label and codes")}}
 		}},
 		{"recovery-codes", func(a *core.Account) {

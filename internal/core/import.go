@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/storage"
 )
 
 const (
@@ -52,6 +53,7 @@ const (
 	ImportEightDigits     ImportOutcome = "eight_digits"
 	ImportHasCodes        ImportOutcome = "has_codes"
 	ImportNoAuthenticator ImportOutcome = "no_authenticator"
+	ImportBadPasskey      ImportOutcome = "bad_passkey"
 )
 
 // Brought reports whether this import has added it.
@@ -89,7 +91,7 @@ func (a Account) PlanImport(authenticators, codes []Offered) (ImportPlan, error)
 	}
 	brought := 0
 	for _, o := range codes {
-		outcome := a.importCode(o, have, brought, eight)
+		outcome := a.importCode(o, have+len(a.Passkeys), brought, eight)
 		p.Codes = append(p.Codes, outcome)
 		if outcome.Brought() {
 			adds = true
@@ -97,10 +99,56 @@ func (a Account) PlanImport(authenticators, codes []Offered) (ImportPlan, error)
 		}
 	}
 	p.Close = have == 0 && !a.Protected()
-	if (adds || p.Close) && (a.Imported == ImportEnded || a.Protected() && a.Imported != ImportOpen) {
-		return ImportPlan{}, fmt.Errorf("%w: the account's second factor is not as an import left it", ErrPrecondition)
+	if adds || p.Close {
+		if err := a.takesImports(); err != nil {
+			return ImportPlan{}, err
+		}
 	}
 	return p, nil
+}
+
+// takesImports returns nil if an import may add to what answers the second step.
+func (a Account) takesImports() error {
+	if a.Imported == ImportEnded || a.Protected() && a.Imported != ImportOpen {
+		return fmt.Errorf("%w: the account's second factor is not as an import left it", ErrPrecondition)
+	}
+	return nil
+}
+
+// PlanPasskeys is PlanImport for passkeys, which close no account. It has an outcome for each.
+func (a Account) PlanPasskeys(offered []Passkey) ([]ImportOutcome, error) {
+	if err := a.signsIn(); err != nil {
+		return nil, err
+	}
+	var plan []ImportOutcome
+	adds, have := false, len(a.Passkeys)
+	for i, k := range offered {
+		outcome := a.importPasskey(k, offered[:i], have)
+		plan = append(plan, outcome)
+		if outcome.Brought() {
+			adds, have = true, have+1
+		}
+	}
+	if adds {
+		if err := a.takesImports(); err != nil {
+			return nil, err
+		}
+	}
+	return plan, nil
+}
+
+func (a Account) importPasskey(k Passkey, before []Passkey, have int) ImportOutcome {
+	switch {
+	case k.broken() != "":
+		return ImportBadPasskey
+	case a.findCredential(k.Credential) >= 0:
+		return ImportThere
+	case Account{Passkeys: before}.findCredential(k.Credential) >= 0:
+		return ImportDuplicate
+	case have >= MaxPasskeys:
+		return ImportTooMany
+	}
+	return ImportBrought
 }
 
 func (a Account) importAuthenticator(o Offered, have int) ImportOutcome {
@@ -121,11 +169,11 @@ func (a Account) importAuthenticator(o Offered, have int) ImportOutcome {
 
 // importCode answers for one code. Nothing is added to a set that is there: of a code that was used nothing is kept by
 // which it could be known again, and one whose hash was made here has another each time.
-func (a Account) importCode(o Offered, authenticators, brought int, eight bool) ImportOutcome {
+func (a Account) importCode(o Offered, factors, brought int, eight bool) ImportOutcome {
 	switch {
 	case o.Outcome != "":
 		return o.Outcome
-	case authenticators == 0:
+	case factors == 0:
 		return ImportNoAuthenticator
 	case a.Recovery != nil:
 		return ImportHasCodes
@@ -140,8 +188,10 @@ func (a Account) importCode(o Offered, authenticators, brought int, eight bool) 
 // Imported is what an ImportPlan brings.
 type Imported struct {
 	Authenticators []Authenticator
-	Codes          *RecoverySet // nil: none
-	Code           Slot         // the operator's, of an account that is closed
+	Passkeys       []Passkey
+	Handle         storage.Handle // becomes the account's, with a passkey, if it has none
+	Codes          *RecoverySet   // nil: none
+	Code           Slot           // the operator's, of an account that is closed
 	Life           time.Duration
 }
 
@@ -149,7 +199,8 @@ type Imported struct {
 // is all that answers the second step. It has been planned on this very account. Where it brings nothing, nothing
 // changes.
 func (a Account) Import(by By, in Imported, env Env) Account {
-	if len(in.Authenticators) == 0 && in.Codes == nil && in.Code.Hash == "" {
+	brought := len(in.Authenticators) + len(in.Passkeys)
+	if brought == 0 && in.Codes == nil && in.Code.Hash == "" {
 		return a
 	}
 	a = a.clone().Create(env)
@@ -158,7 +209,7 @@ func (a Account) Import(by By, in Imported, env Env) Account {
 	}
 	a.Imported = ImportOpen
 	e := by.event(event.AccountImported)
-	if len(in.Authenticators) > 0 {
+	if brought > 0 {
 		a.Reset = nil
 	}
 	for _, auth := range in.Authenticators {
@@ -169,7 +220,13 @@ func (a Account) Import(by By, in Imported, env Env) Account {
 		a.Authenticators = append(a.Authenticators, auth)
 		e.Auth, e.Name = auth.ID, auth.Name
 	}
-	if len(in.Authenticators) > 1 {
+	for _, k := range in.Passkeys {
+		k.Created = env.unix()
+		a.takeHandle(in.Handle)
+		a.Passkeys = append(a.Passkeys, k)
+		e.Method, e.Auth, e.Name = event.MethodPasskey, k.ID, k.Name
+	}
+	if brought > 1 {
 		e.Auth, e.Name = "", ""
 	}
 	if in.Codes != nil {

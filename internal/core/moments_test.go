@@ -31,6 +31,10 @@ var moments = map[string]string{
 	"Account.Authenticators.Steps":           "no step leaves them; see TestNoStepTwice and TestClockIsPutRight",
 	"Account.Authenticators.Created":         shown,
 	"Account.Authenticators.LastUsed":        shown,
+	"Account.Passkeys.Accepted":              "one denial puts it right; see settle, and TestPasskeyOfAnotherClock",
+	"Account.Passkeys.Created":               shown,
+	"Account.Passkeys.LastUsed":              shown,
+	"Account.PasskeyThrottle.Full":           isTested,
 	"Account.Pending.Expires":                isTested,
 	"Account.Pending.Authenticator.Last":     "it is 0 until the enrollment is confirmed",
 	"Account.Pending.Authenticator.Steps":    "there are none until the enrollment is confirmed",
@@ -76,6 +80,7 @@ var moments = map[string]string{
 	"Account.Events.Expires":                 "it is not stored",
 
 	"Challenge.Epoch": noMoment, "Challenge.SignIns": noMoment, "Challenge.At": isTested,
+	"PasskeyChallenge.Epoch": noMoment, "PasskeyChallenge.SignIns": noMoment, "PasskeyChallenge.Begun": noMoment, "PasskeyChallenge.At": isTested,
 	"Proof.Epoch": noMoment, "Proof.Stamp": noMoment, "Proof.At": isTested,
 }
 
@@ -124,7 +129,7 @@ func TestMomentsAreAllKnown(t *testing.T) {
 			}
 		}
 	}
-	for _, t := range []reflect.Type{reflect.TypeFor[core.Account](), reflect.TypeFor[core.Challenge](), reflect.TypeFor[core.Proof]()} {
+	for _, t := range []reflect.Type{reflect.TypeFor[core.Account](), reflect.TypeFor[core.Challenge](), reflect.TypeFor[core.PasskeyChallenge](), reflect.TypeFor[core.Proof]()} {
 		look(t.Name(), t)
 	}
 	require.Equal(t, slices.Sorted(maps.Keys(moments)), slices.Sorted(maps.Keys(found)))
@@ -176,6 +181,8 @@ func setAhead(path string, v reflect.Value, ahead time.Duration) {
 		v.Set(reflect.ValueOf([2]int64{totp.Step(at), totp.Step(at) + 1}))
 	case path == "Account.Authenticators.Last":
 		v.SetInt(totp.Step(at))
+	case path == "Account.Passkeys.Accepted":
+		v.SetInt(at.UnixNano())
 	default:
 		v.SetInt(at.Unix())
 	}

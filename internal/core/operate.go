@@ -133,16 +133,27 @@ func (a Account) UnderOther(primary string) (sealed []Authenticator) {
 			sealed = append(sealed, auth)
 		}
 	}
-	if a.Pending != nil && a.Pending.Authenticator.Key != primary {
+	if a.Pending != nil && !a.Pending.Passkey && a.Pending.Authenticator.Key != primary {
 		sealed = append(sealed, a.Pending.Authenticator)
 	}
 	return sealed
 }
 
+// Current reports whether nothing is sealed under another key than the primary one.
+func (a Account) Current(primary string) bool {
+	return len(a.UnderOther(primary)) == 0 && !a.keptUnderOther(primary)
+}
+
+// keptUnderOther is UnderOther for what a pending passkey has kept, which has no secret.
+func (a Account) keptUnderOther(primary string) bool {
+	p := a.Pending
+	return p != nil && p.Passkey && p.Kept != nil && p.Authenticator.Key != primary
+}
+
 // Reseal replaces secrets with the same ones sealed again, by sealed secret. What a pending enrollment has kept is dropped
 // with its secret's old key, and not moved: it is there for ten minutes, and so that a key can be retired at once nothing
 // may be left under it. Its owner can still finish, or begin again.
-func (a Account) Reseal(by By, anew map[string]Resealed, env Env) Account {
+func (a Account) Reseal(by By, anew map[string]Resealed, primary string, env Env) Account {
 	a = a.clone()
 	move := func(auth *Authenticator) bool {
 		r, ok := anew[string(auth.Sealed)]
@@ -159,6 +170,10 @@ func (a Account) Reseal(by By, anew map[string]Resealed, env Env) Account {
 		if move(&a.Pending.Authenticator) {
 			a.Pending.Kept = nil
 		}
+	}
+	if a.keptUnderOther(primary) {
+		a.Pending.forget()
+		a.note(env, Event{Kind: event.KeyMoved, Method: event.MethodPasskey, Auth: a.Pending.Authenticator.ID, Operator: by.Operator})
 	}
 	return a
 }

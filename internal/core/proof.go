@@ -15,7 +15,7 @@ type Kind uint8
 const (
 	_             Kind = iota
 	Vouched            // the host vouches for a first factor
-	SecondFactor       // a code of an authenticator
+	SecondFactor       // a code of an authenticator, or a passkey
 	RecoveryCode       // a recovery code
 	OperatorCode       // the code that an operator made at a reset
 	OperatorsWord      // no proof, and never sealed: an operator's, for a token of a service account
@@ -33,6 +33,10 @@ type Proof struct {
 	// External is how the host has checked a second factor by its own means, an RFC 8176 value that counts as one. Only
 	// gates and guards look at it.
 	External string `json:"x,omitempty"`
+	// Resistant says that a false page learns nothing of use from how it was given, and User that the authenticator has
+	// verified its user.
+	Resistant bool `json:"r,omitempty"`
+	User      bool `json:"u,omitempty"`
 }
 
 // MarshalJSON has the account as bytes: control characters of an ID would grow sixfold in JSON text, and not fit into a
@@ -95,10 +99,10 @@ func (act action) age() time.Duration {
 }
 
 // allowed reports whether a kind of proof is enough for an action.
-func (a Account) allowed(k Kind, act action) bool {
-	switch k {
+func (a Account) allowed(p Proof, act action) bool {
+	switch p.Kind {
 	case SecondFactor:
-		return act != unlockTOTP // one who has guessed a code must not go on guessing
+		return act != unlockTOTP || p.Resistant // one who has guessed a code must not go on guessing
 	case Vouched:
 		return !a.Protected()
 	case RecoveryCode:
@@ -121,7 +125,7 @@ func (a Account) allowed(k Kind, act action) bool {
 // present epoch, young enough and of a kind that is enough. What it lacks is for the service's
 // operators: the answer to the client is the same.
 func (a Account) authorize(p Presented, act action, env Env) error {
-	if err := a.check(p, act.age(), a.allowed(p.Kind, act), env); err != nil {
+	if err := a.check(p, act.age(), a.allowed(p.Proof, act), env); err != nil {
 		return err
 	}
 	return a.signsIn()

@@ -8,7 +8,7 @@ const voided = 1
 
 // Restored ends what a backup has brought back. What was used up after the backup was made is not known,
 // so all is ended that could have been: challenges, proofs, a pending enrollment, an operator's code,
-// the steps of authenticators that can have been accepted by now, and recovery codes unless they are kept.
+// the steps of authenticators and the challenges of passkeys that can have been accepted by now, and recovery codes unless they are kept.
 // A resynchronization since the backup is lost with the rest, and nothing here allows for the other offset
 // that it had.
 func (a Account) Restored(by By, keepCodes, revokeTokens bool, env Env) Account {
@@ -19,6 +19,9 @@ func (a Account) Restored(by By, keepCodes, revokeTokens bool, env Env) Account 
 	for i := range a.Authenticators {
 		auth := &a.Authenticators[i]
 		auth.Last = max(auth.counter(auth.reach(env)).Last, auth.reach(env))
+	}
+	for i := range a.Passkeys { // whose counters can only be lower than they were
+		a.Passkeys[i].Accepted = max(a.Passkeys[i].Accepted, env.latest(0)*second)
 	}
 	a.endImport() // what was changed since the backup is not known
 	if a.Recovery != nil && !keepCodes {

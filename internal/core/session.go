@@ -81,6 +81,6 @@ func (a Account) Presence(session []byte, env Env) Proof {
 func (a Account) ForSessions() Account {
 	return Account{
 		ID: a.ID, TokenEpoch: a.TokenEpoch, SessionEpoch: a.SessionEpoch, Changer: a.Changer, Since: a.Since,
-		Suspension: a.Suspension, ServiceOf: a.ServiceOf, Authenticators: a.Authenticators, Reset: a.Reset,
+		Suspension: a.Suspension, ServiceOf: a.ServiceOf, Authenticators: a.Authenticators, Passkeys: a.Passkeys, Reset: a.Reset,
 	}
 }

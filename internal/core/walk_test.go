@@ -262,7 +262,7 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 		for _, auth := range l.a.UnderOther("k2") {
 			anew[string(auth.Sealed)] = core.Resealed{Sealed: []byte(l.id("sealed ")), Key: "k2"}
 		}
-		return l.a.Reseal(by, anew, env), true
+		return l.a.Reseal(by, anew, "k2", env), true
 	},
 	"import": func(l *life, env core.Env) (core.Account, bool) {
 		auths, codes := make([]core.Offered, l.IntN(3)), make([]core.Offered, l.IntN(20))

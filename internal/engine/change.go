@@ -9,6 +9,9 @@ import (
 
 // Transition is one change of an account.
 type Transition struct {
+	// Loaded is the account as it was loaded already, which the first try begins with; nil: it is loaded. A try after a
+	// conflict loads it as it is then.
+	Loaded *Kept[core.Account]
 	// Refused reports whether Step refuses this account without a look at what Prepare would find out. Where others
 	// are at the account it is asked first, so that nobody waits, or has others wait, for nothing. nil: never.
 	Refused func(a core.Account, env core.Env) bool
@@ -84,7 +87,7 @@ type change struct {
 
 // once tries the change once. again says that it has to be tried again.
 func (c *change) once() (again bool, err error) {
-	kept, err := c.kind.Load(c.ctx, c.id)
+	kept, err := c.load()
 	if err != nil {
 		return false, err
 	}
@@ -102,6 +105,15 @@ func (c *change) once() (again bool, err error) {
 		return false, ErrUnsure
 	}
 	return c.finish(kept, next, answer, env)
+}
+
+// load returns the account as it is, or as it was loaded before the change.
+func (c *change) load() (Kept[core.Account], error) {
+	if l := c.Loaded; l != nil {
+		c.Loaded = nil
+		return *l, nil
+	}
+	return c.kind.Load(c.ctx, c.id)
 }
 
 // work does what takes Argon2id, and reports whether there was any: then the account has to be loaded again.

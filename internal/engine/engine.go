@@ -39,8 +39,9 @@ type Engine struct {
 	Hooks  Hooks
 	Counts Counts
 
-	turns     queue.Turns // of accounts that are changed
-	line      queue.Turns // of accounts that need Argon2id
+	turns     queue.Turns  // of accounts that are changed
+	line      queue.Turns  // of accounts that need Argon2id
+	issued    atomic.Int64 // the last of Issued
 	observers *observers
 	attached  bool // its changes keep their caller's context
 }

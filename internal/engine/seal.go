@@ -18,6 +18,7 @@ import (
 const (
 	PurposeProof     = "proof"
 	PurposeChallenge = "challenge"
+	PurposePasskey   = "passkey" // a ceremony's challenge
 )
 
 const (

@@ -198,9 +198,9 @@ func (c *Coder) Word(n *int64) {
 }
 
 // Number codes an integer. One that its type does not have is malformed.
-func Number[T ~int | ~int64 | ~uint8](c *Coder, n *T) { number(c, n, true) }
+func Number[T ~int | ~int64 | ~uint8 | ~uint32](c *Coder, n *T) { number(c, n, true) }
 
-func number[T ~int | ~int64 | ~uint8](c *Coder, n *T, zero bool) {
+func number[T ~int | ~int64 | ~uint8 | ~uint32](c *Coder, n *T, zero bool) {
 	v := c.int(int64(*n))
 	if c.reading {
 		*n = T(v)
@@ -209,7 +209,7 @@ func number[T ~int | ~int64 | ~uint8](c *Coder, n *T, zero bool) {
 }
 
 // Optional codes an integer that is there if it is not 0.
-func Optional[T ~int | ~int64 | ~uint8](c *Coder, b *Bits, n *T) {
+func Optional[T ~int | ~int64 | ~uint8 | ~uint32](c *Coder, b *Bits, n *T) {
 	if b.Next() {
 		number(c, n, false)
 	}

@@ -1,0 +1,155 @@
+package core
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/event"
+)
+
+// PasskeyFinding is what was found out about an assertion, as far as no account is needed for it. PasskeyRefused looks at
+// Challenge and Credential alone.
+type PasskeyFinding struct {
+	Challenge  PasskeyChallenge // opened from what the browser has signed
+	Credential []byte
+	PublicKey  []byte // the one that it was verified with
+	Good       bool   // signature, origin, RP ID, type and user presence are right
+
+	UserVerified bool
+	Eligible     bool
+	BackedUp     bool
+	Count        uint32
+}
+
+// PasskeyAttempt is an assertion that was presented.
+type PasskeyAttempt struct {
+	Purpose   PasskeyPurpose
+	Challenge *Challenge // of the sign-in, for PasskeyAnswer alone
+	Session   []byte     // digest of the session that it came in
+	Finding   PasskeyFinding
+}
+
+// signsIn reports whether it completes a sign-in.
+func (t PasskeyAttempt) signsIn() bool { return t.Purpose != PasskeyStepUp }
+
+// PasskeyRefused returns whether an assertion is denied whatever its signature is, and why. It is asked before the
+// signature is verified, and again by AnswerPasskey. None of this is a guess: what is refused here is not counted.
+func (a Account) PasskeyRefused(t PasskeyAttempt, env Env) (Outcome, bool) {
+	switch {
+	case !a.Protected():
+		return Outcome{Reason: Unprotected}, true
+	case a.Closed():
+		return Outcome{Reason: Suspended}, true
+	case t.Challenge != nil && !a.current(*t.Challenge, env) || !a.asks(t, env):
+		return Outcome{Reason: Stale}, true
+	case len(a.Passkeys) == 0:
+		return Outcome{Reason: Malformed}, true
+	}
+	if until, locked := a.PasskeyThrottle.lock(env); locked {
+		return Outcome{Reason: LockedOut, RetryAt: until}, true
+	}
+	if a.findCredential(t.Finding.Credential) < 0 { // removed meanwhile, or somebody else's
+		return Outcome{Reason: Malformed}, true
+	}
+	return Outcome{}, false
+}
+
+// asks reports whether the challenge of an attempt is one that this account has asked it by, for this purpose, in this
+// session and in the account's present state. A sign-in without a password is tied to its browser alone, so that is never
+// left out.
+func (a Account) asks(t PasskeyAttempt, env Env) bool {
+	c := t.Finding.Challenge
+	if !c.fresh(t.Purpose, t.Session, env) {
+		return false
+	}
+	own := c.Account == a.ID && c.Epoch == a.Epoch
+	switch t.Purpose {
+	case PasskeyAnswer:
+		return own && t.Challenge != nil && c.SignIns == t.Challenge.SignIns && c.Begun == t.Challenge.At
+	case PasskeyStepUp:
+		return own && t.Challenge == nil
+	case PasskeySignIn:
+		return t.Challenge == nil && len(t.Session) > 0
+	}
+	return false
+}
+
+// AnswerPasskey takes an assertion. A denial for one that names a passkey of the account is a change of the account, to be
+// saved before it is told.
+func (a Account) AnswerPasskey(t PasskeyAttempt, env Env) (Account, Outcome) {
+	if out, refused := a.PasskeyRefused(t, env); refused {
+		return a.refuse(event.MethodPasskey, out, env), out
+	}
+	next := a.clone()
+	k := &next.Passkeys[next.findCredential(t.Finding.Credential)]
+	if why := k.denies(t, env); why != Accepted {
+		return next.passkeyFailed(k, why, env)
+	}
+	k.accept(t.Finding, env)
+	next.PasskeyThrottle = Bucket{}
+	if t.signsIn() {
+		next.SignIns++
+	}
+	next.note(env, Event{Kind: event.CodeAccepted, Method: event.MethodPasskey, Auth: k.ID, SignIn: t.signsIn()})
+	return next, Outcome{
+		Reason: Accepted, AuthenticatorID: k.ID, CodesLeft: next.Recovery.Left(),
+		Proof: Proof{
+			Account: next.ID, Kind: SecondFactor, Method: k.amr(), At: env.unix(), Session: t.Session,
+			Epoch: next.Epoch, Stamp: next.SessionEpoch, Resistant: true, User: t.Finding.UserVerified,
+		},
+	}
+}
+
+// denies returns why a passkey does not accept an assertion, or Accepted.
+func (k Passkey) denies(t PasskeyAttempt, env Env) Reason {
+	f := t.Finding
+	switch {
+	case !bytes.Equal(f.PublicKey, k.PublicKey): // another passkey has its credential ID since
+		return Used
+	case !f.Good:
+		return Wrong
+	case f.Challenge.At <= k.Accepted:
+		return Replayed
+	case !k.Flagless && f.Eligible != k.Eligible, f.BackedUp && !f.Eligible:
+		return Suspect
+	case (f.Count != 0 || k.Count != 0) && f.Count <= k.Count: // Web Authentication Level 3 §6.1.1
+		return Suspect
+	case t.Purpose == PasskeySignIn && !f.UserVerified: // it would be one factor
+		return Unverified
+	}
+	return Accepted
+}
+
+// settle puts right what a clock has set that had run ahead by more than an hour and came back. Otherwise the passkey
+// would be of no use for as long as the clock had jumped. What was issued by now stays void.
+func (k *Passkey) settle(env Env) {
+	if k.Accepted/second > env.latest(int64(ClockBack/time.Second)) {
+		k.Accepted = env.latest(0) * second
+	}
+}
+
+// accept keeps what a good assertion has told.
+func (k *Passkey) accept(f PasskeyFinding, env Env) {
+	k.Accepted, k.LastUsed = f.Challenge.At, env.unix()
+	k.Count = f.Count
+	k.Eligible, k.BackedUp, k.Flagless = f.Eligible, f.BackedUp, false
+	k.Verified = k.Verified || f.UserVerified
+}
+
+// passkeyFailed counts an assertion that named a passkey.
+func (a Account) passkeyFailed(k *Passkey, why Reason, env Env) (Account, Outcome) {
+	a.note(env, Event{Kind: event.CodeDenied, Method: event.MethodPasskey, Why: why})
+	switch why {
+	case Replayed:
+		k.settle(env)
+	case Suspect: // it stays as it is: its owner may have it still
+		a.note(env, Event{Kind: event.PasskeySuspect, Method: event.MethodPasskey, Auth: k.ID, Name: k.Name})
+	}
+	a.PasskeyThrottle.take(env)
+	until, locked := a.PasskeyThrottle.lock(env)
+	if locked {
+		a.note(env, Event{Kind: event.MethodLocked, Method: event.MethodPasskey, RetryAt: until.Unix()})
+	}
+	a.countMonth(env)
+	return a, Outcome{Reason: why, RetryAt: until}
+}
