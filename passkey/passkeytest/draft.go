@@ -40,11 +40,20 @@ type Draft struct {
 	SpoilSignature bool
 }
 
-// Functions for Tamper. Whatever they make is signed, as if by a page or an authenticator that lies.
-func WrongType(d *Draft)      { d.Type = "webauthn.other" }
+// WrongType is for Tamper, as those below: whatever they change is signed, as if by a page or an authenticator that lies.
+// Here the client data is of no ceremony.
+func WrongType(d *Draft) { d.Type = "webauthn.other" }
+
+// WrongChallenge answers a challenge that nobody asked with.
 func WrongChallenge(d *Draft) { d.Challenge = encode(hash([]byte("another challenge"))) }
-func WrongOrigin(d *Draft)    { d.Origin = "https://evil.example" }
-func WrongRPID(d *Draft)      { d.RPID = "evil.example" }
+
+// WrongOrigin makes the response one from another site's page.
+func WrongOrigin(d *Draft) { d.Origin = "https://evil.example" }
+
+// WrongRPID makes the response one for another site.
+func WrongRPID(d *Draft) { d.RPID = "evil.example" }
+
+// WrongSignature has the signature not fit.
 func WrongSignature(d *Draft) { d.SpoilSignature = true }
 
 // InForeignFrame makes the response one from a frame in another site's page.
@@ -92,13 +101,13 @@ func (a *Authenticator) tamper(d *Draft) (clientData, authData []byte, err error
 		}{d.Type, d.Challenge, d.Origin, d.CrossOrigin, d.TopOrigin})
 	}
 	if authData == nil {
-		authData = d.authData()
+		authData = d.EncodeAuthData()
 	}
 	return clientData, authData, err
 }
 
-// authData lays out the authenticator data, WebAuthn §6.1.
-func (d *Draft) authData() []byte {
+// EncodeAuthData lays out the fields as authenticator data, WebAuthn §6.1: a start for AuthData.
+func (d *Draft) EncodeAuthData() []byte {
 	out := slices.Concat(hash([]byte(d.RPID)), []byte{d.Flags})
 	out = binary.BigEndian.AppendUint32(out, d.Count)
 	if d.Flags&FlagCredential != 0 {

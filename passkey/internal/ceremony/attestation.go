@@ -7,21 +7,51 @@ import (
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/protocol/webauthncbor"
 )
 
-// formats are those whose statements are read, WebAuthn §8.2 to §8.8.
+// formats are those whose statements are read, WebAuthn §8.2 to §8.8. SafetyNet is not among them: the service behind
+// it is gone, so that no statement of it can be new.
 var formats = []protocol.AttestationFormat{
 	protocol.AttestationFormatNone, protocol.AttestationFormatPacked, protocol.AttestationFormatTPM,
-	protocol.AttestationFormatAndroidKey, protocol.AttestationFormatAndroidSafetyNet,
-	protocol.AttestationFormatFIDOUniversalSecondFactor, protocol.AttestationFormatApple,
+	protocol.AttestationFormatAndroidKey, protocol.AttestationFormatFIDOUniversalSecondFactor, protocol.AttestationFormatApple,
+}
+
+// parseAttestation reads an attestation object, whose authenticator data must have a credential.
+func parseAttestation(raw []byte) (o protocol.AttestationObject, err error) {
+	// A struct would take names in any case.
+	var members map[string]webauthncbor.RawMessage
+	if err := webauthncbor.Unmarshal(raw, &members); err != nil {
+		return o, refuse(Malformed, "the attestation object: %v", err)
+	}
+	if len(members) != 3 || members["fmt"] == nil || members["attStmt"] == nil || members["authData"] == nil {
+		return o, refuse(Malformed, "the attestation object has not the members fmt, attStmt and authData")
+	}
+	// The form of the statement depends on the format.
+	if err := webauthncbor.Unmarshal(members["fmt"], &o.Format); err != nil {
+		return o, refuse(Malformed, "the format: %v", err)
+	}
+	if !slices.Contains(formats, protocol.AttestationFormat(o.Format)) {
+		return o, refuse(Attestation, "a format that is not read")
+	}
+	if err := webauthncbor.Unmarshal(members["attStmt"], &o.AttStatement); err != nil || o.AttStatement == nil {
+		return o, refuse(Malformed, "the attestation statement is no map")
+	}
+	if err := webauthncbor.Unmarshal(members["authData"], &o.RawAuthData); err != nil {
+		return o, refuse(Malformed, "the authenticator data: %v", err)
+	}
+	if o.AuthData, err = parseAuthData(o.RawAuthData); err != nil {
+		return o, err
+	}
+	if !o.AuthData.Flags.HasAttestedCredentialData() {
+		return o, refuse(Malformed, "authenticator data without a credential")
+	}
+	return o, nil
 }
 
 // attested checks the attestation statement, which must be right even where nobody asked for one, and reports whether
 // it leads to a root of a trusted authenticator. Without trusted authenticators, the answer is no.
 func (c *Ceremony) attested(o protocol.AttestationObject, clientDataHash []byte, now time.Time) (bool, error) {
-	if !slices.Contains(formats, protocol.AttestationFormat(o.Format)) {
-		return false, refuse(Attestation, "an unknown format")
-	}
 	if err := o.VerifyAttestation(clientDataHash, nil, protocol.AttestationPolicy{}, protocol.SignaturePolicy{}); err != nil {
 		return false, refuse(Attestation, "%v", err)
 	}
@@ -46,8 +76,7 @@ func (c *Ceremony) attested(o protocol.AttestationObject, clientDataHash []byte,
 	return false, refuse(Attestation, "not from a trusted authenticator")
 }
 
-// trustPath returns the certificates of a statement, that of the authenticator first. SafetyNet has none here: the
-// service behind it is gone.
+// trustPath returns the certificates of a statement, that of the authenticator first.
 func trustPath(o protocol.AttestationObject) ([]*x509.Certificate, error) {
 	list, _ := o.AttStatement["x5c"].([]any)
 	if len(list) == 0 {

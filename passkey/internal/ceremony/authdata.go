@@ -14,6 +14,20 @@ type Finding struct {
 	Count        uint32 // of signatures; zero where the authenticator keeps none
 }
 
+// majorMap is the first three bits of a map, RFC 8949 §3.1.
+const majorMap = 5
+
+func parseAuthData(raw []byte) (d protocol.AuthenticatorData, err error) {
+	if err := d.Unmarshal(raw); err != nil {
+		return d, refuse(Malformed, "the authenticator data: %v", err)
+	}
+	// go-webauthn takes null for a map.
+	if d.Flags.HasExtensions() && d.ExtData[0]>>5 != majorMap {
+		return d, refuse(Malformed, "extension data that is no map")
+	}
+	return d, nil
+}
+
 // authenticator checks the authenticator data: WebAuthn §7.1 steps 14 to 18, §7.2 steps 17 to 20.
 func (c *Ceremony) authenticator(d protocol.AuthenticatorData) (Finding, error) {
 	switch {

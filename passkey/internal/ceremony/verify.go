@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"slices"
 	"time"
-
-	"github.com/go-webauthn/webauthn/protocol"
-	"github.com/go-webauthn/webauthn/protocol/webauthncbor"
 )
 
 // Credential is a new credential that was verified.
@@ -24,8 +21,8 @@ func (r *Registration) Verify(challenge []byte, now time.Time) (Credential, erro
 	if err := r.c.client(r.client, "webauthn.create", challenge); err != nil {
 		return Credential{}, err
 	}
-	var object protocol.AttestationObject
-	if err := parseAttestation(r.attestation, &object); err != nil {
+	object, err := parseAttestation(r.attestation)
+	if err != nil {
 		return Credential{}, err
 	}
 	finding, err := r.c.authenticator(object.AuthData)
@@ -50,40 +47,15 @@ func (r *Registration) Verify(challenge []byte, now time.Time) (Credential, erro
 	}, nil
 }
 
-// parseAttestation reads an attestation object, whose authenticator data must have a credential.
-func parseAttestation(raw []byte, o *protocol.AttestationObject) error {
-	// A struct would take names in any case.
-	var members map[string]webauthncbor.RawMessage
-	if err := webauthncbor.Unmarshal(raw, &members); err != nil {
-		return refuse(Malformed, "the attestation object: %v", err)
-	}
-	if len(members) != 3 || members["fmt"] == nil || members["attStmt"] == nil || members["authData"] == nil {
-		return refuse(Malformed, "the attestation object has not the members fmt, attStmt and authData")
-	}
-	if err := webauthncbor.Unmarshal(raw, o); err != nil {
-		return refuse(Malformed, "the attestation object: %v", err)
-	}
-	if o.AttStatement == nil {
-		return refuse(Malformed, "the attestation statement is no map")
-	}
-	if err := o.AuthData.Unmarshal(o.RawAuthData); err != nil {
-		return refuse(Malformed, "the authenticator data: %v", err)
-	}
-	if !o.AuthData.Flags.HasAttestedCredentialData() {
-		return refuse(Malformed, "authenticator data without a credential")
-	}
-	return nil
-}
-
 // Verify checks an assertion against the challenge that it was asked with and the key of the credential that it names,
 // as [CanonicalKey] returned it. Its error is a [Refused].
 func (a *Assertion) Verify(challenge, publicKey []byte) (Finding, error) {
 	if err := a.c.client(a.client, "webauthn.get", challenge); err != nil {
 		return Finding{}, err
 	}
-	var data protocol.AuthenticatorData
-	if err := data.Unmarshal(a.authData); err != nil {
-		return Finding{}, refuse(Malformed, "the authenticator data: %v", err)
+	data, err := parseAuthData(a.authData)
+	if err != nil {
+		return Finding{}, err
 	}
 	if data.Flags.HasAttestedCredentialData() {
 		return Finding{}, refuse(Malformed, "an assertion with a new credential")
