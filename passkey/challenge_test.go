@@ -1,0 +1,303 @@
+package passkey_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/passkey"
+	"github.com/gatehouse-go/gatehouse/passkey/passkeytest"
+)
+
+// A response answers the one challenge that it was made for: not that of another session, account, sign-in or ceremony,
+// and of those none after it has been used.
+func TestForeignChallenges(t *testing.T) {
+	ctx := t.Context()
+	h := newHouse(t)
+	o, eve := h.enroll("ada"), h.enroll("eve")
+	for _, kind := range kinds {
+		for _, other := range kinds {
+			theirs, _ := o.ask(other, "another browser")
+			if kind != other {
+				theirs, _ = o.ask(other, "browser")
+			}
+			_, take := o.ask(kind, "browser")
+			o.denied(take, h.get(o.phone, theirs, nil), false, "a challenge of "+other+" at "+kind)
+		}
+		theirs, _ := eve.ask(kind, "browser")
+		_, take := o.ask(kind, "browser")
+		response := h.get(eve.phone, theirs, nil)
+		if kind == "sign-in" { // whose it is, the passkey alone says
+			v, err := take(response)
+			require.NoError(t, err)
+			require.Equal(t, "eve", v.Session.Account)
+			continue
+		}
+		o.denied(take, response, false, "another's passkey and challenge at "+kind)
+	}
+	_, options, err := h.pk.BeginRegistration(ctx, o.in, gatehouse.EnrollmentRequest{Label: "ada"})
+	require.NoError(t, err)
+	made, err := passkeytest.New(origin).Create(options)
+	require.NoError(t, err)
+	for _, kind := range kinds {
+		_, take := o.ask(kind, o.in.Secret)
+		o.denied(take, made, false, "a registration at "+kind)
+	}
+
+	// Another sign-in of the same account, in the same session.
+	in := gatehouse.Session{Secret: "browser"}
+	first, second := o.challenge(), ""
+	options, err = h.pk.AnswerOptions(ctx, in, first)
+	response := h.get(o.phone, options, err)
+	h.Wait(time.Second)
+	second = o.challenge()
+	o.denied(func(r []byte) (gatehouse.Verification, error) { return h.pk.AnswerPasskey(ctx, in, second, r) }, response, false, "a later sign-in")
+	_, err = h.pk.AnswerPasskey(ctx, gatehouse.Session{Account: "eve", Secret: "browser"}, first, response)
+	require.ErrorIs(t, err, gatehouse.ErrDenied, "the session is another account's")
+	_, err = h.pk.AnswerOptions(ctx, gatehouse.Session{Account: "eve", Secret: "browser"}, first)
+	require.ErrorIs(t, err, gatehouse.ErrDenied)
+	_, err = h.pk.AnswerPasskey(ctx, in, first, response)
+	require.NoError(t, err)
+	_, err = h.pk.AnswerOptions(ctx, in, second)
+	require.ErrorIs(t, err, gatehouse.ErrDenied, "a sign-in ends those that had begun")
+}
+
+// A captured response is worth nothing once it was used, at any ceremony, in any session.
+func TestReplay(t *testing.T) {
+	h := newHouse(t)
+	for _, kind := range kinds {
+		o := h.enroll("of " + kind)
+		options, take := o.ask(kind, "browser")
+		response := h.get(o.phone, options, nil)
+		_, err := take(response)
+		require.NoError(t, err)
+		o.denied(take, response, kind != "answer", "again at "+kind) // the challenge of a sign-in is over, so that is no guess
+		for _, other := range kinds {
+			for _, secret := range []string{"browser", "thief"} {
+				_, take := o.ask(other, secret)
+				o.denied(take, response, other == kind && secret == "browser" && kind != "answer", "later, at "+other)
+			}
+		}
+	}
+}
+
+// Two tabs have a challenge each. Either may be answered first; then the older one is over, and the younger is not.
+func TestTwoTabs(t *testing.T) {
+	for _, kind := range kinds {
+		h := newHouse(t)
+		o := h.enroll("ada")
+		older, takeOlder := o.ask(kind, "browser")
+		younger, takeYounger := o.ask(kind, "browser")
+		a, b := h.get(o.phone, older, nil), h.get(o.phone, younger, nil)
+		_, err := takeOlder(a)
+		require.NoError(t, err, kind)
+		if kind == "answer" {
+			o.denied(takeYounger, b, false, "a sign-in ends those that had begun")
+			continue
+		}
+		_, err = takeYounger(b)
+		require.NoError(t, err, kind)
+		older, takeOlder = o.ask(kind, "browser")
+		younger, takeYounger = o.ask(kind, "browser")
+		a, b = h.get(o.phone, older, nil), h.get(o.phone, younger, nil)
+		_, err = takeYounger(b)
+		require.NoError(t, err, kind)
+		o.denied(takeOlder, a, true, "older than the last one")
+		o.accepted(kind, o.phone, "asked again")
+	}
+}
+
+// A challenge lives five minutes, and ends with the state of the account that it was made on.
+func TestChallengesEnd(t *testing.T) {
+	ctx := t.Context()
+	for name, ends := range map[string]func(h *house, o *owner){
+		"time":      func(h *house, _ *owner) { h.Wait(5*time.Minute + time.Second) },
+		"the clock": func(h *house, _ *owner) { h.Wait(-time.Minute) },
+		"a new password": func(h *house, _ *owner) {
+			require.NoError(t, h.Operator("op").PasswordChanged(ctx, "ada", gatehouse.KeepTokens))
+		},
+		"a suspension": func(h *house, _ *owner) { require.NoError(t, h.Operator("op").Suspend(ctx, "ada")) },
+		"a reset":      func(h *house, _ *owner) { _, err := h.Operator("op").Reset(ctx, "ada"); require.NoError(t, err) },
+		"a restore": func(h *house, _ *owner) {
+			_, err := h.Operator("op").AfterRestore(ctx, gatehouse.Restoration{}, "", nil)
+			require.NoError(t, err)
+		},
+		"a deletion":        func(h *house, _ *owner) { require.NoError(t, h.Operator("op").DeleteAccount(ctx, "ada")) },
+		"another passkey":   func(_ *house, o *owner) { o.add(passkeytest.New(origin)) },
+		"two-factor is off": func(h *house, o *owner) { _, err := h.Owner(o.in).DisableTwoFactor(ctx); require.NoError(t, err) },
+	} {
+		for _, kind := range kinds {
+			h := newHouse(t)
+			o := h.enroll("ada")
+			options, take := o.ask(kind, "browser")
+			response := h.get(o.phone, options, nil)
+			ends(h, o)
+			if kind == "sign-in" && (name == "a new password" || name == "another passkey") {
+				_, err := take(response)
+				require.NoError(t, err, "without a password, it is no matter: %s", name)
+				continue
+			}
+			guess := kind == "sign-in" && name == "a restore" // it names a passkey, whose challenges until now are void
+			o.denied(take, response, guess, kind+" after "+name)
+		}
+	}
+}
+
+// A passkey that was removed between options and answer lets nobody in, nor does its account's other one on its behalf.
+func TestRemovedMeanwhile(t *testing.T) {
+	ctx := t.Context()
+	for _, kind := range kinds {
+		h := newHouse(t)
+		o := h.enroll("ada")
+		o.add(passkeytest.New(origin))
+		options, take := o.ask(kind, "browser")
+		response := h.get(o.phone, options, nil)
+		_, err := h.Owner(o.in).RemoveAuthenticator(ctx, o.key)
+		require.NoError(t, err)
+		o.denied(take, response, false, kind)
+	}
+}
+
+// One authenticator can have the passkeys of two accounts, and even two accounts one credential ID: who signs in is the
+// account that the handle names, under its own key.
+func TestTwins(t *testing.T) {
+	ctx := t.Context()
+	h := newHouse(t)
+	ada := h.enroll("ada")
+	twin := func(d *passkeytest.Draft) { d.Credential = ada.phone.Passkeys()[0].ID }
+	eve := h.enroll("eve", func(a *passkeytest.Authenticator) { a.Tamper = twin })
+	evesOwn := func(options []byte) []byte { // which her authenticator knows by its own ID
+		return bytes.ReplaceAll(options, encoded(ada.phone.Passkeys()[0].ID), encoded(eve.phone.Passkeys()[0].ID))
+	}
+	for _, kind := range kinds {
+		options, take := eve.ask(kind, "browser")
+		v, err := take(h.get(eve.phone, evesOwn(options), nil))
+		require.NoError(t, err)
+		require.Equal(t, "eve", v.Session.Account)
+		require.Equal(t, eve.key, v.AuthenticatorID)
+		v = ada.accepted(kind, ada.phone, kind)
+		require.Equal(t, ada.key, v.AuthenticatorID)
+	}
+	// Eve's key under Ada's credential ID and handle.
+	options, take := eve.ask("sign-in", "browser")
+	handle := ada.phone.Passkeys()[0].Handle
+	eve.phone.Tamper = func(d *passkeytest.Draft) { twin(d); d.UserHandle = handle }
+	ada.denied(take, h.get(eve.phone, options, nil), true, "the key is another's")
+
+	// Within an account it is there once, also where an authenticator has no memory of it.
+	ada.phone.Forget(handle)
+	enr, options, err := h.pk.BeginRegistration(ctx, ada.stepUp(), gatehouse.EnrollmentRequest{Label: "ada"})
+	require.NoError(t, err)
+	_, err = ada.phone.Create(options)
+	require.ErrorIs(t, err, passkeytest.ErrInvalidState, "the authenticator says so")
+	forgetful := passkeytest.New(origin)
+	forgetful.Tamper = twin
+	response, err := forgetful.Create(options)
+	require.NoError(t, err)
+	_, err = h.pk.FinishRegistration(ctx, ada.in, enr.ID, response)
+	require.ErrorIs(t, err, gatehouse.ErrPrecondition)
+	require.Len(t, ada.view().Authenticators, 1)
+}
+
+// A sign-in without a password goes by the handle alone, and by one of ours alone.
+func TestHandles(t *testing.T) {
+	h := newHouse(t)
+	o := h.enroll("ada")
+	for name, handle := range map[string][]byte{"none": nil, "short": {1}, "unknown": make([]byte, 31), "zero": make([]byte, 32), "long": make([]byte, 64)} {
+		if name == "unknown" {
+			handle = append(handle, 1)
+		}
+		o.phone.Tamper = func(d *passkeytest.Draft) { d.UserHandle = handle }
+		options, take := o.ask("sign-in", "browser")
+		o.denied(take, h.get(o.phone, options, nil), false, name)
+		o.accepted("step-up", o.phone, "whose it is, the session says")
+	}
+	o.phone.Tamper = nil
+	o.accepted("sign-in", o.phone, "its own")
+	_, err := h.pk.SignInOptions(t.Context(), "")
+	require.ErrorIs(t, err, gatehouse.ErrInvalid)
+	_, err = h.pk.SignIn(t.Context(), "", nil)
+	require.ErrorIs(t, err, gatehouse.ErrInvalid)
+}
+
+// Options that were made under an older key work while the ring has it, whatever ceremony they are of.
+func TestKeysRotated(t *testing.T) {
+	ctx := t.Context()
+	old, now := keyring.Generate(), gatehouse.Config{}
+	h := newHouse(t, func(c *gatehouse.Config) { c.Keys = old; now = *c })
+	o := h.enroll("ada")
+	other := func(keys string) *passkey.Service {
+		ring, err := keyring.Parse(keys)
+		require.NoError(t, err)
+		c := now
+		c.Keys, c.Now = ring, h.Now
+		svc, err := gatehouse.New(h.Store, c)
+		require.NoError(t, err)
+		pk, err := passkey.New(svc, config())
+		require.NoError(t, err)
+		return pk
+	}
+	fresh := keyring.Generate().Reveal()
+	both, alone := other(fresh+"\n"+old.Reveal()), other(fresh)
+
+	in := gatehouse.Session{Account: "ada", Secret: o.in.Secret, Proof: o.in.Proof}
+	step, err := h.pk.StepUpOptions(ctx, in)
+	response := h.get(o.phone, step, err)
+	_, err = alone.StepUp(ctx, in, response)
+	require.ErrorIs(t, err, gatehouse.ErrDenied, "a process without the old key")
+	_, err = both.StepUp(ctx, in, response)
+	require.NoError(t, err)
+
+	options, err := h.pk.SignInOptions(ctx, "browser")
+	response = h.get(o.phone, options, err)
+	_, err = alone.SignIn(ctx, "browser", response)
+	require.ErrorIs(t, err, gatehouse.ErrDenied)
+	_, err = both.SignIn(ctx, "browser", response)
+	require.NoError(t, err)
+
+	enr, options, err := h.pk.BeginRegistration(ctx, in, gatehouse.EnrollmentRequest{Label: "ada"})
+	require.NoError(t, err)
+	response, err = passkeytest.New(origin).Create(options)
+	require.NoError(t, err)
+	_, err = alone.FinishRegistration(ctx, in, enr.ID, response)
+	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "the proof does not open either")
+	_, err = both.FinishRegistration(ctx, in, enr.ID, response)
+	require.NoError(t, err)
+
+	// What a passkey is does not depend on keys: with all of them gone it signs in.
+	h.Wait(time.Second)
+	options, err = alone.SignInOptions(ctx, "browser")
+	_, err = alone.SignIn(ctx, "browser", h.get(o.phone, options, err))
+	require.NoError(t, err)
+}
+
+// encoded is base64url.
+func encoded(b []byte) []byte { return []byte(base64.RawURLEncoding.EncodeToString(b)) }
+
+// Servers whose clocks differ by seconds take turns with one passkey.
+func TestClocksThatDiffer(t *testing.T) {
+	ctx := t.Context()
+	keys := keyring.Generate()
+	var c gatehouse.Config
+	h := newHouse(t, func(own *gatehouse.Config) { own.Keys = keys; c = *own })
+	o := h.enroll("ada")
+	c.Now = func() time.Time { return h.Now().Add(-20 * time.Second) }
+	svc, err := gatehouse.New(h.Store, c)
+	require.NoError(t, err)
+	behind, err := passkey.New(svc, config())
+	require.NoError(t, err)
+	h.Wait(time.Minute)
+	in := gatehouse.Session{Account: "ada", Secret: "browser"}
+	for range 3 {
+		for _, pk := range []*passkey.Service{h.pk, behind} {
+			options, err := pk.StepUpOptions(ctx, in)
+			_, err = pk.StepUp(ctx, in, h.get(o.phone, options, err))
+			require.NoError(t, err)
+		}
+	}
+}
