@@ -121,7 +121,8 @@ type RecoverySet struct {
 
 // Account loads an account, with one read of the store. Show it to the account's owner only: knowing a name is not
 // enough.
-func (s *Service) Account(ctx context.Context, id string) (Account, error) {
+func (s *Service) Account(ctx context.Context, id string) (_ Account, err error) {
+	defer s.e.Begin(&ctx, "gatehouse.Service.Account").End(&err)
 	a, err := s.e.Load(ctx, id)
 	if err != nil {
 		return Account{}, err

@@ -59,7 +59,8 @@ type Challenge struct {
 // CheckChallenge returns what a challenge asks for now, if the challenge is still valid, for a page
 // that shows the second step again. Where in has an Account, a challenge of any other one is refused. It takes no code
 // and lets nobody in. ErrDenied says that the challenge has ended: sign in again.
-func (s *Service) CheckChallenge(ctx context.Context, in Session, token string) (Challenge, error) {
+func (s *Service) CheckChallenge(ctx context.Context, in Session, token string) (_ Challenge, err error) {
+	defer s.e.Begin(&ctx, "gatehouse.Service.CheckChallenge").End(&err)
 	c, err := s.openChallenge(ctx, token, in.Account)
 	if err != nil {
 		return Challenge{}, err
@@ -101,7 +102,8 @@ type Verification struct {
 // Account, a challenge of any other one is refused. On success the account is verified, the code used up
 // and all of that saved. On failure the error is a *DeniedError, or a fault; neither lets anybody in. After a
 // fault the code may be used up: ask for the next one.
-func (s *Service) Answer(ctx context.Context, in Session, challenge, code string) (Verification, error) {
+func (s *Service) Answer(ctx context.Context, in Session, challenge, code string) (_ Verification, err error) {
+	defer s.e.Begin(&ctx, "gatehouse.Service.Answer").End(&err)
 	c, err := s.openChallenge(ctx, challenge, in.Account)
 	if err != nil {
 		return Verification{}, err
@@ -123,7 +125,8 @@ func (s *Service) openChallenge(ctx context.Context, text, account string) (*cor
 
 // StepUp asks for a code again inside a session, before something that needs a fresh proof. The
 // account is the session's, never one that the request names. The session's Proof is not looked at.
-func (s *Service) StepUp(ctx context.Context, in Session, code string) (Verification, error) {
+func (s *Service) StepUp(ctx context.Context, in Session, code string) (_ Verification, err error) {
+	defer s.e.Begin(&ctx, "gatehouse.Service.StepUp").End(&err)
 	return s.verify(ctx, in.Account, nil, code, in.Secret)
 }
 
@@ -153,7 +156,8 @@ func (s *Service) verify(ctx context.Context, account string, c *core.Challenge,
 // of Answer. It signs nobody in: the proof allows only one new enrollment, and until
 // that is confirmed nobody gets in. The code works once; if the enrollment comes to nothing, an
 // operator has to reset again.
-func (s *Service) RedeemOperatorCode(ctx context.Context, in Session, challenge, code string) (Proof, error) {
+func (s *Service) RedeemOperatorCode(ctx context.Context, in Session, challenge, code string) (_ Proof, err error) {
+	defer s.e.Begin(&ctx, "gatehouse.Service.RedeemOperatorCode").End(&err)
 	c, err := s.openChallenge(ctx, challenge, in.Account)
 	if err != nil {
 		return Proof{}, err
@@ -225,7 +229,7 @@ func (a *attempt) slow(acct core.Account, env core.Env) engine.Work {
 		return nil
 	}
 	return func(ctx context.Context) error {
-		err := tryCodes(ctx, a.t.Tried, hashes, imported, a.typed, a.code)
+		err := tryCodes(ctx, a.s.e, a.t.Tried, hashes, imported, a.typed, a.code)
 		if len(a.t.Tried) > 0 {
 			a.cut, err = err, nil // what was looked at counts
 		}
@@ -246,12 +250,12 @@ func (a *attempt) step(acct core.Account, env core.Env) (core.Account, error) {
 
 // tryCodes notes in tried which of some stored hashes the code matches. Of our own sets there is one hash at most,
 // that of the code's selector; of a TOTP code there are none, but where imported recovery codes look like it.
-func tryCodes(ctx context.Context, tried map[core.Hash]bool, hashes []core.Hash, imported bool, typed recovery.Code, text string) error {
+func tryCodes(ctx context.Context, e *engine.Engine, tried map[core.Hash]bool, hashes []core.Hash, imported bool, typed recovery.Code, text string) error {
 	for _, hash := range hashes {
 		var matched bool
 		var err error
 		stored := hash.Text()
-		gateErr := engine.Argon2(ctx, queue.Try, recovery.Memory(stored), func() {
+		gateErr := e.Argon2(ctx, queue.Try, recovery.Memory(stored), func() {
 			if imported {
 				matched, err = recovery.VerifyImported(stored, text)
 			} else {
@@ -272,7 +276,8 @@ func tryCodes(ctx context.Context, tried map[core.Hash]bool, hashes []core.Hash,
 // second are two codes that it showed one after the other, authenticator is its ID in the Challenge.
 // It signs nobody in: the next code does, which is in the window again. A wrong try is ErrDenied and
 // counts as a wrong code.
-func (s *Service) Resync(ctx context.Context, in Session, challenge, authenticator, first, second string) error {
+func (s *Service) Resync(ctx context.Context, in Session, challenge, authenticator, first, second string) (err error) {
+	defer s.e.Begin(&ctx, "gatehouse.Service.Resync").End(&err)
 	c, err := s.openChallenge(ctx, challenge, in.Account)
 	if err != nil {
 		return err

@@ -77,7 +77,8 @@ func (e Enrollment) URI() string { return redact.Open(e.uri) }
 // With Resume it shows the pending enrollment again, until that is confirmed or has ended: to the session that began it,
 // by its Session.Secret, and with a proof that ConfirmEnrollment takes. For every other session, for one without a
 // Secret, and after an Operator.Reseal it is ErrNotFound.
-func (o Owner) BeginEnrollment(ctx context.Context, r EnrollmentRequest) (Enrollment, error) {
+func (o Owner) BeginEnrollment(ctx context.Context, r EnrollmentRequest) (_ Enrollment, err error) {
+	defer o.s.e.Begin(&ctx, "gatehouse.Owner.BeginEnrollment").End(&err)
 	if id := r.Resume; id != "" {
 		if r != (EnrollmentRequest{Resume: id}) {
 			return Enrollment{}, fmt.Errorf("%w: with Resume nothing else is chosen", ErrInvalid)
@@ -230,7 +231,7 @@ func (s *Service) operatorCode(ctx context.Context, account string) (recovery.Co
 func (s *Service) hashCode(ctx context.Context, code recovery.Code, tag func(recovery.Code) (string, error)) (core.Slot, error) {
 	var hash string
 	var err error
-	gateErr := engine.Argon2(ctx, queue.Make, int(s.recovery.Memory)<<10, func() { hash, err = s.recovery.Hash(code) })
+	gateErr := s.e.Argon2(ctx, queue.Make, int(s.recovery.Memory)<<10, func() { hash, err = s.recovery.Hash(code) })
 	if err := errors.Join(gateErr, err); err != nil {
 		return core.Slot{}, err
 	}
@@ -242,11 +243,12 @@ func (s *Service) hashCode(ctx context.Context, code recovery.Code, tag func(rec
 // returns the proof that replaces the Owner's; the change ends every earlier proof. The
 // code cannot be used again. A wrong one is ErrDenied, and ten end the enrollment; an enrollment that
 // has ended is ErrNotFound. The proof may be 15 minutes old.
-func (o Owner) ConfirmEnrollment(ctx context.Context, id, code string) (Proof, error) {
+func (o Owner) ConfirmEnrollment(ctx context.Context, id, code string) (_ Proof, err error) {
+	defer o.s.e.Begin(&ctx, "gatehouse.Owner.ConfirmEnrollment").End(&err)
 	var key totp.Key
 	var opened string // the sealed secret that key is of
 	var successor core.Proof
-	err := o.change(ctx,
+	err = o.change(ctx,
 		func(ctx context.Context, a core.Account, p core.Presented, env core.Env) (err error) {
 			auth, err := a.CanConfirm(p, id, env)
 			if err != nil || opened == string(auth.Sealed) {
@@ -270,7 +272,8 @@ func (o Owner) ConfirmEnrollment(ctx context.Context, id, code string) (Proof, e
 }
 
 // CancelEnrollment ends a pending enrollment. The proof may be 15 minutes old.
-func (o Owner) CancelEnrollment(ctx context.Context, id string) error {
+func (o Owner) CancelEnrollment(ctx context.Context, id string) (err error) {
+	defer o.s.e.Begin(&ctx, "gatehouse.Owner.CancelEnrollment").End(&err)
 	return o.change(ctx, nil, func(a core.Account, p core.Presented, env core.Env) (core.Account, error) {
 		return a.Cancel(p, id, env)
 	})
@@ -278,7 +281,8 @@ func (o Owner) CancelEnrollment(ctx context.Context, id string) error {
 
 // AcknowledgeRecoveryCodes notes that the owner has saved the recovery codes of a set, pending or
 // active. The proof may be 15 minutes old.
-func (o Owner) AcknowledgeRecoveryCodes(ctx context.Context, setID string) error {
+func (o Owner) AcknowledgeRecoveryCodes(ctx context.Context, setID string) (err error) {
+	defer o.s.e.Begin(&ctx, "gatehouse.Owner.AcknowledgeRecoveryCodes").End(&err)
 	return o.change(ctx, nil, func(a core.Account, p core.Presented, env core.Env) (core.Account, error) {
 		return a.Acknowledge(p, setID, env)
 	})

@@ -92,7 +92,8 @@ type ImportResult struct {
 // added where that must not be: to a suspended account, to one whose second factor its owner or an operator has changed
 // or turned off since the last import, or to one that has a second factor and was never imported. ErrInvalid says that
 // a name, a last step or CodeLife is out of bounds, or that no authenticator can be brought and Close is not set.
-func (o Operator) Import(ctx context.Context, account string, in Import) (ImportResult, error) {
+func (o Operator) Import(ctx context.Context, account string, in Import) (_ ImportResult, err error) {
+	defer o.s.e.Begin(&ctx, "gatehouse.Operator.Import").End(&err)
 	m, err := o.newMigration(in)
 	if err != nil {
 		return ImportResult{}, err
@@ -258,7 +259,7 @@ func (m *migration) slow(s *Service, account string) engine.Work {
 		for _, i := range unhashed {
 			var hash string
 			var err error
-			gateErr := engine.Argon2(ctx, queue.Make, int(s.recovery.Memory)<<10, func() { hash, err = s.recovery.HashForeign(m.in.RecoveryCodes[i]) })
+			gateErr := s.e.Argon2(ctx, queue.Make, int(s.recovery.Memory)<<10, func() { hash, err = s.recovery.HashForeign(m.in.RecoveryCodes[i]) })
 			if err := errors.Join(gateErr, err); err != nil {
 				return err
 			}

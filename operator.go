@@ -50,13 +50,14 @@ func always(step func(core.Account, core.Env) core.Account) func(core.Account, c
 // account's password does not open. The second step stays needed: only RedeemOperatorCode with this
 // code, after the first factor, leads to a new enrollment. ErrPrecondition says that the account has no
 // second factor. Resetting again makes a new code and ends the one before.
-func (o Operator) Reset(ctx context.Context, account string) (recovery.Code, error) {
+func (o Operator) Reset(ctx context.Context, account string) (_ recovery.Code, err error) {
+	defer o.s.e.Begin(&ctx, "gatehouse.Operator.Reset").End(&err)
 	var code recovery.Code
 	var slot core.Slot
 	if err := o.by.Check(); err != nil {
 		return recovery.Code{}, err
 	}
-	err := o.s.e.Change(ctx, account, engine.Transition{
+	err = o.s.e.Change(ctx, account, engine.Transition{
 		Slow: func(a core.Account, _ core.Env) engine.Work {
 			if a.CanReset() != nil || slot.Hash != "" {
 				return nil
@@ -75,7 +76,8 @@ func (o Operator) Reset(ctx context.Context, account string) (recovery.Code, err
 }
 
 // Unlock opens a method that wrong codes have locked, before its time.
-func (o Operator) Unlock(ctx context.Context, account string, m event.Method) error {
+func (o Operator) Unlock(ctx context.Context, account string, m event.Method) (err error) {
+	defer o.s.e.Begin(&ctx, "gatehouse.Operator.Unlock").End(&err)
 	if err := lockable(m); err != nil {
 		return err
 	}
@@ -87,7 +89,8 @@ func (o Operator) Unlock(ctx context.Context, account string, m event.Method) er
 // Suspend lets nobody into an account, with or without a second factor, ends challenges, proofs and browser sessions,
 // and denies its tokens, until Resume. Suspending twice keeps the first reason. The service accounts that it owns are
 // suspended after it: an error may leave some of them as they are, and the same call again finishes it.
-func (o Operator) Suspend(ctx context.Context, account string) error {
+func (o Operator) Suspend(ctx context.Context, account string) (err error) {
+	defer o.s.e.Begin(&ctx, "gatehouse.Operator.Suspend").End(&err)
 	if err := o.by.Check(); err != nil {
 		return err
 	}
@@ -96,7 +99,8 @@ func (o Operator) Suspend(ctx context.Context, account string) error {
 
 // Resume ends a suspension. It does not resume the service accounts that an account owns: look at each of them.
 // ErrPrecondition says that the account is one whose owner is suspended, or no longer has it.
-func (o Operator) Resume(ctx context.Context, account string) error {
+func (o Operator) Resume(ctx context.Context, account string) (err error) {
+	defer o.s.e.Begin(&ctx, "gatehouse.Operator.Resume").End(&err)
 	if err := o.by.Check(); err != nil {
 		return err
 	}
@@ -115,7 +119,8 @@ const (
 // PasswordChanged ends challenges, proofs, pending enrollments and browser sessions that the old password had led to; of
 // browsers it ends those behind package websession, the one that made the change among them. Call it whenever the host
 // has set another password (or first factor), whatever the way.
-func (o Operator) PasswordChanged(ctx context.Context, account string, tokens TokenChoice) error {
+func (o Operator) PasswordChanged(ctx context.Context, account string, tokens TokenChoice) (err error) {
+	defer o.s.e.Begin(&ctx, "gatehouse.Operator.PasswordChanged").End(&err)
 	if tokens != KeepTokens && tokens != RevokeTokens {
 		return fmt.Errorf("%w: whether to keep or revoke tokens is to be chosen", ErrInvalid)
 	}
@@ -130,7 +135,8 @@ func (o Operator) PasswordChanged(ctx context.Context, account string, tokens To
 //
 // Deleting an account that is not there is no error. ErrPrecondition says that it owns service accounts: delete those
 // first. After an error part of it may be deleted: call it again.
-func (o Operator) DeleteAccount(ctx context.Context, account string) error {
+func (o Operator) DeleteAccount(ctx context.Context, account string) (err error) {
+	defer o.s.e.Begin(&ctx, "gatehouse.Operator.DeleteAccount").End(&err)
 	if err := o.by.Check(); err != nil {
 		return err
 	}
@@ -147,7 +153,8 @@ type Progress = engine.Progress
 //
 // A secret that does not open is counted and passed over, and the error says so at the end. Any other
 // fault, or the end of ctx, ends it there, and the Cursor is where to go on.
-func (o Operator) Reseal(ctx context.Context, cursor string, progress func(Progress)) (Progress, error) {
+func (o Operator) Reseal(ctx context.Context, cursor string, progress func(Progress)) (_ Progress, err error) {
+	defer o.s.e.Begin(&ctx, "gatehouse.Operator.Reseal").End(&err)
 	return o.s.e.Walk(ctx, o.by, cursor, func(rec storage.Record) (bool, error) { return o.reseal(ctx, rec.ID, rec.Data) }, progress)
 }
 

@@ -33,7 +33,8 @@ type Restoration struct {
 // It walks as Reseal does, from after the cursor. An account that cannot be read is counted and passed
 // over, and the error says so at the end. To do an account twice is safe, and ends what its owner has
 // made since.
-func (o Operator) AfterRestore(ctx context.Context, what Restoration, cursor string, progress func(Progress)) (Progress, error) {
+func (o Operator) AfterRestore(ctx context.Context, what Restoration, cursor string, progress func(Progress)) (_ Progress, err error) {
+	defer o.s.e.Begin(&ctx, "gatehouse.Operator.AfterRestore").End(&err)
 	return o.s.e.Walk(ctx, o.by, cursor, func(rec storage.Record) (bool, error) {
 		err := o.change(ctx, rec.ID, nil, always(func(a core.Account, env core.Env) core.Account {
 			return a.Restored(o.by, what.KeepRecoveryCodes, what.RevokeTokens, env)

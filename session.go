@@ -131,7 +131,8 @@ func proofInfo(p core.Proof) ProofInfo {
 // CheckProof is for middleware, such as httpguard; few other hosts need it. It returns what a session's proof says, if
 // it is valid and at most maxAge old; 0, and more than a day, is a day. It tells who is there and how they authenticated, and authorizes nothing: each method that
 // takes a Session checks it by itself. ErrStepUpRequired says that it is not good, or no longer enough.
-func (s *Service) CheckProof(ctx context.Context, in Session, maxAge time.Duration) (ProofInfo, error) {
+func (s *Service) CheckProof(ctx context.Context, in Session, maxAge time.Duration) (_ ProofInfo, err error) {
+	defer s.e.Begin(&ctx, "gatehouse.Service.CheckProof").End(&err)
 	if maxAge < 0 {
 		return ProofInfo{}, fmt.Errorf("%w: a negative age", ErrInvalid)
 	}
@@ -164,7 +165,8 @@ type Permissions struct {
 // Permissions returns what a session's proof is enough for now, on an account as it was loaded, so that a page can ask
 // for a code before it shows a form. A proof that is not valid is enough for nothing, which is no error. It authorizes nothing: each
 // method checks the proof by itself.
-func (s *Service) Permissions(ctx context.Context, a Account, in Session) (Permissions, error) {
+func (s *Service) Permissions(ctx context.Context, a Account, in Session) (_ Permissions, err error) {
+	defer s.e.Begin(&ctx, "gatehouse.Service.Permissions").End(&err)
 	p, err := s.e.Present(ctx, in.presented())
 	if errors.Is(err, ErrStepUpRequired) {
 		return Permissions{}, nil

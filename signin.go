@@ -25,7 +25,8 @@ type SignIn struct {
 // Before returns the beginning of a sign-in to an account. Call it before you look at the password, then check
 // the password, and go on with [SignIn.Challenge], or with [SignIn.Vouch] inside a session. An account without a
 // record is no error; ErrInvalid says that the ID is none, and every other error is a fault.
-func (s *Service) Before(ctx context.Context, account string) (SignIn, error) {
+func (s *Service) Before(ctx context.Context, account string) (_ SignIn, err error) {
+	defer s.e.Begin(&ctx, "gatehouse.Service.Before").End(&err)
 	a, err := s.e.Load(ctx, account)
 	if err != nil {
 		return SignIn{}, err
@@ -62,10 +63,11 @@ func (t SignIn) missing(a core.Account, env core.Env) ([]core.Event, error) {
 // Challenge says whether the account needs a second step, once the first factor was right. An error is never "not
 // needed". ErrDenied says that the account is suspended or a service account, or that a new password, a reset or
 // the like has come since Before: begin again, with the password.
-func (t SignIn) Challenge(ctx context.Context) (Challenge, error) {
+func (t SignIn) Challenge(ctx context.Context) (_ Challenge, err error) {
 	if t.s == nil {
 		return Challenge{}, &DeniedError{}
 	}
+	defer t.s.e.Begin(&ctx, "gatehouse.SignIn.Challenge").End(&err)
 	a, err := t.s.e.Load(ctx, t.account)
 	if err != nil {
 		return Challenge{}, err
@@ -109,10 +111,11 @@ func (t SignIn) Vouch(ctx context.Context, in Session, f FirstFactor) (Proof, er
 }
 
 // vouch is Vouch. checked has what a sign-in says in addition. It returns the account as of the proof as well.
-func (t SignIn) vouch(ctx context.Context, in Session, f FirstFactor, checked core.FirstFactor) (Proof, core.Account, error) {
+func (t SignIn) vouch(ctx context.Context, in Session, f FirstFactor, checked core.FirstFactor) (_ Proof, _ core.Account, err error) {
 	if t.s == nil {
 		return Proof{}, core.Account{}, ErrStepUpRequired
 	}
+	defer t.s.e.Begin(&ctx, "gatehouse.SignIn.Vouch").End(&err)
 	if !validMethod(f.Method) {
 		return Proof{}, core.Account{}, errInvalidMethod
 	}
@@ -130,7 +133,7 @@ func (t SignIn) vouch(ctx context.Context, in Session, f FirstFactor, checked co
 	checked.Before, checked.Earlier = &t.epoch, f.At.Before(t.began)
 	var claim core.Proof
 	var saved core.Account
-	err := t.s.e.Change(ctx, t.account, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
+	err = t.s.e.Change(ctx, t.account, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
 		if events, err := t.missing(a, env); err != nil {
 			a.Events = events
 			return a, err

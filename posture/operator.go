@@ -42,7 +42,8 @@ type Summary struct {
 // begins with from, the zero Summary, or goes on where an earlier one has ended: from is then what that
 // returned, or what progress was told last. progress, which may be nil, is called after each account.
 // A fault, or the end of ctx, ends it.
-func (o Operator) Fleet(ctx context.Context, from Summary, progress func(Summary)) (Summary, error) {
+func (o Operator) Fleet(ctx context.Context, from Summary, progress func(Summary)) (_ Summary, err error) {
+	defer o.s.e.Begin(&ctx, "posture.Operator.Fleet").End(&err)
 	f := from.clone()
 	if err := o.canReview(f.Cursor); err != nil {
 		return f, err
@@ -106,12 +107,16 @@ func shutOut(d Decision) bool { return len(d.Unmet) > 0 || len(d.Hidden) > 0 || 
 // ShutOut yields the accounts after one, "" for the first, that would not get through the gate of an action if it were
 // enforced now, for everybody. Errors are as in Reviews. gatehouse.ErrInvalid says that the action has no gate.
 func (o Operator) ShutOut(ctx context.Context, action, after string) iter.Seq2[string, error] {
+	return engine.Each(ctx, o.s.e, "posture.Operator.ShutOut", func(ctx context.Context) iter.Seq2[string, error] { return o.shutOut(ctx, action, after) })
+}
+
+func (o Operator) shutOut(ctx context.Context, action, after string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		if err := o.s.hasGate(action); err != nil {
 			yield("", err)
 			return
 		}
-		for r, err := range o.Reviews(ctx, after) {
+		for r, err := range o.reviews(ctx, after) {
 			out := slices.ContainsFunc(r.Review.Gates, func(d Decision) bool { return d.Action == action && shutOut(d) })
 			if (out || err != nil) && !yield(r.AccountID, err) {
 				return
@@ -141,6 +146,10 @@ type Reviewed struct {
 // the next account follows. An error without one is a fault, or the end of ctx, and ends it: the last account that was
 // yielded is where to go on.
 func (o Operator) Reviews(ctx context.Context, after string) iter.Seq2[Reviewed, error] {
+	return engine.Each(ctx, o.s.e, "posture.Operator.Reviews", func(ctx context.Context) iter.Seq2[Reviewed, error] { return o.reviews(ctx, after) })
+}
+
+func (o Operator) reviews(ctx context.Context, after string) iter.Seq2[Reviewed, error] {
 	return func(yield func(Reviewed, error) bool) {
 		if err := o.canReview(after); err != nil {
 			yield(Reviewed{}, err)
@@ -180,7 +189,8 @@ func (o Operator) each(ctx context.Context, cursor string) iter.Seq2[Reviewed, e
 // AcceptRisk takes on that an account fails a control, until a time or, with the zero Time, without an
 // end. It needs a reason (see gatehouse.Operator.Because). The control counts as one that fails and keeps its gates
 // closed; it is shown as accepted, and by whom.
-func (o Operator) AcceptRisk(ctx context.Context, account, control string, until time.Time) error {
+func (o Operator) AcceptRisk(ctx context.Context, account, control string, until time.Time) (err error) {
+	defer o.s.e.Begin(&ctx, "posture.Operator.AcceptRisk").End(&err)
 	if err := o.s.hasControl(control); err != nil {
 		return err
 	}
@@ -196,7 +206,8 @@ func (o Operator) AcceptRisk(ctx context.Context, account, control string, until
 }
 
 // WithdrawRisk ends the acceptance of a risk. One that was not accepted is no error.
-func (o Operator) WithdrawRisk(ctx context.Context, account, control string) error {
+func (o Operator) WithdrawRisk(ctx context.Context, account, control string) (err error) {
+	defer o.s.e.Begin(&ctx, "posture.Operator.WithdrawRisk").End(&err)
 	if err := o.s.hasControl(control); err != nil {
 		return err
 	}

@@ -29,7 +29,8 @@ func (e *GateError) Unwrap() error {
 // shows who is there: it may be a day old, unless the gate demands a fresher one. gatehouse.ErrStepUpRequired says
 // that it is none, and gatehouse.ErrInvalid that the action has no gate; neither lets the action go on, and nor
 // does a fault.
-func (s *Service) Require(ctx context.Context, in gatehouse.Session, action string) error {
+func (s *Service) Require(ctx context.Context, in gatehouse.Session, action string) (err error) {
+	defer s.e.Begin(&ctx, "posture.Service.Require").End(&err)
 	if err := s.hasGate(action); err != nil {
 		return err
 	}

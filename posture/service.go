@@ -75,7 +75,8 @@ func (s *Service) Of(svc *gatehouse.Service) bool { return s.e == engine.Of(svc)
 // Review returns how well an account is protected: every control with its state, level and score, the
 // gates, and what to do next. A level or score that is new is kept in History. Show it to the account's
 // owner.
-func (s *Service) Review(ctx context.Context, account string) (Review, error) {
+func (s *Service) Review(ctx context.Context, account string) (_ Review, err error) {
+	defer s.e.Begin(&ctx, "posture.Service.Review").End(&err)
 	e, err := s.evidence(ctx, account)
 	if err != nil {
 		return Review{}, err
@@ -86,7 +87,8 @@ func (s *Service) Review(ctx context.Context, account string) (Review, error) {
 // ReviewOf is Review for a page that has loaded the account anyhow. live are the tokens that tokens.Service.Live returned
 // for it, where the page has those too; with nil they are read here. gatehouse.ErrInvalid says that the Account was not
 // loaded, or that a token is of another one.
-func (s *Service) ReviewOf(ctx context.Context, account gatehouse.Account, live []tokens.Info) (Review, error) {
+func (s *Service) ReviewOf(ctx context.Context, account gatehouse.Account, live []tokens.Info) (_ Review, err error) {
+	defer s.e.Begin(&ctx, "posture.Service.ReviewOf").End(&err)
 	e, err := s.evidenceOf(ctx, account, live)
 	if err != nil {
 		return Review{}, err
@@ -118,7 +120,8 @@ type Snapshot struct {
 
 // History returns the levels and scores that an account has had, oldest first: at most 10. They are
 // taken when the account changes, and by Review.
-func (s *Service) History(ctx context.Context, account string) ([]Snapshot, error) {
+func (s *Service) History(ctx context.Context, account string) (_ []Snapshot, err error) {
+	defer s.e.Begin(&ctx, "posture.Service.History").End(&err)
 	a, err := s.e.Load(ctx, account)
 	if err != nil {
 		return nil, err

@@ -20,7 +20,8 @@ type Trial struct{ e *evidence }
 // Preview says what changes would make of an account: points and level, controls that
 // flip, gates that open or close, tokens that stop or start to work, the ways back in that would be left,
 // and a warning before a lock-out. Nothing is saved. An error of try is the error here.
-func (s *Service) Preview(ctx context.Context, account string, try func(*Trial) error) (Preview, error) {
+func (s *Service) Preview(ctx context.Context, account string, try func(*Trial) error) (_ Preview, err error) {
+	defer s.e.Begin(&ctx, "posture.Service.Preview").End(&err)
 	e, err := s.evidence(ctx, account)
 	if err != nil {
 		return Preview{}, err
@@ -29,7 +30,8 @@ func (s *Service) Preview(ctx context.Context, account string, try func(*Trial) 
 }
 
 // PreviewOf is Preview for a page that has loaded the account anyhow, with its tokens or nil, as in ReviewOf.
-func (s *Service) PreviewOf(ctx context.Context, account gatehouse.Account, live []tokens.Info, try func(*Trial) error) (Preview, error) {
+func (s *Service) PreviewOf(ctx context.Context, account gatehouse.Account, live []tokens.Info, try func(*Trial) error) (_ Preview, err error) {
+	defer s.e.Begin(&ctx, "posture.Service.PreviewOf").End(&err)
 	e, err := s.evidenceOf(ctx, account, live)
 	if err != nil {
 		return Preview{}, err

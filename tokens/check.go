@@ -60,14 +60,19 @@ func (g Grant) Allows(scope Scope, resource string) bool {
 //
 // gatehouse.ErrDenied is the one answer to a token that is malformed, unknown, expired, revoked or does not work for
 // any other reason; List tells its owner. Every other error is a fault. Neither lets anybody in.
-func (s *Service) Check(ctx context.Context, text string, from netip.Addr) (Grant, error) {
+func (s *Service) Check(ctx context.Context, text string, from netip.Addr) (_ Grant, err error) {
+	call := s.e.Begin(&ctx, "tokens.Service.Check")
+	defer call.End(&err)
+	call.Because(standings[foreign])
 	from = from.Unmap().WithZone("")
 	h, p, err := s.find(ctx, text)
 	if err != nil {
 		return Grant{}, err
 	}
 	now := s.env()
-	switch h.presented(p, from, h.owner, now) {
+	stands := h.presented(p, from, h.owner, now)
+	call.Because(standings[stands])
+	switch stands {
 	case good, inGrace:
 	case reusedOld:
 		return Grant{}, s.reused(ctx, h, p, from)

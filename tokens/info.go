@@ -30,6 +30,13 @@ var states = map[standing]State{
 	lacksFactor: StateNeedsSecondFactor, lacksProof: StateFirstFactorOnly, ownerSuspended: StateAccountSuspended,
 }
 
+// standings has the code of each standing, for metrics: a State, or what only somebody who presents a token can find out.
+var standings = [...]string{
+	foreign: "unknown", good: string(StateActive), inGrace: "in_grace", revoked: string(StateRevoked),
+	ownerSuspended: string(StateAccountSuspended), lacksFactor: string(StateNeedsSecondFactor), lacksProof: string(StateFirstFactorOnly),
+	notYet: string(StateNotYetValid), expired: string(StateExpired), elsewhere: "elsewhere", reusedOld: "reused",
+}
+
 // Info describes a token, for its owner's page. It holds no secret and no digest.
 type Info struct {
 	ID        string

@@ -14,6 +14,10 @@ import (
 // List returns an account's tokens in the order of their IDs, those that have expired or are revoked among them until
 // they are purged. A fault ends it. Show it to the account's owner.
 func (s *Service) List(ctx context.Context, account string) iter.Seq2[Info, error] {
+	return engine.Each(ctx, s.e, "tokens.Service.List", func(ctx context.Context) iter.Seq2[Info, error] { return s.list(ctx, account) })
+}
+
+func (s *Service) list(ctx context.Context, account string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		a, err := s.e.Load(ctx, account)
 		if err != nil {
@@ -35,7 +39,8 @@ func (s *Service) List(ctx context.Context, account string) iter.Seq2[Info, erro
 
 // Live returns the tokens of an account that have not ended, as they are for the account as it was loaded, in the order
 // of their IDs. At most MaxActive of them work. With no error it is not nil, also where there are none.
-func (s *Service) Live(ctx context.Context, account gatehouse.Account) ([]Info, error) {
+func (s *Service) Live(ctx context.Context, account gatehouse.Account) (_ []Info, err error) {
+	defer s.e.Begin(&ctx, "tokens.Service.Live").End(&err)
 	now := s.env()
 	list, err := s.live(ctx, engine.AccountOf(account), now)
 	if err != nil {
@@ -45,7 +50,8 @@ func (s *Service) Live(ctx context.Context, account gatehouse.Account) ([]Info, 
 }
 
 // Get returns one of an account's tokens, with one read. ErrNotFound says that the account has none of this ID.
-func (s *Service) Get(ctx context.Context, account, id string) (Info, error) {
+func (s *Service) Get(ctx context.Context, account, id string) (_ Info, err error) {
+	defer s.e.Begin(&ctx, "tokens.Service.Get").End(&err)
 	if err := engine.CheckID(account); err != nil {
 		return Info{}, err
 	}

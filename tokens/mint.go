@@ -28,8 +28,9 @@ const mintsADay = 10
 //
 // ErrInvalid and ErrUnknownScope say which part of the request the policy refuses, and gatehouse.ErrPrecondition that
 // the account has as many active tokens as it may, or has minted ten times as many in a day (UTC).
-func (s *Service) Mint(ctx context.Context, in gatehouse.Session, r Request) (Minted, error) {
-	r, err := s.policy.request(r)
+func (s *Service) Mint(ctx context.Context, in gatehouse.Session, r Request) (_ Minted, err error) {
+	defer s.e.Begin(&ctx, "tokens.Service.Mint").End(&err)
+	r, err = s.policy.request(r)
 	if err != nil {
 		return Minted{}, fmt.Errorf("%w: %w", gatehouse.ErrInvalid, err)
 	}

@@ -23,7 +23,8 @@ type Operator struct {
 func (s *Service) Operator(o gatehouse.Operator) Operator { return Operator{s: s, by: engine.ByOf(o)} }
 
 // Revoke ends one token, of whatever account. gatehouse.ErrNotFound says that there is none with this ID.
-func (o Operator) Revoke(ctx context.Context, id string) error {
+func (o Operator) Revoke(ctx context.Context, id string) (err error) {
+	defer o.s.e.Begin(&ctx, "tokens.Operator.Revoke").End(&err)
 	if err := o.by.Check(); err != nil {
 		return err
 	}
@@ -35,7 +36,8 @@ func (o Operator) Revoke(ctx context.Context, id string) error {
 }
 
 // RevokeAll ends every token of an account in one write.
-func (o Operator) RevokeAll(ctx context.Context, account string) error {
+func (o Operator) RevokeAll(ctx context.Context, account string) (err error) {
+	defer o.s.e.Begin(&ctx, "tokens.Operator.RevokeAll").End(&err)
 	if err := o.by.Check(); err != nil {
 		return err
 	}
@@ -48,7 +50,8 @@ func (o Operator) RevokeAll(ctx context.Context, account string) error {
 // no live token goes. It goes through all tokens in the order of their IDs, from after the cursor, "" for the first,
 // and may run during live traffic. progress, which may be nil, is called after each. A fault, or the end of ctx, ends
 // it, and the Cursor is where to go on. Tokens that ended with all others of their account are purged when they expire.
-func (o Operator) Purge(ctx context.Context, before time.Time, cursor string, progress func(gatehouse.Progress)) (gatehouse.Progress, error) {
+func (o Operator) Purge(ctx context.Context, before time.Time, cursor string, progress func(gatehouse.Progress)) (_ gatehouse.Progress, err error) {
+	defer o.s.e.Begin(&ctx, "tokens.Operator.Purge").End(&err)
 	return o.sweep(ctx, cursor, progress, func(rec storage.TokenRecord, t record) (bool, error) {
 		if !t.done(min(before.Unix(), o.s.env().unix())) {
 			return false, nil
@@ -67,7 +70,8 @@ func (o Operator) Purge(ctx context.Context, before time.Time, cursor string, pr
 
 // WarnExpiring tells the observer of every token that ends within 14, 7 or 1 days, each once, so that the host can
 // write to owners: call it daily. It walks as Purge does.
-func (o Operator) WarnExpiring(ctx context.Context, cursor string, progress func(gatehouse.Progress)) (gatehouse.Progress, error) {
+func (o Operator) WarnExpiring(ctx context.Context, cursor string, progress func(gatehouse.Progress)) (_ gatehouse.Progress, err error) {
+	defer o.s.e.Begin(&ctx, "tokens.Operator.WarnExpiring").End(&err)
 	return o.sweep(ctx, cursor, progress, func(_ storage.TokenRecord, t record) (bool, error) {
 		if !t.mayWarn(o.s.env()) {
 			return false, nil

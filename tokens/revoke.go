@@ -13,8 +13,9 @@ import (
 // Revoke ends a token for good; the next check denies it. It needs a proof of the last 15 minutes,
 // which may be by a recovery code. A token that was revoked before is no error, and nothing is told again;
 // gatehouse.ErrNotFound says that the account has no such token.
-func (s *Service) Revoke(ctx context.Context, in gatehouse.Session, id string) error {
-	_, err := s.change(ctx, in, event.TokenRevoked, id, func(_ authority, _, h held, now env) (record, error) {
+func (s *Service) Revoke(ctx context.Context, in gatehouse.Session, id string) (err error) {
+	defer s.e.Begin(&ctx, "tokens.Service.Revoke").End(&err)
+	_, err = s.change(ctx, in, event.TokenRevoked, id, func(_ authority, _, h held, now env) (record, error) {
 		return h.revoke(now), nil
 	})
 	return err
@@ -22,7 +23,8 @@ func (s *Service) Revoke(ctx context.Context, in gatehouse.Session, id string) e
 
 // RevokeAll ends every token of the session's account in one write, those that are just being minted among them: so it is
 // told each time, also where there are no tokens. The proof is as for Revoke.
-func (s *Service) RevokeAll(ctx context.Context, in gatehouse.Session) error {
+func (s *Service) RevokeAll(ctx context.Context, in gatehouse.Session) (err error) {
+	defer s.e.Begin(&ctx, "tokens.Service.RevokeAll").End(&err)
 	p, err := s.present(ctx, in)
 	if err != nil {
 		return err
@@ -35,7 +37,8 @@ func (s *Service) RevokeAll(ctx context.Context, in gatehouse.Session) error {
 // RevokePresented revokes a token by its possession (RFC 7009), for those who give one back and for
 // reports of leaked ones. The answer is nil also for text that is no token, or none that is known, so that
 // it tells nothing. A rotated copy revokes its successor too.
-func (s *Service) RevokePresented(ctx context.Context, text string) error {
+func (s *Service) RevokePresented(ctx context.Context, text string) (err error) {
+	defer s.e.Begin(&ctx, "tokens.Service.RevokePresented").End(&err)
 	h, p, err := s.find(ctx, text)
 	if errors.Is(err, gatehouse.ErrDenied) {
 		return nil

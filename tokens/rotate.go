@@ -39,7 +39,8 @@ func (r Rotation) check(maxGrace time.Duration) error {
 // says that the account has no such token, and gatehouse.ErrPrecondition that it is revoked, has expired or was rotated
 // by somebody else in this moment, that eight copies of it are in their grace, or that the policy no longer has such
 // tokens.
-func (s *Service) Rotate(ctx context.Context, in gatehouse.Session, id string, r Rotation) (Minted, error) {
+func (s *Service) Rotate(ctx context.Context, in gatehouse.Session, id string, r Rotation) (_ Minted, err error) {
+	defer s.e.Begin(&ctx, "tokens.Service.Rotate").End(&err)
 	return s.rotated(r, func(step tokenStep) (Info, error) { return s.change(ctx, in, event.TokenRotated, id, step) })
 }
 
@@ -79,7 +80,8 @@ func (s *Service) rotate(h held, secret Token, r Rotation, by *authority, now en
 // are asked as by Mint, for the scopes that the token has. gatehouse.ErrNotFound says that the account has no such
 // token, and gatehouse.ErrPrecondition that it is revoked or has not expired, that there are as many active tokens as
 // there may be, or that the policy no longer has such tokens.
-func (s *Service) Renew(ctx context.Context, in gatehouse.Session, id string, lifetime time.Duration) (Info, error) {
+func (s *Service) Renew(ctx context.Context, in gatehouse.Session, id string, lifetime time.Duration) (_ Info, err error) {
+	defer s.e.Begin(&ctx, "tokens.Service.Renew").End(&err)
 	return s.renewed(lifetime, func(step tokenStep) (Info, error) { return s.change(ctx, in, event.TokenRenewed, id, step) })
 }
 

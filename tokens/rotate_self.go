@@ -20,7 +20,8 @@ import (
 // policy are asked as by Mint, for an owner with the proof of the minting: a *posture.GateError says that one of them
 // is closed, and gatehouse.ErrPrecondition that the policy no longer has such tokens, that the owner has to rotate it,
 // or that eight copies are in their grace. Neither ends the copy that was presented.
-func (s *Service) RotateSelf(ctx context.Context, text string, from netip.Addr, r Rotation) (Minted, error) {
+func (s *Service) RotateSelf(ctx context.Context, text string, from netip.Addr, r Rotation) (_ Minted, err error) {
+	defer s.e.Begin(&ctx, "tokens.Service.RotateSelf").End(&err)
 	from = from.Unmap().WithZone("")
 	if err := r.check(min(s.policy.MaxGrace, MaxSelfGrace)); err != nil {
 		return Minted{}, err

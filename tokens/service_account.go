@@ -23,7 +23,8 @@ import (
 // From then on the account lets nobody in, and has no factor: SignIn.Challenge is gatehouse.ErrDenied, and to vouch for
 // it, to import to it or to reset it is gatehouse.ErrPrecondition. Suspending its owner suspends it as well; resuming
 // the owner does not resume it. Its owner cannot be deleted before it.
-func (o Operator) CreateServiceAccount(ctx context.Context, account, owner string) error {
+func (o Operator) CreateServiceAccount(ctx context.Context, account, owner string) (err error) {
+	defer o.s.e.Begin(&ctx, "tokens.Operator.CreateServiceAccount").End(&err)
 	if err := o.by.Check(); err != nil {
 		return err
 	}
@@ -62,11 +63,12 @@ func (o Operator) CreateServiceAccount(ctx context.Context, account, owner strin
 // gatehouse.ErrPrecondition says that the account is no service account, that it or its owner is suspended, that its owner
 // no longer has it, or that there are too many tokens. A fault may leave an entry in the activity of owner and account,
 // and no token.
-func (o Operator) Mint(ctx context.Context, account string, r Request) (Minted, error) {
+func (o Operator) Mint(ctx context.Context, account string, r Request) (_ Minted, err error) {
+	defer o.s.e.Begin(&ctx, "tokens.Operator.Mint").End(&err)
 	if r.Kind == "" {
 		r.Kind = Machine
 	}
-	r, err := o.s.policy.request(r)
+	r, err = o.s.policy.request(r)
 	if err != nil {
 		return Minted{}, fmt.Errorf("%w: %w", gatehouse.ErrInvalid, err)
 	}
@@ -78,12 +80,14 @@ func (o Operator) Mint(ctx context.Context, account string, r Request) (Minted, 
 }
 
 // Rotate is Service.Rotate for a token of a service account, with gates and errors as for Mint.
-func (o Operator) Rotate(ctx context.Context, id string, r Rotation) (Minted, error) {
+func (o Operator) Rotate(ctx context.Context, id string, r Rotation) (_ Minted, err error) {
+	defer o.s.e.Begin(&ctx, "tokens.Operator.Rotate").End(&err)
 	return o.s.rotated(r, func(step tokenStep) (Info, error) { return o.change(ctx, event.TokenRotated, id, step) })
 }
 
 // Renew is Service.Renew for a token of a service account, with gates and errors as for Mint.
-func (o Operator) Renew(ctx context.Context, id string, lifetime time.Duration) (Info, error) {
+func (o Operator) Renew(ctx context.Context, id string, lifetime time.Duration) (_ Info, err error) {
+	defer o.s.e.Begin(&ctx, "tokens.Operator.Renew").End(&err)
 	return o.s.renewed(lifetime, func(step tokenStep) (Info, error) { return o.change(ctx, event.TokenRenewed, id, step) })
 }
 

@@ -27,6 +27,8 @@ type Hooks struct {
 	// Close is called by Engine.Close: it stores what is not stored yet.
 	Close func(ctx context.Context) error
 
+	watch Watcher // see Watch; nil: nobody watches
+
 	mu    sync.Mutex // of fixing them
 	fixed atomic.Bool
 }

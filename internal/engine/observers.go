@@ -23,6 +23,7 @@ const (
 // work does not, so that an observer can call into the service.
 type observers struct {
 	kept          func(account string, events []core.Event) // takes all of them instead; nil: does not
+	watch         Watcher                                   // nil: nobody watches
 	observer      event.Observer                            // nil: none
 	calls         *Calls
 	seed          maphash.Seed
@@ -68,6 +69,11 @@ func (o *observers) add(ctx context.Context, account string, events []core.Event
 	if o.kept != nil {
 		o.kept(account, events)
 		return func() {}
+	}
+	if o.watch != nil {
+		for _, e := range events {
+			o.watch.Told(ctx, e)
+		}
 	}
 	if o.observer == nil || len(events) == 0 {
 		return func() {}

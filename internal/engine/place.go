@@ -53,11 +53,6 @@ func (p *place) leave() {
 	}
 }
 
-// Argon2 runs f, which takes so many bytes of memory, within the bounds of the process.
-func Argon2(ctx context.Context, kind queue.Kind, bytes int, f func()) error {
-	return busy(queue.Argon2.Run(ctx, kind, bytes, f))
-}
-
 func busy(err error) error {
 	if errors.Is(err, queue.ErrFull) {
 		return ErrBusy

@@ -38,7 +38,11 @@ func (e *Engine) Within(tx storage.Transaction) (*Engine, *Within) {
 	w := &Within{base: e, tx: tx}
 	c := e.Config
 	c.Store = within{w: w}
+	if e.Hooks.watch != nil {
+		c.Store = e.Hooks.watch.Store(c.Store)
+	}
 	in := New(c)
+	in.Hooks.watch = e.Hooks.watch
 	in.attached = true
 	in.observers = &observers{kept: w.keep}
 	in.Hooks.Changed = w.changed

@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/queue"
+)
+
+// Watch sets the engine's Watcher. It is called once, before the engine's first use.
+func (e *Engine) Watch(w Watcher) error {
+	return e.Register(func(h *Hooks) error {
+		if h.watch != nil {
+			return fmt.Errorf("%w: the service is watched already", core.ErrInvalid)
+		}
+		h.watch, e.observers.watch = w, w
+		e.Store = w.Store(e.Store)
+		return nil
+	})
+}
+
+// Call is a call of a service on its way. The zero Call is one that nobody watches.
+type Call struct {
+	ended func(Ended)
+	why   string
+}
+
+// Begin begins a call of a service. Its first line is, with the name of the method that it is in:
+//
+//	defer s.e.Begin(&ctx, "tokens.Service.Mint").End(&err)
+func (e *Engine) Begin(ctx *context.Context, name string) *Call {
+	if e.Hooks.watch == nil {
+		return &unwatched
+	}
+	c := new(Call)
+	*ctx, c.ended = e.Hooks.watch.Call(*ctx, name)
+	return c
+}
+
+// unwatched is every Call that nobody watches. It is never written to.
+var unwatched Call
+
+// errPanic says that a call has panicked.
+var errPanic = errors.New("gatehouse: panic")
+
+// Because notes why the call ends as it does.
+func (c *Call) Because(why string) {
+	if c.ended != nil {
+		c.why = why
+	}
+}
+
+// End ends the call with an error, which is nil for none. It has to be deferred itself, to see a panic.
+func (c *Call) End(err *error) {
+	if c.ended == nil {
+		return
+	}
+	if p := recover(); p != nil {
+		c.ended(Ended{Err: errPanic, Why: c.why})
+		panic(p)
+	}
+	c.ended(Ended{Err: *err, Why: c.why})
+}
+
+// Each watches a listing as a call, from its first value to its last.
+func Each[T any](ctx context.Context, e *Engine, name string, list func(context.Context) iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		ctx, err := ctx, error(nil) // of this iteration: there may be others
+		defer e.Begin(&ctx, name).End(&err)
+		var v T
+		for v, err = range list(ctx) {
+			if !yield(v, err) {
+				return
+			}
+		}
+	}
+}
+
+// Argon2 runs f, which takes so many bytes of memory, within the bounds of the process.
+func (e *Engine) Argon2(ctx context.Context, kind queue.Kind, bytes int, f func()) error {
+	w := e.Hooks.watch
+	if w == nil {
+		return busy(queue.Argon2.Run(ctx, kind, bytes, f))
+	}
+	begun, ended := w.Argon2id(ctx, kind)
+	err := busy(queue.Argon2.Run(ctx, kind, bytes, func() {
+		begun()
+		f()
+	}))
+	ended(err)
+	return err
+}
