@@ -114,7 +114,7 @@ func TestImportOutcomes(t *testing.T) {
 		with(func(c *passkey.ImportCredential) { c.ID = make([]byte, 1024) }),
 		with(func(c *passkey.ImportCredential) { c.BackedUp = true }),
 		with(func(c *passkey.ImportCredential) {
-			c.ID, c.Transports, c.Name = []byte("b"), []string{"telepathy", "usb"}, "Key"
+			c.Transports, c.Name = []string{"telepathy", "usb"}, "Key"
 		}),
 	}}
 	for n := range byte(10) {
@@ -143,9 +143,15 @@ func TestImportOutcomes(t *testing.T) {
 	// Under a handle that is not ours it is the second factor alone, and its owner's manager keeps it.
 	o.accepted("answer", phone, "the second step")
 	o.accepted("step-up", phone, "step-up")
-	options, take := o.ask("sign-in", "browser")
-	response := h.get(phone, options, nil)
-	o.denied(take, response, false, "no account has the handle")
+	for _, handle := range [][]byte{[]byte("7"), make([]byte, 64)} {
+		phone.Tamper = func(d *passkeytest.Draft) { d.UserHandle = handle }
+		options, take := o.ask("sign-in", "browser")
+		response := h.get(phone, options, nil)
+		o.denied(take, response, false, "no account has the handle")
+		signal, err := h.pk.UnknownSignal(ctx, response)
+		require.NoError(t, err)
+		require.Nil(t, signal)
+	}
 
 	for name, bad := range map[string]passkey.Import{
 		"a long handle": {Handle: make([]byte, 65), Credentials: []passkey.ImportCredential{c}},
@@ -178,6 +184,26 @@ func TestImportWithoutFlags(t *testing.T) {
 	phone.Eligible = false
 	options, take := o.ask("step-up", "browser")
 	o.denied(take, h.get(phone, options, nil), true, "from then on it does not change")
+}
+
+// The handle of a registration that came to nothing does not keep out that of the passkeys which there are.
+func TestImportAfterARegistrationThatCameToNothing(t *testing.T) {
+	ctx := t.Context()
+	h := newHouse(t)
+	in := h.vouch("ada")
+	enr, options, err := h.pk.BeginRegistration(ctx, in, gatehouse.EnrollmentRequest{Label: "ada"})
+	require.NoError(t, err)
+	phone := passkeytest.New(origin)
+	theirs := h.elsewhere(phone)
+	r, err := h.pk.Import(ctx, h.Operator("op"), "ada", passkey.Import{Handle: theirs.handle, Credentials: theirs.creds})
+	require.NoError(t, err)
+	require.True(t, r.SignsIn)
+	o := &owner{h: h, id: "ada", phone: phone, in: gatehouse.Session{Secret: "browser"}}
+	o.accepted("sign-in", phone, "under its own handle")
+	late, err := passkeytest.New(origin).Create(options)
+	require.NoError(t, err)
+	_, err = h.pk.FinishRegistration(ctx, in, enr.ID, late)
+	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "that would be under another one")
 }
 
 // Two accounts cannot have one handle: nobody could say who signs in.

@@ -34,10 +34,11 @@ func (s *Service) Signals(ctx context.Context, account, label string) ([]byte, e
 
 // UnknownSignal returns what a page tells a password manager after SignIn has denied a passkey that no account has any
 // more: JSON for PublicKeyCredential.signalUnknownCredential, after which the manager does not offer it again. It returns
-// nil if the account has the passkey, so that one which was denied for another reason stays. response is what SignIn was given.
+// nil if the account has the passkey, and where the account has another system's handle: one that was denied for another
+// reason stays. response is what SignIn was given.
 func (s *Service) UnknownSignal(ctx context.Context, response []byte) ([]byte, error) {
 	assertion, err := s.ceremony.ParseAssertion(response)
-	if err != nil || len(assertion.UserHandle) == 0 {
+	if err != nil || len(assertion.UserHandle) != len(storage.Handle{}) {
 		return nil, nil
 	}
 	kept, err := s.named(ctx, assertion)

@@ -121,15 +121,15 @@ func (a Account) PlanPasskeys(offered []Passkey) ([]ImportOutcome, error) {
 		return nil, err
 	}
 	var plan []ImportOutcome
-	adds, have := false, len(a.Passkeys)
-	for i, k := range offered {
-		outcome := a.importPasskey(k, offered[:i], have)
+	var brings []Passkey
+	for _, k := range offered {
+		outcome := a.importPasskey(k, brings)
 		plan = append(plan, outcome)
 		if outcome.Brought() {
-			adds, have = true, have+1
+			brings = append(brings, k)
 		}
 	}
-	if adds {
+	if len(brings) > 0 {
 		if err := a.takesImports(); err != nil {
 			return nil, err
 		}
@@ -137,7 +137,7 @@ func (a Account) PlanPasskeys(offered []Passkey) ([]ImportOutcome, error) {
 	return plan, nil
 }
 
-func (a Account) importPasskey(k Passkey, before []Passkey, have int) ImportOutcome {
+func (a Account) importPasskey(k Passkey, before []Passkey) ImportOutcome {
 	switch {
 	case k.broken() != "":
 		return ImportBadPasskey
@@ -145,7 +145,7 @@ func (a Account) importPasskey(k Passkey, before []Passkey, have int) ImportOutc
 		return ImportThere
 	case Account{Passkeys: before}.findCredential(k.Credential) >= 0:
 		return ImportDuplicate
-	case have >= MaxPasskeys:
+	case len(a.Passkeys)+len(before) >= MaxPasskeys:
 		return ImportTooMany
 	}
 	return ImportBrought
@@ -189,7 +189,7 @@ func (a Account) importCode(o Offered, factors, brought int, eight bool) ImportO
 type Imported struct {
 	Authenticators []Authenticator
 	Passkeys       []Passkey
-	Handle         storage.Handle // becomes the account's, with a passkey, if it has none
+	Handle         storage.Handle // becomes the account's, with its first passkeys
 	Codes          *RecoverySet   // nil: none
 	Code           Slot           // the operator's, of an account that is closed
 	Life           time.Duration
@@ -220,9 +220,11 @@ func (a Account) Import(by By, in Imported, env Env) Account {
 		a.Authenticators = append(a.Authenticators, auth)
 		e.Auth, e.Name = auth.ID, auth.Name
 	}
+	if len(in.Passkeys) > 0 && len(a.Passkeys) == 0 {
+		a.Handle = in.Handle // no passkey is under another one: what was pending ends
+	}
 	for _, k := range in.Passkeys {
 		k.Created = env.unix()
-		a.takeHandle(in.Handle)
 		a.Passkeys = append(a.Passkeys, k)
 		e.Method, e.Auth, e.Name = event.MethodPasskey, k.ID, k.Name
 	}
