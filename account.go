@@ -139,7 +139,7 @@ func view(e *engine.Engine, a core.Account, env core.Env) Account {
 		OperatorCode:    MethodState(a.OperatorState(env)),
 		TOTP:            MethodState(a.TOTPState(env)),
 		RecoveryCode:    MethodState(a.RecoveryState(env)),
-		Passkey:         MethodState(a.PasskeyState(env)),
+		Passkey:         MethodState(a.PasskeyState()),
 		CodeUseUnseen:   core.Time(a.CodeUseUnseen()),
 		ServiceOf:       a.ServiceOf,
 		ServiceAccounts: slices.Clone(a.Services),

@@ -84,7 +84,7 @@ func challenge(a core.Account, token string, env core.Env) Challenge {
 		TOTP:           MethodState(a.TOTPState(env)),
 		RecoveryCode:   MethodState(a.RecoveryState(env)),
 		OperatorCode:   MethodState(a.OperatorState(env)),
-		Passkey:        MethodState(a.PasskeyState(env)),
+		Passkey:        MethodState(a.PasskeyState()),
 		Authenticators: authenticators(a),
 	}
 }

@@ -62,8 +62,8 @@ func (s *Service) request(ctx context.Context, account string, purpose core.Pass
 	if a.Closed() || c != nil && !a.Stands(*c, env) {
 		return nil, engine.Denied(core.Outcome{Reason: core.Stale, Disabled: a.Closed()})
 	}
-	if state := a.PasskeyState(env); !state.Available {
-		return nil, engine.Denied(core.Outcome{Reason: core.LockedOut, RetryAt: state.RetryAt, Disabled: state.RetryAt.IsZero()})
+	if !a.PasskeyState().Available {
+		return nil, engine.Denied(core.Outcome{Reason: core.Malformed, Disabled: true})
 	}
 	challenge, err := s.e.SealCeremony(ctx, a.PasskeyChallenge(purpose, engine.Digest(secret), c, s.issued(a)))
 	if err != nil {

@@ -22,8 +22,7 @@ type Account struct {
 
 	TOTPThrottle     TOTPThrottle
 	RecoveryThrottle Bucket
-	PasskeyThrottle  Bucket
-	Misses           Bucket // of wrong codes that the throttle does not count; those that are kept
+	Misses           Bucket // of wrong codes and assertions that no throttle counts; those that are kept
 
 	SignIns int64 // successful answers to challenges
 

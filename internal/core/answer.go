@@ -259,11 +259,17 @@ func (a Account) refuse(m event.Method, out Outcome, env Env) Account {
 	switch out.Reason {
 	case LockedOut:
 		e.Kind, e.RetryAt = event.ThrottledBurst, unixOf(out.RetryAt)
-	case Wrong: // one of many misses
-		until, _ := a.Misses.lock(env)
-		e.Kind, e.RetryAt = event.ThrottledBurst, unixOf(until)
+	case Wrong:
+		return a.burst(m, Wrong, env)
 	}
 	a.Events = []Event{e}
+	return a
+}
+
+// burst tells of one of many misses, which are not kept.
+func (a Account) burst(m event.Method, why Reason, env Env) Account {
+	until, _ := a.Misses.lock(env)
+	a.Events = []Event{{Kind: event.ThrottledBurst, At: env.unix(), Method: m, Why: why, RetryAt: unixOf(until)}}
 	return a
 }
 

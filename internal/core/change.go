@@ -94,7 +94,7 @@ func (a *Account) dropFactors() {
 	a.Authenticators, a.Passkeys, a.Recovery = nil, nil, nil
 	a.endImport()
 	a.TOTPThrottle.clear()
-	a.RecoveryThrottle, a.PasskeyThrottle = Bucket{}, Bucket{}
+	a.RecoveryThrottle = Bucket{}
 }
 
 // Unlock opens a method early, with a proof by another one.

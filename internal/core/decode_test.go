@@ -43,7 +43,7 @@ func full() core.Account {
 	a.Reset = &core.Reset{Code: core.Slot{Selector: "Z", Hash: "h", Tag: "\x00\x00\x00", Tags: &core.Tags{Key: "k2", Check: "\xff\xff\xff\xff"}}, Expires: 9, Operator: "op-2", At: 3, Life: 24 * 60 * 60}
 	a.Accepted = []core.Acceptance{{Control: "sso", By: "op-1", Why: "a trial", At: 4, Until: 8}}
 	a.Services = []string{"bot-1", "bot-2"}
-	a.Handle, a.PasskeyThrottle = storage.Handle{31: 1}, core.Bucket{Full: 1772323262}
+	a.Handle = storage.Handle{31: 1}
 	a.Passkeys = []core.Passkey{newPasskey("K1"), {ID: "K2", Name: "Key", Credential: []byte{0}, PublicKey: []byte{0}}}
 	a.History = []core.Snapshot{{At: 7, Model: "1/2", Level: 2, Score: 79, Cause: event.TwoFactorOff}}
 	return a

@@ -16,7 +16,7 @@ func (a *Account) code(c *wire.Coder) {
 	b := c.Bits(len(a.Authenticators) > 0, a.Pending != nil, a.Recovery != nil, a.TOTPThrottle.kept(), a.RecoveryThrottle.Full != 0, a.Misses.Full != 0,
 		a.SignIns != 0, a.Reset != nil, a.Suspension != nil, a.Noted != 0, a.LookedAt != 0, len(a.Activity) > 0, len(a.Accepted) > 0, len(a.History) > 0,
 		a.Since != 0, a.Minted != DayCount{}, a.Imported != 0, len(a.Ancestry) > 0, a.SessionEpoch != 0, a.Changer != "",
-		a.ServiceOf != "", len(a.Services) > 0, len(a.Passkeys) > 0, a.Handle != storage.Handle{}, a.PasskeyThrottle.Full != 0)
+		a.ServiceOf != "", len(a.Services) > 0, len(a.Passkeys) > 0, a.Handle != storage.Handle{})
 	wire.OptionalRoom(c, &b, &a.Authenticators, MaxAuthenticators)
 	for i := range a.Authenticators {
 		a.Authenticators[i].code(c)
@@ -78,7 +78,6 @@ func (a *Account) code(c *wire.Coder) {
 	if b.Next() {
 		codeArray(c, a.Handle[:])
 	}
-	c.OptionalMoment(&b, &a.PasskeyThrottle.Full)
 }
 
 func (a *Authenticator) code(c *wire.Coder) {

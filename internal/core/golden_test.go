@@ -44,7 +44,6 @@ func kindsOfRecord() []record {
 		}},
 		{"passkeys", func(a *core.Account) {
 			a.Handle, a.Passkeys = storage.Handle{1, 31: 2}, []core.Passkey{newPasskey("K1"), {ID: "K2", Name: "Key", Credential: []byte{0}, PublicKey: []byte{9}, Created: start.Unix()}}
-			a.PasskeyThrottle.Full = start.Unix() + 18
 			a.Activity = []core.Event{
 				{Kind: event.AuthenticatorAdded, At: start.Unix(), Method: event.MethodPasskey, Auth: "K1", Name: "Laptop", Number: 1},
 				{Kind: event.PasskeySuspect, At: start.Unix() + 5, Method: event.MethodPasskey, Auth: "K1", Name: "Laptop", Number: 2},

@@ -34,7 +34,6 @@ var moments = map[string]string{
 	"Account.Passkeys.Accepted":              "one denial puts it right; see settle, and TestPasskeyOfAnotherClock",
 	"Account.Passkeys.Created":               shown,
 	"Account.Passkeys.LastUsed":              shown,
-	"Account.PasskeyThrottle.Full":           isTested,
 	"Account.Pending.Expires":                isTested,
 	"Account.Pending.Authenticator.Last":     "it is 0 until the enrollment is confirmed",
 	"Account.Pending.Authenticator.Steps":    "there are none until the enrollment is confirmed",

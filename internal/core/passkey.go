@@ -128,14 +128,8 @@ func SignInChallenge(session []byte, at int64) PasskeyChallenge {
 // Factors returns how many apps and passkeys the account has.
 func (a Account) Factors() int { return len(a.Authenticators) + len(a.Passkeys) }
 
-// PasskeyState is that of passkeys.
-func (a Account) PasskeyState(env Env) MethodState {
-	if len(a.Passkeys) == 0 {
-		return MethodState{}
-	}
-	until, locked := a.PasskeyThrottle.lock(env)
-	return MethodState{Available: !locked, RetryAt: until}
-}
+// PasskeyState is that of passkeys, which nothing locks: see AnswerPasskey.
+func (a Account) PasskeyState() MethodState { return MethodState{Available: len(a.Passkeys) > 0} }
 
 // Passkey returns the passkey of a credential ID.
 func (a Account) Passkey(credential []byte) (Passkey, bool) {

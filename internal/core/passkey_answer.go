@@ -45,9 +45,6 @@ func (a Account) PasskeyRefused(t PasskeyAttempt, env Env) (Outcome, bool) {
 	case len(a.Passkeys) == 0:
 		return Outcome{Reason: Malformed}, true
 	}
-	if until, locked := a.PasskeyThrottle.lock(env); locked {
-		return Outcome{Reason: LockedOut, RetryAt: until}, true
-	}
 	if a.findCredential(t.Finding.Credential) < 0 { // removed meanwhile, or somebody else's
 		return Outcome{Reason: Malformed}, true
 	}
@@ -75,7 +72,8 @@ func (a Account) asks(t PasskeyAttempt, env Env) bool {
 }
 
 // AnswerPasskey takes an assertion. A denial for one that names a passkey of the account is a change of the account, to be
-// saved before it is told.
+// saved before it is told. Nobody guesses a signature, so wrong ones shut nothing: they are counted in the month, and as
+// long as there are many they are told and not kept. The right one is always taken, whoever sends wrong ones meanwhile.
 func (a Account) AnswerPasskey(t PasskeyAttempt, env Env) (Account, Outcome) {
 	if out, refused := a.PasskeyRefused(t, env); refused {
 		return a.refuse(event.MethodPasskey, out, env), out
@@ -83,10 +81,12 @@ func (a Account) AnswerPasskey(t PasskeyAttempt, env Env) (Account, Outcome) {
 	next := a.clone()
 	k := &next.Passkeys[next.findCredential(t.Finding.Credential)]
 	if why := k.denies(t, env); why != Accepted {
-		return next.passkeyFailed(k, why, env)
+		if _, full := a.Misses.lock(env); full && why != Suspect {
+			return a.burst(event.MethodPasskey, why, env), Outcome{Reason: why}
+		}
+		return next.passkeyFailed(k, why, env), Outcome{Reason: why}
 	}
 	k.accept(t.Finding, env)
-	next.PasskeyThrottle = Bucket{}
 	if t.signsIn() {
 		next.SignIns++
 	}
@@ -136,8 +136,8 @@ func (k *Passkey) accept(f PasskeyFinding, env Env) {
 	k.Verified = k.Verified || f.UserVerified
 }
 
-// passkeyFailed counts an assertion that named a passkey.
-func (a Account) passkeyFailed(k *Passkey, why Reason, env Env) (Account, Outcome) {
+// passkeyFailed notes an assertion that named a passkey and was denied.
+func (a Account) passkeyFailed(k *Passkey, why Reason, env Env) Account {
 	a.note(env, Event{Kind: event.CodeDenied, Method: event.MethodPasskey, Why: why})
 	switch why {
 	case Replayed:
@@ -145,11 +145,7 @@ func (a Account) passkeyFailed(k *Passkey, why Reason, env Env) (Account, Outcom
 	case Suspect: // it stays as it is: its owner may have it still
 		a.note(env, Event{Kind: event.PasskeySuspect, Method: event.MethodPasskey, Auth: k.ID, Name: k.Name})
 	}
-	a.PasskeyThrottle.take(env)
-	until, locked := a.PasskeyThrottle.lock(env)
-	if locked {
-		a.note(env, Event{Kind: event.MethodLocked, Method: event.MethodPasskey, RetryAt: until.Unix()})
-	}
+	a.Misses.take(env)
 	a.countMonth(env)
-	return a, Outcome{Reason: why, RetryAt: until}
+	return a
 }
