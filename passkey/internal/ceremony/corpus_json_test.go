@@ -103,10 +103,10 @@ func (c *corpus) members() {
 	handles := map[string]any{"null": nil, "a number": 7, "empty": "", "of 65 bytes": encode(make([]byte, 65)), "of 64 bytes": encode(make([]byte, 64)), "padded": "AA=="}
 	for _, name := range slices.Sorted(maps.Keys(handles)) {
 		answer := malformed
-		if name == "null" || name == "of 64 bytes" {
+		if name == "null" || name == "empty" || name == "of 64 bytes" {
 			answer = accepted
 		}
-		c.add("assertion", "a user handle that is "+name, answer, "WebAuthn §5.4.3: 1 to 64 bytes; whose it is, is compared by whoever knows the account", key,
+		c.add("assertion", "a user handle that is "+name, answer, "WebAuthn §5.4.3: 1 to 64 bytes, or none; whose it is, is compared by whoever knows the account", key,
 			c.edit(good, "userHandle", func(string) any { return handles[name] }))
 	}
 	good = register(c.t, c.c, a)

@@ -64,7 +64,7 @@ func (c *Ceremony) ParseAssertion(body []byte) (*Assertion, error) {
 	if a.signature, err = response.bytes("signature", MaxResponse); err != nil {
 		return nil, err
 	}
-	if response["userHandle"] == nil { // missing, or null as older scripts write it
+	if h := response["userHandle"]; h == nil || h == "" { // missing, or as older scripts and browsers write it
 		return &a, nil
 	}
 	if a.UserHandle, err = response.bytes("userHandle", maxHandle); err != nil {
