@@ -15,7 +15,8 @@ import (
 // which PublicKeyCredential.parseRequestOptionsFromJSON takes the member. challenge and in are those of AnswerPasskey.
 // They are valid for 5 minutes, and let nobody in. ErrDenied says that the sign-in has ended or that no passkey can
 // answer it now.
-func (s *Service) AnswerOptions(ctx context.Context, in gatehouse.Session, challenge string) ([]byte, error) {
+func (s *Service) AnswerOptions(ctx context.Context, in gatehouse.Session, challenge string) (_ []byte, err error) {
+	defer s.e.Begin(&ctx, "passkey.Service.AnswerOptions").End(&err)
 	c, err := engine.OpenSignIn(ctx, s.svc, challenge, in.Account)
 	if err != nil {
 		return nil, err
@@ -25,7 +26,8 @@ func (s *Service) AnswerOptions(ctx context.Context, in gatehouse.Session, chall
 
 // AnswerPasskey is gatehouse.Service.Answer with a passkey instead of a code. response is the JSON of the
 // PublicKeyCredential that the browser has made from AnswerOptions for the same challenge and session.
-func (s *Service) AnswerPasskey(ctx context.Context, in gatehouse.Session, challenge string, response []byte) (gatehouse.Verification, error) {
+func (s *Service) AnswerPasskey(ctx context.Context, in gatehouse.Session, challenge string, response []byte) (_ gatehouse.Verification, err error) {
+	defer s.e.Begin(&ctx, "passkey.Service.AnswerPasskey").End(&err)
 	c, err := engine.OpenSignIn(ctx, s.svc, challenge, in.Account)
 	if err != nil {
 		return gatehouse.Verification{}, err
@@ -38,13 +40,15 @@ func (s *Service) AnswerPasskey(ctx context.Context, in gatehouse.Session, chall
 }
 
 // StepUpOptions is AnswerOptions for StepUp: it asks for a passkey inside a session. The account is the session's.
-func (s *Service) StepUpOptions(ctx context.Context, in gatehouse.Session) ([]byte, error) {
+func (s *Service) StepUpOptions(ctx context.Context, in gatehouse.Session) (_ []byte, err error) {
+	defer s.e.Begin(&ctx, "passkey.Service.StepUpOptions").End(&err)
 	return s.request(ctx, in.Account, core.PasskeyStepUp, in.Secret, nil)
 }
 
 // StepUp is gatehouse.Service.StepUp with a passkey instead of a code. response is what the browser has made from
 // StepUpOptions in the same session.
-func (s *Service) StepUp(ctx context.Context, in gatehouse.Session, response []byte) (gatehouse.Verification, error) {
+func (s *Service) StepUp(ctx context.Context, in gatehouse.Session, response []byte) (_ gatehouse.Verification, err error) {
+	defer s.e.Begin(&ctx, "passkey.Service.StepUp").End(&err)
 	a, err := s.read(ctx, core.PasskeyAttempt{Purpose: core.PasskeyStepUp}, in.Secret, response)
 	if err != nil {
 		return gatehouse.Verification{}, err

@@ -49,7 +49,8 @@ type ImportResult struct {
 // Import makes passkeys of another system active, as gatehouse.Operator.Import does apps, by the same rules and with the
 // same errors: it replaces nothing, and the same import twice changes nothing. If an account has both apps and passkeys,
 // import the apps first. Their relying party ID is Config.RPID, otherwise no browser finds them.
-func (s *Service) Import(ctx context.Context, by gatehouse.Operator, account string, in Import) (ImportResult, error) {
+func (s *Service) Import(ctx context.Context, by gatehouse.Operator, account string, in Import) (_ ImportResult, err error) {
+	defer s.e.Begin(&ctx, "passkey.Service.Import").End(&err)
 	if len(in.Handle) > maxHandle {
 		return ImportResult{}, fmt.Errorf("%w: a user handle has at most %d bytes", gatehouse.ErrInvalid, maxHandle)
 	}

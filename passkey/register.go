@@ -23,7 +23,8 @@ const maxLabel = 100 // bytes, as that of an app
 // Of the request, Label is what the owner sees in a password manager, Name how they tell their passkeys apart (defaults to
 // the provider's name), and Replace the ID of the app or passkey whose place it takes. With Resume, which goes with
 // Label alone, it returns the pending one again. Algorithm and Digits are of apps: ErrInvalid.
-func (s *Service) BeginRegistration(ctx context.Context, in gatehouse.Session, r gatehouse.EnrollmentRequest) (gatehouse.Enrollment, []byte, error) {
+func (s *Service) BeginRegistration(ctx context.Context, in gatehouse.Session, r gatehouse.EnrollmentRequest) (_ gatehouse.Enrollment, _ []byte, err error) {
+	defer s.e.Begin(&ctx, "passkey.Service.BeginRegistration").End(&err)
 	if r.Algorithm != 0 || r.Digits != 0 {
 		return gatehouse.Enrollment{}, nil, fmt.Errorf("%w: a passkey has no algorithm and no digits to choose", gatehouse.ErrInvalid)
 	}
@@ -62,7 +63,8 @@ func session(in gatehouse.Session) engine.Session {
 // FinishRegistration turns the passkey of an enrollment on, if response is what the browser has made from the options of
 // BeginRegistration in the same session: the JSON of a PublicKeyCredential. It returns the proof that replaces the session's,
 // as gatehouse.Owner.ConfirmEnrollment does, with the same errors. ErrPrecondition says that the account has this passkey already.
-func (s *Service) FinishRegistration(ctx context.Context, in gatehouse.Session, enrollment string, response []byte) (gatehouse.Proof, error) {
+func (s *Service) FinishRegistration(ctx context.Context, in gatehouse.Session, enrollment string, response []byte) (_ gatehouse.Proof, err error) {
+	defer s.e.Begin(&ctx, "passkey.Service.FinishRegistration").End(&err)
 	p, err := s.e.Present(ctx, session(in))
 	if err != nil {
 		return gatehouse.Proof{}, err

@@ -14,7 +14,8 @@ import (
 // changed: JSON with the members of what PublicKeyCredential.signalAllAcceptedCredentials and signalCurrentUserDetails take,
 // rpId, userId, allAcceptedCredentialIds, name and displayName. The two names are label, and left out where it is empty. It
 // returns nil if the account has never had a passkey to tell of. Show it to the account's owner only.
-func (s *Service) Signals(ctx context.Context, account, label string) ([]byte, error) {
+func (s *Service) Signals(ctx context.Context, account, label string) (_ []byte, err error) {
+	defer s.e.Begin(&ctx, "passkey.Service.Signals").End(&err)
 	a, err := s.e.Load(ctx, account)
 	if err != nil || a.Handle == (storage.Handle{}) {
 		return nil, err
@@ -36,7 +37,8 @@ func (s *Service) Signals(ctx context.Context, account, label string) ([]byte, e
 // more: JSON for PublicKeyCredential.signalUnknownCredential, after which the manager does not offer it again. It returns
 // nil if the account has the passkey, and where the account has another system's handle: one that was denied for another
 // reason stays. response is what SignIn was given.
-func (s *Service) UnknownSignal(ctx context.Context, response []byte) ([]byte, error) {
+func (s *Service) UnknownSignal(ctx context.Context, response []byte) (_ []byte, err error) {
+	defer s.e.Begin(&ctx, "passkey.Service.UnknownSignal").End(&err)
 	assertion, err := s.ceremony.ParseAssertion(response)
 	if err != nil || len(assertion.UserHandle) != len(storage.Handle{}) {
 		return nil, nil

@@ -17,7 +17,8 @@ var errNoSecret = fmt.Errorf("%w: a sign-in by a passkey is tied to its browser 
 // SignInOptions returns what a browser needs to sign in by a passkey alone, without a name and a password, in the form of
 // AnswerOptions: for a button, and for what a form suggests (autofill). secret is what this browser keeps until the sign-in
 // and no other has: a random value in a cookie that scripts cannot read. It costs no call to the store.
-func (s *Service) SignInOptions(ctx context.Context, secret string) ([]byte, error) {
+func (s *Service) SignInOptions(ctx context.Context, secret string) (_ []byte, err error) {
+	defer s.e.Begin(&ctx, "passkey.Service.SignInOptions").End(&err)
 	if secret == "" {
 		return nil, errNoSecret
 	}
@@ -32,7 +33,8 @@ func (s *Service) SignInOptions(ctx context.Context, secret string) ([]byte, err
 // verified them by a PIN, a finger or a face, so it is both factors, and no second step follows. Session.Account in the
 // result says whose passkey it is: begin a new session for that account. On failure the error is a
 // *gatehouse.DeniedError, or a fault; neither lets anybody in.
-func (s *Service) SignIn(ctx context.Context, secret string, response []byte) (gatehouse.Verification, error) {
+func (s *Service) SignIn(ctx context.Context, secret string, response []byte) (_ gatehouse.Verification, err error) {
+	defer s.e.Begin(&ctx, "passkey.Service.SignIn").End(&err)
 	if secret == "" {
 		return gatehouse.Verification{}, errNoSecret
 	}

@@ -43,8 +43,8 @@ func (e *Engine) Begin(ctx *context.Context, name string) *Call {
 // unwatched is every Call that nobody watches. It is never written to.
 var unwatched Call
 
-// errPanic says that a call has panicked.
-var errPanic = errors.New("gatehouse: panic")
+// ErrPanic says that a call has panicked.
+var ErrPanic = errors.New("gatehouse: panic")
 
 // Because notes why the call ends as it does.
 func (c *Call) Because(why string) {
@@ -59,7 +59,7 @@ func (c *Call) End(err *error) {
 		return
 	}
 	if p := recover(); p != nil {
-		c.ended(Ended{Err: errPanic, Why: c.why})
+		c.ended(Ended{Err: ErrPanic, Why: c.why})
 		panic(p)
 	}
 	c.ended(Ended{Err: *err, Why: c.why})
@@ -80,16 +80,15 @@ func Each[T any](ctx context.Context, e *Engine, name string, list func(context.
 }
 
 // Argon2 runs f, which takes so many bytes of memory, within the bounds of the process.
-func (e *Engine) Argon2(ctx context.Context, kind queue.Kind, bytes int, f func()) error {
+func (e *Engine) Argon2(ctx context.Context, kind queue.Kind, bytes int, f func()) (err error) {
 	w := e.Hooks.watch
 	if w == nil {
 		return busy(queue.Argon2.Run(ctx, kind, bytes, f))
 	}
 	begun, ended := w.Argon2id(ctx, kind)
-	err := busy(queue.Argon2.Run(ctx, kind, bytes, func() {
+	defer func() { ended(err) }()
+	return busy(queue.Argon2.Run(ctx, kind, bytes, func() {
 		begun()
 		f()
 	}))
-	ended(err)
-	return err
 }

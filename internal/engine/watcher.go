@@ -29,5 +29,5 @@ type Watcher interface {
 // Ended is how a call has ended.
 type Ended struct {
 	Err error
-	Why string // what the service knows in addition, as a code; it leaves the process in metrics alone
+	Why string // what the service knows in addition, as a code; nobody outside may hear of it
 }

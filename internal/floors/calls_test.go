@@ -16,7 +16,7 @@ import (
 )
 
 // watched has the packages whose calls a Watcher sees, by their directories.
-var watched = map[string]string{".": "gatehouse", "tokens": "tokens", "posture": "posture"}
+var watched = map[string]string{".": "gatehouse", "tokens": "tokens", "posture": "posture", "passkey": "passkey"}
 
 // unwatched has the methods that are no call.
 var unwatched = []string{
