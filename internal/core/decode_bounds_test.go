@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -176,6 +178,18 @@ func TestAccountBounds(t *testing.T) {
 				}),
 		)
 	}
+	passkeys := func(what string, of func(*A) *core.Passkey) []bound[A] {
+		return slices.Concat(
+			in(what+" passkey ID", func(a *A, v string) { of(a).ID = v }, []string{"B", strings.Repeat("B", 64)}, []string{"", strings.Repeat("B", 65)}),
+			in(what+" passkey name", func(a *A, v string) { of(a).Name = v }, goodNames, badNames),
+			in(what+" credential", func(a *A, v int) { of(a).Credential = bytes.Repeat([]byte{1}, v) }, []int{1, 1023}, []int{0, 1024}),
+			in(what+" public key", func(a *A, v int) { of(a).PublicKey = bytes.Repeat([]byte{1}, v) }, []int{1, 1024}, []int{0, 1025}),
+			in(what+" transports", func(a *A, v uint8) { of(a).Transports = v }, []uint8{0, 1, 0b111111}, []uint8{0b1000000, 255}),
+			in(what+" flags", func(a *A, v [2]bool) { of(a).Eligible, of(a).BackedUp = v[0], v[1] }, [][2]bool{{false, false}, {true, false}, {true, true}}, [][2]bool{{false, true}}),
+			in(what+" accepted", func(a *A, v int64) { of(a).Accepted = v }, []int64{0, 1, math.MaxInt64}, []int64{-1, math.MinInt64}),
+			in(what+" count", func(a *A, v uint32) { of(a).Count = v }, []uint32{0, 1, math.MaxUint32}, nil),
+		)
+	}
 	unpaired := func(a *A) { a.Pending.Replace = "" }
 	all := slices.Concat(
 		in("epoch", func(a *A, v int64) { a.Epoch = v }, []int64{1, -1, math.MinInt64}, []int64{0}),
@@ -192,6 +206,26 @@ func TestAccountBounds(t *testing.T) {
 		authenticators("pending", func(a *A) *core.Authenticator { return &a.Pending.Authenticator }),
 		in("pending with the ID of", func(a *A, v string) { a.Pending.Authenticator.ID = v }, []string{"A3"}, []string{"A1", "A2"}),
 		in("pending in the place of", func(a *A, v string) { a.Pending.Replace = v }, []string{"", "A1", "A2"}, []string{"A3", "a1", "A1 "}),
+		passkeys("first", func(a *A) *core.Passkey { return &a.Passkeys[0] }),
+		passkeys("last", func(a *A) *core.Passkey { return &a.Passkeys[1] }),
+		in("passkeys", func(a *A, v int) {
+			a.Passkeys = many(v, func(i int) core.Passkey { return newPasskey(fmt.Sprint("B", i)) })
+		}, []int{1, 10}, []int{11}),
+		in("the ID of a passkey", func(a *A, v string) { a.Passkeys[1].ID = v }, []string{"K2", "k1"}, []string{"K1", "A1", "A2", "A3"}),
+		in("the credential of a passkey", func(a *A, v string) { a.Passkeys[1].Credential = []byte(v) }, []string{"credential K2", "credential k1"}, []string{"credential K1"}),
+		in("handle", func(a *A, v storage.Handle) { a.Handle = v }, []storage.Handle{{1}, {31: 1}}, []storage.Handle{{}}),
+		in("a pending passkey", func(a *A, v core.Authenticator) { a.Pending.Passkey, a.Pending.Authenticator = true, v },
+			[]core.Authenticator{{ID: "P"}, {ID: "P", Name: "Stick", Key: "k1", Created: 7}},
+			[]core.Authenticator{
+				{}, {ID: strings.Repeat("B", 65)}, {ID: "A1"}, {ID: "K1"}, {ID: "P", Name: " a"}, {ID: "P", Sealed: []byte{1}}, {ID: "P", Digits: 6}, {ID: "P", Algorithm: 1},
+				{ID: "P", Weak: true}, {ID: "P", Last: 1}, {ID: "P", Base: 1}, {ID: "P", LastUsed: 1}, {ID: "P", Steps: core.Steps{{1, 1}}}, newAuthenticator("P"),
+			}),
+		in("a pending passkey in the place of", func(a *A, v string) {
+			a.Pending.Passkey, a.Pending.Authenticator, a.Pending.Replace = true, core.Authenticator{ID: "P"}, v
+		}, []string{"", "A1", "K2"}, []string{"K3", "P"}),
+		in("a pending passkey and a handle", func(a *A, v storage.Handle) {
+			a.Passkeys, a.Handle, a.Pending.Passkey, a.Pending.Authenticator = nil, v, true, core.Authenticator{ID: "P"}
+		}, []storage.Handle{{1}}, []storage.Handle{{}}),
 		in("pending tries", func(a *A, v int) { a.Pending.Tries = v }, []int{0, 1, 9}, []int{-1, 10, 11, math.MaxInt, math.MinInt}),
 		in("pending", func(a *A, v *core.Pending) { a.Pending = v }, []*core.Pending{nil}, []*core.Pending{{}}),
 		in("pending kept", func(a *A, v *core.Kept) { a.Pending.Kept = v },

@@ -118,7 +118,7 @@ func FuzzDecode(f *testing.F) {
 
 		// Nothing that can be asked of it panics, and no code of nobody's gets in.
 		env := core.Env{Now: start, Fresh: 1, Window: totp.DefaultWindow()}
-		_, _, _, _, _ = a.TOTPState(env), a.RecoveryState(env), a.OperatorState(env), a.PendingNow(env), a.Index(env.Window)
+		_, _, _, _, _, _ = a.TOTPState(env), a.RecoveryState(env), a.OperatorState(env), a.PasskeyState(env), a.PendingNow(env), a.Index(env.Window)
 		keys := map[string]totp.Key{}
 		for _, auth := range a.Authenticators {
 			keys[auth.ID] = totp.Key{Secret: totp.GenerateSecret(), Algorithm: auth.Algorithm, Digits: auth.Digits}
@@ -132,6 +132,16 @@ func FuzzDecode(f *testing.F) {
 			_, out, _ := a.Answer(t1, env)
 			require.NotEqual(t, core.Accepted, out.Reason)
 		}
+		for _, k := range a.Passkeys {
+			for _, purpose := range answering {
+				t1 := assertion(a, k.ID, purpose, env)
+				t1.Finding.Good = false
+				next, out := a.AnswerPasskey(t1, env)
+				require.NotEqual(t, core.Accepted, out.Reason)
+				_, err := next.Encode()
+				require.NoError(t, err)
+			}
+		}
 	})
 }
 
@@ -144,6 +154,7 @@ func TestDecodeErrorsShowNothing(t *testing.T) {
 		*at = canary + strings.Repeat("X", len(*at))
 	}
 	a.Authenticators[0].Sealed, a.Recovery.Slots[0].Hash = []byte(canary), canary
+	a.Passkeys[0].Credential, a.Passkeys[0].PublicKey = []byte(canary), []byte(canary)
 	a.Pending = nil
 	data, err := a.Encode()
 	require.NoError(t, err)

@@ -113,8 +113,7 @@ func (a *Account) keep(e Event) {
 		return
 	}
 	a.Activity = append(a.Activity, e)
-	if len(a.Activity) > maxActivity {
-		a.shorten()
+	for len(a.Activity) > maxActivity && a.shorten() {
 	}
 }
 
@@ -132,11 +131,11 @@ func (e Event) following(before Event) Event {
 	return e
 }
 
-// shorten takes one entry out of the activity. Sign-ins cannot push a change of factors out, and nothing pushes
+// shorten takes one entry out of the activity, if it can. Sign-ins cannot push a change of factors out, and nothing pushes
 // out what the owner has not looked at yet: where that is all there is, the latest two of one kind become a run. So
 // what an intruder did first, which was not to be seen, keeps its own entry, and what was done to hide it is
-// counted. If no two are alike, the activity grows, by less than ten: there are no more kinds.
-func (a *Account) shorten() {
+// counted. If no two are alike, the activity grows, by less than twenty: there are no more kinds, with their methods.
+func (a *Account) shorten() bool {
 	others := 0
 	for _, e := range a.Activity {
 		if !changesFactors(e.Kind) {
@@ -144,9 +143,7 @@ func (a *Account) shorten() {
 		}
 	}
 	factors := others <= maxActivity-shareActivity
-	if !a.shortenShare(factors) {
-		a.shortenShare(!factors)
-	}
+	return a.shortenShare(factors) || a.shortenShare(!factors)
 }
 
 // shortenShare takes one entry out of a share of the activity, if it can.

@@ -143,7 +143,7 @@ func TestOwnerGetsInWhateverMomentIsWrong(t *testing.T) {
 	for path := range moments {
 		for _, ahead := range wrongBy {
 			found := false
-			for _, method := range []event.Method{event.MethodTOTP, event.MethodRecoveryCode, event.MethodOperatorCode} {
+			for _, method := range []event.Method{event.MethodTOTP, event.MethodRecoveryCode, event.MethodOperatorCode, event.MethodPasskey} {
 				a, keys := gettingIn(method)
 				numbers("Account", reflect.ValueOf(&a), func(at string, v reflect.Value) {
 					if at != path || moments[path] == noMoment {
@@ -197,6 +197,8 @@ func gettingIn(m event.Method) (core.Account, map[string]totp.Key) {
 	a.Authenticators = a.Authenticators[:1]
 	a.Authenticators[0].Last, a.Authenticators[0].Steps = 50, core.Steps{{50, 50}}
 	a.Pending.Replace = ""
+	a.Passkeys = a.Passkeys[:1]
+	a.Passkeys[0].Count, a.PasskeyThrottle.Full = 7, start.Unix()+10
 	if m != event.MethodOperatorCode {
 		a.Reset = nil
 	}
@@ -210,6 +212,14 @@ func waits(t *testing.T, a core.Account, keys map[string]totp.Key, m event.Metho
 		env := core.Env{Now: start.Add(wait), Fresh: 1, Window: totp.DefaultWindow()}
 		code, err := keys["A1"].Code(totp.Step(env.Now))
 		require.NoError(t, err)
+		if m == event.MethodPasskey {
+			next, out := a.AnswerPasskey(assertion(a, "K1", core.PasskeySignIn, env), env)
+			if out.Reason == core.Accepted {
+				return wait
+			}
+			a = next
+			continue
+		}
 		c := a.Challenge(env)
 		attempt := core.Attempt{Method: m, Challenge: &c, Code: code, Keys: keys, Tried: map[core.Hash]bool{}}
 		switch m {

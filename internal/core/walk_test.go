@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -22,6 +24,7 @@ type life struct {
 	last   map[string]int64   // the step accepted last, by authenticator
 	steps  map[usedStep]bool  // accepted ever
 	burned map[core.Hash]bool // hashes of used codes
+	used   map[usedStep]bool  // challenges that passkeys have accepted ever
 	unseen map[event.Kind]int
 	made   int
 }
@@ -73,10 +76,14 @@ func (l *life) proof() core.Presented {
 	return p
 }
 
-// oneOf returns the ID of an authenticator, or nobody's.
+// oneOf returns the ID of an app or a passkey, or nobody's.
 func (l *life) oneOf() string {
-	if n := len(l.a.Authenticators); n > 0 && l.IntN(8) > 0 {
-		return l.a.Authenticators[l.IntN(n)].ID
+	if n := l.a.Factors(); n > 0 && l.IntN(8) > 0 {
+		if i := l.IntN(n); i < len(l.a.Authenticators) {
+			return l.a.Authenticators[i].ID
+		} else {
+			return l.a.Passkeys[i-len(l.a.Authenticators)].ID
+		}
 	}
 	return "NOBODY"
 }
@@ -234,6 +241,80 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 		next, _, err := l.a.Disable(l.proof(), env)
 		return next, err == nil
 	},
+	"passkey": func(l *life, env core.Env) (core.Account, bool) {
+		if len(l.a.Passkeys) == 0 {
+			return l.a, false
+		}
+		purpose := answering[l.IntN(3)]
+		t := assertion(l.a, l.a.Passkeys[l.IntN(len(l.a.Passkeys))].ID, purpose, env)
+		f := &t.Finding
+		f.Challenge.At += l.Int64N(20e9) - 15e9
+		switch l.IntN(20) {
+		case 0:
+			f.Count--
+		case 1:
+			f.Good = false
+		case 2:
+			f.UserVerified = false
+		case 3:
+			f.Eligible, f.BackedUp = !f.Eligible, false
+		case 4:
+			f.PublicKey = []byte("another")
+		case 5:
+			f.Challenge.Epoch--
+			f.Challenge.Session = nil
+		case 6:
+			f.BackedUp = !f.BackedUp
+		}
+		next, out := l.a.AnswerPasskey(t, env)
+		if out.Reason != core.Accepted {
+			require.Equal(l.t, l.a.SignIns, next.SignIns)
+			return next, false
+		}
+		challenge := usedStep{out.AuthenticatorID, f.Challenge.At}
+		require.False(l.t, l.used[challenge], "a challenge is answered once")
+		l.used[challenge] = true
+		require.True(l.t, out.Proof.Resistant && f.Good && (f.UserVerified || purpose != core.PasskeySignIn) && (f.Eligible || !f.BackedUp))
+		l.accepted(core.Attempt{Challenge: t.Challenge}, next, out)
+		return next, true
+	},
+	"begin passkey": func(l *life, env core.Env) (core.Account, bool) {
+		p := core.Pending{Authenticator: core.Authenticator{ID: l.id("K")}, Recovery: newSet(l.id("S"))}
+		if l.IntN(3) == 0 {
+			p.Replace = l.oneOf()
+		}
+		return let(l.a.BeginPasskey(l.proof(), p, storage.Handle{1: byte(l.IntN(255) + 1)}, env))
+	},
+	"finish passkey": func(l *life, env core.Env) (core.Account, bool) {
+		p := l.proof()
+		c := l.a.PasskeyChallenge(core.PasskeyRegister, p.In, nil, env.Now.UnixNano())
+		if l.IntN(8) == 0 {
+			c.Epoch--
+		}
+		k := core.Passkey{Credential: []byte(l.id("credential ")), PublicKey: []byte("key"), Eligible: l.IntN(2) == 0, Count: uint32(l.IntN(2))}
+		if l.IntN(8) == 0 && len(l.a.Passkeys) > 0 {
+			k.Credential = l.a.Passkeys[0].Credential
+		}
+		next, _, err := l.a.FinishPasskey(p, c, k, env)
+		if err == nil {
+			id := next.Passkeys[len(next.Passkeys)-1].ID
+			l.used[usedStep{id, c.At}] = true
+		}
+		return next, err == nil
+	},
+	"fail passkey": func(l *life, env core.Env) (core.Account, bool) {
+		p := l.proof()
+		next, err := l.a.FailPasskey(p, l.a.PasskeyChallenge(core.PasskeyRegister, p.In, nil, env.Now.UnixNano()), env)
+		require.Error(l.t, err)
+		return next, errors.Is(err, core.ErrDenied)
+	},
+	"import passkeys": func(l *life, env core.Env) (core.Account, bool) {
+		offered := []core.Passkey{{ID: l.id("K"), Name: "Old", Credential: []byte(l.id("credential ")), PublicKey: []byte("key"), Flagless: true}}
+		if plan, err := l.a.PlanPasskeys(offered); l.IntN(2) > 0 || err != nil || plan[0] != core.ImportBrought {
+			return l.a, false
+		}
+		return l.a.Import(by, core.Imported{Passkeys: offered, Handle: storage.Handle{8}}, env), true
+	},
 	"unlock": func(l *life, env core.Env) (core.Account, bool) {
 		return let(l.a.Unlock(l.proof(), codes[l.IntN(len(codes))], env))
 	},
@@ -330,6 +411,9 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 			require.Equal(l.t, l.a.Authenticators[i].Steps, auth.Steps)
 			l.last[auth.ID] = auth.Last
 		}
+		for _, k := range next.Passkeys {
+			require.GreaterOrEqual(l.t, k.Accepted, l.now.Add(core.Ahead).UnixNano(), "all that can have been accepted")
+		}
 		return next, true
 	},
 	"vouch": func(l *life, env core.Env) (core.Account, bool) {
@@ -361,7 +445,7 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 		return let(next, err)
 	},
 	"look": func(l *life, env core.Env) (core.Account, bool) {
-		_, _, _ = l.a.TOTPState(env), l.a.RecoveryState(env), l.a.OperatorState(env)
+		_, _, _, _ = l.a.TOTPState(env), l.a.RecoveryState(env), l.a.OperatorState(env), l.a.PasskeyState(env)
 		_, _ = l.a.Index(env.Window), l.a.PendingNow(env)
 		return l.a, true
 	},
@@ -396,13 +480,13 @@ func stands(a core.Account, hash core.Hash) bool {
 func TestTransitions(t *testing.T) {
 	names := slices.Sorted(maps.Keys(transitions))
 	all := map[string]int{}
-	walk(t, 10, func(w *walker) {
+	walk(t, 12, func(w *walker) {
 		l := &life{
 			walker: w, keys: map[string]totp.Key{}, last: map[string]int64{}, steps: map[usedStep]bool{}, burned: map[core.Hash]bool{},
-			unseen: map[event.Kind]int{},
+			unseen: map[event.Kind]int{}, used: map[usedStep]bool{},
 		}
 		l.a = core.Account{ID: "user-42"}.Create(l.environment())
-		for range 600 {
+		for range 1000 {
 			switch l.IntN(4) {
 			case 0:
 				l.now = l.now.Add(time.Duration(l.IntN(90)) * time.Second)
@@ -413,7 +497,10 @@ func TestTransitions(t *testing.T) {
 			}
 			name := names[l.IntN(len(names))]
 			if l.IntN(3) == 0 {
-				name = []string{"totp", "code", "begin", "confirm", "resume"}[l.IntN(5)]
+				name = []string{"totp", "code", "begin", "confirm", "resume", "passkey", "begin passkey", "finish passkey", "import"}[l.IntN(9)]
+			}
+			if s := l.a.Recovery; s != nil && l.IntN(3) == 0 && slices.ContainsFunc(s.Slots, func(s core.Slot) bool { return s.Digits == 8 && s.Hash != "" }) {
+				name = "eight digits" // seldom there, and soon gone
 			}
 			env := l.environment()
 			before := snapshot(t, l.a)
@@ -451,6 +538,15 @@ func (l *life) holds(name string, next core.Account, env core.Env) {
 	require.Equal(t, string(data), string(same), "after %s", name)
 
 	require.LessOrEqual(t, len(next.Authenticators), core.MaxAuthenticators)
+	require.LessOrEqual(t, len(next.Passkeys), core.MaxPasskeys)
+	require.True(t, l.a.Handle == storage.Handle{} || next.Handle == l.a.Handle, "%s: a handle never changes", name)
+	for _, was := range l.a.Passkeys {
+		if k, there := next.Passkey(was.Credential); there {
+			require.GreaterOrEqual(t, k.Count, was.Count, "%s: a counter never goes back", name)
+			require.GreaterOrEqual(t, k.Accepted, was.Accepted, "%s: nor does the last challenge", name)
+			require.Equal(t, was.PublicKey, k.PublicKey)
+		}
+	}
 	if next.Epoch != l.a.Epoch {
 		require.Equal(t, env.Fresh, next.Epoch)
 		require.Nil(t, next.Pending, "%s: a change of epoch ends what is pending", name)
@@ -458,7 +554,7 @@ func (l *life) holds(name string, next core.Account, env core.Env) {
 	if factors(l.a) != factors(next) {
 		require.NotEqual(t, l.a.Epoch, next.Epoch, "%s: a change of factors changes the epoch", name)
 	}
-	if len(next.Authenticators) == 0 {
+	if next.Factors() == 0 {
 		require.Nil(t, next.Recovery, "%s: no factor, no codes", name)
 	}
 	if l.a.Protected() && !next.Protected() {
@@ -482,7 +578,7 @@ func (l *life) holds(name string, next core.Account, env core.Env) {
 var mustBeSeen = []event.Kind{
 	event.RecoveryCodeUsed, event.RecoveryCodesRegenerated, event.OperatorCodeMade, event.OperatorCodeUsed, event.AuthenticatorAdded, event.AuthenticatorRemoved,
 	event.TwoFactorOff, event.PasswordChanged, event.AccountReset, event.AccountSuspended, event.AccountResumed, event.AccountImported, event.AccountRestored,
-	event.ManyFailures, event.MethodUnlocked, event.AuthenticatorResynced, event.RiskAccepted,
+	event.ManyFailures, event.MethodUnlocked, event.AuthenticatorResynced, event.PasskeySuspect, event.RiskAccepted,
 	event.TokenMinted, event.TokenRotated, event.TokenRenewed, event.TokenRevoked, event.TokensRevoked,
 }
 
@@ -537,6 +633,9 @@ func factors(a core.Account) string {
 	s := ""
 	for _, auth := range a.Authenticators {
 		s += auth.ID + " "
+	}
+	for _, k := range a.Passkeys {
+		s += k.ID + " "
 	}
 	if a.Recovery != nil {
 		s += a.Recovery.ID
