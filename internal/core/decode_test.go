@@ -118,7 +118,7 @@ func FuzzDecode(f *testing.F) {
 
 		// Nothing that can be asked of it panics, and no code of nobody's gets in.
 		env := core.Env{Now: start, Fresh: 1, Window: totp.DefaultWindow()}
-		_, _, _, _, _, _ = a.TOTPState(env), a.RecoveryState(env), a.OperatorState(env), a.PasskeyState(env), a.PendingNow(env), a.Index(env.Window)
+		_, _, _, _, _, _ = a.TOTPState(env), a.RecoveryState(env), a.OperatorState(env), a.PasskeyState(), a.PendingNow(env), a.Index(env.Window)
 		keys := map[string]totp.Key{}
 		for _, auth := range a.Authenticators {
 			keys[auth.ID] = totp.Key{Secret: totp.GenerateSecret(), Algorithm: auth.Algorithm, Digits: auth.Digits}

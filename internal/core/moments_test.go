@@ -198,7 +198,7 @@ func gettingIn(m event.Method) (core.Account, map[string]totp.Key) {
 	a.Authenticators[0].Last, a.Authenticators[0].Steps = 50, core.Steps{{50, 50}}
 	a.Pending.Replace = ""
 	a.Passkeys = a.Passkeys[:1]
-	a.Passkeys[0].Count, a.PasskeyThrottle.Full = 7, start.Unix()+10
+	a.Passkeys[0].Count = 7
 	if m != event.MethodOperatorCode {
 		a.Reset = nil
 	}

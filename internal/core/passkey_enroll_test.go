@@ -95,7 +95,6 @@ func TestFinishPasskey(t *testing.T) {
 		next, err := a.FailPasskey(p, challenge, env)
 		require.ErrorIs(t, err, core.ErrDenied)
 		require.Equal(t, try == 10, next.Pending == nil, "the tenth ends it")
-		require.Equal(t, a.PasskeyThrottle, next.PasskeyThrottle)
 		a = next
 	}
 	require.Equal(t, event.EnrollmentAbandoned, a.Events[0].Kind)
@@ -277,7 +276,6 @@ func TestLastFactorOfAnyKind(t *testing.T) {
 			require.NoError(t, next.CanReset())
 			a = next
 		}
-		a.PasskeyThrottle.Full = start.Unix() + 90
 		off, _, err := a.Disable(proofOf(a, core.SecondFactor, "hwk"), env)
 		require.NoError(t, err)
 		reset, err := a.Resets(by, core.Slot{Selector: "Z", Hash: "h"}, env)
@@ -285,7 +283,6 @@ func TestLastFactorOfAnyKind(t *testing.T) {
 		for what, next := range map[string]core.Account{"off": off, "reset": reset} {
 			require.Zero(t, next.Factors(), what)
 			require.Nil(t, next.Recovery, what)
-			require.Zero(t, next.PasskeyThrottle, what)
 			require.Equal(t, a.Handle, next.Handle, "%s: passkeys that come later have the same one", what)
 			_ = stored(t, next)
 		}

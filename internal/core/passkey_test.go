@@ -82,7 +82,7 @@ func TestPasskeyAccepted(t *testing.T) {
 					continue
 				}
 				a, _ := keyed(t)
-				a.PasskeyThrottle.Full, a.SessionEpoch = start.Unix()+6, 9
+				a.SessionEpoch = 9
 				env := envAt(time.Minute)
 				try := assertion(a, id, purpose, env)
 				try.Finding.UserVerified = verified
@@ -103,7 +103,6 @@ func TestPasskeyAccepted(t *testing.T) {
 				k := &want.Passkeys[map[string]int{"HARD": 0, "SOFT": 1}[id]]
 				k.Accepted, k.LastUsed, k.Count, k.Verified = env.Now.UnixNano(), env.Now.Unix(), try.Finding.Count, k.Verified || verified
 				require.Equal(t, want.Passkeys, next.Passkeys)
-				require.Zero(t, next.PasskeyThrottle)
 				if signIn {
 					want.SignIns++
 				}
@@ -200,8 +199,6 @@ func TestPasskeyRules(t *testing.T) {
 		{what: "removed meanwhile", reason: core.Malformed, edit: func(a *A, _ *P) { a.Passkeys = a.Passkeys[1:] }},
 		{what: "another account's passkey", reason: core.Malformed, edit: func(_ *A, t *P) { t.Finding.Credential = []byte("hard ") }},
 		{what: "no passkey", reason: core.Malformed, edit: func(_ *A, t *P) { t.Finding.Credential = nil }},
-		{what: "locked", reason: core.LockedOut, edit: func(a *A, _ *P) { a.PasskeyThrottle.Full = start.Unix() + 60 + 10*6 }},
-		{what: "the last try", reason: core.Accepted, edit: func(a *A, _ *P) { a.PasskeyThrottle.Full = start.Unix() + 60 + 9*6 }},
 		{what: "the codes of apps are disabled", reason: core.Accepted, edit: func(a *A, _ *P) { a.TOTPThrottle.Failures = 50 }},
 		{what: "recovery codes are locked", reason: core.Accepted, edit: func(a *A, _ *P) { a.RecoveryThrottle.Full = start.Unix() + 60 + 10*6 }},
 
@@ -266,7 +263,7 @@ func TestPasskeyRules(t *testing.T) {
 			}
 			require.Equal(t, a.TOTPThrottle.Failures, next.TOTPThrottle.Failures, what)
 			require.Equal(t, a.RecoveryThrottle, next.RecoveryThrottle, what)
-			require.Equal(t, env.Now.Unix()+6, next.PasskeyThrottle.Full, what)
+			require.Equal(t, env.Now.Unix()+6, next.Misses.Full, what)
 			require.Equal(t, []core.DayCount{{env.Now.Unix() / 86400, 1}}, next.TOTPThrottle.Days, "%s: it counts among the month's", what)
 			told := []core.Event{{Kind: event.CodeDenied, At: env.Now.Unix(), Method: event.MethodPasskey, Why: c.reason}}
 			if c.reason == core.Suspect {
@@ -296,51 +293,60 @@ func TestFlagsOfAnImportedPasskey(t *testing.T) {
 	}
 }
 
-// Wrong assertions have passkeys wait, and never for good nor for longer than six seconds; nothing else waits for them.
-func TestThrottleOfPasskeys(t *testing.T) {
+// Nobody guesses a signature: wrong assertions shut nothing, however many there are, neither passkeys nor anything else.
+// Ten of them are kept, and then one in six seconds, but for those that look like a copy.
+func TestWrongAssertionsShutNothing(t *testing.T) {
 	a, keys := keyed(t)
-	wrong := func(env core.Env) (out core.Outcome) {
+	env := envAt(time.Minute)
+	wrong := func(env core.Env, edit func(*core.PasskeyFinding)) (kept bool, e core.Event) {
 		try := assertion(a, "HARD", core.PasskeyStepUp, env)
-		try.Finding.Good = false
-		a, out = a.AnswerPasskey(try, env)
-		return out
+		edit(&try.Finding)
+		next, out := a.AnswerPasskey(try, env)
+		require.NotEqual(t, core.Accepted, out.Reason)
+		require.Zero(t, out.RetryAt)
+		require.False(t, out.Disabled)
+		kept = string(stored(t, a)) != string(stored(t, next))
+		a = next
+		return kept, next.Events[0]
 	}
+	unsigned := func(f *core.PasskeyFinding) { f.Good = false }
 	for n := range 1000 {
-		env := envAt(time.Minute)
-		out := wrong(env)
-		switch {
-		case n < 9:
-			require.Equal(t, core.Outcome{Reason: core.Wrong}, out)
-			require.Equal(t, core.MethodState{Available: true}, a.PasskeyState(env))
-		case n == 9:
-			require.Equal(t, core.Outcome{Reason: core.Wrong, RetryAt: start.Add(66 * time.Second)}, out)
-			require.Contains(t, a.Events, core.Event{Kind: event.MethodLocked, At: env.Now.Unix(), Method: event.MethodPasskey, RetryAt: start.Unix() + 66})
-		default:
-			require.Equal(t, core.Outcome{Reason: core.LockedOut, RetryAt: start.Add(66 * time.Second)}, out)
-			require.Equal(t, []core.Event{{Kind: event.ThrottledBurst, At: env.Now.Unix(), Method: event.MethodPasskey, RetryAt: start.Unix() + 66, Why: core.LockedOut}}, a.Events)
-			require.Equal(t, core.MethodState{RetryAt: start.Add(66 * time.Second)}, a.PasskeyState(env))
+		kept, e := wrong(env, unsigned)
+		require.Equal(t, n < 10, kept, n)
+		if n >= 10 {
+			require.Equal(t, core.Event{Kind: event.ThrottledBurst, At: env.Now.Unix(), Method: event.MethodPasskey, Why: core.Wrong, RetryAt: start.Unix() + 66}, e)
 		}
 	}
-	env := envAt(time.Minute)
-	require.True(t, a.TOTPState(env).Available && a.RecoveryState(env).Available)
+	require.True(t, a.PasskeyState().Available && a.TOTPState(env).Available && a.RecoveryState(env).Available)
+	require.Zero(t, a.TOTPThrottle.Failures)
+	require.Equal(t, []core.DayCount{{env.Now.Unix() / 86400, 10}}, a.TOTPThrottle.Days)
+	for range 2 {
+		kept, e := wrong(env, func(f *core.PasskeyFinding) { f.Count = 1 })
+		require.True(t, kept, "a copy is always kept: it takes the key")
+		require.Equal(t, core.Suspect, e.Why)
+	}
 	code, err := keys["AUTH0"].Code(totp.Step(env.Now))
 	require.NoError(t, err)
 	next, out, err := a.Answer(core.Attempt{Method: event.MethodTOTP, Code: code, Keys: keys}, env)
 	require.NoError(t, err)
 	require.Equal(t, core.Accepted, out.Reason, "an app does not wait for passkeys")
-	require.Equal(t, a.PasskeyThrottle, next.PasskeyThrottle)
+	require.Equal(t, a.Misses, next.Misses)
+	_, out, err = a.Answer(core.Attempt{Method: event.MethodRecoveryCode, Selector: '3', Tried: map[core.Hash]bool{"SET3": true}}, env)
+	require.NoError(t, err)
+	require.Equal(t, core.Accepted, out.Reason, "nor does a right recovery code")
+	for _, purpose := range answering {
+		_, out := a.AnswerPasskey(assertion(a, "HARD", purpose, env), env)
+		require.Equal(t, core.Accepted, out.Reason, "the right one is always taken")
+	}
+	kept, _ := wrong(envAt(2*time.Minute), unsigned)
+	require.True(t, kept)
 
-	env = envAt(66 * time.Second)
-	require.Equal(t, core.Wrong, wrong(env).Reason, "one more, after six seconds")
-	require.False(t, a.PasskeyState(env).Available)
-	env = envAt(72 * time.Second)
-	next, out = a.AnswerPasskey(assertion(a, "SOFT", core.PasskeyStepUp, env), env)
-	require.Equal(t, core.Accepted, out.Reason)
-	require.Zero(t, next.PasskeyThrottle, "whoever has shown a passkey has all tries again")
-	a.TOTPThrottle.Failures = 50
-	require.Equal(t, core.MethodState{}, a.TOTPState(env))
+	a.TOTPThrottle.Failures, a.RecoveryThrottle.Full = 50, start.Unix()+120
+	require.False(t, a.TOTPState(env).Available || a.RecoveryState(env).Available)
+	_, out = a.AnswerPasskey(assertion(a, "SOFT", core.PasskeyAnswer, envAt(2*time.Minute)), envAt(2*time.Minute))
+	require.Equal(t, core.Accepted, out.Reason, "nor does a passkey wait for codes")
 	a.Passkeys = nil
-	require.Equal(t, core.MethodState{}, a.PasskeyState(env))
+	require.Equal(t, core.MethodState{}, a.PasskeyState())
 }
 
 // Row F5: a passkey that was used by a clock which was ahead. Where that was over an hour, one denial puts it right, and
@@ -436,7 +442,7 @@ func TestFirstPasskey(t *testing.T) {
 	index := next.Index(totp.DefaultWindow())
 	require.Equal(t, storage.AccountIndex{Passkeys: 1, CodesLeft: 10, TokenEpoch: 7, Handle: storage.Handle{9}}, index)
 	require.Equal(t, core.MethodState{}, next.TOTPState(env))
-	require.Equal(t, core.MethodState{Available: true}, next.PasskeyState(env))
+	require.Equal(t, core.MethodState{Available: true}, next.PasskeyState())
 	for i, kind := range []event.Kind{event.EnrollmentConfirmed, event.AuthenticatorAdded} {
 		require.Equal(t, core.Event{Kind: kind, At: env.Now.Unix(), Method: event.MethodPasskey, Auth: "K1", Name: "Key K1"}, next.Events[i])
 	}
