@@ -47,6 +47,7 @@ func newShop(t testing.TB, edit ...func(*httpguard.Config)) *shop {
 	gates, err := posture.NewPolicy(model,
 		posture.Gate{Action: "members.invite", Controls: []string{posture.RecoveryCodesSaved}},
 		posture.Gate{Action: "deploy.public", Controls: []string{posture.SecondFactor}, MaxAge: 5 * time.Minute},
+		posture.Gate{Action: "keys.change", PhishingResistant: true},
 	)
 	require.NoError(t, err)
 	s := &shop{t: t, Service: gatehousetest.New(t)}

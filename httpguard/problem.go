@@ -17,11 +17,13 @@ type Problem struct {
 	Detail string `json:"detail,omitempty"`
 	// Code is the error of RFC 6750 and RFC 9470, or "not_signed_in", "gate_closed" or "cross_origin"; empty where no
 	// token was sent, and for a fault.
-	Code   string            `json:"code,omitempty"`
-	Scope  tokens.Scope      `json:"scope,omitempty"` // that the token lacks
-	MaxAge time.Duration     `json:"-"`               // of the proof that is needed; 0: any that is good
-	Action string            `json:"-"`               // of the gate that needs it; empty: no gate does
-	Gate   *posture.Decision `json:"gate,omitempty"`  // what keeps it closed, and how to open it
+	Code   string        `json:"code,omitempty"`
+	Scope  tokens.Scope  `json:"scope,omitempty"` // that the token lacks
+	MaxAge time.Duration `json:"-"`               // of the proof that is needed; 0: any that is good
+	// PhishingResistant says that the proof must be by a phishing-resistant authenticator, such as a passkey.
+	PhishingResistant bool              `json:"phishing_resistant,omitempty"`
+	Action            string            `json:"-"`              // of the gate that needs it; empty: no gate does
+	Gate              *posture.Decision `json:"gate,omitempty"` // what keeps it closed, and how to open it
 
 	basic bool // Basic credentials would do
 }
@@ -57,6 +59,9 @@ func (p Problem) challenges(realm string) []string {
 	}
 	if p.MaxAge > 0 {
 		of += fmt.Sprintf(`, max_age="%d"`, int(p.MaxAge/time.Second))
+	}
+	if p.PhishingResistant {
+		of += `, acr_values="phr"` // as OpenID Connect EAP ACR Values 1.0 has it
 	}
 	out := []string{fmt.Sprintf(`Bearer realm="%s"%s`, realm, of)}
 	if p.basic {

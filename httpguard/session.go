@@ -54,28 +54,42 @@ func (g *Guard) session(r *http.Request) (gatehouse.Session, error) {
 type ProofOptions struct {
 	MaxAge       time.Duration // 0, and more than a day: a day
 	SecondFactor bool          // no first factor is enough, also where the account has no second one
+
+	// PhishingResistant says that nothing but a phishing-resistant authenticator is enough, such as a passkey, also where the
+	// account has none. No factor of the host's own (gatehouse.Config.ExternalFactors) counts as one.
+	PhishingResistant bool
+}
+
+// takes reports whether a proof is by a factor that is enough.
+func (o ProofOptions) takes(p gatehouse.ProofInfo) bool {
+	return (p.SecondFactor || !o.SecondFactor) && (p.PhishingResistant || !o.PhishingResistant)
 }
 
 // RequireProof lets a request through whose session has a proof (see gatehouse.Service.CheckProof). What it refuses names
-// the age (RFC 9470), so that a page can ask for a code and come back.
+// the age and, where a passkey is needed, the class of authentication "phr" (RFC 9470), so that a page can ask for a code or
+// a passkey and come back.
 func (g *Guard) RequireProof(o ProofOptions) func(http.Handler) http.Handler {
 	return g.bySession(func(r *http.Request, s gatehouse.Session) (*Problem, error) {
 		proof, err := g.c.Service.CheckProof(r.Context(), s, o.MaxAge)
-		if err == nil && (proof.SecondFactor || !o.SecondFactor) {
+		if err == nil && o.takes(proof) {
 			return nil, nil
 		}
 		if err == nil || errors.Is(err, gatehouse.ErrStepUpRequired) {
-			return stepUp(o.MaxAge, ""), nil
+			return stepUp(posture.StepUp{MaxAge: o.MaxAge, PhishingResistant: o.PhishingResistant}, ""), nil
 		}
 		return nil, err
 	})
 }
 
-func stepUp(maxAge time.Duration, action string) *Problem {
-	return &Problem{
-		Status: http.StatusUnauthorized, Code: "insufficient_user_authentication", MaxAge: maxAge, Action: action,
-		Title: "A fresh sign-in is needed",
+func stepUp(to posture.StepUp, action string) *Problem {
+	p := &Problem{
+		Status: http.StatusUnauthorized, Code: "insufficient_user_authentication", Action: action,
+		MaxAge: to.MaxAge, PhishingResistant: to.PhishingResistant, Title: "A fresh sign-in is needed",
 	}
+	if p.PhishingResistant {
+		p.Title = "A fresh sign-in with a passkey is needed"
+	}
+	return p
 }
 
 // RequireGate lets a request through whose session's owner gets through the gate of an action, as
@@ -92,9 +106,9 @@ func (g *Guard) RequireGate(action string) func(http.Handler) http.Handler {
 		case err == nil:
 			return nil, nil
 		case errors.Is(err, gatehouse.ErrStepUpRequired) && isGate:
-			return stepUp(closed.StepUp.MaxAge, action), nil
+			return stepUp(*closed.StepUp, action), nil
 		case errors.Is(err, gatehouse.ErrStepUpRequired):
-			return stepUp(0, action), nil
+			return stepUp(posture.StepUp{}, action), nil
 		case isGate:
 			return &Problem{
 				Status: http.StatusForbidden, Code: "gate_closed", Title: "The account's protection does not allow this yet",

@@ -238,3 +238,36 @@ func TestSessionOrTokenInOrder(t *testing.T) {
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	require.Equal(t, []string{"one", "two"}, order)
 }
+
+// Where a passkey is asked for no code is enough, and the answer says so: by the class of authentication, and in the problem.
+func TestPhishingResistant(t *testing.T) {
+	s := newShop(t)
+	guard := s.guard.RequireProof(httpguard.ProofOptions{MaxAge: 5 * time.Minute, PhishingResistant: true})
+	refused := func(through func(http.Handler) http.Handler, age string) {
+		t.Helper()
+		resp, body := ask(t, through, nil)
+		require.Equal(t, 401, resp.StatusCode)
+		require.Equal(t, `Bearer realm="api", error="insufficient_user_authentication"`+age+`, acr_values="phr"`, resp.Header.Get("WWW-Authenticate"))
+		p := problem(t, resp, body)
+		require.Equal(t, []any{true, "A fresh sign-in with a passkey is needed"}, []any{p["phishing_resistant"], p["title"]})
+	}
+	refused(guard, `, max_age="300"`)
+	s.session = s.fresh()
+	refused(guard, `, max_age="300"`)
+	resp, body := ask(t, s.guard.RequireGate("keys.change"), nil)
+	require.Equal(t, 403, resp.StatusCode, "no proof of an account without a passkey would do")
+	require.Equal(t, "gate_closed", problem(t, resp, body)["code"])
+
+	passkey := s.owner.AddPasskey(t)
+	s.session = s.fresh()
+	refused(guard, `, max_age="300"`)
+	refused(s.guard.RequireGate("keys.change"), "")
+	s.session = passkey.StepUp(t)
+	for _, through := range []func(http.Handler) http.Handler{guard, s.guard.RequireGate("keys.change")} {
+		resp, _ := ask(t, through, nil)
+		require.Equal(t, 200, resp.StatusCode)
+	}
+	s.Wait(5*time.Minute + time.Second)
+	refused(guard, `, max_age="300"`)
+	require.Empty(t, s.faults.String())
+}

@@ -14,6 +14,7 @@ const (
 	RecoveryCodesLeft    = "recovery-codes-left"
 	SecondAuthenticator  = "second-authenticator"
 	PhishingResistant    = "phishing-resistant"
+	PasskeysAlone        = "passkeys-alone"
 	EmailVerified        = "email-verified"
 	MethodsOpen          = "methods-open"
 	RecoveryUseSeen      = "recovery-use-seen"
@@ -75,16 +76,25 @@ func builtin() []Control {
 			Question: "Do you still have a device if you lose one?",
 			Severity: Low, Standards: []string{"NIST SP 800-63B-4 §4.1.2.1"}, Impact: Little, Effort: Some,
 			Fix: Remediation{Title: "Add a second authenticator", StepUp: true,
-				Text: "Pair an authenticator app on another device. Then losing one phone does not lock you out."},
+				Text: "Set it up on another device. Then losing one device does not lock you out."},
 			Reads: HostEvidence, Check: checkSecondAuthenticator, delegable: true, try: pairAnother,
 		},
 		{
 			ID: PhishingResistant, Title: "Your sign-in resists phishing", Failing: "A fake page could use your codes",
 			Question: "Would a fake sign-in page learn nothing useful?",
-			Severity: Medium, Standards: []string{"NIST SP 800-63B-4 §3.2.5"}, Impact: Some, Effort: Much,
+			Severity: Medium, Standards: []string{"NIST SP 800-63B-4 §3.2.5"}, Impact: Some, Effort: Some,
 			Fix: Remediation{Title: "Add a passkey or a security key", StepUp: true,
 				Text: "It only works on the real page, so a fake one gets nothing."},
-			Reads: AccountEvidence, Check: checkPhishingResistant, try: never,
+			Reads: HostEvidence, Check: checkPhishingResistant, delegable: true, try: addPasskey,
+		},
+		{
+			// Low, as phishing-resistant has the weight of it: this one says what to do about the rest.
+			ID: PasskeysAlone, Title: "No authenticator app weakens your passkeys", Failing: "A fake page could use a code from your app",
+			Question: "Do you sign in with nothing but passkeys?",
+			Severity: Low, Standards: []string{"NIST SP 800-63B-4 §3.2.5"}, Impact: Little, Effort: Little,
+			Fix: Remediation{Title: "Remove your authenticator app", StepUp: true,
+				Text: "You no longer need it once you have two passkeys. Your recovery codes keep working."},
+			Reads: AccountEvidence, Check: checkPasskeysAlone, try: removeApps,
 		},
 		{
 			ID: EmailVerified, Title: "Your email address is verified", Failing: "Your email address is not verified",
@@ -207,8 +217,12 @@ func checkSecondFactor(f Facts, _ time.Time) Result {
 		}
 		return because(StateUnknown, "provider-silent")
 	}
-	switch {
-	case len(f.Account.Authenticators) > 0:
+	switch apps, passkeys := f.apps(), f.passkeys(); {
+	case apps > 0 && passkeys > 0:
+		return because(Pass, "password-and-either")
+	case passkeys > 0:
+		return because(Pass, "password-and-passkey")
+	case apps > 0:
 		return because(Pass, "password-and-app")
 	case f.Account.Reset != nil:
 		return because(Fail, "apps-removed")
@@ -284,29 +298,42 @@ func checkSecondAuthenticator(f Facts, _ time.Time) Result {
 	if r, ok := delegated(f); ok {
 		return r
 	}
-	switch len(f.Account.Authenticators) {
-	case 0:
+	switch apps, passkeys := f.apps(), f.passkeys(); {
+	case apps+passkeys == 0:
 		return because(Fail, "apps-none")
-	case 1:
-		return because(Fail, "apps-one")
+	case apps+passkeys > 1 && passkeys > 0:
+		return because(Pass, "authenticators-several", apps+passkeys)
+	case apps > 1:
+		return because(Pass, "apps-several", apps)
+	case passkeys > 0:
+		return because(Fail, "passkeys-one")
 	}
-	return because(Pass, "apps-several", len(f.Account.Authenticators))
+	return because(Fail, "apps-one")
 }
 
+// checkPhishingResistant goes by what is here: no provider says whether it takes what a fake page could pass on.
 func checkPhishingResistant(f Facts, _ time.Time) Result {
-	resistant := 0
-	for _, a := range f.Account.Authenticators {
-		if a.PhishingResistant {
-			resistant++
-		}
-	}
-	switch {
+	switch resistant := f.resistant(); {
 	case resistant > 0 && resistant == len(f.Account.Authenticators):
 		return because(Pass, "phishing-resisted")
 	case resistant > 0:
 		return because(Partial, "phishing-partly")
 	}
+	if delegates(f) != No {
+		return because(StateUnknown, "phishing-provider")
+	}
 	return because(Fail, "phishing-open")
+}
+
+func checkPasskeysAlone(f Facts, _ time.Time) Result {
+	switch apps, passkeys := f.apps(), f.passkeys(); {
+	case passkeys == 0:
+		return because(NotApplicable, "passkeys-none")
+	case apps == 0:
+		return because(NotApplicable, "apps-none")
+	default:
+		return because(Fail, "passkeys-and-apps", apps)
+	}
 }
 
 func checkEmail(f Facts, _ time.Time) Result {
@@ -366,8 +393,11 @@ func checkStrong(f Facts, _ time.Time) Result {
 			weak++
 		}
 	}
-	if weak > 0 {
+	switch {
+	case weak > 0:
 		return because(Fail, "apps-short-key", weak)
+	case f.apps() == 0: // not "not applicable": to remove the last app would then take a pass out of the sum
+		return because(Pass, "passkeys-strong")
 	}
 	return because(Pass, "apps-strong")
 }

@@ -24,7 +24,7 @@ type Preview struct {
 // WayBack is a way in for an owner whose phone is lost.
 type WayBack struct {
 	Method event.Method
-	Count  int // other authenticators, or unused recovery codes; 0 for the operator's code, of which there is one
+	Count  int // other apps or passkeys, or unused recovery codes; 0 for the operator's code, of which there is one
 }
 
 // Flip is a control whose answer changes.
@@ -70,13 +70,22 @@ func newlyWorking(was, is []tokens.Info) (list []tokens.Info) {
 	return list
 }
 
-// waysBack returns the ways in for an owner whose phone is lost.
+// waysBack returns the ways in for an owner whose phone is lost: with an app, or, where there is none, with a passkey.
 func waysBack(f Facts) (ways []WayBack) {
 	if !f.Account.Suspended.IsZero() {
 		return nil
 	}
-	if n := len(f.Account.Authenticators) - 1; n > 0 && f.totp() != disabled {
-		ways = append(ways, WayBack{event.MethodTOTP, n})
+	apps, passkeys := f.apps(), f.passkeys()
+	if apps > 0 {
+		apps--
+	} else {
+		passkeys--
+	}
+	if passkeys > 0 {
+		ways = append(ways, WayBack{event.MethodPasskey, passkeys})
+	}
+	if apps > 0 && f.totp() != disabled {
+		ways = append(ways, WayBack{event.MethodTOTP, apps})
 	}
 	if left := f.Account.RecoveryCodes.Left; left > 0 && f.recoveryCodes() != disabled {
 		ways = append(ways, WayBack{event.MethodRecoveryCode, left})

@@ -20,7 +20,7 @@ func names(list []tokens.Info) (ids []string) {
 }
 
 func TestCompare(t *testing.T) {
-	p := policyOf(t, posture.ModelConfig{}, tableGates...)
+	p := policyOf(t, noPasskeys, tableGates...)
 	waits := func(f *posture.Facts) { f.Tokens[0].State = tokens.StateNeedsSecondFactor }
 	const lost = "Whoever loses the phone is locked out: no way back is left but support."
 	off := func(f *posture.Facts) { // what turning two-factor off does
@@ -109,6 +109,24 @@ func TestCompare(t *testing.T) {
 		{name: "both are disabled", before: nothing, after: func(f *posture.Facts) { f.Account.TOTP, f.Account.RecoveryCode = disabled, disabled },
 			levels: [2]int{2, 2}, scores: [2]int{100, 92},
 			flips:    []posture.Flip{{Control: posture.MethodsOpen, From: posture.Pass, To: posture.Fail}},
+			warnings: []string{lost}},
+
+		{name: "a passkey takes the place of an app", before: nothing, after: passkeys(1, 1), levels: [2]int{2, 2}, scores: [2]int{100, 93},
+			flips: []posture.Flip{
+				{Control: posture.PhishingResistant, From: posture.Locked, To: posture.Partial},
+				{Control: posture.PasskeysAlone, From: posture.NotApplicable, To: posture.Fail},
+			},
+			back: []string{"passkey 1", "recovery_code 10"}},
+
+		{name: "the app goes", before: passkeys(2, 1), after: passkeys(2, 0), levels: [2]int{2, 3}, scores: [2]int{93, 100},
+			flips: []posture.Flip{
+				{Control: posture.PhishingResistant, From: posture.Partial, To: posture.Pass},
+				{Control: posture.PasskeysAlone, From: posture.Fail, To: posture.NotApplicable},
+			},
+			back: []string{"passkey 1", "recovery_code 10"}},
+
+		{name: "the last passkey but one", before: all(noCodes, passkeys(2, 0)), after: all(noCodes, passkeys(1, 0)), levels: [2]int{1, 1}, scores: [2]int{76, 73},
+			flips:    []posture.Flip{{Control: posture.SecondAuthenticator, From: posture.Pass, To: posture.Fail}},
 			warnings: []string{lost}},
 
 		{name: "a password has nothing to lose", before: off, after: off, scores: [2]int{39, 39}},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
@@ -44,11 +45,32 @@ func lockOf(has bool, m gatehouse.MethodState) lock {
 	return waiting
 }
 
-func (f Facts) totp() lock { return lockOf(len(f.Account.Authenticators) > 0, f.Account.TOTP) }
+func (f Facts) totp() lock { return lockOf(f.apps() > 0, f.Account.TOTP) }
 
 func (f Facts) recoveryCodes() lock {
 	return lockOf(f.Account.RecoveryCodes.Left > 0, f.Account.RecoveryCode)
 }
+
+// passkeys returns how many passkeys the account has, and apps how many authenticator apps.
+func (f Facts) passkeys() int { return f.count(isPasskey) }
+
+func (f Facts) apps() int { return len(f.Account.Authenticators) - f.passkeys() }
+
+// resistant returns how many authenticators resist phishing.
+func (f Facts) resistant() int {
+	return f.count(func(a gatehouse.Authenticator) bool { return a.PhishingResistant })
+}
+
+func (f Facts) count(is func(gatehouse.Authenticator) bool) (n int) {
+	for _, a := range f.Account.Authenticators {
+		if is(a) {
+			n++
+		}
+	}
+	return n
+}
+
+func isPasskey(a gatehouse.Authenticator) bool { return a.Kind == event.MethodPasskey }
 
 func works(t tokens.Info) bool { return t.State == tokens.StateActive }
 

@@ -26,6 +26,10 @@ type Gate struct {
 	MaxAge   time.Duration // of the proof; 0: any that is good
 	// SecondFactor demands a proof by the second factor, not only an account that has one.
 	SecondFactor bool
+	// PhishingResistant demands a proof by a phishing-resistant authenticator, such as a passkey. Name the control
+	// PhishingResistant as well where the account may have no other: a code that was passed on could otherwise first add a
+	// passkey.
+	PhishingResistant bool
 	// Grace leaves the gate open for accounts that existed before it.
 	Grace Grace
 	// ReportOnly leaves it open for everybody, and only says what would have closed it.
@@ -61,7 +65,7 @@ func NewPolicy(m *Model, gates ...Gate) (*Policy, error) {
 			}
 		}
 		switch {
-		case len(g.Controls) == 0 && g.Level == 0 && g.MaxAge == 0 && !g.SecondFactor:
+		case len(g.Controls) == 0 && g.Level == 0 && g.MaxAge == 0 && !g.SecondFactor && !g.PhishingResistant:
 			return nil, fmt.Errorf("%w: gate %s demands nothing", ErrInvalid, g.Action)
 		case g.Level < 0 || g.Level > 3 || g.MaxAge < 0:
 			return nil, fmt.Errorf("%w: gate %s: level or age", ErrInvalid, g.Action)
@@ -86,6 +90,8 @@ type Proof struct {
 	At           time.Time
 	SecondFactor bool
 	External     bool // by a second factor of the host's own that gatehouse.Config.ExternalFactors names
+	// PhishingResistant says that it was by a phishing-resistant authenticator. No External one counts as that.
+	PhishingResistant bool
 }
 
 // Decision is whether an action may go on, and otherwise why not. Its JSON is for machines.
@@ -107,16 +113,18 @@ type Decision struct {
 
 // StepUp is what a proof has to be (RFC 9470).
 type StepUp struct {
-	MaxAge       time.Duration // 0: any
-	SecondFactor bool
+	MaxAge            time.Duration // 0: any
+	SecondFactor      bool
+	PhishingResistant bool
 }
 
-// MarshalJSON returns max_age in seconds, as RFC 9470 has it, and second_factor.
+// MarshalJSON returns max_age in seconds, as RFC 9470 has it, second_factor and phishing_resistant.
 func (s StepUp) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		MaxAge       int64 `json:"max_age,omitempty"`
-		SecondFactor bool  `json:"second_factor,omitempty"`
-	}{int64(math.Ceil(s.MaxAge.Seconds())), s.SecondFactor})
+		MaxAge            int64 `json:"max_age,omitempty"`
+		SecondFactor      bool  `json:"second_factor,omitempty"`
+		PhishingResistant bool  `json:"phishing_resistant,omitempty"`
+	}{int64(math.Ceil(s.MaxAge.Seconds())), s.SecondFactor, s.PhishingResistant})
 }
 
 // Decide returns the decision on an action. An action without a gate is closed, and so is every gate to a service account.
@@ -126,6 +134,7 @@ func (p *Policy) Decide(action string, r Report, f Facts, proof Proof, now time.
 	if !ok || f.Account.ServiceOf != "" { // nobody can come with a proof of a service account
 		return d
 	}
+	g = p.demanded(g, f.current(now))
 	for _, id := range g.Controls {
 		f, shown := r.Find(id)
 		switch {
@@ -139,12 +148,11 @@ func (p *Policy) Decide(action string, r Report, f Facts, proof Proof, now time.
 	if r.Level < g.Level {
 		d.Level = g.Level
 	}
-	provable := !g.SecondFactor || proof.External || d.factor(r, f)
+	provable := d.provable(g, r, f, proof)
 	since := f.current(now).Host.Since
 	protected := len(d.Unmet) == 0 && len(d.Hidden) == 0 && d.Level == 0
-	fresh := g.MaxAge == 0 || within(proof.At, now, g.MaxAge)
-	if !fresh || g.SecondFactor && !proof.SecondFactor && !proof.External {
-		d.StepUp = &StepUp{MaxAge: g.MaxAge, SecondFactor: g.SecondFactor}
+	if !g.takes(proof, now) {
+		d.StepUp = &StepUp{MaxAge: g.MaxAge, SecondFactor: g.SecondFactor, PhishingResistant: g.PhishingResistant}
 	}
 	d.Open = protected && d.StepUp == nil
 	if !protected && provable && !since.IsZero() && since.Before(g.Grace.Before) && now.Before(g.Grace.Until) {
@@ -156,20 +164,53 @@ func (p *Policy) Decide(action string, r Report, f Facts, proof Proof, now time.
 	return d
 }
 
-// factor reports whether the account has an authenticator, without which no proof is by the second factor. Otherwise
+// demanded returns a gate as it is for an account that may have to sign in with phishing-resistant authenticators alone.
+func (p *Policy) demanded(g Gate, f Facts) Gate {
+	if p.model.requires(f) == No {
+		return g
+	}
+	if g.PhishingResistant = true; !slices.Contains(g.Controls, PhishingResistant) {
+		g.Controls = append(slices.Clone(g.Controls), PhishingResistant)
+	}
+	return g
+}
+
+// takes reports whether a proof is as the gate demands.
+func (g Gate) takes(proof Proof, now time.Time) bool {
+	return (g.MaxAge == 0 || within(proof.At, now, g.MaxAge)) &&
+		(!g.SecondFactor || proof.SecondFactor || proof.External) &&
+		(!g.PhishingResistant || proof.PhishingResistant)
+}
+
+// provable reports whether the account has the authenticator without which no proof is as the gate demands. Otherwise
 // that is what the account lacks.
-func (d *Decision) factor(r Report, f Facts) bool {
-	second, shown := r.Find(SecondFactor)
-	if second.State == Pass || len(f.Account.Authenticators) > 0 {
-		return true
+func (d *Decision) provable(g Gate, r Report, f Facts, proof Proof) bool {
+	can := true
+	if g.SecondFactor && !proof.External {
+		second, _ := r.Find(SecondFactor)
+		can = second.State == Pass || len(f.Account.Authenticators) > 0
+		d.lacks(SecondFactor, can, r)
 	}
-	switch {
-	case !shown && !slices.Contains(d.Hidden, SecondFactor):
-		d.Hidden = append(d.Hidden, SecondFactor)
-	case shown && !slices.ContainsFunc(d.Unmet, func(f Finding) bool { return f.ID == SecondFactor }):
-		d.Unmet = append(d.Unmet, second)
+	if g.PhishingResistant {
+		resists := f.resistant() > 0
+		d.lacks(PhishingResistant, resists, r)
+		can = can && resists
 	}
-	return false
+	return can
+}
+
+// lacks notes that an account does not have what a control asks for, whatever is made of the control, if that was not noted
+// already.
+func (d *Decision) lacks(control string, has bool, r Report) {
+	if has {
+		return
+	}
+	switch finding, shown := r.Find(control); {
+	case !shown && !slices.Contains(d.Hidden, control):
+		d.Hidden = append(d.Hidden, control)
+	case shown && !slices.ContainsFunc(d.Unmet, func(f Finding) bool { return f.ID == control }):
+		d.Unmet = append(d.Unmet, finding)
+	}
 }
 
 // ProofIsEnough reports whether nothing but another proof is missing: where the account is as the gate demands, or
@@ -193,6 +234,9 @@ func (p *Policy) Needs(action string, f Facts, now time.Time) Evidence {
 	if g.SecondFactor {
 		needs |= p.model.needs(f, SecondFactor)
 	}
+	if g.PhishingResistant || p.model.required != nil {
+		needs |= p.model.needs(f, PhishingResistant)
+	}
 	if now.Before(g.Grace.Until) {
 		needs |= HostEvidence // since when the account exists
 	}
@@ -203,7 +247,7 @@ func (p *Policy) Needs(action string, f Facts, now time.Time) Evidence {
 func (p *Policy) Gates(r Report, f Facts, now time.Time) []Decision {
 	decisions := make([]Decision, 0, len(p.order))
 	for _, action := range p.order {
-		decisions = append(decisions, p.Decide(action, r, f, Proof{At: now, SecondFactor: true}, now))
+		decisions = append(decisions, p.Decide(action, r, f, Proof{At: now, SecondFactor: true, PhishingResistant: true}, now))
 	}
 	return decisions
 }

@@ -206,6 +206,7 @@ func TestStepUpJSON(t *testing.T) {
 		`{"max_age":300,"second_factor":true}`: {MaxAge: 5 * time.Minute, SecondFactor: true},
 		`{"max_age":300}`:                      {MaxAge: 5 * time.Minute},
 		`{"second_factor":true}`:               {SecondFactor: true},
+		`{"phishing_resistant":true}`:          {PhishingResistant: true},
 		`{"max_age":1}`:                        {MaxAge: time.Millisecond}, // never less than is asked for, so never "any"
 	} {
 		got, err := json.Marshal(posture.Decision{StepUp: &s}.StepUp)

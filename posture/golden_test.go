@@ -112,7 +112,7 @@ func TestJSONFields(t *testing.T) {
 		fields(must2any(t, r), "", got)
 	}
 	f := bare()
-	p := policyOf(t, posture.ModelConfig{}, posture.Gate{Action: "act", Controls: []string{posture.SecondFactor}, MaxAge: time.Minute, SecondFactor: true})
+	p := policyOf(t, posture.ModelConfig{}, posture.Gate{Action: "act", Controls: []string{posture.SecondFactor}, MaxAge: time.Minute, SecondFactor: true, PhishingResistant: true})
 	fields(map[string]any{"gates": []any{must2any(t, decide(p, "act", f, posture.Proof{}, now))}}, "", got)
 	// An unmet finding is a finding.
 	maps.DeleteFunc(got, func(name string, _ bool) bool { return strings.HasPrefix(name, "gates[].unmet[].") })

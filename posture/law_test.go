@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -47,8 +48,13 @@ func (d draw) facts() posture.Facts {
 		f.Host.Delegated = &posture.Delegation{Provider: "idp", AMR: pick(d, nil, []string{"mfa"}, []string{"otp"}, []string{"pwd", "hwk"})}
 	}
 	for i := range d.IntN(3) {
-		f.Account.Authenticators = append(f.Account.Authenticators, gatehouse.Authenticator{ID: fmt.Sprint("A", i), PhishingResistant: d.yes(), Weak: d.yes()})
+		a := gatehouse.Authenticator{ID: fmt.Sprint("A", i), Kind: event.MethodTOTP, Weak: d.yes()}
+		if d.yes() {
+			a = gatehouse.Authenticator{ID: a.ID, Kind: event.MethodPasskey, PhishingResistant: true}
+		}
+		f.Account.Authenticators = append(f.Account.Authenticators, a)
 	}
+	f.Account.Passkey = available
 	if d.yes() {
 		f.Account.RecoveryCodes = gatehouse.RecoverySet{Total: 10, Left: d.IntN(11), Acknowledged: d.ago()}
 	}
@@ -110,8 +116,11 @@ func (d draw) policy(t testing.TB) *posture.Policy {
 			}
 		}
 	}
+	if c.NoPasskeys = d.IntN(4) == 0; !c.NoPasskeys && d.yes() {
+		c.RequirePhishingResistant = func(_ string, h posture.Host) posture.Answer { return h.Answers["own"] }
+	}
 	gate := func(g posture.Gate) posture.Gate {
-		g.SecondFactor = d.yes()
+		g.SecondFactor, g.PhishingResistant = d.yes(), d.IntN(4) == 0
 		if d.IntN(3) == 0 {
 			g.MaxAge = time.Minute
 		}
@@ -127,8 +136,15 @@ func (d draw) policy(t testing.TB) *posture.Policy {
 	for level := range 3 {
 		gates = append(gates, gate(posture.Gate{Action: fmt.Sprint("level-", level+1), Level: level + 1, Controls: pick(d, nil, []string{posture.MethodsOpen})}))
 	}
-	gates = append(gates, posture.Gate{Action: "fresh", MaxAge: time.Minute}, posture.Gate{Action: "factor", SecondFactor: true})
+	gates = append(gates, posture.Gate{Action: "fresh", MaxAge: time.Minute}, posture.Gate{Action: "factor", SecondFactor: true},
+		posture.Gate{Action: "resistant", PhishingResistant: true})
 	return policyOf(t, c, gates...)
+}
+
+func (d draw) proof() posture.Proof {
+	p := posture.Proof{At: pick(d, now, now, ago(time.Hour), time.Time{}), SecondFactor: d.yes()}
+	p.PhishingResistant = p.SecondFactor && d.yes()
+	return p
 }
 
 // hide takes one piece of evidence away. To say that the host itself signs the owner in, or that there is no plan, is
@@ -175,7 +191,7 @@ func TestHidingEvidenceNeverHelps(t *testing.T) {
 		p, f := d.policy(t), d.facts()
 		for range 3 {
 			what, less := d.hide(f)
-			proof := posture.Proof{At: pick(d, now, ago(time.Hour), time.Time{}), SecondFactor: d.yes()}
+			proof := d.proof()
 			full, hidden := p.Review(f, now), p.Review(less, now)
 			require.LessOrEqual(t, hidden.Score, full.Score, "%s, seed %d", what, seed)
 			require.LessOrEqual(t, hidden.Raw, full.Raw, "%s, seed %d", what, seed)
@@ -207,7 +223,7 @@ func TestNeedsAreEnough(t *testing.T) {
 			if needs.Has(posture.TokenEvidence) {
 				less.Tokens, less.TokensKnown = f.Tokens, f.TokensKnown
 			}
-			proof := posture.Proof{At: now, SecondFactor: d.yes()}
+			proof := d.proof()
 			require.Equal(t, decide(p, action, f, proof, now), decide(p, action, less, proof, now), "%s, seed %d", action, seed)
 			saved[needs]++
 		}
@@ -243,7 +259,8 @@ func TestNeeds(t *testing.T) {
 	// Whose answer needs no host once there is an authenticator.
 	for _, id := range builtin {
 		p := policyOf(t, posture.ModelConfig{}, posture.Gate{Action: "act", Controls: []string{id}})
-		codes := strings.HasPrefix(id, "recovery-codes") || id == posture.SecondFactor || id == posture.SecondAuthenticator || id == posture.TokensSecondFactor
+		codes := strings.HasPrefix(id, "recovery-codes") || id == posture.SecondFactor || id == posture.SecondAuthenticator || id == posture.TokensSecondFactor ||
+			id == posture.PhishingResistant
 		for i, f := range []posture.Facts{with, without} {
 			needs := p.Needs("act", f, now)
 			require.Equal(t, id == posture.EmailVerified || codes && i == 1, needs.Has(posture.HostEvidence), "%s %d", id, i)
@@ -270,7 +287,7 @@ func TestChecksSeeWhatTheyRead(t *testing.T) {
 			return posture.Result{}
 		})
 		c.Reads = reads
-		policyOf(t, posture.ModelConfig{Controls: []posture.Control{c}}).Review(good(), now)
+		policyOf(t, posture.ModelConfig{Controls: []posture.Control{c}, NoPasskeys: true}).Review(good(), now)
 		require.Equal(t, want, seen, "%b", reads)
 	}
 }

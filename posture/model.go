@@ -11,7 +11,7 @@ import (
 
 // modelVersion is raised with every change of a built-in control or of the score, so that a change of rules
 // is never taken for a change of posture.
-const modelVersion = 4
+const modelVersion = 5
 
 // Adjustment is what a host makes of a control for the accounts of a plan.
 type Adjustment struct {
@@ -24,6 +24,8 @@ type Model struct {
 	controls []Control
 	version  string
 	adjust   map[string]func(plan string) Adjustment
+	required func(account string, h Host) Answer // nil: of no account
+	locked   bool                                // no passkeys are offered
 }
 
 // ModelConfig is how a Model differs from the built-in one.
@@ -35,15 +37,29 @@ type ModelConfig struct {
 	Links map[string]string
 	// Adjust hides or locks controls by the account's plan: each function is asked for the control under whose ID it is.
 	// It must be pure; a panic leaves the control unknown, and so does a plan that is not known, for which it is not
-	// asked. phishing-resistant, which Gatehouse does not offer yet, is locked where it has no function.
+	// asked.
 	Adjust map[string]func(plan string) Adjustment
+	// NoPasskeys says that the service does not offer passkeys: then phishing-resistant is locked for accounts without
+	// one. Defaults to a service that does.
+	NoPasskeys bool
+	// RequirePhishingResistant says which accounts must sign in with phishing-resistant authenticators alone, such as those
+	// of administrators: a review then demands it, and every gate, of the account as well as of the proof. It must be pure.
+	// Let it return Unknown for what it does not know, as where Config.Host has not answered and h is zero but for the plan
+	// and the provider: then gates demand it too, and so after a panic. Defaults to none.
+	RequirePhishingResistant func(account string, h Host) Answer
 	// Version is the host's own, for changes of its controls. Defaults to none.
 	Version string
 }
 
 // NewModel returns a model, or ErrInvalid.
 func NewModel(c ModelConfig) (*Model, error) {
-	m := &Model{controls: append(builtin(), c.Controls...), version: fmt.Sprint(modelVersion), adjust: maps.Clone(c.Adjust)}
+	m := &Model{
+		controls: append(builtin(), c.Controls...), version: fmt.Sprint(modelVersion), adjust: maps.Clone(c.Adjust),
+		required: c.RequirePhishingResistant, locked: c.NoPasskeys,
+	}
+	if m.locked && m.required != nil {
+		return nil, fmt.Errorf("%w: accounts must have passkeys, which are not offered", ErrInvalid)
+	}
 	if c.Version != "" {
 		if !isText(c.Version, 32) {
 			return nil, fmt.Errorf("%w: a version is up to 32 bytes that can be shown", ErrInvalid)
@@ -137,14 +153,41 @@ func (m *Model) ask(c Control, f Facts, now time.Time) (a Adjustment, r Result) 
 	switch {
 	case a.LockedBy != "":
 		return a, Result{}
-	case c.ID == PhishingResistant && m.adjust[c.ID] == nil:
+	case c.ID == PhishingResistant && m.locked && f.resistant() == 0:
 		return a, because(Locked, "not-offered")
 	}
 	r = c.Check(f.only(c.Reads), now)
+	if c.ID == PhishingResistant {
+		r = m.demand(r, f)
+	}
 	if r.State > Delegated || r.State == Accepted || r.State == Locked {
 		r = because(StateUnknown, "unchecked")
 	}
 	return a, r
+}
+
+// demand gives the answer on phishing-resistant of an account that must sign in with nothing else the reason for that.
+func (m *Model) demand(r Result, f Facts) Result {
+	if (r.State == Fail || r.State == Partial) && m.requires(f) == Yes {
+		return because(r.State, "phishing-required")
+	}
+	return r
+}
+
+// requires says whether an account must sign in with phishing-resistant authenticators alone.
+func (m *Model) requires(f Facts) (a Answer) {
+	if m.required == nil || f.Account.ServiceOf != "" {
+		return No
+	}
+	defer func() {
+		if recover() != nil {
+			a = Unknown
+		}
+	}()
+	if a = m.required(f.Account.ID, f.Host); a > No {
+		a = Unknown
+	}
+	return a
 }
 
 // accepted returns who has taken a risk on, if that counts at a time.
@@ -164,7 +207,7 @@ func (m *Model) needs(f Facts, controls ...string) Evidence {
 		if !slices.Contains(controls, c.ID) {
 			continue
 		}
-		if m.adjust[c.ID] != nil {
+		if m.adjust[c.ID] != nil || c.ID == PhishingResistant && m.required != nil {
 			needs |= HostEvidence
 		}
 		if one := c.needs(f); one == AllEvidence {
@@ -181,7 +224,7 @@ var leveled = []string{SecondFactor, RecoveryCodesExist, RecoveryCodesSaved, Sec
 
 // signsIn are the controls that have no answer for an account that nobody signs in to.
 var signsIn = []string{
-	SecondFactor, RecoveryCodesExist, RecoveryCodesSaved, RecoveryCodesLeft, SecondAuthenticator, PhishingResistant, EmailVerified,
+	SecondFactor, RecoveryCodesExist, RecoveryCodesSaved, RecoveryCodesLeft, SecondAuthenticator, PhishingResistant, PasskeysAlone, EmailVerified,
 	TokensSecondFactor,
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -43,16 +44,16 @@ func TestNext(t *testing.T) {
 		gates []posture.Gate
 		want  []step
 	}{
-		{"nothing is to be done", nothing, posture.ModelConfig{}, tableGates, []step{}},
+		{"nothing is to be done", nothing, noPasskeys, tableGates, []step{}},
 
 		// 22 of 28 = 78. codes saved or address verified: 24 of 28 = 85, +7; tokens or second app: 23 of 28 = 82,
 		// +4, of which an app is twice the effort and falls out. The address opens a gate, and so goes first.
 		{"gates before points", all(oneApp, notSaved, func(f *posture.Facts) { f.Host.EmailVerified = posture.No }, token(func(t *tokens.Info) { t.LastUsed = time.Time{} })),
-			posture.ModelConfig{}, []posture.Gate{{Action: deploy, Controls: []string{posture.EmailVerified}}},
+			noPasskeys, []posture.Gate{{Action: deploy, Controls: []string{posture.EmailVerified}}},
 			[]step{{posture.EmailVerified, []string{deploy}, 7}, {posture.RecoveryCodesSaved, []string{}, 7}, {posture.TokensUsed, []string{}, 4}}},
 
 		// The same, 92 to begin with (26 of 28): the one with two gates goes before the one with one.
-		{"two gates before one", all(oneApp, func(f *posture.Facts) { f.Account.KeysCurrent = false }), posture.ModelConfig{},
+		{"two gates before one", all(oneApp, func(f *posture.Facts) { f.Account.KeysCurrent = false }), noPasskeys,
 			[]posture.Gate{{Action: "one", Controls: []string{posture.SecondAuthenticator}}, {Action: "two", Level: 2}},
 			[]step{{posture.SecondAuthenticator, []string{"one", "two"}, 4}}}, // 27 of 28 = 96
 
@@ -62,31 +63,31 @@ func TestNext(t *testing.T) {
 
 		// 13 of 25 = 52, capped to 39. With an app come ten codes, saved, and the two controls that did not apply: 27 of
 		// 28 = 96, +57, and nothing else can be done before.
-		{"all that comes along", password(nothing), posture.ModelConfig{}, tableGates,
+		{"all that comes along", password(nothing), noPasskeys, tableGates,
 			[]step{{posture.SecondFactor, []string{mint, invite, deploy}, 57}}},
 
 		// 11 of 25 = 44, capped to 39. Under the cap a verified address gains nothing; with it the app gains 25 of 28 = 89.
-		{"under a cap", password(func(f *posture.Facts) { f.Host.EmailVerified = posture.No }), posture.ModelConfig{}, nil,
+		{"under a cap", password(func(f *posture.Facts) { f.Host.EmailVerified = posture.No }), noPasskeys, nil,
 			[]step{{posture.SecondFactor, []string{}, 50}, {posture.EmailVerified, []string{}, 0}}},
 
 		// Each of the two that a gate wants opens nothing alone. 24 of 28 = 85, each +7 (26 of 28 = 92).
-		{"one of two that a gate wants", all(notSaved, func(f *posture.Facts) { f.Host.EmailVerified = posture.No }), posture.ModelConfig{},
+		{"one of two that a gate wants", all(notSaved, func(f *posture.Facts) { f.Host.EmailVerified = posture.No }), noPasskeys,
 			[]posture.Gate{{Action: "act", Controls: []string{posture.RecoveryCodesSaved, posture.EmailVerified}}},
 			[]step{{posture.RecoveryCodesSaved, []string{}, 7}, {posture.EmailVerified, []string{}, 7}}},
 
 		// 27 of 28 = 96.
-		{"half", func(f *posture.Facts) { f.Account.RecoveryCodes.Left = 1 }, posture.ModelConfig{}, nil, []step{{posture.RecoveryCodesLeft, []string{}, 4}}},
+		{"half", func(f *posture.Facts) { f.Account.RecoveryCodes.Left = 1 }, noPasskeys, nil, []step{{posture.RecoveryCodesLeft, []string{}, 4}}},
 
 		// Row F3: 26 of 28 = 92.
-		{"a weak authenticator is replaced", weak, posture.ModelConfig{}, nil, []step{{posture.AuthenticatorsStrong, []string{}, 8}}},
+		{"a weak authenticator is replaced", weak, noPasskeys, nil, []step{{posture.AuthenticatorsStrong, []string{}, 8}}},
 
-		{"unknown is not for the owner", func(f *posture.Facts) { f.Host.EmailVerified, f.TokensKnown = posture.Unknown, false }, posture.ModelConfig{}, tableGates, []step{}},
-		{"nor are the keys", func(f *posture.Facts) { f.Account.KeysCurrent = false }, posture.ModelConfig{}, tableGates, []step{}},
-		{"nor what is accepted", all(oneApp, accept(time.Time{}, posture.SecondAuthenticator)), posture.ModelConfig{}, tableGates, []step{}},
+		{"unknown is not for the owner", func(f *posture.Facts) { f.Host.EmailVerified, f.TokensKnown = posture.Unknown, false }, noPasskeys, tableGates, []step{}},
+		{"nor are the keys", func(f *posture.Facts) { f.Account.KeysCurrent = false }, noPasskeys, tableGates, []step{}},
+		{"nor what is accepted", all(oneApp, accept(time.Time{}, posture.SecondAuthenticator)), noPasskeys, tableGates, []step{}},
 		{"nor what is locked", oneApp, *adjusted(posture.SecondAuthenticator, posture.Adjustment{LockedBy: "Pro"}), tableGates, []step{}},
 
 		// A gate that grace or report-only keeps open is not opened. 27 of 28 = 96.
-		{"open already", oneApp, posture.ModelConfig{}, []posture.Gate{
+		{"open already", oneApp, noPasskeys, []posture.Gate{
 			{Action: "grace", Level: 2, Grace: posture.Grace{Before: now, Until: now.Add(day)}}, {Action: "report", Level: 2, ReportOnly: true},
 		}, []step{{posture.SecondAuthenticator, []string{}, 4}}},
 	} {
@@ -105,29 +106,40 @@ func TestNext(t *testing.T) {
 // What a step gains is what the change gains that is made for it, with all that comes along: Preview makes the change with
 // the code that makes it for real.
 func TestStepsAreTheChange(t *testing.T) {
-	svc, tok, pos := withTokens(t)
+	type house struct {
+		*gatehousetest.Service
+		tok *tokens.Service
+		pos *posture.Service
+	}
+	houseOf := func(c posture.ModelConfig) house {
+		svc, tok, pos := withTokensUnder(t, c)
+		return house{svc, tok, pos}
+	}
+	offered, without := houseOf(posture.ModelConfig{}), houseOf(noPasskeys)
 	ctx := t.Context()
-	mint := func(session gatehouse.Session) {
-		_, err := tok.Mint(ctx, session, tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}, Lifetime: 5 * day})
+	mint := func(svc house, session gatehouse.Session) {
+		_, err := svc.tok.Mint(ctx, session, tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}, Lifetime: 5 * day})
 		require.NoError(t, err)
 	}
 	add := func(t *posture.Trial) error { return t.AddAuthenticator() }
+	passkey := func(t *posture.Trial) error { return t.AddPasskey() }
 	renew := func(t *posture.Trial) error { return t.RegenerateRecoveryCodes() }
 	revoke := func(t *posture.Trial) error { return t.RevokeTokens() }
 	for _, c := range []struct {
 		name, control string
-		make          func(id string)
+		make          func(svc house, id string)
 		try           func(*posture.Trial) error
 		mends         int
 	}{
-		{"a password", posture.SecondFactor, func(string) {}, add, 3},
-		{"reset by support", posture.SecondFactor, func(id string) {
+		{"a password", posture.SecondFactor, func(house, string) {}, add, 3},
+		{"reset by support", posture.SecondFactor, func(svc house, id string) {
 			svc.Enroll(t, id)
 			_, err := svc.Operator("op-1").Because("a test").Reset(ctx, id)
 			require.NoError(t, err)
 		}, add, 3},
-		{"one app", posture.SecondAuthenticator, func(id string) { svc.Enroll(t, id) }, add, 0},
-		{"few codes", posture.RecoveryCodesLeft, func(id string) {
+		{"one app", posture.SecondAuthenticator, func(svc house, id string) { svc.Enroll(t, id) }, add, 0},
+		{"one app, and passkeys", posture.PhishingResistant, func(svc house, id string) { svc.Enroll(t, id) }, passkey, 1},
+		{"few codes", posture.RecoveryCodesLeft, func(svc house, id string) {
 			user := svc.Enroll(t, id)
 			for _, code := range user.RecoveryCodes[:8] {
 				_, err := svc.StepUp(ctx, user.Session(), code.Reveal())
@@ -135,7 +147,7 @@ func TestStepsAreTheChange(t *testing.T) {
 				svc.Wait(time.Hour)
 			}
 		}, renew, 1},
-		{"no codes", posture.RecoveryCodesExist, func(id string) {
+		{"no codes", posture.RecoveryCodesExist, func(svc house, id string) {
 			user := svc.Enroll(t, id)
 			for _, code := range user.RecoveryCodes {
 				_, err := svc.StepUp(ctx, user.Session(), code.Reveal())
@@ -143,12 +155,16 @@ func TestStepsAreTheChange(t *testing.T) {
 				svc.Wait(time.Hour)
 			}
 		}, renew, 2},
-		{"a token that is about to end", posture.TokensNotExpiring, func(id string) {
-			mint(svc.Enroll(t, id).Session())
+		{"a token that is about to end", posture.TokensNotExpiring, func(svc house, id string) {
+			mint(svc, svc.Enroll(t, id).Session())
 		}, revoke, 0},
 	} {
+		svc, pos := offered, offered.pos
+		if c.control == posture.SecondAuthenticator { // which a passkey brings along
+			svc, pos = without, without.pos
+		}
 		id := strings.ReplaceAll(c.name, " ", "-")
-		c.make(id)
+		c.make(svc, id)
 		r, err := pos.Review(ctx, id)
 		require.NoError(t, err, c.name)
 		i := slices.IndexFunc(r.Next, func(s posture.Step) bool { return s.Control == c.control })
@@ -187,6 +203,9 @@ func TestStepsCanBeTaken(t *testing.T) {
 		{"one look at the activity", func(f *posture.Facts) { f.Account.CodeUseUnseen, f.Account.ServiceUnseen = now, now }, nil, []string{posture.RecoveryUseSeen}},
 		{"unlocked by a recovery code", func(f *posture.Facts) { f.Account.TOTP = locked }, nil, []string{posture.MethodsOpen}},
 		{"nothing unlocks", all(func(f *posture.Facts) { f.Account.TOTP = locked }, func(f *posture.Facts) { f.Account.RecoveryCode = locked }), nil, []string{}},
+		{"a passkey unlocks both", all(passkeys(1, 1), func(f *posture.Facts) {
+			f.Account.TOTP, f.Account.RecoveryCode = locked, locked
+		}), nil, []string{posture.MethodsOpen, posture.PhishingResistant}},
 		{"a new token", endless, nil, []string{posture.TokensExpire}},
 		{"a new token, once the gate is open", all(endless, func(f *posture.Facts) { f.Host.EmailVerified = posture.No }),
 			[]posture.Gate{free}, []string{posture.EmailVerified}},
@@ -202,10 +221,49 @@ func TestStepsCanBeTaken(t *testing.T) {
 		c.facts(&f)
 		before := must(json.Marshal(f.Account))
 		got := []string{}
-		for _, s := range policyOf(t, posture.ModelConfig{}, c.gates...).Review(f, now).Next {
+		for _, s := range policyOf(t, noPasskeys, c.gates...).Review(f, now).Next {
 			got = append(got, s.Control)
 		}
 		require.Equal(t, c.want, got, c.name)
 		require.Equal(t, before, must(json.Marshal(f.Account)), "%s: the facts are as they were", c.name)
+	}
+}
+
+// Where passkeys are offered the plan leads to them: a first one after two-factor sign-in is on, then a second one, and then
+// without the app. Each step raises the score or at least does not lower it, and the last one reaches level 3.
+func TestStepsToPasskeys(t *testing.T) {
+	p := policyOf(t, posture.ModelConfig{}, posture.Gate{Action: "admin", Level: 3, PhishingResistant: true})
+	control := func(r posture.Review) (list []string) {
+		for _, s := range r.Next {
+			list = append(list, s.Control)
+		}
+		return list
+	}
+	f := bare()
+	require.Equal(t, []string{posture.SecondFactor}, control(p.Review(f, now)))
+
+	f = good()
+	for _, c := range []struct {
+		edit  func(*posture.Facts)
+		next  []string
+		score int
+		level int
+	}{
+		{passkeys(0, 1), []string{posture.PhishingResistant}, 90, 1}, // 27 of 30; the passkey is another authenticator, too
+		{passkeys(1, 1), []string{posture.PhishingResistant}, 93, 2}, // 29 of 31
+		{passkeys(2, 1), []string{posture.PasskeysAlone}, 93, 2},
+		{passkeys(2, 0), nil, 100, 3},
+		{passkeys(1, 0), []string{posture.SecondAuthenticator}, 96, 1}, // another passkey, and no app
+	} {
+		f := good()
+		c.edit(&f)
+		r := p.Review(f, now)
+		require.Equal(t, []any{c.next, c.score, c.level}, []any{control(r), r.Score, r.Level})
+		for _, s := range r.Next {
+			require.GreaterOrEqual(t, s.Gain, 0, s.Control)
+		}
+		if slices.Contains(c.next, posture.PasskeysAlone) || c.level == 1 && c.score == 96 {
+			require.Equal(t, []any{3, []string{"admin"}}, []any{r.Next[0].Level, r.Next[0].Opens})
+		}
 	}
 }

@@ -21,7 +21,7 @@ func TestReasons(t *testing.T) {
 	for _, file := range files {
 		code, err := os.ReadFile(file)
 		require.NoError(t, err)
-		for _, m := range regexp.MustCompile(`because\(\w+, "([^"]+)"|tokenCheck\(\w+, "([^"]+)"\)`).FindAllStringSubmatch(string(code), -1) {
+		for _, m := range regexp.MustCompile(`because\([\w.]+, "([^"]+)"|tokenCheck\(\w+, "([^"]+)"\)`).FindAllStringSubmatch(string(code), -1) {
 			given[m[1]+m[2]] = true
 		}
 	}

@@ -62,8 +62,10 @@ func (s *Service) hasGate(action string) error {
 func (s *Service) decide(action string, e evidence, p core.Presented) error {
 	now := e.env.Now
 	f := e.facts()
+	word := p.Kind == core.OperatorsWord
 	proof := Proof{
-		At: core.Time(p.At), SecondFactor: p.Kind == core.SecondFactor || p.Kind == core.OperatorsWord, External: p.External != "",
+		At: core.Time(p.At), SecondFactor: p.Kind == core.SecondFactor || word, External: p.External != "",
+		PhishingResistant: p.Resistant || word,
 	}
 	d := s.policy.Decide(action, s.policy.Model().Evaluate(f, now), f, proof, now)
 	if !d.Open {

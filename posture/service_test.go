@@ -119,12 +119,17 @@ func TestFactsAreTheView(t *testing.T) {
 
 func withTokens(t *testing.T) (*gatehousetest.Service, *tokens.Service, *posture.Service) {
 	t.Helper()
+	return withTokensUnder(t, posture.ModelConfig{})
+}
+
+func withTokensUnder(t *testing.T, c posture.ModelConfig) (*gatehousetest.Service, *tokens.Service, *posture.Service) {
+	t.Helper()
 	svc := gatehousetest.New(t)
 	registry, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "projects:read"})
 	require.NoError(t, err)
 	tok, err := tokens.New(svc.Service, tokens.Policy{Brand: "acme", Scopes: registry})
 	require.NoError(t, err)
-	pos, err := posture.New(svc.Service, posture.Config{Policy: policyOf(t, posture.ModelConfig{}, tableGates...), Tokens: tok})
+	pos, err := posture.New(svc.Service, posture.Config{Policy: policyOf(t, c, tableGates...), Tokens: tok})
 	require.NoError(t, err)
 	return svc, tok, pos
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -111,8 +112,8 @@ func nothing(*posture.Facts)    {}
 //	authenticators-strong, tokens-second-factor, service-tokens-seen 2    medium
 //	second-authenticator, tokens-used, tokens-not-expiring, keys-current 1  low
 //
-// phishing-resistant is locked unless a model says otherwise, and tokens-second-factor and service-tokens-seen are not
-// applicable unless they fail or are unknown, so that an account with an authenticator has
+// phishing-resistant is locked where no model is named: those are services without passkeys. passkeys-alone (low),
+// tokens-second-factor and service-tokens-seen are not applicable unless they fail or are unknown, so that an account with an authenticator has
 // 4 + 3+3 + 2+2+2+2+2+2+2 + 1+1+1+1 = 28, and one without, whose keys-current and authenticators-strong are
 // not applicable, 25.
 // One without second-factor (4), codes (3+2+2) and second-authenticator (1) has lost 12 of 25, and keeps 13.
@@ -337,17 +338,30 @@ var accounts = []account{
 		2, 28, 28 + 2, 93, 93, "", 93, 100, "mint invite deploy admin", unlocked},
 	{"phishing-resistant asked for, no app", password(nothing), noFactor + ", phishing-resistant fail",
 		0, 13, 25 + 2, 48, 39, "second-factor", 39, 100, "", unlocked},
-	{"phishing-resistant asked for, one of two", func(f *posture.Facts) { f.Account.Authenticators[0].PhishingResistant = true }, "phishing-resistant partial",
-		2, 28 + 1, 30, 96, 96, "", 96, 100, "mint invite deploy admin", unlocked},
-	{"nothing but phishing-resistant", func(f *posture.Facts) {
-		f.Account.Authenticators[0].PhishingResistant, f.Account.Authenticators[1].PhishingResistant = true, true
-	}, "phishing-resistant pass",
+	{"a passkey and an app", passkeys(1, 1), "phishing-resistant partial, passkeys-alone fail",
+		2, 28 + 1, 28 + 2 + 1, 93, 93, "", 93, 100, "mint invite deploy admin", unlocked},
+	{"two passkeys and an app", passkeys(2, 1), "phishing-resistant partial, passkeys-alone fail",
+		2, 28 + 1, 28 + 2 + 1, 93, 93, "", 93, 100, "mint invite deploy admin", unlocked},
+	{"nothing but passkeys", passkeys(2, 0), "phishing-resistant pass",
 		3, 28 + 2, 30, 100, 100, "", 100, 100, "mint invite deploy admin", unlocked},
-	{"phishing-resistant, but alone", func(f *posture.Facts) {
-		oneApp(f)
-		f.Account.Authenticators[0].PhishingResistant = true
-	}, "phishing-resistant pass, second-authenticator fail",
+	{"one passkey", passkeys(1, 0), "phishing-resistant pass, second-authenticator fail",
 		1, 30 - 1, 30, 96, 96, "", 96, 100, "mint invite deploy", unlocked},
+	{"passkeys, and codes that nobody has saved", all(passkeys(2, 0), notSaved), "phishing-resistant pass, recovery-codes-saved fail",
+		1, 30 - 2, 30, 93, 93, "", 93, 100, "mint deploy", unlocked},
+	{"passkeys, where none are offered", passkeys(1, 1), "phishing-resistant partial, passkeys-alone fail", // by another system
+		2, 28 + 1, 28 + 2 + 1, 93, 93, "", 93, 100, "mint invite deploy admin", nil},
+	{"a provider, where passkeys are offered", delegated("mfa"), atIdP + ", phishing-resistant unknown",
+		2, 25, 27, 92, 92, "", 100, 92, "mint invite deploy admin", unlocked}, // known 25 of 27
+	{"passkeys demanded, there are apps", nothing, "phishing-resistant fail",
+		2, 28, 30, 93, 93, "", 93, 100, "", demanded(posture.Yes)},
+	{"passkeys demanded, there is an app", passkeys(2, 1), "phishing-resistant partial, passkeys-alone fail",
+		2, 28 + 1, 30 + 1, 93, 93, "", 93, 100, "", demanded(posture.Yes)}, // which a gate does not take
+	{"passkeys demanded", passkeys(2, 0), "phishing-resistant pass",
+		3, 30, 30, 100, 100, "", 100, 100, "mint invite deploy admin", demanded(posture.Yes)},
+	{"passkeys perhaps demanded", passkeys(2, 1), "phishing-resistant partial, passkeys-alone fail",
+		2, 28 + 1, 30 + 1, 93, 93, "", 93, 100, "", demanded(posture.Unknown)},
+	{"passkeys not demanded", passkeys(2, 1), "phishing-resistant partial, passkeys-alone fail",
+		2, 28 + 1, 30 + 1, 93, 93, "", 93, 100, "mint invite deploy admin", demanded(posture.No)},
 	{"address hidden", func(f *posture.Facts) { f.Host.EmailVerified = posture.No }, "email-verified hidden",
 		2, 28 - 2, 28 - 2, 100, 100, "", 100, 100, "mint invite admin", adjusted(posture.EmailVerified, posture.Adjustment{Hide: true})},
 	{"second authenticator in another plan", oneApp, "second-authenticator locked",
@@ -375,11 +389,37 @@ var accounts = []account{
 		2, 28.5, 28 + 1, 98, 98, "", 98, 100, "mint invite deploy admin", own(posture.Low, posture.Partial)},
 }
 
-var unlocked = adjusted(posture.PhishingResistant, posture.Adjustment{})
+// The models of services with passkeys, and without.
+var (
+	unlocked   = &posture.ModelConfig{}
+	noPasskeys = posture.ModelConfig{NoPasskeys: true}
+)
 
-// adjusted adjusts one control, beside phishing-resistant.
+// demanded has accounts that must sign in with passkeys alone.
+func demanded(a posture.Answer) *posture.ModelConfig {
+	return &posture.ModelConfig{RequirePhishingResistant: func(string, posture.Host) posture.Answer { return a }}
+}
+
+// passkeys has some passkeys and apps in the place of the two apps.
+func passkeys(n, apps int) func(*posture.Facts) {
+	return func(f *posture.Facts) {
+		a := &f.Account
+		a.Authenticators = append([]gatehouse.Authenticator(nil), a.Authenticators[:apps]...)
+		for i := range n {
+			a.Authenticators = append(a.Authenticators, gatehouse.Authenticator{
+				ID: fmt.Sprint("P", i+1), Kind: event.MethodPasskey, PhishingResistant: true, Created: ago(100 * day),
+			})
+		}
+		a.Passkey = available
+		if apps == 0 {
+			a.TOTP = gatehouse.MethodState{}
+		}
+	}
+}
+
+// adjusted adjusts one control, where there are no passkeys.
 func adjusted(control string, a posture.Adjustment) *posture.ModelConfig {
-	return &posture.ModelConfig{Adjust: map[string]func(string) posture.Adjustment{
+	return &posture.ModelConfig{NoPasskeys: true, Adjust: map[string]func(string) posture.Adjustment{
 		control: func(string) posture.Adjustment { return a },
 	}}
 }
@@ -403,7 +443,7 @@ func ownControl(check func(posture.Facts, time.Time) posture.Result) posture.Con
 
 // own has a control of the host's for each state: "own", "own-2", …
 func own(severity posture.Severity, states ...posture.State) *posture.ModelConfig {
-	m := &posture.ModelConfig{}
+	m := &posture.ModelConfig{NoPasskeys: true}
 	for i, s := range states {
 		c := ownControl(answers(s))
 		c.Severity = severity
@@ -431,7 +471,7 @@ func (a account) states(all []string) map[string]string {
 		want[id] = "pass"
 	}
 	want[posture.PhishingResistant] = "locked"
-	want[posture.TokensSecondFactor], want[posture.ServiceTokensSeen] = "not_applicable", "not_applicable"
+	want[posture.TokensSecondFactor], want[posture.ServiceTokensSeen], want[posture.PasskeysAlone] = "not_applicable", "not_applicable", "not_applicable"
 	for exception := range strings.SplitSeq(a.not, ", ") {
 		if id, state, ok := strings.Cut(exception, " "); state == "hidden" {
 			delete(want, id)
@@ -444,7 +484,7 @@ func (a account) states(all []string) map[string]string {
 
 var builtin = []string{
 	posture.SecondFactor, posture.RecoveryCodesExist, posture.RecoveryCodesSaved, posture.RecoveryCodesLeft,
-	posture.SecondAuthenticator, posture.PhishingResistant, posture.EmailVerified, posture.MethodsOpen, posture.RecoveryUseSeen,
+	posture.SecondAuthenticator, posture.PhishingResistant, posture.PasskeysAlone, posture.EmailVerified, posture.MethodsOpen, posture.RecoveryUseSeen,
 	posture.TokensExpire, posture.TokensUsed, posture.TokensNarrow, posture.TokensNotExpiring, posture.TokensSecondFactor, posture.KeysCurrent,
 	posture.AuthenticatorsStrong, posture.ServiceTokensSeen,
 }
@@ -454,7 +494,7 @@ func TestAccounts(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			f := good()
 			a.facts(&f)
-			c := posture.ModelConfig{}
+			c := noPasskeys
 			if a.model != nil {
 				c = *a.model
 			}

@@ -2,6 +2,7 @@ package posture
 
 import (
 	"context"
+	"crypto/sha256"
 	"time"
 
 	"github.com/google/uuid"
@@ -9,6 +10,7 @@ import (
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/internal/engine"
+	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -95,6 +97,30 @@ func (t *Trial) AddAuthenticator() error {
 	return err
 }
 
+// AddPasskey adds a passkey that verifies its user, with recovery codes where there are none, which the owner has saved.
+func (t *Trial) AddPasskey() error {
+	staged := core.Pending{Authenticator: core.Authenticator{ID: uuid.NewString(), Name: "preview"}}
+	if t.e.account.NeedsCodes() {
+		staged.Recovery = unusableCodes()
+	}
+	next, err := t.e.account.BeginPasskey(t.owner(), staged, storage.Handle(sha256.Sum256([]byte(staged.Authenticator.ID))), t.e.env)
+	if err != nil {
+		return err
+	}
+	if next.NeedsCodes() {
+		if next, err = next.Acknowledge(t.owner(), staged.Recovery.ID, t.e.env); err != nil {
+			return err
+		}
+	}
+	t.e.account = next
+	asked := next.PasskeyChallenge(core.PasskeyRegister, nil, nil, t.e.env.Now.UnixNano())
+	next, _, err = next.FinishPasskey(t.owner(), asked, core.Passkey{
+		Credential: []byte(staged.Authenticator.ID), PublicKey: []byte("not stored"), Verified: true,
+	}, t.e.env)
+	t.e.account = next
+	return err
+}
+
 // unusableCodes is a set like one whose hashes would take Argon2id to make.
 func unusableCodes() *core.RecoverySet {
 	set := &core.RecoverySet{ID: uuid.NewString()}
@@ -104,7 +130,7 @@ func unusableCodes() *core.RecoverySet {
 	return set
 }
 
-// RemoveAuthenticator removes an authenticator.
+// RemoveAuthenticator removes an app or a passkey.
 func (t *Trial) RemoveAuthenticator(id string) (err error) {
 	t.e.account, _, err = t.e.account.Remove(t.owner(), id, t.e.env)
 	return err

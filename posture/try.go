@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
@@ -13,8 +14,11 @@ import (
 type attempt func(f Facts, now time.Time) (Facts, bool)
 
 const (
-	mostAuthenticators = 5
-	codesInSet         = 10
+	mostApps   = 5
+	codesInSet = 10
+
+	// enoughPasskeys are so many that one may be lost.
+	enoughPasskeys = 2
 )
 
 // never is for what an owner cannot do.
@@ -23,20 +27,48 @@ func never(f Facts, _ time.Time) (Facts, bool) { return f, false }
 // pairFirst turns two-factor sign-in on, as the Security page does: the recovery codes are saved before it is on.
 func pairFirst(f Facts, now time.Time) (Facts, bool) { return pair(f, now), true }
 
+// pairAnother adds another passkey where there is one: an app would undo what it is good for.
 func pairAnother(f Facts, now time.Time) (Facts, bool) {
-	n := len(f.Account.Authenticators)
-	return pair(f, now), n > 0 && n < mostAuthenticators
+	if f.passkeys() > 0 {
+		return addPasskey(f, now)
+	}
+	apps := f.apps()
+	return pair(f, now), apps > 0 && apps < mostApps
 }
 
 func pair(f Facts, now time.Time) Facts {
-	a := &f.Account
-	if len(a.Authenticators) == 0 {
-		a.TOTP = gatehouse.MethodState{Available: true}
+	if f.apps() == 0 {
+		f.Account.TOTP = gatehouse.MethodState{Available: true}
 	}
-	a.Authenticators = append(slices.Clone(a.Authenticators), gatehouse.Authenticator{Created: now, LastUsed: now})
+	return f.enrolled(gatehouse.Authenticator{Kind: event.MethodTOTP, Created: now, LastUsed: now})
+}
+
+// addPasskey is also for an account with a passkey and an app: with a second passkey the app can go. What turns two-factor
+// sign-in on is pairFirst.
+func addPasskey(f Facts, now time.Time) (Facts, bool) {
+	passkeys, can := f.passkeys(), len(f.Account.Authenticators) > 0
+	if passkeys == 0 {
+		f.Account.Passkey = gatehouse.MethodState{Available: true}
+	}
+	return f.enrolled(gatehouse.Authenticator{
+		Kind: event.MethodPasskey, PhishingResistant: true, UserVerified: true, Created: now, LastUsed: now,
+	}), can && passkeys < enoughPasskeys
+}
+
+// removeApps needs two passkeys: whoever loses one of them still has the other.
+func removeApps(f Facts, _ time.Time) (Facts, bool) {
+	passkeys := f.passkeys()
+	f.Account.Authenticators = slices.DeleteFunc(slices.Clone(f.Account.Authenticators), func(a gatehouse.Authenticator) bool { return !isPasskey(a) })
+	return f, passkeys >= enoughPasskeys
+}
+
+// enrolled returns the facts with another authenticator, and all that comes along.
+func (f Facts) enrolled(with gatehouse.Authenticator) Facts {
+	a := &f.Account
+	a.Authenticators = append(slices.Clone(a.Authenticators), with)
 	a.Protected, a.Reset, a.OperatorCode, a.Pending = true, nil, gatehouse.MethodState{}, nil
 	if a.RecoveryCodes.Total == 0 {
-		f.giveCodes(now)
+		f.giveCodes(with.Created)
 	}
 	f.Tokens = slices.Clone(f.Tokens)
 	for i := range f.Tokens {
@@ -70,11 +102,11 @@ func verifyEmail(f Facts, _ time.Time) (Facts, bool) {
 	return f, true
 }
 
-// unlock needs a code that works.
+// unlock needs a code that works, or a passkey, which always does.
 func unlock(f Facts, _ time.Time) (Facts, bool) {
 	a := &f.Account
-	app, code := len(a.Authenticators) > 0, a.RecoveryCodes.Left > 0
-	can := app && f.totp() == usable || code && f.recoveryCodes() == usable
+	app, code := f.apps() > 0, a.RecoveryCodes.Left > 0
+	can := app && f.totp() == usable || code && f.recoveryCodes() == usable || f.passkeys() > 0
 	if app {
 		a.TOTP = gatehouse.MethodState{Available: true}
 	}

@@ -141,6 +141,8 @@ func (s *Service) unattendedGates(ctx context.Context, h held) (func(now env) er
 		return nil, err
 	}
 	return func(now env) error {
-		return gates(a, core.Presented{Proof: core.Proof{Account: a.ID, Kind: h.How, At: now.unix()}}, now.Env)
+		return gates(a, core.Presented{Proof: core.Proof{
+			Account: a.ID, Kind: h.How, Method: h.AMR, At: now.unix(), Resistant: core.Resists(h.How, h.AMR),
+		}}, now.Env)
 	}, nil
 }

@@ -330,7 +330,7 @@ func TestHistory(t *testing.T) {
 	require.Equal(t, []event.Kind{event.PostureRules}, kinds)
 	history = must(two.History(ctx, o.id))
 	last := history[len(history)-1]
-	require.Equal(t, "4/2", last.Model)
+	require.Equal(t, "5/2", last.Model)
 	require.Less(t, last.Score, r.Score)
 
 	for range 12 { // few: each code has a chance in some hundred thousand to be one that was used

@@ -113,3 +113,9 @@ func (a Account) Record(s Snapshot, env Env) Account {
 	a.Events = append(slices.Clip(told), Event{Kind: kind, At: s.At, Level: s.Level, Score: s.Score})
 	return a
 }
+
+// Resists reports whether a proof of a kind, by a method, was by a phishing-resistant authenticator, for what has kept no
+// more than those of it.
+func Resists(k Kind, method string) bool {
+	return k == SecondFactor && (method == Passkey{}.amr() || method == Passkey{Eligible: true}.amr())
+}

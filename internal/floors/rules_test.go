@@ -92,7 +92,7 @@ var rules = map[string]rule{
 	"websession":    {ours: slices.Concat(leaves, lower, machine, []string{".", "internal/local"}), links: []string{"net", "net/http"}},
 	"httpguard":     {ours: slices.Concat(leaves, lower, []string{".", "tokens", "posture", "internal/local"}), links: []string{"net", "net/http"}},
 	"securitypage":  {ours: slices.Concat(leaves, lower, []string{".", "tokens", "posture", "httpguard", "websession", "internal/local", "internal/queue", "internal/words"}), links: []string{"net", "net/http"}},
-	"gatehousetest": {ours: slices.Concat(leaves, lower, []string{".", "storage/memory"}), links: []string{"net", "net/http", "testing"}},
+	"gatehousetest": {ours: slices.Concat(leaves, lower, machine, []string{".", "storage/memory"}), links: []string{"net", "net/http", "testing"}},
 }
 
 // impure has what reaches out of a function or keeps it from being repeatable, subpackages included.

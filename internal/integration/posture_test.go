@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -72,8 +73,15 @@ func drawFacts(t *rapid.T, hosts []answered) posture.Facts {
 	if yes("delegated") {
 		f.Host.Delegated = &posture.Delegation{AMR: rapid.SliceOfN(rapid.SampledFrom([]string{"mfa", "otp", "pwd", "hwk", "x"}), 0, 2).Draw(t, "amr")}
 	}
+	apps := 0
 	for i := range rapid.IntRange(0, 3).Draw(t, "authenticators") {
-		f.Account.Authenticators = append(f.Account.Authenticators, gatehouse.Authenticator{ID: fmt.Sprint("A", i), PhishingResistant: yes("resistant")})
+		auth := gatehouse.Authenticator{ID: fmt.Sprint("A", i), Kind: event.MethodTOTP}
+		if yes("resistant") {
+			auth = passkeyOf(auth.ID)
+		} else {
+			apps++
+		}
+		f.Account.Authenticators = append(f.Account.Authenticators, auth)
 	}
 	if yes("codes") {
 		f.Account.RecoveryCodes = gatehouse.RecoverySet{Total: 10, Left: rapid.IntRange(0, 10).Draw(t, "left"), Acknowledged: ago("saved")}
@@ -82,7 +90,10 @@ func drawFacts(t *rapid.T, hosts []answered) posture.Facts {
 		f.Account.Reset = &gatehouse.Reset{At: noon}
 	}
 	// A method that the account does not have cannot be used, and waiting does not help.
-	if len(f.Account.Authenticators) > 0 {
+	if len(f.Account.Authenticators) > apps {
+		f.Account.Passkey = available
+	}
+	if apps > 0 {
 		f.Account.TOTP = rapid.SampledFrom([]gatehouse.MethodState{available, locked, {}}).Draw(t, "totp")
 	}
 	if f.Account.RecoveryCodes.Left > 0 {
@@ -102,6 +113,7 @@ func drawFacts(t *rapid.T, hosts []answered) posture.Facts {
 	for _, c := range hosts {
 		f.Host.Answers[c.id] = posture.Answer(rapid.IntRange(0, 1).Draw(t, c.id))
 	}
+	f.Host.Answers["admin"] = posture.Answer(rapid.IntRange(0, 2).Draw(t, "administrator"))
 	for _, id := range []string{"h0", "h1", posture.SecondFactor, posture.RecoveryCodesLeft, posture.EmailVerified} {
 		if yes("accepted " + id) {
 			f.Account.AcceptedRisks = append(f.Account.AcceptedRisks, gatehouse.AcceptedRisk{Control: id, Operator: "op", Reason: "why"})
@@ -110,13 +122,24 @@ func drawFacts(t *rapid.T, hosts []answered) posture.Facts {
 	return f
 }
 
+func passkeyOf(id string) gatehouse.Authenticator {
+	return gatehouse.Authenticator{ID: id, Kind: event.MethodPasskey, PhishingResistant: true}
+}
+
+// offered is how a service offers passkeys.
+type offered int
+
+const (
+	notOffered offered = iota
+	asOffered
+	asDemanded // of accounts that the host says it of
+)
+
 // judge returns a policy with a gate for every kind of demand and one for each control of the host.
-func judge(t *rapid.T, hosts []answered, resistant bool) *posture.Policy {
-	c := posture.ModelConfig{}
-	if resistant { // asked for, and not locked
-		c.Adjust = map[string]func(string) posture.Adjustment{
-			posture.PhishingResistant: func(string) posture.Adjustment { return posture.Adjustment{} },
-		}
+func judge(t *rapid.T, hosts []answered, passkeys offered) *posture.Policy {
+	c := posture.ModelConfig{NoPasskeys: passkeys == notOffered}
+	if passkeys == asDemanded {
+		c.RequirePhishingResistant = func(_ string, h posture.Host) posture.Answer { return h.Answers["admin"] }
 	}
 	gates := []posture.Gate{
 		{Action: "mint", Controls: []string{posture.SecondFactor}},
@@ -124,6 +147,7 @@ func judge(t *rapid.T, hosts []answered, resistant bool) *posture.Policy {
 		{Action: "mail", Controls: []string{posture.EmailVerified, posture.MethodsOpen, posture.TokensUsed}},
 		{Action: "grace", Level: 3, Grace: posture.Grace{Before: noon, Until: noon.Add(time.Hour)}},
 		{Action: "resistant", Controls: []string{posture.PhishingResistant}},
+		{Action: "by-passkey", PhishingResistant: true},
 		{Action: "fresh", Level: 1, MaxAge: time.Minute, SecondFactor: true},
 	}
 	for _, h := range hosts {
@@ -137,6 +161,9 @@ func judge(t *rapid.T, hosts []answered, resistant bool) *posture.Policy {
 	return p
 }
 
+func isPasskey(a gatehouse.Authenticator) bool { return a.Kind == event.MethodPasskey }
+func isApp(a gatehouse.Authenticator) bool     { return !isPasskey(a) }
+
 func open(r posture.Review) map[string]bool {
 	m := map[string]bool{}
 	for _, d := range r.Gates {
@@ -149,7 +176,7 @@ func open(r posture.Review) map[string]bool {
 func TestPosture(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		hosts := drawControls(t)
-		resistant := rapid.Bool().Draw(t, "phishing-resistant is asked for")
+		resistant := offered(rapid.IntRange(0, int(asDemanded)).Draw(t, "passkeys are offered"))
 		p := judge(t, hosts, resistant)
 		f := drawFacts(t, hosts)
 		r := p.Review(f, noon)
@@ -181,7 +208,10 @@ func TestPosture(t *testing.T) {
 		lie := r.Report
 		lie.Score, lie.Raw, lie.CappedBy, lie.Range, lie.Coverage = rapid.IntRange(0, 100).Draw(t, "score"), 50, nil, [2]int{}, 7
 		for _, action := range p.Actions() {
-			proof := posture.Proof{At: noon.Add(-time.Duration(rapid.IntRange(0, 120).Draw(t, "age")) * time.Second), SecondFactor: rapid.Bool().Draw(t, "factor")}
+			proof := posture.Proof{
+				At: noon.Add(-time.Duration(rapid.IntRange(0, 120).Draw(t, "age")) * time.Second), SecondFactor: rapid.Bool().Draw(t, "factor"),
+				PhishingResistant: rapid.Bool().Draw(t, "by passkey"),
+			}
 			require.Equal(t, p.Decide(action, r.Report, f, proof, noon), p.Decide(action, lie, f, proof, noon))
 		}
 
@@ -199,8 +229,8 @@ func TestPosture(t *testing.T) {
 }
 
 // monotone has an account mended, and evidence of it lost, in every way there is.
-func monotone(t *rapid.T, hosts []answered, resistant bool, f posture.Facts) {
-	p := judge(t, hosts, resistant)
+func monotone(t *rapid.T, hosts []answered, passkeys offered, f posture.Facts) {
+	p := judge(t, hosts, passkeys)
 	r := p.Review(f, noon)
 	change := func(edit func(*posture.Facts)) posture.Review {
 		g := f
@@ -226,7 +256,7 @@ func monotone(t *rapid.T, hosts []answered, resistant bool, f posture.Facts) {
 		known := f
 		known.Host.Answers = maps.Clone(f.Host.Answers)
 		known.Host.Answers[c.id] = posture.Yes
-		lower(r, judge(t, better, resistant).Review(known, noon), "mended "+c.id)
+		lower(r, judge(t, better, passkeys).Review(known, noon), "mended "+c.id)
 		lost(c.id, func(f *posture.Facts) { delete(f.Host.Answers, c.id) })
 	}
 
@@ -244,16 +274,30 @@ func monotone(t *rapid.T, hosts []answered, resistant bool, f posture.Facts) {
 	}
 	// Where a provider answers for all of it, an app of one's own is a change and not a remedy.
 	if second, _ := r.Find(posture.SecondFactor); second.State != posture.Delegated {
-		mended("another authenticator", func(f *posture.Facts) {
-			if len(f.Account.Authenticators) == 0 {
-				f.Account.TOTP = available
-			}
-			f.Account.Authenticators = append(f.Account.Authenticators, gatehouse.Authenticator{ID: "new", PhishingResistant: true})
+		enroll := func(f *posture.Facts, with gatehouse.Authenticator) {
+			f.Account.Authenticators = append(f.Account.Authenticators, with)
 			f.Account.Reset, f.Account.KeysCurrent = nil, true
 			if codes := &f.Account.RecoveryCodes; codes.Left == 0 {
 				codes.Total, codes.Left, f.Account.RecoveryCode = 10, 10, available // as pairing makes them, not saved where none were
 			}
-		})
+		}
+		if passkeys != notOffered { // otherwise nothing is asked for that only passkeys have
+			mended("a passkey", func(f *posture.Facts) {
+				if !slices.ContainsFunc(f.Account.Authenticators, isPasskey) {
+					f.Account.Passkey = available
+				}
+				enroll(f, passkeyOf("new"))
+			})
+		}
+		// An app is no remedy for an account with passkeys alone.
+		if !slices.ContainsFunc(f.Account.Authenticators, isPasskey) {
+			mended("an app", func(f *posture.Facts) {
+				if len(f.Account.Authenticators) == 0 {
+					f.Account.TOTP = available
+				}
+				enroll(f, gatehouse.Authenticator{ID: "new", Kind: event.MethodTOTP})
+			})
+		}
 		mended("new codes, saved", func(f *posture.Facts) {
 			if f.Account.RecoveryCodes.Left == 0 {
 				f.Account.RecoveryCode = available
@@ -262,6 +306,10 @@ func monotone(t *rapid.T, hosts []answered, resistant bool, f posture.Facts) {
 		})
 	}
 
+	if rest := slices.DeleteFunc(slices.Clone(f.Account.Authenticators), isApp); len(rest) > 1 {
+		mended("without the apps", func(f *posture.Facts) { f.Account.Authenticators = rest })
+	}
+	lost("whether passkeys are demanded", func(f *posture.Facts) { delete(f.Host.Answers, "admin") })
 	lost("address", func(f *posture.Facts) { f.Host.EmailVerified = posture.Unknown })
 	lost("tokens", func(f *posture.Facts) { f.TokensKnown = false })
 	lost("since when", func(f *posture.Facts) { f.Host.Since = time.Time{} })

@@ -12,6 +12,9 @@ import (
 type Stats struct {
 	Accounts  int
 	Bare      int // without an authenticator and without a passkey
+	Passkeys  int // with a passkey
+	Resistant int // of those: without an authenticator app, so that no code of theirs can be phished
+	Single    int // of those: with one passkey and no recovery code, so that its loss leaves support alone
 	Locked    int // by time, now, by the database's clock
 	Disabled  int // a method is, until it is unlocked
 	Suspended int
@@ -33,9 +36,10 @@ func (s *Store) stats(ctx context.Context) (Stats, error) {
 	count := func(where string) string { return "COALESCE(SUM(CASE WHEN " + where + " THEN 1 ELSE 0 END), 0)" }
 	st := Stats{Keys: map[string]int{}}
 	err := s.db.QueryRowContext(ctx, s.dialect.text(s.names, "SELECT COUNT(*), "+count("authenticators = 0 AND passkeys = 0")+", "+
-		count("locked_until > "+clocks[s.dialect.name])+", "+count("disabled")+", "+count("suspended")+
+		count("passkeys > 0")+", "+count("authenticators = 0 AND passkeys > 0")+", "+
+		count("authenticators = 0 AND passkeys = 1 AND codes_left = 0")+", "+count("locked_until > "+clocks[s.dialect.name])+", "+count("disabled")+", "+count("suspended")+
 		", COUNT(unsent), MIN(unsent) FROM {table}accounts LIMIT 1")).
-		Scan(&st.Accounts, &st.Bare, &st.Locked, &st.Disabled, &st.Suspended, &st.Unsent, (*moment)(&st.Oldest))
+		Scan(&st.Accounts, &st.Bare, &st.Passkeys, &st.Resistant, &st.Single, &st.Locked, &st.Disabled, &st.Suspended, &st.Unsent, (*moment)(&st.Oldest))
 	if err != nil {
 		return st, err
 	}

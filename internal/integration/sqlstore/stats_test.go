@@ -32,6 +32,9 @@ func TestStats(t *testing.T) {
 			{Suspended: true, Disabled: true},
 			{Suspended: true, LockedUntil: now.Add(time.Hour)},
 			{Suspended: true, Unsent: moment(10)},
+			{Authenticators: 1, Passkeys: 2, KeyName: "new"},
+			{Passkeys: 1, CodesLeft: 1},
+			{Passkeys: 2},
 		} {
 			save(t, s, storage.Record{ID: fmt.Sprint(i), Version: 1, Index: index}, 0)
 			require.NoError(t, s.SaveToken(t.Context(), storage.TokenRecord{ID: fmt.Sprint("t", i), AccountID: "0", Version: 1}, 0))
@@ -39,18 +42,19 @@ func TestStats(t *testing.T) {
 		st, err = s.Stats(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, sqlstore.Stats{
-			Accounts: 8, Bare: 4, Locked: 2, Disabled: 2, Suspended: 3, Unsent: 3, Oldest: moment(8),
-			Keys: map[string]int{"new": 3, "old": 1},
+			Accounts: 11, Bare: 4, Passkeys: 4, Resistant: 3, Single: 1,
+			Locked: 2, Disabled: 2, Suspended: 3, Unsent: 3, Oldest: moment(8),
+			Keys: map[string]int{"new": 4, "old": 1},
 		}, st)
 
-		for after, want := range map[string]int64{"": 8, "3": 4, "7": 0} {
+		for after, want := range map[string]int64{"": 11, "3": 6, "9": 0} {
 			n, err := s.CountAccounts(t.Context(), after)
 			require.NoError(t, err)
 			require.Equal(t, want, n, after)
 		}
 		n, err := s.CountTokens(t.Context(), "t5")
 		require.NoError(t, err)
-		require.EqualValues(t, 2, n)
+		require.EqualValues(t, 4, n)
 
 		require.NoError(t, s.Down(t.Context(), 0))
 		for _, err := range []error{second(s.Stats(t.Context())), second(s.CountAccounts(t.Context(), "")), second(s.CountTokens(t.Context(), ""))} {
