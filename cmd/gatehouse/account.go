@@ -64,7 +64,7 @@ func (s *session) known(ctx context.Context, account string) error {
 func resetCommand() *cli.Command {
 	return &cli.Command{
 		Name: "reset", Usage: "remove every factor of an owner who has lost them, and print the operator code", ArgsUsage: "ACCOUNT",
-		Description: `For an owner who has proven by other means who they are. Authenticators, recovery codes and tokens go, and
+		Description: `For an owner who has proven by other means who they are. Apps, passkeys, recovery codes and tokens go, and
 one code is printed, once, on standard output: hand it to the owner on a channel that the password does not open.
 It works once within 24 hours, after the password, and leads to a new enrollment. Until then the password alone
 gets nobody in. Another reset makes another code and ends this one.` + examples(
@@ -115,7 +115,7 @@ type changed struct {
 func unlockCommand() *cli.Command {
 	return &cli.Command{
 		Name: "unlock", Usage: "open the methods that wrong codes have locked", ArgsUsage: "ACCOUNT",
-		Description: "Codes of authenticators and recovery codes both. Somebody has given wrong codes after the right password: if it was not the owner, have the password changed first." +
+		Description: "Codes of apps and recovery codes both; passkeys are never locked. Somebody has given wrong codes after the right password: if it was not the owner, have the password changed first." +
 			examples(`gatehouse unlock user-42 -operator ada -reason "ticket 4711"`),
 		Flags: operatorFlags(),
 		Action: onAccount(func(ctx context.Context, s *session, o gatehouse.Operator, account string) error {

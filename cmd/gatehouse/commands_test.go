@@ -97,7 +97,7 @@ func TestAccounts(t *testing.T) {
 		out := p.ok("status", "user-42")
 		require.Regexp(t, `(?m)^second step +needed at sign-in$`, out)
 		require.Regexp(t, `(?m)^authenticator +Phone, paired 20`, out)
-		require.Regexp(t, `(?m)^their codes +locked until 20`, out)
+		require.Regexp(t, `(?m)^codes of apps +locked until 20`, out)
 		require.Regexp(t, `(?m)^recovery codes +10 of 10 left, .* saved never, open$`, out)
 		require.Regexp(t, `denied +totp, 6 times\n`, out)
 		d := document[doc](p, "status", "user-42")
@@ -186,12 +186,12 @@ func TestWindow(t *testing.T) {
 			require.ErrorIs(t, err, gatehouse.ErrDenied)
 		}
 		wide := []string{"user-42", "-window", "2,2"}
-		require.Regexp(t, `their codes +open`, p.ok("status", "user-42"))
-		require.Regexp(t, `their codes +disabled after too many wrong codes`, p.ok(append([]string{"status"}, wide...)...))
+		require.Regexp(t, `codes of apps +open`, p.ok("status", "user-42"))
+		require.Regexp(t, `codes of apps +disabled after too many wrong codes`, p.ok(append([]string{"status"}, wide...)...))
 		require.Equal(t, "nothing of user-42 is locked\n", p.ok("unlock", "user-42"))
 		require.Equal(t, "unlocked totp of user-42\n", p.ok(append([]string{"unlock"}, wide...)...))
 		p.env = append(p.env, "GATEHOUSE_WINDOW=2,2")
-		require.Regexp(t, `their codes +open`, p.ok("status", "user-42"))
+		require.Regexp(t, `codes of apps +open`, p.ok("status", "user-42"))
 	})
 }
 
@@ -309,7 +309,7 @@ func TestFleet(t *testing.T) {
 		p.enroll("user-3")
 		p.ok("suspend", "user-2")
 		out := p.ok("fleet")
-		require.Regexp(t, `(?m)^LEVEL  SCORE  ACCOUNT +FAILING\n +1 +\d+  user-1 +recovery-codes-saved second-authenticator\n +0 +\d+  user-2 +second-factor`, out)
+		require.Regexp(t, `(?m)^LEVEL  SCORE  ACCOUNT +FAILING\n +1 +\d+  user-1 +recovery-codes-saved phishing-resistant second-authenticator\n +0 +\d+  user-2 +second-factor`, out)
 		require.Contains(t, out, "\n3 accounts; level 0: 1, 1: 2, 2: 0, 3: 0\n")
 		records, err := csv.NewReader(strings.NewReader(p.ok("fleet", "-csv"))).ReadAll()
 		require.NoError(t, err)

@@ -21,9 +21,11 @@ func doctorCommand() *cli.Command {
 		Name: "doctor", Usage: "check database, clock, keys and settings; exit status 1 if something is wrong",
 		Description: `A line each: ok, WARN for what deserves a look, FAIL for what is wrong. Warnings leave the exit status 0.
 With -keys or GATEHOUSE_KEYS it compares the keys in use with those of the service. It changes nothing, but for a row
-that belongs to nobody: it writes it through one connection, reads it through another, and removes it.` + examples(
-			"gatehouse doctor", "gatehouse doctor -keys gatehouse.keys -json"),
-		Flags:  []cli.Flag{keysFlag()},
+that belongs to nobody: it writes it through one connection, reads it through another, and removes it.
+With -rp-id and -origin it says where browsers would not offer the service's passkeys.` + examples(
+			"gatehouse doctor", "gatehouse doctor -keys gatehouse.keys -json",
+			"gatehouse doctor -rp-id acme.test -origin https://acme.test -origin https://login.acme.test"),
+		Flags:  append([]cli.Flag{keysFlag()}, passkeyFlags()...),
 		Action: doctor,
 	}
 }
@@ -54,6 +56,9 @@ func (x *examination) say(check, state, format string, args ...any) {
 func doctor(ctx context.Context, c *cli.Command) error {
 	if _, err := arguments(c); err != nil {
 		return err
+	}
+	if (c.String("rp-id") == "") != (len(c.StringSlice("origin")) == 0) {
+		return usagef("-rp-id and -origin go together")
 	}
 	db, err := parseDatabase(c, false)
 	if err != nil {
@@ -238,6 +243,7 @@ func (x *examination) rows(ctx context.Context) {
 	x.keys(stats.Keys)
 	x.ok("accounts", "%d, of them %d without a second factor, %d locked now, %d disabled until unlocked, %d suspended",
 		stats.Accounts, stats.Bare, stats.Locked, stats.Disabled, stats.Suspended)
+	x.passkeys(stats)
 }
 
 // keys compares the keys in use, and how many accounts each seals secrets of, with the service's.

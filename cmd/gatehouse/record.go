@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/urfave/cli/v3"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
@@ -87,6 +89,8 @@ type accountRecord struct {
 	ServiceOf      string                `json:"service_of"` // its owner, of a service account
 	Services       []string              `json:"service_accounts"`
 	Authenticators []authenticatorRecord `json:"authenticators"`
+	Passkeys       []passkeyRecord       `json:"passkeys"`
+	Handle         string                `json:"handle"` // the account's name for passkeys; empty: none yet
 	Pending        *pendingRecord        `json:"pending"`
 	RecoveryCodes  *codesRecord          `json:"recovery_codes"`
 	Throttles      throttlesRecord       `json:"throttles"`
@@ -114,7 +118,24 @@ type authenticatorRecord struct {
 	Offset        int        `json:"offset"`         // of its clock, in steps
 }
 
+type passkeyRecord struct {
+	ID         string     `json:"id"`
+	Name       string     `json:"name"`
+	Credential string     `json:"credential"` // its ID, as browsers report it
+	AAGUID     string     `json:"aaguid"`
+	Transports []string   `json:"transports"`
+	Verified   bool       `json:"user_verified"`
+	Eligible   bool       `json:"backup_eligible"`
+	BackedUp   bool       `json:"backed_up"`
+	Attested   bool       `json:"attested"`
+	Count      uint32     `json:"count"`
+	Accepted   int64      `json:"accepted"` // when the last challenge was issued that it has answered, in nanoseconds
+	Created    *time.Time `json:"created"`
+	LastUsed   *time.Time `json:"last_used"`
+}
+
 type pendingRecord struct {
+	Passkey       bool                `json:"passkey"`
 	Authenticator authenticatorRecord `json:"authenticator"`
 	Replaces      string              `json:"replaces"`
 	Expires       *time.Time          `json:"expires"`
@@ -220,7 +241,7 @@ func (s *session) accountRecord(ctx context.Context, id string) (accountRecord, 
 		SessionEpoch: strconv.FormatInt(a.SessionEpoch, 10),
 		FirstFactors: moment(a.Since), SignIns: a.SignIns, Imported: map[core.ImportState]string{core.ImportOpen: "open", core.ImportEnded: "ended"}[a.Imported],
 		ServiceOf: a.ServiceOf, Services: each(a.Services, func(id string) string { return id }),
-		Authenticators: each(a.Authenticators, authenticatorOf), RecoveryCodes: codesOf(a.Recovery), MintedOn: dayOf(a.Minted),
+		Authenticators: each(a.Authenticators, authenticatorOf), Passkeys: each(a.Passkeys, passkeyOf), Handle: handleOf(a.Handle), RecoveryCodes: codesOf(a.Recovery), MintedOn: dayOf(a.Minted),
 		Throttles:     throttlesRecord{t.Failures, moment(t.Until), each(t.Days, dayOf), moment(t.Alarm.At), t.Alarm.Count, moment(a.RecoveryThrottle.Full), moment(a.Misses.Full)},
 		ActivityNoted: a.Noted, ActivitySeen: a.LookedAt, Activity: each(a.Activity, activityOf),
 		AcceptedRisks: each(a.Accepted, func(x core.Acceptance) riskRecord {
@@ -231,7 +252,7 @@ func (s *session) accountRecord(ctx context.Context, id string) (accountRecord, 
 		}),
 	}
 	if p := a.Pending; p != nil {
-		doc.Pending = &pendingRecord{authenticatorOf(p.Authenticator), p.Replace, moment(p.Expires), p.Tries, codesOf(p.Recovery)}
+		doc.Pending = &pendingRecord{p.Passkey, authenticatorOf(p.Authenticator), p.Replace, moment(p.Expires), p.Tries, codesOf(p.Recovery)}
 	}
 	if r := a.Reset; r != nil {
 		doc.Reset = &resetRecord{r.Operator, moment(r.At), moment(r.Expires), r.Life, tagKey(r.Code.Tags), codeOf(r.Code)}
@@ -254,6 +275,27 @@ func each[T, V any](list []T, f func(T) V) []V {
 func authenticatorOf(a core.Authenticator) authenticatorRecord {
 	return authenticatorRecord{a.ID, a.Name, a.Key, algorithms[a.Algorithm], a.Digits, a.Weak, moment(a.Created), moment(a.LastUsed), a.Last,
 		each(a.Steps, func(run [2]int64) [2]int64 { return run }), a.Base}
+}
+
+func passkeyOf(k core.Passkey) passkeyRecord {
+	r := passkeyRecord{
+		ID: k.ID, Name: k.Name, Credential: base64.RawURLEncoding.EncodeToString(k.Credential), AAGUID: uuid.UUID(k.AAGUID).String(), Transports: []string{},
+		Verified: k.Verified, Eligible: k.Eligible, BackedUp: k.BackedUp, Attested: k.Attested, Count: k.Count, Accepted: k.Accepted,
+		Created: moment(k.Created), LastUsed: moment(k.LastUsed),
+	}
+	for i, name := range core.Transports {
+		if k.Transports>>i&1 != 0 {
+			r.Transports = append(r.Transports, name)
+		}
+	}
+	return r
+}
+
+func handleOf(h storage.Handle) string {
+	if h == (storage.Handle{}) {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(h[:])
 }
 
 func codesOf(s *core.RecoverySet) *codesRecord {

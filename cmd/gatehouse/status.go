@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
@@ -38,15 +40,26 @@ type accountStatus struct {
 type authenticator struct {
 	ID        string     `json:"id"`
 	Name      string     `json:"name"`
-	Algorithm string     `json:"algorithm"`
-	Digits    int        `json:"digits"`
+	Kind      string     `json:"kind"`                // totp or passkey
+	Algorithm string     `json:"algorithm,omitempty"` // of an app
+	Digits    int        `json:"digits,omitempty"`
 	Weak      bool       `json:"weak"` // imported with a short secret
+	Passkey   *passkey   `json:"passkey,omitempty"`
 	Created   *time.Time `json:"created"`
 	LastUsed  *time.Time `json:"last_used"`
 }
 
+type passkey struct {
+	UserVerified bool   `json:"user_verified"`
+	Synced       bool   `json:"synced"` // it can be on several devices
+	BackedUp     bool   `json:"backed_up"`
+	Attested     bool   `json:"attested"`
+	AAGUID       string `json:"aaguid"`
+}
+
 type pending struct {
 	ID        string     `json:"id"`
+	Kind      string     `json:"kind"`
 	Name      string     `json:"name"`
 	Expires   *time.Time `json:"expires"`
 	TriesLeft int        `json:"tries_left"`
@@ -117,15 +130,16 @@ func documentOf(account gatehouse.Account) accountStatus {
 		Authenticators: []authenticator{}, Activity: []activity{},
 		RecoveryCodes: recoveryCodes{codes.Total, codes.Left, when(codes.Created), when(codes.Acknowledged), codes.Imported},
 		Methods: map[string]*methods{
-			"totp":          methodOf(len(account.Authenticators) > 0, account.TOTP),
+			"totp":          methodOf(has(account, event.MethodTOTP), account.TOTP),
+			"passkey":       methodOf(has(account, event.MethodPasskey), account.Passkey),
 			"recovery_code": methodOf(codes.Left > 0, account.RecoveryCode),
 		},
 	}
 	for _, a := range account.Authenticators {
-		d.Authenticators = append(d.Authenticators, authenticator{a.ID, a.Name, algorithms[a.Algorithm], a.Digits, a.Weak, when(a.Created), when(a.LastUsed)})
+		d.Authenticators = append(d.Authenticators, authenticatorIn(a))
 	}
 	if p := account.Pending; p != nil {
-		d.Pending = &pending{p.ID, p.Name, when(p.Expires), p.TriesLeft}
+		d.Pending = &pending{p.ID, string(p.Kind), p.Name, when(p.Expires), p.TriesLeft}
 	}
 	if r := account.Reset; r != nil {
 		d.Reset = &resetState{when(r.At), when(r.CodeExpires), r.CodeUsed, r.Imported}
@@ -138,6 +152,20 @@ func documentOf(account gatehouse.Account) accountStatus {
 		d.Activity = append(d.Activity, a)
 	}
 	return d
+}
+
+func has(a gatehouse.Account, kind event.Method) bool {
+	return slices.ContainsFunc(a.Authenticators, func(a gatehouse.Authenticator) bool { return a.Kind == kind })
+}
+
+func authenticatorIn(a gatehouse.Authenticator) authenticator {
+	out := authenticator{ID: a.ID, Name: a.Name, Kind: string(a.Kind), Weak: a.Weak, Created: when(a.Created), LastUsed: when(a.LastUsed)}
+	if a.Kind == event.MethodPasskey {
+		out.Passkey = &passkey{a.UserVerified, a.Synced, a.BackedUp, a.Attested, a.AAGUID}
+	} else {
+		out.Algorithm, out.Digits = algorithms[a.Algorithm], a.Digits
+	}
+	return out
 }
 
 var algorithms = map[totp.Algorithm]string{totp.SHA1: "SHA1", totp.SHA256: "SHA256", totp.SHA512: "SHA512"}
@@ -185,10 +213,14 @@ func (d accountStatus) print(w io.Writer) error {
 		a.print(line)
 	}
 	if p := d.Pending; p != nil {
-		line("pending", "%s, until %s, %d tries left", shown(p.Name), at(*p.Expires), p.TriesLeft)
+		name := shown(p.Name)
+		if p.Kind == string(event.MethodPasskey) {
+			name = strings.TrimSpace("a passkey " + p.Name)
+		}
+		line("pending", "%s, until %s, %d tries left", shown(name), at(*p.Expires), p.TriesLeft)
 	}
 	if d.Methods["totp"] != nil {
-		line("their codes", "%s", d.Methods["totp"])
+		line("codes of apps", "%s", d.Methods["totp"])
 	}
 	codes := "none"
 	if r := d.RecoveryCodes; r.Total > 0 {
@@ -217,11 +249,26 @@ func (r resetState) print(line func(name, format string, args ...any)) {
 }
 
 func (a authenticator) print(line func(name, format string, args ...any)) {
+	if p := a.Passkey; p != nil {
+		line("passkey", "%s, %s, added %s, last used %s", shown(a.Name), p, at(deref(a.Created)), at(deref(a.LastUsed)))
+		return
+	}
 	weak := ""
 	if a.Weak {
 		weak = "; weak: its secret is short, so have it paired again"
 	}
 	line("authenticator", "%s, paired %s, last used %s%s", shown(a.Name), at(deref(a.Created)), at(deref(a.LastUsed)), weak)
+}
+
+// String says where a passkey is.
+func (p *passkey) String() string {
+	switch {
+	case p.BackedUp:
+		return "synced and backed up"
+	case p.Synced:
+		return "can be synced, not backed up"
+	}
+	return "on one device"
 }
 
 func printActivity(w io.Writer, all []activity) error {
