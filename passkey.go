@@ -55,8 +55,8 @@ func (o Owner) beginPasskey(ctx context.Context, r engine.PasskeyRequest) (Enrol
 	return b.enr, saved, nil
 }
 
-// importPasskeys brings passkeys of another system.
-func (o Operator) importPasskeys(ctx context.Context, account string, handle storage.Handle, passkeys []core.Passkey) ([]core.ImportOutcome, error) {
+// importPasskeys brings passkeys of another system, and returns the account as it is then.
+func (o Operator) importPasskeys(ctx context.Context, account string, handle storage.Handle, passkeys []core.Passkey) ([]core.ImportOutcome, core.Account, error) {
 	offered := make([]core.Passkey, 0, len(passkeys))
 	for _, k := range passkeys {
 		k.ID, k.Created, k.Accepted, k.LastUsed = newID(), 0, 0, 0
@@ -69,6 +69,7 @@ func (o Operator) importPasskeys(ctx context.Context, account string, handle sto
 		handle = newHandle()
 	}
 	var plan []core.ImportOutcome
+	var saved core.Account
 	err := o.change(ctx, account, nil, func(a core.Account, env core.Env) (core.Account, error) {
 		var err error
 		if plan, err = a.PlanPasskeys(offered); err != nil {
@@ -80,12 +81,13 @@ func (o Operator) importPasskeys(ctx context.Context, account string, handle sto
 				brings.Passkeys = append(brings.Passkeys, offered[i])
 			}
 		}
-		return a.Import(o.by, brings, env), nil
+		saved = a.Import(o.by, brings, env)
+		return saved, nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, core.Account{}, err
 	}
-	return plan, nil
+	return plan, saved, nil
 }
 
 func init() {
@@ -96,7 +98,7 @@ func init() {
 		return service.(*Service).openChallenge(ctx, token, account)
 	}
 	engine.Denied = denied
-	engine.ImportPasskeys = func(ctx context.Context, operator any, account string, handle storage.Handle, passkeys []core.Passkey) ([]core.ImportOutcome, error) {
+	engine.ImportPasskeys = func(ctx context.Context, operator any, account string, handle storage.Handle, passkeys []core.Passkey) ([]core.ImportOutcome, core.Account, error) {
 		return operator.(Operator).importPasskeys(ctx, account, handle, passkeys)
 	}
 }

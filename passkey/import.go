@@ -69,11 +69,7 @@ func (s *Service) Import(ctx context.Context, by gatehouse.Operator, account str
 		taken[c.Name] = true
 		offered = append(offered, c.passkey())
 	}
-	outcomes, err := engine.ImportPasskeys(ctx, by, account, handle, offered)
-	if err != nil {
-		return ImportResult{}, err
-	}
-	a, err := s.e.Load(ctx, account)
+	outcomes, a, err := engine.ImportPasskeys(ctx, by, account, handle, offered)
 	if err != nil {
 		return ImportResult{}, err
 	}

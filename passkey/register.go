@@ -85,7 +85,10 @@ func (s *Service) FinishRegistration(ctx context.Context, in gatehouse.Session, 
 		return gatehouse.Proof{}, err
 	}
 	proof, err := s.e.Seal(ctx, engine.PurposeProof, r.successor)
-	return gatehouse.ParseProof(proof), err
+	if err != nil {
+		return gatehouse.Proof{}, err
+	}
+	return gatehouse.ParseProof(proof), nil
 }
 
 // registration is a new passkey on its way.

@@ -92,12 +92,12 @@ var passkeyPlays = []play{
 		return w.key().use(ctx, gatehouse.Session{}, core.PasskeyStepUp, "")
 	}},
 	{method: "Operator.ImportPasskeys", run: func(ctx context.Context, w *world) (any, error) {
-		return engine.ImportPasskeys(ctx, w.op().Operator, "carl", storage.Handle{7}, []core.Passkey{
+		return importPasskeys(ctx, w, "carl", []core.Passkey{
 			{Name: "Old", Credential: []byte("old"), PublicKey: []byte("key"), Count: 7, Flagless: true}, {},
 		})
 	}},
 	{method: "Operator.ImportPasskeys/to one that was not imported", want: gatehouse.ErrPrecondition, run: func(ctx context.Context, w *world) (any, error) {
-		return engine.ImportPasskeys(ctx, w.op().Operator, "ada", storage.Handle{7}, []core.Passkey{{Credential: []byte("old"), PublicKey: []byte("key")}})
+		return importPasskeys(ctx, w, "ada", []core.Passkey{{Credential: []byte("old"), PublicKey: []byte("key")}})
 	}},
 	{method: "Operator.Reseal/a pending passkey", first: func(ctx context.Context, w *world) error {
 		enr, err := w.device("plain", "key").begin(ctx, gatehouse.Session{Account: "plain", Secret: "there", Proof: w.vouch("plain", "there")}, engine.PasskeyRequest{})
@@ -127,4 +127,9 @@ func withPasskey(ctx context.Context, w *world) (err error) {
 	asked, err := w.Challenge(ctx, "ada")
 	w.asked = asked.Token.Reveal()
 	return err
+}
+
+func importPasskeys(ctx context.Context, w *world, account string, passkeys []core.Passkey) (any, error) {
+	outcomes, _, err := engine.ImportPasskeys(ctx, w.op().Operator, account, storage.Handle{7}, passkeys)
+	return outcomes, err
 }

@@ -24,8 +24,9 @@ var (
 	Denied func(out core.Outcome) error
 
 	// ImportPasskeys makes passkeys of another system active as gatehouse.Operator.Import does apps, of which operator is
-	// one. It gives them IDs. handle is the account's name there; the zero Handle: a new one. It returns an outcome for each.
-	ImportPasskeys func(ctx context.Context, operator any, account string, handle storage.Handle, passkeys []core.Passkey) ([]core.ImportOutcome, error)
+	// one. It gives them IDs. handle is the account's name there; the zero Handle: a new one. It returns an outcome for each, and
+	// the account as it is then.
+	ImportPasskeys func(ctx context.Context, operator any, account string, handle storage.Handle, passkeys []core.Passkey) ([]core.ImportOutcome, core.Account, error)
 )
 
 // PasskeyRequest is what an owner chooses for a new passkey.
