@@ -35,13 +35,14 @@ func parseClientData(response object) (clientData, error) {
 	if d.origin, err = o.text("origin"); err != nil {
 		return clientData{}, err
 	}
-	if v, there := o["crossOrigin"]; there {
-		var ok bool
-		if d.crossOrigin, ok = v.(bool); !ok {
-			return clientData{}, refuse(Malformed, "crossOrigin is neither true nor false")
-		}
+	switch string(o.get("crossOrigin")) {
+	case "", "false":
+	case "true":
+		d.crossOrigin = true
+	default:
+		return clientData{}, refuse(Malformed, "crossOrigin is neither true nor false")
 	}
-	if _, there := o["topOrigin"]; there {
+	if o.get("topOrigin") != nil {
 		if d.topOrigin, err = o.text("topOrigin"); err != nil {
 			return clientData{}, err
 		}

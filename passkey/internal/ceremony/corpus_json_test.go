@@ -17,6 +17,14 @@ func (c *corpus) both(name, answer, why string, change func(response []byte) []b
 	c.add("registration", name, answer, why, nil, change(register(c.t, c.c, a)))
 }
 
+var manyMembers = func() string {
+	var s strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&s, "\"%d\":0,", i)
+	}
+	return s.String()
+}()
+
 const onlyShape = "WebAuthn §5.1: the JSON that PublicKeyCredential.toJSON makes"
 
 func (c *corpus) json() {
@@ -61,6 +69,8 @@ func (c *corpus) json() {
 		{"with a name without quotes", malformed, "not JSON", `"id"`, `id`},
 		{"with a byte order mark", malformed, "not JSON", `{`, "\ufeff{"},
 		{"with a byte that is no UTF-8", malformed, "RFC 8259 §8.1", `{`, "{\"a\":\"\xff\","},
+		{"with a hundred members", malformed, "a reader that looks for members which are there twice needs a bound", `{`, "{" + manyMembers},
+		{"with numbers, lists and names of every spelling beside", accepted, "they are JSON", `{`, `{"":[ ],"a" : -1.5e-3 ,"b":[1,[true,false , null],{}],"\u0022\\":"\"}","c":{ "id":{"id":1}},`},
 		{"that is deep", malformed, "nothing that browsers write is deeper than five", `{`, `{"a":` + strings.Repeat(`{"a":`, 40) + "1" + strings.Repeat("}", 40) + ","},
 		{"that is deeper than a stack", malformed, "a reader must not recurse without a bound", `{`, `{"a":` + strings.Repeat("[", 12000) + strings.Repeat("]", 12000) + ","},
 	} {

@@ -9,12 +9,22 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is of objects and arrays in one another. A response has 4, with extension results.
-const maxDepth = 16
+// Bounds of JSON. A response has 4 levels and at most 10 members in an object.
+const (
+	maxDepth   = 16
+	maxMembers = 64
+)
 
 // object is a JSON object: its members by their exact names, each once. encoding/json would match names in any case
 // and take the last of several, so that two readers of one signed text could read different things.
-type object map[string]any
+type object []member
+
+type member struct {
+	name  string
+	value []byte // as it stands in the text, without space around it
+}
+
+var errTwice = errors.New("a member is there twice")
 
 // parseObject reads a text that is one object and nothing more.
 func parseObject(text []byte) (object, error) {
@@ -24,72 +34,133 @@ func parseObject(text []byte) (object, error) {
 	if !json.Valid(text) {
 		return nil, errors.New("not JSON")
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber() // no number is read, and one that is too large for a float64 is none of our business
-	v, err := value(d, maxDepth)
-	if err != nil {
-		return nil, err
-	}
-	o, ok := v.(object)
-	if !ok {
+	s := scanner{text: text}
+	if s.space(); s.text[s.at] != '{' {
 		return nil, errors.New("not an object")
+	}
+	return s.object(maxDepth)
+}
+
+// scanner moves through a text that is known to be valid JSON, and so it finds what must be there.
+type scanner struct {
+	text []byte
+	at   int
+}
+
+func (s *scanner) space() {
+	for s.at < len(s.text) && strings.IndexByte(" \t\r\n", s.text[s.at]) >= 0 {
+		s.at++
+	}
+}
+
+// object reads an object from its brace on.
+func (s *scanner) object(depth int) (object, error) {
+	o := make(object, 0, 8)
+	for s.next('}') {
+		start := s.at
+		s.quoted()
+		name, err := unquote(s.text[start:s.at])
+		if err != nil {
+			return nil, err
+		}
+		if o.get(name) != nil {
+			return nil, errTwice
+		}
+		s.space()
+		s.at++ // the colon
+		s.space()
+		start = s.at
+		if err := s.value(depth - 1); err != nil {
+			return nil, err
+		}
+		if o = append(o, member{name, s.text[start:s.at]}); len(o) > maxMembers {
+			return nil, errors.New("too many members")
+		}
 	}
 	return o, nil
 }
 
-// value reads the next value of a text that is known to be one valid value.
-func value(d *json.Decoder, depth int) (any, error) {
-	t, err := d.Token()
-	if err != nil {
-		return nil, err
+// next moves past a brace, a bracket or a comma to what follows it, and reports whether that is a value or a member. If
+// it is the end, next moves past that.
+func (s *scanner) next(end byte) bool {
+	if s.space(); s.text[s.at] == end {
+		s.at++
+		return false
 	}
-	open, ok := t.(json.Delim)
-	if !ok {
-		return t, nil
+	s.at++
+	if s.space(); s.text[s.at] == end {
+		s.at++
+		return false
 	}
-	if depth == 0 {
-		return nil, errors.New("nested too deep")
-	}
-	if open == '[' {
-		return array(d, depth)
-	}
-	o := object{}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		v, err := value(d, depth-1)
-		if err != nil {
-			return nil, err
-		}
-		if _, twice := o[name.(string)]; twice {
-			return nil, errors.New("a member is there twice")
-		}
-		o[name.(string)] = v
-	}
-	_, err = d.Token()
-	return o, err
+	return true
 }
 
-func array(d *json.Decoder, depth int) (any, error) {
-	a := []any{}
-	for d.More() {
-		v, err := value(d, depth-1)
-		if err != nil {
-			return nil, err
+// value moves past a value, and looks at the names of the objects in it.
+func (s *scanner) value(depth int) error {
+	switch s.text[s.at] {
+	case '"':
+		s.quoted()
+		return nil
+	case '{', '[':
+		if depth == 0 {
+			return errors.New("nested too deep")
 		}
-		a = append(a, v)
+	default:
+		for s.at < len(s.text) && strings.IndexByte(",]} \t\r\n", s.text[s.at]) < 0 {
+			s.at++
+		}
+		return nil
 	}
-	_, err := d.Token()
-	return a, err
+	if s.text[s.at] == '{' {
+		_, err := s.object(depth)
+		return err
+	}
+	for s.next(']') {
+		if err := s.value(depth - 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quoted moves past a string.
+func (s *scanner) quoted() {
+	for s.at++; s.text[s.at] != '"'; s.at++ {
+		if s.text[s.at] == '\\' {
+			s.at++
+		}
+	}
+	s.at++
+}
+
+func unquote(quoted []byte) (string, error) {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return string(quoted[1 : len(quoted)-1]), nil
+	}
+	var s string
+	err := json.Unmarshal(quoted, &s)
+	return s, err
+}
+
+// get returns the value of a member, and nil where there is none.
+func (o object) get(name string) []byte {
+	for _, m := range o {
+		if m.name == name {
+			return m.value
+		}
+	}
+	return nil
 }
 
 // text returns a member that must be a string.
 func (o object) text(name string) (string, error) {
-	s, ok := o[name].(string)
-	if !ok {
+	v := o.get(name)
+	if len(v) == 0 || v[0] != '"' {
 		return "", refuse(Malformed, "%s is no string", name)
+	}
+	s, err := unquote(v)
+	if err != nil {
+		return "", refuse(Malformed, "%s: %v", name, err)
 	}
 	return s, nil
 }

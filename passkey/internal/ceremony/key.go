@@ -1,6 +1,15 @@
 package ceremony
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"math/big"
+	"slices"
+
 	"github.com/go-webauthn/webauthn/protocol/webauthncbor"
 	"github.com/go-webauthn/webauthn/protocol/webauthncose"
 )
@@ -15,10 +24,11 @@ var shapes = map[int64]struct {
 	kty    webauthncose.COSEKeyType
 	curve  webauthncose.COSEEllipticCurve // zero for none
 	params int
+	key    func(params map[int64]any) (crypto.PublicKey, bool)
 }{
-	int64(webauthncose.AlgES256): {webauthncose.EllipticKey, webauthncose.P256, 5},
-	int64(webauthncose.AlgEdDSA): {webauthncose.OctetKey, webauthncose.Ed25519, 4},
-	int64(webauthncose.AlgRS256): {webauthncose.RSAKey, 0, 4},
+	int64(webauthncose.AlgES256): {webauthncose.EllipticKey, webauthncose.P256, 5, es256},
+	int64(webauthncose.AlgEdDSA): {webauthncose.OctetKey, webauthncose.Ed25519, 4, edDSA},
+	int64(webauthncose.AlgRS256): {webauthncose.RSAKey, 0, 4, rs256},
 }
 
 // Labels of COSE_Key parameters (RFC 9053 §7, RFC 8230 §4).
@@ -26,6 +36,8 @@ const (
 	labelType  = 1
 	labelAlg   = 3
 	labelCurve = -1 // of EC2 and OKP
+	labelX     = -2
+	labelY     = -3 // of EC2
 	labelN     = -1 // of RSA
 	labelE     = -2
 )
@@ -33,12 +45,12 @@ const (
 // RSA keys of other lengths are weak, or made to be slow; every authenticator has this exponent.
 const (
 	minRSA, maxRSA = 2048 / 8, 4096 / 8
-	exponent       = "\x01\x00\x01"
+	exponent       = 65537
 )
 
 // CanonicalKey checks a COSE_Key and returns it in its canonical form, which is the one to keep.
 func CanonicalKey(cose []byte) ([]byte, error) {
-	params, err := parameters(cose)
+	params, _, err := parseKey(cose)
 	if err != nil {
 		return nil, err
 	}
@@ -46,52 +58,77 @@ func CanonicalKey(cose []byte) ([]byte, error) {
 	if err != nil {
 		return nil, refuse(Key, "%v", err)
 	}
-	if _, err := webauthncose.ParsePublicKey(canonical); err != nil {
-		return nil, refuse(Key, "%v", err)
-	}
 	return canonical, nil
 }
 
-// parameters reads a key and checks all of it but the point on its curve.
-func parameters(cose []byte) (map[int64]any, error) {
+func parseKey(cose []byte) (params map[int64]any, key crypto.PublicKey, err error) {
 	if len(cose) > MaxKey {
-		return nil, refuse(Key, "more than %d bytes", MaxKey)
+		return nil, nil, refuse(Key, "more than %d bytes", MaxKey)
 	}
-	var params map[int64]any
 	if err := webauthncbor.Unmarshal(cose, &params); err != nil {
-		return nil, refuse(Key, "%v", err)
+		return nil, nil, refuse(Key, "%v", err)
 	}
 	alg, _ := params[labelAlg].(int64)
 	shape, ok := shapes[alg]
 	if !ok {
-		return nil, refuse(Algorithm, "a key of algorithm %d", alg)
+		return nil, nil, refuse(Algorithm, "a key of algorithm %d", alg)
 	}
 	if kty, _ := params[labelType].(uint64); kty != uint64(shape.kty) || len(params) != shape.params {
-		return nil, refuse(Key, "not the parameters of algorithm %d", alg)
+		return nil, nil, refuse(Key, "not the parameters of algorithm %d", alg)
 	}
 	if shape.curve != 0 {
 		if curve, _ := params[labelCurve].(uint64); curve != uint64(shape.curve) {
-			return nil, refuse(Key, "another curve than that of algorithm %d", alg)
+			return nil, nil, refuse(Key, "another curve than that of algorithm %d", alg)
 		}
-		return params, nil
 	}
-	n, _ := params[labelN].([]byte)
-	if e, _ := params[labelE].([]byte); len(n) < minRSA || len(n) > maxRSA || n[0] == 0 || string(e) != exponent {
-		return nil, refuse(Key, "an RSA key has 2048 to 4096 bits and the exponent 65537")
+	if key, ok = shape.key(params); !ok {
+		return nil, nil, refuse(Key, "no key of algorithm %d", alg)
 	}
-	return params, nil
+	return params, key, nil
 }
 
-// verify reports whether signature is one of data under a key that [CanonicalKey] returned.
+func es256(params map[int64]any) (crypto.PublicKey, bool) {
+	x, _ := params[labelX].([]byte)
+	y, _ := params[labelY].([]byte)
+	const size = 32
+	if len(x) != size || len(y) != size {
+		return nil, false
+	}
+	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, x, y)) // SEC 1 §2.3.3
+	return key, err == nil
+}
+
+func edDSA(params map[int64]any) (crypto.PublicKey, bool) {
+	x, _ := params[labelX].([]byte)
+	return ed25519.PublicKey(x), len(x) == ed25519.PublicKeySize
+}
+
+func rs256(params map[int64]any) (crypto.PublicKey, bool) {
+	n, _ := params[labelN].([]byte)
+	e, _ := params[labelE].([]byte)
+	if len(n) < minRSA || len(n) > maxRSA || n[0] == 0 || string(e) != "\x01\x00\x01" {
+		return nil, false
+	}
+	return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: exponent}, true
+}
+
+// verify checks a signature of data under a COSE_Key.
 func verify(cose, data, signature []byte) error {
-	if _, err := parameters(cose); err != nil {
+	_, key, err := parseKey(cose)
+	if err != nil {
 		return err
 	}
-	key, err := webauthncose.ParsePublicKey(cose)
-	if err != nil {
-		return refuse(Key, "%v", err)
+	digest := sha256.Sum256(data)
+	good := false
+	switch key := key.(type) {
+	case *ecdsa.PublicKey:
+		good = ecdsa.VerifyASN1(key, digest[:], signature)
+	case ed25519.PublicKey:
+		good = ed25519.Verify(key, data, signature)
+	case *rsa.PublicKey:
+		good = rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], signature) == nil
 	}
-	if ok, err := webauthncose.VerifySignature(key, data, signature); err != nil || !ok {
+	if !good {
 		return refuse(Signature, "not signed by the key")
 	}
 	return nil

@@ -1,6 +1,9 @@
 package ceremony
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // A Registration is a response to Creation that was read and not verified yet.
 type Registration struct {
@@ -64,7 +67,8 @@ func (c *Ceremony) ParseAssertion(body []byte) (*Assertion, error) {
 	if a.signature, err = response.bytes("signature", MaxResponse); err != nil {
 		return nil, err
 	}
-	if h := response["userHandle"]; h == nil || h == "" { // missing, or as older scripts and browsers write it
+	switch string(response.get("userHandle")) {
+	case "", "null", `""`: // missing, or as older scripts and browsers write it
 		return &a, nil
 	}
 	if a.UserHandle, err = response.bytes("userHandle", maxHandle); err != nil {
@@ -82,7 +86,7 @@ func credential(body []byte) (id []byte, response object, err error) {
 	if err != nil {
 		return nil, nil, refuse(Malformed, "the response: %v", err)
 	}
-	if o["type"] != "public-key" {
+	if kind, err := o.text("type"); err != nil || kind != "public-key" {
 		return nil, nil, refuse(Malformed, "the credential is of another type")
 	}
 	if id, err = o.bytes("id", MaxCredential); err != nil {
@@ -95,29 +99,20 @@ func credential(body []byte) (id []byte, response object, err error) {
 	if !bytes.Equal(id, raw) {
 		return nil, nil, refuse(Malformed, "id and rawId differ")
 	}
-	response, ok := o["response"].(object)
-	if !ok {
-		return nil, nil, refuse(Malformed, "response is no object")
+	if response, err = parseObject(o.get("response")); err != nil {
+		return nil, nil, refuse(Malformed, "the member response: %v", err)
 	}
 	return id, response, nil
 }
 
 func (o object) transports() (uint8, error) {
-	v, there := o["transports"]
-	if !there || v == nil {
+	v := o.get("transports")
+	if v == nil {
 		return 0, nil
 	}
-	list, ok := v.([]any)
-	if !ok {
-		return 0, refuse(Malformed, "transports is no array")
-	}
-	names := make([]string, 0, len(list))
-	for _, v := range list {
-		name, ok := v.(string)
-		if !ok {
-			return 0, refuse(Malformed, "a transport is no string")
-		}
-		names = append(names, name)
+	var names []string
+	if err := json.Unmarshal(v, &names); err != nil {
+		return 0, refuse(Malformed, "transports is no list of names")
 	}
 	return Transports(names), nil
 }
