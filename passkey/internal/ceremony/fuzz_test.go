@@ -1,6 +1,7 @@
 package ceremony_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"testing"
@@ -107,5 +108,57 @@ func FuzzRegistration(f *testing.F) {
 		require.NoError(t, json.Unmarshal(said["origin"], &origin))
 		require.Equal(t, "webauthn.create", kind)
 		require.Contains(t, append(acme.Origins[:3:3], acme.Related...), origin)
+	})
+}
+
+// The same from inside: what is in base64 is changed as bytes, and whatever is read is what encoding/json reads.
+func FuzzInside(f *testing.F) {
+	c := &corpus{t: f, c: party(f, acme)}
+	a, key := c.phone(passkeytest.ES256)
+	good := assert(f, c.c, a)
+	signedData, signedAuth := c.member(good, "clientDataJSON"), c.member(good, "authenticatorData")
+	signature := decode(f, c.member(good, "signature"))
+	id := encode(a.Passkeys()[0].ID)
+	f.Add(decode(f, signedData), decode(f, signedAuth))
+	add := func(member string) func(response []byte) {
+		return func(response []byte) {
+			var outer map[string]json.RawMessage
+			if json.Unmarshal(response, &outer) != nil || json.Unmarshal(outer["response"], &outer) != nil {
+				return
+			}
+			var clientData, data string
+			if json.Unmarshal(outer["clientDataJSON"], &clientData) != nil || json.Unmarshal(outer[member], &data) != nil {
+				return
+			}
+			b, err := base64.RawURLEncoding.DecodeString(clientData)
+			d, err2 := base64.RawURLEncoding.DecodeString(data)
+			if err == nil && err2 == nil {
+				f.Add(b, d)
+			}
+		}
+	}
+	seeds(f, "registration", add("attestationObject"))
+	seeds(f, "assertion", add("authenticatorData"))
+	f.Fuzz(func(t *testing.T, clientData, data []byte) {
+		body, err := json.Marshal(map[string]any{"id": id, "rawId": id, "type": "public-key", "response": map[string]string{
+			"clientDataJSON": encode(clientData), "authenticatorData": encode(data), "attestationObject": encode(data), "signature": encode(signature),
+		}})
+		require.NoError(t, err)
+		if _, err := checkAssertion(c.c, challenge, key, body); err == nil {
+			require.Equal(t, signedData, encode(clientData))
+			require.Equal(t, signedAuth, encode(data))
+		}
+		if k, err := checkRegistration(c.c, challenge, body); err == nil {
+			require.Equal(t, id, encode(k.ID))
+		}
+		r, err := c.c.ParseAssertion(body)
+		if err != nil {
+			return
+		}
+		var said map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(clientData, &said))
+		var text string
+		require.NoError(t, json.Unmarshal(said["challenge"], &text))
+		require.Equal(t, text, encode(r.Challenge))
 	})
 }
