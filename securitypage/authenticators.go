@@ -13,10 +13,13 @@ import (
 
 // authenticatorsData is what the page of authenticators shows.
 type authenticatorsData struct {
-	Account gatehouse.Account
-	Full    bool
-	State   string
-	Typed   map[string]string // names that were refused, by ID
+	Account        gatehouse.Account
+	Passkeys, Apps []gatehouse.Authenticator
+	FullPasskeys   bool // there are as many as there can be
+	Full           bool // of the apps
+	Offered        bool // passkeys can be added
+	State          string
+	Typed          map[string]string // names that were refused, by ID
 }
 
 func (c *call) authenticators() error { return c.authenticatorsWith(http.StatusOK, nil, nil) }
@@ -27,7 +30,8 @@ func (c *call) authenticatorsWith(status int, typed, wrong map[string]string) er
 		return err
 	}
 	return c.renderWith(status, "authenticators", authenticatorsData{
-		Account: a, Full: len(a.Authenticators) >= maxAuthenticators, State: factorState(a), Typed: typed,
+		Account: a, Passkeys: ofKind(a.Authenticators, true), Apps: ofKind(a.Authenticators, false), Offered: c.p.c.Passkeys != nil,
+		FullPasskeys: full(a, true), Full: full(a, false), State: factorState(a), Typed: typed,
 	}, wrong)
 }
 
@@ -42,6 +46,28 @@ func (c *call) rename() error {
 	c.redirect(c.p.path+"/authenticators", "renamed")
 	return nil
 }
+
+// Provider is who has made the authenticator of a passkey, "" for not known, and for what the name says already.
+func (v *View) Provider(a gatehouse.Authenticator) string {
+	if v.c.p.c.Passkeys == nil {
+		return ""
+	}
+	if provider := v.c.p.c.Passkeys.Provider(a); provider != a.Name {
+		return provider
+	}
+	return ""
+}
+
+// Which returns the passkeys of a list, or the authenticator apps.
+func (v *View) Which(list []gatehouse.Authenticator, passkeys bool) []gatehouse.Authenticator {
+	return ofKind(list, passkeys)
+}
+
+// IsPasskey reports whether an authenticator is a passkey, and not an app.
+func (v *View) IsPasskey(a gatehouse.Authenticator) bool { return isPasskey(a) }
+
+// PairURL is the address of the page that sets up an authenticator of the same kind.
+func (v *View) PairURL(a gatehouse.Authenticator) string { return v.URL(pairPath(isPasskey(a))) }
 
 // changeData is what a page shows before a change that takes something away.
 type changeData struct {
@@ -97,14 +123,22 @@ func (c *call) removal() error {
 }
 
 func (c *call) remove() error {
-	proof, err := c.owner().RemoveAuthenticator(c.ctx(), c.field("id"))
+	a, err := c.account()
+	if err != nil {
+		return err
+	}
+	id, notice := c.field("id"), "removed"
+	if slices.ContainsFunc(a.Authenticators, func(a gatehouse.Authenticator) bool { return a.ID == id && isPasskey(a) }) {
+		notice = "passkeyremoved"
+	}
+	proof, err := c.owner().RemoveAuthenticator(c.ctx(), id)
 	if err != nil {
 		return err
 	}
 	if err := c.keep(proof); err != nil {
 		return err
 	}
-	c.redirect(c.p.path+"/authenticators", "removed")
+	c.redirect(c.p.path+"/authenticators", notice)
 	return nil
 }
 

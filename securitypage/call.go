@@ -38,6 +38,9 @@ type call struct {
 	status   int         // of the answer; 0: the host has written it
 	body     []byte
 
+	scripted bool   // the page needs the script of passkeys
+	signal   string // what the browser's password manager should know, as JSON
+
 	loaded *gatehouse.Account // the session's account; nil: not loaded, or changed since
 	listed []tokens.Info      // its tokens, the newest first; nil: not listed, or changed since
 }
@@ -105,6 +108,11 @@ func (p *Page) routes() *http.ServeMux {
 	handle("/pair/confirm", route{who: either, recovery: true, get: (*call).pairing, post: (*call).confirmPairing, state: (*call).factors})
 	handle("/pair/cancel", route{who: signedIn, recovery: true, post: (*call).cancelPairing, state: (*call).factors})
 	handle("/pair/done", route{who: signedIn, get: (*call).paired})
+	if p.c.Passkeys != nil {
+		handle("/passkey", route{who: either, recovery: true, get: (*call).passkey, post: (*call).beginPasskey, state: (*call).factors})
+		mux.HandleFunc("POST "+p.path+"/passkey/options", p.passkeyOptions)
+		mux.HandleFunc("POST "+p.path+"/passkey/sign-in", p.passkeySignIn)
+	}
 	handle("/authenticators", route{who: signedIn, get: (*call).authenticators})
 	handle("/authenticators/rename", route{who: signedIn, post: (*call).rename, state: (*call).factors})
 	handle("/authenticators/remove", route{who: signedIn, get: (*call).removal, post: (*call).remove, state: (*call).factors})
@@ -237,12 +245,8 @@ func (c *call) above() string {
 // submit checks where a form comes from, and that it is the one that was made for what it finds, before
 // anything is done.
 func (c *call) submit(rt route) error {
-	if err := c.p.c.CrossOrigin.Check(c.r); err != nil {
-		return errForeign
-	}
-	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxBody)
-	if err := c.r.ParseForm(); err != nil {
-		return errors.Join(errForm, err)
+	if err := c.readForm(); err != nil {
+		return err
 	}
 	if c.who() == signedIn || rt.state != nil {
 		done, _, err := c.p.turns.Take(c.ctx(), c.s.in.Account)
@@ -270,6 +274,18 @@ func (c *call) submit(rt route) error {
 	return rt.post(c)
 }
 
+// readForm reads the form of a request that comes from this service.
+func (c *call) readForm() error {
+	if err := c.p.c.CrossOrigin.Check(c.r); err != nil {
+		return errForeign
+	}
+	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxBody)
+	if err := c.r.ParseForm(); err != nil {
+		return errors.Join(errForm, err)
+	}
+	return nil
+}
+
 // redirect sends the browser on by GET. A notice is the key of a text to show there.
 func (c *call) redirect(to string, notice ...string) {
 	to = c.keepWanted(to)
@@ -287,6 +303,7 @@ func (c *call) render(status int, page string, data any) error {
 
 // renderWith is render for a form that was not accepted: wrong has a text for each field that is at fault.
 func (c *call) renderWith(status int, page string, data any, wrong map[string]string) error {
+	c.signalChange()
 	v := &View{c: c, Page: page, Data: data, Wrong: wrong}
 	template := c.p.files.pages[page]
 	if c.p.c.Layout != nil {

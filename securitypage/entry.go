@@ -1,6 +1,7 @@
 package securitypage
 
 import (
+	"cmp"
 	"html"
 	"html/template"
 	"net/netip"
@@ -26,7 +27,9 @@ type entry struct {
 }
 
 // Several reports whether an entry is a run whose text does not say of how many.
-func (e entry) Several() bool { return e.Count > 1 && e.Kind != event.CodeDenied }
+func (e entry) Several() bool {
+	return e.Count > 1 && (e.Kind != event.CodeDenied || e.Method == event.MethodPasskey)
+}
 
 // dayOf is the entries of one day.
 type dayOf struct {
@@ -51,6 +54,7 @@ var looks = map[event.Kind]look{
 	event.MethodUnlocked:    {"unlock", "changes", true, false},
 	event.ThrottledBurst:    {"lock", "signins", true, true},
 	event.ManyFailures:      {"alert", "signins", true, true},
+	event.PasskeySuspect:    {"alert", "signins", true, true},
 
 	event.RecoveryCodeUsed:          {"lifebuoy", "signins", true, false},
 	event.RecoveryCodesLow:          {"lifebuoy", "", false, false},
@@ -115,6 +119,8 @@ func (c *call) entry(a gatehouse.Account, e event.Event) entry {
 		out.Icon = "info"
 	case e.Kind == event.CodeAccepted && !e.SignIn:
 		out.Icon = "shield-check"
+	case out.Icon == "phone" && e.Method == event.MethodPasskey:
+		out.Icon = "passkey"
 	case out.Look && e.Kind != event.TwoFactorOff && e.Kind != event.RecoveryCodeUsed:
 		out.Icon = "alert"
 	}
@@ -141,23 +147,39 @@ func (c *call) sentence(a gatehouse.Account, e event.Event) template.HTML {
 		if e.SignIn {
 			key += ".signin"
 		}
-		for _, auth := range a.Authenticators {
-			if auth.ID == e.AuthenticatorID {
-				name = auth.Name
-			}
-		}
+		name = cmp.Or(nameOf(a, e.AuthenticatorID), name)
+	case event.PasskeySuspect:
+		name = cmp.Or(nameOf(a, e.AuthenticatorID), name)
 	case event.CodeDenied:
-		if e.Count > 1 {
+		if e.Count > 1 && e.Method != event.MethodPasskey {
 			return template.HTML(html.EscapeString(c.text("event.code.denied.several", "n", e.Count)))
 		}
 	}
-	if name == "" {
-		return template.HTML(html.EscapeString(c.either(key, string(e.Kind))))
+	keys := []string{key}
+	if e.Method == event.MethodPasskey {
+		keys = []string{key + ".passkey", key}
 	}
-	if _, named := c.words.Find(key + ".named"); named {
-		return c.rich(key+".named", "name", name)
+	for _, key := range keys {
+		if _, named := c.words.Find(key + ".named"); named && name != "" {
+			return c.rich(key+".named", "name", name)
+		}
 	}
-	return template.HTML(html.EscapeString(c.either(key, string(e.Kind))))
+	for _, key := range keys {
+		if text, ok := c.words.Find(key); ok {
+			return template.HTML(html.EscapeString(text))
+		}
+	}
+	return template.HTML(html.EscapeString(string(e.Kind)))
+}
+
+// nameOf returns the name of an authenticator, "" where it is gone.
+func nameOf(a gatehouse.Account, id string) string {
+	for _, auth := range a.Authenticators {
+		if auth.ID == id {
+			return auth.Name
+		}
+	}
+	return ""
 }
 
 // agent returns a browser in words, "" for one that nothing is known of.

@@ -15,18 +15,20 @@ import (
 	"time"
 )
 
-//go:embed templates/*.html page.css page.js icons.svg
+//go:embed templates/*.html page.css page.js passkey.js icons.svg
 var embedded embed.FS
 
-// assets are served to everybody.
+// assets are served to everybody; passkeyScript only where there are passkeys.
 var assets = []string{"page.css", "page.js", "icons.svg"}
+
+const passkeyScript = "passkey.js"
 
 // sheets are the style sheets in their order: ours, that of Config.Theme, and the host's own. Each is there where it is.
 var sheets = []string{"page.css", "theme.css", "host.css"}
 
 // pages are the templates that fill the layout.
 var pages = []string{
-	"overview", "review", "pair", "pairing", "pairingcodes", "pairingcode", "paired", "authenticators", "remove", "codes", "newcodes", "disable", "tokens", "mint", "minted",
+	"overview", "review", "pair", "pairing", "pairingcodes", "pairingcode", "passkey", "pairingpasskey", "paired", "authenticators", "remove", "codes", "newcodes", "disable", "tokens", "mint", "minted",
 	"token", "revoke", "revokeall", "serviceaccounts", "activity", "plan", "recovered", "stepup", "secondstep", "clock", "gate", "ready", "message",
 }
 
@@ -37,9 +39,9 @@ type files struct {
 	versions map[string]string
 }
 
-func readFiles(host fs.FS, theme string) (files, error) {
+func readFiles(host fs.FS, theme string, names ...string) (files, error) {
 	f := files{pages: map[string]*template.Template{}, assets: map[string][]byte{}, versions: map[string]string{}}
-	for _, name := range assets {
+	for _, name := range names {
 		from := host
 		if name == "page.css" { // the host's comes after it
 			from = nil

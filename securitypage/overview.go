@@ -20,6 +20,7 @@ type overview struct {
 	Stand   stand
 	Next    *todo // nil: nothing to do
 	Apps    badge
+	Keys    *badge // of the passkeys; nil: there are none, and none can be added
 	Codes   badge
 	Email   *badge // nil: nobody knows about it
 	Access  *access
@@ -76,6 +77,11 @@ func (c *call) overviewData() (overview, error) {
 		return overview{}, err
 	}
 	d := overview{Account: a, Recent: c.entries(a, recent), Apps: appsBadge(a), Codes: codesBadge(a)}
+	if keys := ofKind(a.Authenticators, true); len(keys) > 0 {
+		d.Keys = &badge{"good", "check", "on"}
+	} else if c.p.c.Passkeys != nil {
+		d.Keys = &badge{"", "minus", "off"}
+	}
 	if d.Review, err = c.reviewOf(a); err != nil {
 		return overview{}, err
 	}
@@ -142,9 +148,10 @@ func (c *call) firstStep(a gatehouse.Account, r *posture.Review) (*todo, error) 
 	}
 	switch {
 	case byCode && len(a.Authenticators) > 0:
-		return own("replace", "/pair?replace="+escape(a.Authenticators[0].ID)), nil
-	case a.Pending != nil:
-		return own("resume", "/pair/confirm"), nil
+		lost := a.Authenticators[0]
+		return own("replace"+c.suffix(isPasskey(lost)), pairPath(isPasskey(lost) && c.p.c.Passkeys != nil)+"?replace="+escape(lost.ID)), nil
+	case a.Pending != nil && (a.Pending.Kind != event.MethodPasskey || c.p.c.Passkeys != nil):
+		return own("resume"+c.suffix(a.Pending.Kind == event.MethodPasskey), "/pair/confirm"), nil
 	case !a.CodeUseUnseen.IsZero():
 		return own("codeuse", "/activity"), nil
 	case !a.ServiceUnseen.IsZero():
@@ -161,9 +168,17 @@ func (c *call) firstStep(a gatehouse.Account, r *posture.Review) (*todo, error) 
 	return &todo{Title: fix.Title, Text: fix.Text, Link: fix.Link, Button: fix.Button}, nil
 }
 
+// suffix is what a text's key has at its end where it is about a passkey.
+func (c *call) suffix(passkey bool) string {
+	if passkey {
+		return ".passkey"
+	}
+	return ""
+}
+
 func appsBadge(a gatehouse.Account) badge {
 	switch {
-	case len(a.Authenticators) == 0:
+	case len(ofKind(a.Authenticators, false)) == 0:
 		return badge{"", "minus", "off"}
 	case !a.TOTP.Available:
 		return badge{"bad", "lock", "locked"}

@@ -19,32 +19,49 @@ import (
 type pairData struct {
 	Account gatehouse.Account
 	SHA256  bool   // the app has to be one that does more than SHA-1
-	Full    bool   // there are as many authenticators as there can be
+	Full    bool   // there are as many of the kind as there can be
 	OnlyOld bool   // the session is one of a recovery code, which only replaces
 	Name    string // as it was typed
 	Replace string
 	State   string
+	Others  []gatehouse.Authenticator // which it can replace
+	Other   bool                      // the other kind can be set up instead
 }
 
-func (c *call) pairData() (pairData, error) {
+// pairData returns what the first page of setting up an authenticator shows, of a passkey or an app.
+func (c *call) pairData(passkey bool) (pairData, error) {
 	a, err := c.account()
 	if err != nil {
 		return pairData{}, err
 	}
 	d := pairData{
-		Account: a, State: factorState(a), Full: len(a.Authenticators) >= maxAuthenticators,
+		Account: a, State: factorState(a), Full: full(a, passkey), Other: c.p.c.Passkeys != nil,
 		Name: c.field("name"), Replace: c.field("replace"), SHA256: algorithm() == totp.SHA256,
+	}
+	if replace := c.r.URL.Query().Get("replace"); replace != "" && c.r.Method != http.MethodPost {
+		d.Replace = replace
 	}
 	if c.who() == signedIn {
 		d.OnlyOld, err = c.byRecoveryCode(a)
 	}
-	if d.Replace == "" && (d.OnlyOld || d.Full) && len(a.Authenticators) > 0 {
-		d.Replace = a.Authenticators[0].ID
+	d.Others = a.Authenticators
+	if d.Full { // one of the other kind would leave as many
+		d.Others = ofKind(a.Authenticators, passkey)
+	}
+	if d.Replace == "" && (d.OnlyOld || d.Full) && len(d.Others) > 0 {
+		d.Replace = d.Others[0].ID
 	}
 	return d, err
 }
 
-const maxAuthenticators = 5
+// full reports whether an account has as many passkeys, or apps, as it can have.
+func full(a gatehouse.Account, passkey bool) bool {
+	most := maxApps
+	if passkey {
+		most = maxPasskeys
+	}
+	return len(ofKind(a.Authenticators, passkey)) >= most
+}
 
 // mayPair returns gatehouse.ErrStepUpRequired unless the session's proof is one to pair an authenticator with. While
 // somebody is signing in, that is one by an operator's code: the password alone shows nothing of an account.
@@ -56,12 +73,9 @@ func (c *call) pair() error {
 	if err := c.mayPair(); err != nil {
 		return err
 	}
-	d, err := c.pairData()
+	d, err := c.pairData(false)
 	if err != nil {
 		return err
-	}
-	if replace := c.r.URL.Query().Get("replace"); replace != "" {
-		d.Replace = replace
 	}
 	switch c.notice() {
 	case afterTries:
@@ -77,13 +91,9 @@ func (c *call) beginPairing() error {
 	if err != nil {
 		return err
 	}
-	typed, replace := c.field("name"), c.field("replace")
-	if typed != "" && !text.IsName(typed) {
-		d, err := c.pairData()
-		if err != nil {
-			return err
-		}
-		return c.renderWith(http.StatusUnprocessableEntity, "pair", d, map[string]string{"name": c.wrongName(typed)})
+	typed, replace, err := c.pairForm("pair", false)
+	if err != nil {
+		return err
 	}
 	name := cmp.Or(typed, c.text("pair.name.example"))
 	own := ownName(name, a)
@@ -107,6 +117,22 @@ func (c *call) beginPairing() error {
 	}
 	c.redirect(c.p.path + "/pair/scan")
 	return nil
+}
+
+// pairForm returns what the first page of setting up an authenticator has asked for. Where the name is none it has answered.
+func (c *call) pairForm(page string, passkey bool) (name, replace string, err error) {
+	name = c.field("name")
+	if name == "" || text.IsName(name) {
+		return name, c.field("replace"), nil
+	}
+	d, err := c.pairData(passkey)
+	if err == nil {
+		err = c.renderWith(http.StatusUnprocessableEntity, page, d, map[string]string{"name": c.wrongName(name)})
+	}
+	if err == nil {
+		err = errAnswered
+	}
+	return "", "", err
 }
 
 // wrongName says what is wrong with a name. How many letters it may have depends on the letters: see text.MaxName.

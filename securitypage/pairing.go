@@ -9,16 +9,18 @@ import (
 	"strings"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
 
-// A pairing is a wizard of pages that can be loaded again: scan, save the codes, type the first code. What is secret in it
+// A pairing is a wizard of pages that can be loaded again: scan, save the codes, type the first code, or, for a passkey:
+// save the codes, have the browser create it. What is secret in it
 // is shown to the session that began it, for as long as it is pending. Each form answers with a redirect, so that the
 // browser's back button leads through pages.
 
 // pairingData is what a step of a pairing shows.
 type pairingData struct {
-	Step     string // "scan", "codes" or "code"
+	Step     string // "scan", "codes", "code" or "passkey"
 	Steps    []pairingStep
 	Number   int // of the step, from 1
 	Pending  *gatehouse.PendingEnrollment
@@ -36,6 +38,9 @@ type pairingData struct {
 	Key   []string     // the secret in groups of four
 	Codes codesData
 	Saved bool // the owner has said that they are saved, or there are none
+
+	IsPasskey bool
+	Passkey   string // what the script asks the browser for
 }
 
 // pairingStep is a step as the list of all steps shows it.
@@ -50,6 +55,7 @@ const (
 	afterUnsaved   = "codes.unsaved"
 	afterTries     = "pair.tries"
 	afterElsewhere = "pair.elsewhere"
+	afterNoScript  = "passkey.script"
 	doneFirst      = "first"
 	doneAnother    = "another"
 	doneReplaced   = "replaced"
@@ -67,12 +73,16 @@ func (c *call) pairingAt(step string) (pairingData, error) {
 		return pairingData{}, err
 	}
 	p := a.Pending
-	if p == nil {
+	if p == nil || p.Kind == event.MethodPasskey && c.p.c.Passkeys == nil {
 		c.redirect(c.p.path + "/pair")
 		return pairingData{}, errAnswered
 	}
+	passkey := p.Kind == event.MethodPasskey
+	if passkey && step == "code" {
+		step = "passkey"
+	}
 	d := pairingData{
-		Step: step, Pending: p, First: len(a.Authenticators) == 0, SignedIn: c.who() == signedIn, State: factorState(a),
+		Step: step, IsPasskey: passkey, Pending: p, First: len(a.Authenticators) == 0, SignedIn: c.who() == signedIn, State: factorState(a),
 		SHA256: algorithm() == totp.SHA256, Saved: saved(p),
 	}
 	d.Elsewhere = d.SignedIn && p.Replace == "" && !d.First
@@ -93,8 +103,11 @@ func saved(p *gatehouse.PendingEnrollment) bool {
 // pairingSteps returns the steps of a pairing, and the number of the one that is shown.
 func pairingSteps(step string, p *gatehouse.PendingEnrollment) (steps []pairingStep, number int) {
 	names := []string{"scan", "codes", "code"}
+	if p.Kind == event.MethodPasskey {
+		names = []string{"codes", "passkey"}
+	}
 	if p.RecoveryCodes.Total == 0 {
-		names = []string{"scan", "code"}
+		names = slices.DeleteFunc(names, func(name string) bool { return name == "codes" })
 	}
 	at := slices.Index(names, step)
 	for i, name := range names {
@@ -105,7 +118,7 @@ func pairingSteps(step string, p *gatehouse.PendingEnrollment) (steps []pairingS
 
 // show adds what is secret in a pairing, if this session began it.
 func (c *call) show(d *pairingData) error {
-	enr, err := c.svc().Owner(c.s.in).BeginEnrollment(c.ctx(), gatehouse.EnrollmentRequest{Resume: d.Pending.ID})
+	enr, options, err := c.resume(d)
 	if errors.Is(err, gatehouse.ErrNotFound) {
 		return nil
 	}
@@ -119,8 +132,20 @@ func (c *call) show(d *pairingData) error {
 		d.Link = template.URL(enr.URI()) // this library has made it
 	case "codes":
 		d.Codes = c.codesData(enr.RecoveryCodes)
+	case "passkey":
+		d.Passkey, err = c.ceremony(options)
 	}
-	return nil
+	return err
+}
+
+// resume returns the pending enrollment as this session began it, with the options for the browser where it is a passkey.
+func (c *call) resume(d *pairingData) (enr gatehouse.Enrollment, options []byte, err error) {
+	r := gatehouse.EnrollmentRequest{Resume: d.Pending.ID}
+	if d.IsPasskey {
+		return c.p.c.Passkeys.BeginRegistration(c.ctx(), c.s.in, r)
+	}
+	enr, err = c.svc().Owner(c.s.in).BeginEnrollment(c.ctx(), r)
+	return enr, nil, err
 }
 
 // inFours parts a secret into groups of four.
@@ -165,7 +190,7 @@ func (c *call) scan() error {
 	if err != nil {
 		return err
 	}
-	if !d.Here {
+	if !d.Here || d.IsPasskey {
 		c.redirect(c.p.path + "/pair/confirm")
 		return nil
 	}
@@ -216,18 +241,34 @@ func (c *call) pairing() error {
 		return err
 	}
 	switch {
+	case !d.Saved && d.Here && d.IsPasskey:
+		c.redirect(c.p.path + "/pair/codes")
+		return nil
 	case !d.Saved && d.Here:
 		c.redirect(c.p.path + "/pair/scan")
 		return nil
-	case !d.Saved: // another session began it, and its codes are shown only there
-		c.redirect(c.p.path+"/pair", afterElsewhere)
+	case !d.Saved, d.IsPasskey && !d.Here: // another session began it, and its codes are shown only there
+		c.redirect(c.p.path+pairPath(d.IsPasskey), afterElsewhere)
 		return nil
+	case d.IsPasskey:
+		return c.renderWith(http.StatusOK, "pairingpasskey", d, c.passkeyWrong())
 	}
 	var wrong map[string]string
 	if c.notice() == afterWrongCode {
 		wrong = map[string]string{"code": c.text("wrong.first", "n", d.Pending.TriesLeft)}
 	}
 	return c.renderWith(http.StatusOK, "pairingcode", d, wrong)
+}
+
+// passkeyWrong says why the passkey was not created.
+func (c *call) passkeyWrong() map[string]string {
+	switch c.notice() {
+	case afterNoScript:
+		return map[string]string{"passkey": c.text("passkey.script")}
+	case afterWrongCode:
+		return map[string]string{"passkey": c.text("wrong.passkey.new")}
+	}
+	return nil
 }
 
 func (c *call) confirmPairing() error {
@@ -243,10 +284,7 @@ func (c *call) confirmPairing() error {
 		c.redirect(c.p.path+"/pair/codes", afterUnsaved)
 		return nil
 	}
-	proof, err := c.owner().ConfirmEnrollment(c.ctx(), p.ID, typed(c.field("code")))
-	if errors.Is(err, gatehouse.ErrDenied) {
-		return c.notConfirmed()
-	}
+	proof, err := c.confirmed(p)
 	if err != nil {
 		return err
 	}
@@ -254,7 +292,7 @@ func (c *call) confirmPairing() error {
 		if err := c.p.c.Web.EndStep(c.w, c.r); err != nil {
 			return err
 		}
-		return c.render(http.StatusOK, "paired", pairedData{})
+		return c.render(http.StatusOK, "paired", pairedData{IsPasskey: p.Kind == event.MethodPasskey})
 	}
 	if err := c.keep(proof); err != nil {
 		return err
@@ -273,14 +311,26 @@ func (c *call) confirmPairing() error {
 	return nil
 }
 
-// notConfirmed answers to a wrong code, which may have been the last one.
-func (c *call) notConfirmed() error {
+// confirmed confirms the pending enrollment with what the form has brought. Where that is wrong it has answered.
+func (c *call) confirmed(p *gatehouse.PendingEnrollment) (gatehouse.Proof, error) {
+	if p.Kind == event.MethodPasskey && c.p.c.Passkeys != nil {
+		return c.finishPasskey(p.ID)
+	}
+	proof, err := c.owner().ConfirmEnrollment(c.ctx(), p.ID, typed(c.field("code")))
+	if errors.Is(err, gatehouse.ErrDenied) {
+		err = errors.Join(errAnswered, c.notConfirmed(false))
+	}
+	return proof, err
+}
+
+// notConfirmed answers to a wrong code, or a wrong passkey, which may have been the last one.
+func (c *call) notConfirmed(passkey bool) error {
 	a, err := c.account()
 	if err != nil {
 		return err
 	}
 	if a.Pending == nil {
-		c.redirect(c.p.path+"/pair", afterTries)
+		c.redirect(c.p.path+pairPath(passkey), afterTries)
 		return nil
 	}
 	c.redirect(c.p.path+"/pair/confirm", afterWrongCode)
@@ -309,6 +359,8 @@ type pairedData struct {
 	Name     string // of the new authenticator
 	Codes    int    // recovery codes that came with it
 	Only     bool   // it is the only one
+
+	IsPasskey bool
 }
 
 // paired says that it worked.
@@ -321,7 +373,7 @@ func (c *call) paired() error {
 		return errNotFound
 	}
 	last := slices.MaxFunc(a.Authenticators, func(x, y gatehouse.Authenticator) int { return x.Created.Compare(y.Created) })
-	d := pairedData{SignedIn: true, Name: last.Name, What: c.notice(), Only: len(a.Authenticators) == 1}
+	d := pairedData{SignedIn: true, Name: last.Name, What: c.notice(), Only: len(a.Authenticators) == 1, IsPasskey: isPasskey(last)}
 	if d.What != doneAnother && d.What != doneReplaced {
 		d.What = doneFirst
 		d.Codes = a.RecoveryCodes.Left

@@ -82,8 +82,12 @@ func (c *call) planSteps(a gatehouse.Account, all []entry, of *entry) []planStep
 		steps = append(steps, planStep{Name: "password", Icon: "password", Link: c.p.c.Links.Password, Done: done(event.PasswordChanged)})
 	}
 	if len(a.Authenticators) > 0 {
+		name := "apps"
+		if c.p.c.Passkeys != nil || len(ofKind(a.Authenticators, true)) > 0 {
+			name = "factors"
+		}
 		steps = append(steps,
-			planStep{Name: "apps", Icon: "phone", Link: c.p.path + "/authenticators", Done: done(event.AuthenticatorRemoved), Skip: "apps"},
+			planStep{Name: name, Icon: "phone", Link: c.p.path + "/authenticators", Done: done(event.AuthenticatorRemoved), Skip: "apps"},
 			planStep{Name: "codes", Icon: "lifebuoy", Link: c.keepWanted(c.p.path + "/recovery-codes"), Done: done(event.RecoveryCodesRegenerated)})
 	}
 	if c.tok() != nil {

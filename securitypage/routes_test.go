@@ -51,6 +51,8 @@ type stop struct {
 	page   func(v *visit) string   // what a GET asks for, and where the form of a POST is; nil: path, or the last answer
 	fields func(v *visit) []string // of the form
 	stale  func(v *visit)          // changes what the form is made for; nil: it is made for nothing that changes
+
+	passkeys bool // the host has some
 }
 
 func (v *visit) api() gatehouse.Owner {
@@ -104,6 +106,20 @@ func stops(t *testing.T) []stop {
 		return v.o.Authenticator.Code(v.h.svc.Now())
 	}
 	signingIn := func(v *visit) { v.b = v.h.signIn("ada") }
+	passkeyPending := func(v *visit) {
+		v.last = v.b.follow(v.b.submit("/passkey", "/passkey", "name", "Laptop"))
+	}
+	passkey := func(v *visit) { v.b.addsPasskey(signed{Credential: "laptop"}, "name", "Laptop") }
+	signingInByPasskey := func(v *visit) {
+		passkey(v)
+		signingIn(v)
+		v.last = v.b.get("/sign-in")
+	}
+	response := func(field string) func(*visit) []string {
+		return func(v *visit) []string {
+			return []string{field, signed{Credential: "laptop"}.of(t, v.last)}
+		}
+	}
 	removal := func(v *visit) string { return "/authenticators/remove?id=" + v.phone }
 	return []stop{
 		{path: "/{$}", page: at("/"), status: 200},
@@ -119,6 +135,10 @@ func stops(t *testing.T) []stop {
 		}},
 		{path: "/pair/cancel", post: true, status: 303, ask: aCodeOrOther, begin: pairing, stale: rename},
 		{path: "/pair/done", status: 200},
+		{path: "/passkey", passkeys: true, status: 200, ask: aCodeOrOther},
+		{path: "/passkey", passkeys: true, post: true, status: 303, ask: aCodeOrOther, page: at("/passkey"), fields: with("name", "Laptop"), stale: rename},
+		{path: "/pair/confirm", passkeys: true, status: 200, ask: aCodeOrOther, begin: passkeyPending},
+		{path: "/pair/confirm", passkeys: true, post: true, status: 303, ask: aCodeOrOther, begin: passkeyPending, stale: rename, fields: response("passkey")},
 		{path: "/authenticators", status: 200},
 		{path: "/authenticators/rename", post: true, status: 303, ask: anApp, page: at("/authenticators"), fields: with("name", "Phone"), stale: rename},
 		{path: "/authenticators/remove", status: 200, ask: anApp, page: removal},
@@ -170,6 +190,13 @@ func stops(t *testing.T) []stop {
 		{path: "/recovered", status: 200},
 		{path: "/step-up", status: 200},
 		{path: "/step-up", post: true, status: 303, page: at("/step-up"), fields: func(v *visit) []string { return []string{"step_up", code(v)} }},
+		{path: "/step-up", passkeys: true, status: 200, begin: passkey},
+		{path: "/step-up", passkeys: true, post: true, status: 303, fields: response("step_up_passkey"), begin: func(v *visit) {
+			passkey(v)
+			v.last = v.b.get("/step-up")
+		}},
+		{path: "/sign-in", passkeys: true, status: 200, begin: signingInByPasskey},
+		{path: "/sign-in", passkeys: true, post: true, status: 303, begin: signingInByPasskey, fields: response("passkey")},
 		{path: "/sign-in", status: 200, begin: signingIn},
 		{path: "/sign-in", post: true, status: 303, page: at("/sign-in"), begin: signingIn, fields: func(v *visit) []string { return []string{"code", code(v)} }},
 		{path: "/sign-in/clock", status: 200, begin: signingIn},
@@ -185,6 +212,9 @@ func stops(t *testing.T) []stop {
 func (s stop) come(t *testing.T) (v *visit, send func() answer) {
 	t.Helper()
 	v = &visit{h: newHost(t)}
+	if s.passkeys {
+		v.h, _ = newPasskeyHost(t)
+	}
 	v.b, v.o, v.token = v.h.ready("ada")
 	enr, err := v.api().BeginEnrollment(t.Context(), gatehouse.EnrollmentRequest{Label: "x", Name: "Second"})
 	require.NoError(t, err)
@@ -227,10 +257,14 @@ func (s stop) come(t *testing.T) (v *visit, send func() answer) {
 }
 
 func (s stop) name() string {
+	name := "GET " + s.path
 	if s.post {
-		return "POST " + s.path
+		name = "POST " + s.path
 	}
-	return "GET " + s.path
+	if s.passkeys {
+		name += " with passkeys"
+	}
+	return name
 }
 
 // hardened has the headers of every answer of the page.

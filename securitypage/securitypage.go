@@ -5,7 +5,7 @@
 // it asks for it ([Config.Password]). Everything else is here: the second step, pairing authenticators, recovery codes,
 // access tokens ([Config.Tokens]), what the account's protection lacks and how to fix it ([Config.Posture]).
 //
-// Pages are rendered on the server and need no JavaScript. A secret is in the body of one answer to a POST,
+// Pages are rendered on the server and need no JavaScript, but for passkeys, which browsers have nowhere else. A secret is in the body of one answer to a POST,
 // which is not stored, and nowhere else: in no URL and in no cookie. A form that is sent twice, or after
 // something changed, is refused, and says so.
 package securitypage
@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
@@ -78,6 +79,10 @@ type Config struct {
 	// that use it. Defaults to not offering them.
 	RotatesItself bool
 
+	// Passkeys are those of the Service, from the module passkey; Web must have them too. The page then serves its script
+	// "passkey.js", which signs in by a passkey on the host's own form as well. Defaults to none.
+	Passkeys Passkeys
+
 	// Posture is that of the Service. Defaults to none: then the page does not say how well an account is
 	// protected.
 	Posture *posture.Service
@@ -122,7 +127,7 @@ type Config struct {
 	// Body, that is a fault, and the page is shown in the layout of this package. Defaults to that.
 	Layout func(w io.Writer, r *http.Request, c Content) error
 
-	// Files has templates and "page.js" that take the place of those in this package, by name, and "page.css", which comes
+	// Files has templates, "page.js" and "passkey.js" that take the place of those in this package, by name, and "page.css", which comes
 	// after ours and after Theme. Defaults to none.
 	Files fs.FS
 
@@ -168,6 +173,9 @@ func New(c Config) (*Page, error) {
 	case c.Tokens != nil && !c.Tokens.Of(c.Web.Service()) || c.Posture != nil && !c.Posture.Of(c.Web.Service()):
 		return nil, fmt.Errorf("%w: the tokens or the posture are of another service", gatehouse.ErrInvalid)
 	}
+	if c.Passkeys != nil && (!c.Passkeys.Of(c.Web.Service()) || c.Web.Passkeys() == nil) {
+		return nil, fmt.Errorf("%w: the passkeys are of another service, or Web has none", gatehouse.ErrInvalid)
+	}
 	if !isAPI(c.API) {
 		return nil, fmt.Errorf("%w: API is an https URL", gatehouse.ErrInvalid)
 	}
@@ -189,7 +197,11 @@ func New(c Config) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.files, err = readFiles(c.Files, theme); err != nil {
+	names := assets
+	if c.Passkeys != nil {
+		names = append(slices.Clone(assets), passkeyScript)
+	}
+	if p.files, err = readFiles(c.Files, theme, names...); err != nil {
 		return nil, errors.Join(gatehouse.ErrInvalid, err)
 	}
 	p.mux = p.routes()

@@ -14,11 +14,14 @@ import (
 // secondStepData is what the second step at sign-in shows.
 type secondStepData struct {
 	Challenge gatehouse.Challenge
-	With      string // "app", "recovery" or "support"
+	With      string // one of ways
+	App       bool   // the account has an authenticator app
+	Passkey   string // what the script asks the browser for, if With is "passkey"
+	Passkeys  bool   // the account has a passkey that can be used
 }
 
-// ways are the ways through the second step.
-var ways = []string{"app", "recovery", "support"}
+// ways are the ways through the second step, the one that is offered first in front of the others.
+var ways = []string{"passkey", "app", "recovery", "support"}
 
 func (c *call) secondStep() error {
 	return c.secondStepWith(http.StatusOK, way(c.r.URL.Query().Get("with")), nil)
@@ -29,6 +32,20 @@ func way(with string) string {
 		return with
 	}
 	return ways[0]
+}
+
+// offered returns the way that is shown where another was asked for that the account does not have.
+func (d secondStepData) offered(with string) string {
+	if with == "passkey" && !d.Passkeys {
+		with = "app"
+	}
+	if with == "app" && !d.App {
+		with = "support"
+		if d.Challenge.RecoveryCode.Available {
+			with = "recovery"
+		}
+	}
+	return with
 }
 
 // noCookies reports whether a browser that this service itself has led here sends no cookie at all. To lead it back to where
@@ -68,14 +85,24 @@ func (c *call) secondStepWith(status int, with string, wrong map[string]string) 
 	if err != nil {
 		return err
 	}
-	if with == "app" && len(ch.Authenticators) == 0 {
-		with = "support"
+	d := secondStepData{Challenge: ch, App: len(ofKind(ch.Authenticators, false)) > 0, Passkeys: c.p.c.Passkeys != nil && ch.Passkey.Available}
+	if d.With = d.offered(with); d.With == "passkey" {
+		options, err := c.p.c.Passkeys.AnswerOptions(c.ctx(), c.s.in, c.s.challenge)
+		if err != nil {
+			return err
+		}
+		if d.Passkey, err = c.ceremony(options); err != nil {
+			return err
+		}
 	}
-	return c.renderWith(status, "secondstep", secondStepData{Challenge: ch, With: with}, wrong)
+	return c.renderWith(status, "secondstep", d, wrong)
 }
 
 func (c *call) answer() error {
 	with, code := way(c.field("with")), c.field("code")
+	if with == "passkey" {
+		return c.answerPasskey()
+	}
 	if code == "" {
 		return c.secondStepWith(http.StatusUnprocessableEntity, with, map[string]string{"code": c.text("wrong.missing")})
 	}
@@ -85,6 +112,24 @@ func (c *call) answer() error {
 	_, err := c.p.c.Web.AnswerVia(c.w, c.r, typed(code), c.after)
 	if errors.Is(err, gatehouse.ErrDenied) {
 		return c.deniedAtSignIn(err, with)
+	}
+	return err
+}
+
+// answerPasskey completes the sign-in with a passkey.
+func (c *call) answerPasskey() error {
+	response := c.r.PostForm.Get("passkey")
+	if response == "" || c.p.c.Passkeys == nil {
+		return c.secondStepWith(http.StatusUnprocessableEntity, "passkey", map[string]string{"passkey": c.text("passkey.script")})
+	}
+	_, err := c.p.c.Web.AnswerPasskey(c.w, c.r, []byte(response))
+	switch {
+	case errors.Is(err, gatehouse.ErrDenied):
+		c.unknown(response)
+		status, text := c.denied(err, "wrong.passkey")
+		return c.secondStepWith(status, "passkey", map[string]string{"passkey": text})
+	case errors.Is(err, gatehouse.ErrInvalid):
+		return c.secondStepWith(http.StatusUnprocessableEntity, "passkey", map[string]string{"passkey": c.text("wrong.passkey")})
 	}
 	return err
 }
@@ -99,8 +144,9 @@ func (c *call) after(v gatehouse.Verification, next string) string {
 
 // recoveredData is what somebody is shown who has signed in with a recovery code.
 type recoveredData struct {
-	Left int // codes
-	Next string
+	Left    int // codes
+	Next    string
+	Passkey bool // there is no authenticator app to replace, and a passkey there is
 }
 
 func (c *call) recovered() error {
@@ -119,7 +165,9 @@ func (c *call) recovered() error {
 	if byCode { // otherwise anybody's link may have led here, and have said where to go on
 		c.wanted = &wanted{path: next} // also after a new authenticator, or new codes
 	}
-	return c.render(http.StatusOK, "recovered", recoveredData{Left: a.RecoveryCodes.Left, Next: next})
+	return c.render(http.StatusOK, "recovered", recoveredData{
+		Left: a.RecoveryCodes.Left, Next: next, Passkey: c.p.c.Passkeys != nil && len(ofKind(a.Authenticators, false)) == 0,
+	})
 }
 
 func (c *call) redeem(code string) error {
@@ -159,8 +207,8 @@ func (c *call) cancelSignIn() error {
 
 // clockData is for the page that corrects for an authenticator's clock.
 type clockData struct {
-	Challenge gatehouse.Challenge
-	Chosen    string
+	Apps   []gatehouse.Authenticator
+	Chosen string
 }
 
 func (c *call) clock() error { return c.clockWith(http.StatusOK, nil) }
@@ -170,12 +218,12 @@ func (c *call) clockWith(status int, wrong map[string]string) error {
 	if err != nil {
 		return err
 	}
-	if len(ch.Authenticators) == 0 {
+	d := clockData{Apps: ofKind(ch.Authenticators, false), Chosen: c.field("authenticator")}
+	if len(d.Apps) == 0 {
 		return errNotFound
 	}
-	d := clockData{Challenge: ch, Chosen: c.field("authenticator")}
 	if d.Chosen == "" {
-		d.Chosen = ch.Authenticators[0].ID
+		d.Chosen = d.Apps[0].ID
 	}
 	return c.renderWith(status, "clock", d, wrong)
 }
@@ -189,6 +237,6 @@ func (c *call) resync() error {
 	if err != nil {
 		return err
 	}
-	c.redirect(c.p.path+"/sign-in", "clock")
+	c.redirect(c.p.path+"/sign-in?with=app", "clock")
 	return nil
 }

@@ -43,14 +43,16 @@ type stepUpData struct {
 	Password  bool    // the account has no second factor
 	SignIn    string  // nor is there a password that the page can check: where to sign in again
 	TOTP      gatehouse.MethodState
-	Recovery  bool // a recovery code will do
-	TooLittle bool // what was given is right, and not enough for this
+	App       bool   // the account has an authenticator app
+	Passkey   string // what the script asks the browser for, where the account has a passkey that can be used
+	Recovery  bool   // a recovery code will do
+	TooLittle bool   // what was given is right, and not enough for this
 }
 
 type field struct{ Name, Value string }
 
 // kept is what a form does not bring along: codes, and what belongs to the prompt itself.
-var notKept = []string{"form", "code", "step_up", "step_up_password", appOnly}
+var notKept = []string{"form", "code", "passkey", "step_up", "step_up_password", "step_up_passkey", appOnly}
 
 // appOnly is the field of a prompt that a recovery code was not enough for: another one would be used up for nothing.
 const appOnly = "step_up_app"
@@ -70,7 +72,10 @@ func (c *call) prompt(status int, wrong map[string]string) error {
 	if a.Reset != nil { // meanwhile: the session has ended
 		return c.message(http.StatusForbidden, "expired")
 	}
-	d := c.stepUpData(a, c.back())
+	d, err := c.stepUpData(a, c.back())
+	if err != nil {
+		return err
+	}
 	if c.r.Method == http.MethodPost {
 		d.Action, d.Form = c.keepWanted(c.r.URL.Path), c.r.PostForm.Get("form")
 		for name, values := range c.r.PostForm {
@@ -92,11 +97,19 @@ func (c *call) prompt(status int, wrong map[string]string) error {
 }
 
 // stepUpData returns the data of a prompt that leads to a path.
-func (c *call) stepUpData(a gatehouse.Account, next string) stepUpData {
-	return stepUpData{
-		Password: !a.Protected && c.hasPassword(), SignIn: c.signInAgain(a, next),
-		TOTP: a.TOTP, Recovery: c.recovery && !c.stepped, TooLittle: c.stepped,
+func (c *call) stepUpData(a gatehouse.Account, next string) (stepUpData, error) {
+	d := stepUpData{
+		Password: !a.Protected && c.hasPassword(), SignIn: c.signInAgain(a, next), TOTP: a.TOTP,
+		App: len(ofKind(a.Authenticators, false)) > 0, Recovery: c.recovery && !c.stepped, TooLittle: c.stepped,
 	}
+	if c.p.c.Passkeys == nil || !a.Passkey.Available {
+		return d, nil
+	}
+	options, err := c.p.c.Passkeys.StepUpOptions(c.ctx(), c.s.in)
+	if err == nil {
+		d.Passkey, err = c.ceremony(options)
+	}
+	return d, err
 }
 
 // hasPassword reports whether the page can ask for the password.
@@ -150,10 +163,11 @@ const justNow = 10 * time.Second
 // stepUpHere takes the code (or password) that a form has brought for the prompt, if it has.
 func (c *call) stepUpHere() error {
 	code, password := typed(c.r.PostForm.Get("step_up")), c.r.PostForm.Get("step_up_password")
+	passkey := c.p.c.Passkeys != nil && code == "" && c.r.PostForm.Has("step_up_passkey")
 	if c.r.PostForm.Has(appOnly) {
 		c.recovery = false
 	}
-	if c.who() != signedIn || code == "" && password == "" {
+	if c.who() != signedIn || code == "" && password == "" && !passkey {
 		return nil
 	}
 	switch _, err := c.svc().CheckProof(c.ctx(), c.s.in, justNow); {
@@ -168,10 +182,13 @@ func (c *call) stepUpHere() error {
 		return err
 	}
 	var proof gatehouse.Proof
-	if a.Protected {
-		proof, err = c.proofByCode(code)
-	} else {
+	switch {
+	case !a.Protected:
 		proof, err = c.proofByPassword(password)
+	case passkey:
+		proof, err = c.proofByPasskey(c.r.PostForm.Get("step_up_passkey"))
+	default:
+		proof, err = c.proofByCode(code)
 	}
 	if err != nil {
 		return err
@@ -265,6 +282,9 @@ func (c *call) denied(err error, key string) (int, string) {
 			return http.StatusUnprocessableEntity, c.text("wrong.disabled")
 		case denied.RetryAt.After(c.p.now()):
 			c.retryAfter(denied.RetryAt)
+			if key == "wrong.passkey" {
+				return http.StatusTooManyRequests, c.text("wrong.passkey.wait", "in", c.in(denied.RetryAt))
+			}
 			return http.StatusTooManyRequests, c.text("locked.until", "in", c.in(denied.RetryAt))
 		}
 	}
@@ -313,7 +333,10 @@ func (c *call) stepUpPage() error {
 	if err != nil {
 		return err
 	}
-	d := c.stepUpData(a, next)
+	d, err := c.stepUpData(a, next)
+	if err != nil {
+		return err
+	}
 	// An owner who has signed in just now is sent here by something that asks for a second factor, which there is not.
 	d.TooLittle = !a.Protected && c.allowed(forFactors) == nil
 	d.promptFor(c, next)

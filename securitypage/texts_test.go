@@ -43,18 +43,22 @@ func TestCatalog(t *testing.T) {
 		for _, m := range regexp.MustCompile(`\.[TH] "([^"]+)"`).FindAllStringSubmatch(string(data), -1) {
 			require.True(t, has(m[1]), "%s: %s", name, m[1])
 		}
+		for _, m := range regexp.MustCompile(`\.For "([^"]+)"`).FindAllStringSubmatch(string(data), -1) {
+			require.True(t, has(m[1]) && has(m[1]+".passkey"), "%s: %s", name, m[1])
+		}
 		for _, m := range regexp.MustCompile(`c\.(?:text|rich|dated)\("([^"]+)"[,)]`).FindAllStringSubmatch(string(data), -1) {
 			require.True(t, has(m[1]), "%s: %s", name, m[1])
 		}
 	}
 	// Those that are put together of a word and something else.
-	made := map[string]bool{"title.": true, "next.": true, "event.": true, "notice.": true, "control.": true, "gate.": true, "fix.": true, "kind.": true, "method.": true, "agent.": true, "system.": true, "wrong.": true, "reason.": true, "month.": true, "weekday.": true, "lang": true, "message.": true, "state.": true}
+	made := map[string]bool{"title.": true, "next.": true, "event.": true, "notice.": true, "control.": true, "gate.": true, "fix.": true, "kind.": true, "method.": true, "agent.": true, "system.": true, "wrong.": true, "reason.": true, "month.": true, "weekday.": true, "lang": true, "message.": true, "state.": true, "passkey.": true}
 	for _, m := range dynamicKey.FindAllStringSubmatch(all, -1) {
 		made[m[1]] = true
 	}
 	for key, text := range english {
 		require.NotEmpty(t, text, key)
 		key, _, _ := strings.Cut(key, "#")
+		key = strings.TrimSuffix(key, ".passkey") // of a text of both kinds: see View.For
 		before, _, _ := strings.Cut(key, ".")
 		require.True(t, made[before+"."] || strings.Contains(all, `"`+key+`"`), "%s is not used", key)
 	}
@@ -242,7 +246,7 @@ func TestEveryWordIsAText(t *testing.T) {
 	}
 	nothing["lang"], nothing["dir"], nothing["codes.file"] = "en", "ltr", "!.txt"
 	nothing["pair.name.example"] = "Phone" // which would be the name of an app
-	known := regexp.MustCompile(`Acme|ada@acme\.test|Second|Tablet|Phone|Authenticator|deploy\.public|acme_\w+…?|projects|deploys|read|write` +
+	known := regexp.MustCompile(`Acme|ada@acme\.test|Second|Tablet|Laptop|Phone|Authenticator|deploy\.public|acme_\w+…?|projects|deploys|read|write` +
 		`|See projects\.|Change projects\.|Deploy to production\.|\b[0-9A-Za-z]{14}\b|\b[A-Z2-7]{4}\b|\b[0-9a-z]{5}-[0-9a-z]{5}\b|[0-9-]+T[0-9:]+Z|UTC|bot|ops|ci|new\b`)
 	pages := 0
 	for _, s := range stops(t) {

@@ -65,6 +65,25 @@ func (v *View) Sheets() (addresses []string) {
 	return addresses
 }
 
+// Script is the address of the script of passkeys, "" for a page that needs none.
+func (v *View) Script() string {
+	if !v.c.scripted {
+		return ""
+	}
+	return v.Asset(passkeyScript)
+}
+
+// Signal is what the script tells the browser's password manager, "" for nothing.
+func (v *View) Signal() string { return v.c.signal }
+
+// Passkeys reports whether passkeys can be added.
+func (v *View) Passkeys() bool { return v.c.p.c.Passkeys != nil }
+
+// For returns a text about an authenticator app, or the one of the same key about a passkey.
+func (v *View) For(key string, passkey bool, args ...any) string {
+	return v.T(key+v.c.suffix(passkey), args...)
+}
+
 // Theme is that of Config.
 func (v *View) Theme() Theme { return v.c.p.c.Theme }
 
@@ -84,7 +103,7 @@ func (v *View) Tabs() bool { return v.SignedIn() && section[v.Page] != "" && !wi
 
 // wizards lead from one step to the next, without the navigation at their top.
 var wizards = map[string]bool{
-	"pair": true, "pairing": true, "pairingcodes": true, "pairingcode": true, "paired": true, "codes": true, "newcodes": true, "remove": true, "disable": true,
+	"pair": true, "pairing": true, "pairingcodes": true, "pairingcode": true, "passkey": true, "pairingpasskey": true, "paired": true, "codes": true, "newcodes": true, "remove": true, "disable": true,
 }
 
 // Bare reports whether a page is a card in the middle of the screen, under the service's name: those of the sign-in.
@@ -106,7 +125,7 @@ func (v *View) Section(page string) string {
 
 var section = map[string]string{
 	"overview": "overview", "review": "overview", "disable": "authenticators",
-	"pair": "authenticators", "pairing": "authenticators", "pairingcodes": "authenticators", "pairingcode": "authenticators", "paired": "authenticators", "authenticators": "authenticators", "remove": "authenticators",
+	"pair": "authenticators", "pairing": "authenticators", "pairingcodes": "authenticators", "pairingcode": "authenticators", "passkey": "authenticators", "pairingpasskey": "authenticators", "paired": "authenticators", "authenticators": "authenticators", "remove": "authenticators",
 	"codes": "authenticators", "newcodes": "authenticators",
 	"tokens": "tokens", "mint": "tokens", "minted": "tokens", "token": "tokens",
 	"revoke": "tokens", "revokeall": "tokens", "serviceaccounts": "tokens",
@@ -176,6 +195,9 @@ func (v *View) Gate(action string) string { return v.c.either("gate."+action, ac
 func (v *View) Fix(id string, fix posture.Remediation) Fix {
 	out := Fix{Title: v.c.either("control."+id+".todo", fix.Title), Text: v.c.either("control."+id+".fix", fix.Text), Link: v.c.keepWanted(fix.Link)}
 	if own, ok := fixes[id]; ok && out.Link == "" {
+		if own == "/passkey" && !v.Passkeys() {
+			return out
+		}
 		if own == "/tokens" && !v.HasTokens() {
 			return out
 		}
@@ -197,6 +219,7 @@ var fixes = map[string]string{
 	posture.RecoveryCodesSaved:   "/recovery-codes",
 	posture.RecoveryCodesLeft:    "/recovery-codes",
 	posture.SecondAuthenticator:  "/pair",
+	posture.PhishingResistant:    "/passkey",
 	posture.MethodsOpen:          "/authenticators",
 	posture.AuthenticatorsStrong: "/authenticators",
 	posture.RecoveryUseSeen:      "/activity",

@@ -20,7 +20,7 @@ type wanted struct {
 }
 
 // keeping are the pages that keep it, with all below them.
-var keeping = []string{"/pair", "/recovery-codes", "/ready"}
+var keeping = []string{"/pair", "/passkey", "/recovery-codes", "/ready"}
 
 // word returns what is wanted as the parameter has it. No action has a colon in it.
 func (c *call) word(w wanted) string {
