@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/passkey/passkeytest"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
+	"github.com/gatehouse-go/gatehouse/websession"
 )
 
 func check(err error) {
@@ -64,6 +65,21 @@ func ada(svc *gatehouse.Service, pk *passkey.Service) (gatehouse.Session, *passk
 	session.Proof, err = pk.FinishRegistration(ctx, session, enr.ID, create(phone, options))
 	check(err)
 	return session, phone
+}
+
+// What the host has already.
+func user(*http.Request) string                              { return "" }
+func begin(http.ResponseWriter, *http.Request, string) error { return nil }
+func end(http.ResponseWriter, *http.Request) error           { return nil }
+
+// A web service gives its passkeys to websession and to securitypage.
+func Example() {
+	svc, _ := services()
+	pk, err := passkey.New(svc, passkey.Config{RPID: "acme.test", Origins: []string{"https://acme.test"}})
+	check(err)
+	web, err := websession.New(websession.Config{Service: svc, User: user, SignIn: begin, SignOut: end, Passkeys: pk})
+	check(err)
+	http.Handle("/", web.Middleware(http.NotFoundHandler()))
 }
 
 // The first factor of an account: somebody has typed the password just now.
