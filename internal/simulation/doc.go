@@ -3,7 +3,9 @@
 // refused, it meets a conflict, or its node dies. The clocks of the nodes differ. All of it is drawn from a seed, which
 // gives the same run each time.
 //
-// Each node has tokens and a posture with gates on minting, and an observer to which all that was done is told.
+// Each node has tokens, passkeys and a posture with gates on minting, and an observer to which all that was done is told.
+// The passkeys are those of virtual authenticators, of which some count their signatures; what they have signed is shown
+// again later, in other sign-ins and after changes.
 //
 // After each call what is stored is held against the invariants, and at the end what every client was told is held
 // against a sequential model, by porcupine: some order of the calls must explain all answers.

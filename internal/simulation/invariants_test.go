@@ -26,7 +26,10 @@ type invariants struct {
 
 	records map[string]storage.Record
 	tokens  map[string]stored
-	steps   map[string]int64   // the greatest step that was accepted, by authenticator
+	steps   map[string]int64  // the greatest step that was accepted, by authenticator
+	counts  map[string]uint32 // of signatures, by passkey
+	issues  map[string]int64  // of the last challenge that was accepted, by passkey
+	handles map[string]storage.Handle
 	burned  map[core.Hash]bool // hashes of recovery codes that were used or taken away
 	ended   map[int64]bool     // epochs that are over
 	wrong   string
@@ -35,7 +38,7 @@ type invariants struct {
 func newInvariants(t *testing.T, w *world) *invariants {
 	return &invariants{
 		t: t, w: w, records: map[string]storage.Record{}, tokens: map[string]stored{}, steps: map[string]int64{},
-		burned: map[core.Hash]bool{}, ended: map[int64]bool{},
+		burned: map[core.Hash]bool{}, ended: map[int64]bool{}, counts: map[string]uint32{}, issues: map[string]int64{}, handles: map[string]storage.Handle{},
 	}
 }
 
@@ -98,7 +101,8 @@ func (v *invariants) account(rec storage.Record, now core.Account, stored storag
 		}
 		v.steps[auth.ID] = auth.Last
 	}
-	if len(now.Authenticators) == 0 && now.Recovery != nil {
+	v.passkeys(now)
+	if now.Factors() == 0 && now.Recovery != nil {
 		v.fail("%s: recovery codes without a second factor", now.ID)
 	}
 	if rec.Data == nil {
@@ -116,7 +120,7 @@ func (v *invariants) account(rec storage.Record, now core.Account, stored storag
 	}
 	for _, e := range now.Activity {
 		if e.Number > was.Noted && slices.Contains([]event.Kind{event.TokenMinted, event.TokenRotated}, e.Kind) &&
-			(was.CodeUseUnseen() != 0 || e.Name == production && len(was.Authenticators) == 0) {
+			(was.CodeUseUnseen() != 0 || e.Name == production && was.Factors() == 0) {
 			v.fail("%s: a secret of a token came through a closed gate", now.ID)
 		}
 	}
@@ -127,6 +131,25 @@ func (v *invariants) account(rec storage.Record, now core.Account, stored storag
 	}
 	if now.Noted < was.Noted || now.SignIns < was.SignIns {
 		v.fail("%s: a count falls", now.ID)
+	}
+}
+
+// passkeys compares what an account's passkeys have accepted with what they had.
+func (v *invariants) passkeys(now core.Account) {
+	for _, k := range now.Passkeys {
+		if k.Count < v.counts[k.ID] {
+			v.fail("%s: the count of %s falls", now.ID, k.ID)
+		}
+		if k.Accepted < v.issues[k.ID] {
+			v.fail("%s: %s forgets what it has accepted", now.ID, k.ID)
+		}
+		v.counts[k.ID], v.issues[k.ID] = k.Count, k.Accepted
+	}
+	if h, had := v.handles[now.ID]; had && h != now.Handle {
+		v.fail("%s: another handle", now.ID)
+	}
+	if now.Handle != (storage.Handle{}) {
+		v.handles[now.ID] = now.Handle
 	}
 }
 
@@ -143,6 +166,9 @@ func slots(a core.Account) (all []core.Slot) {
 func ids(a core.Account) (all string) {
 	for _, auth := range a.Authenticators {
 		all += auth.ID + " "
+	}
+	for _, k := range a.Passkeys {
+		all += k.ID + " "
 	}
 	return all
 }

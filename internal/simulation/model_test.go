@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
 )
 
 // The sequential rules that what all clients were told is held against. Calls are named by their number, and so is what
@@ -40,6 +42,10 @@ const (
 	revoke    op = "revoke"
 	revokeAll op = "revoke all"
 	check     op = "check"
+	register  op = "register"       // begin a passkey
+	finish    op = "finish"         // and turn it on
+	ask       op = "ask a passkey"  // what a passkey then signs
+	assert    op = "show a passkey" // what it has signed
 )
 
 // input is a call as a client made it.
@@ -62,6 +68,13 @@ type input struct {
 	revoke           bool
 	look             int  // which look at the activity it reviews
 	production       bool // the token has a scope of high risk
+
+	purpose    core.PasskeyPurpose
+	passkey    int    // by the enrollment that has made it
+	asked      int    // which ask it answers
+	issued     int64  // when the challenge was issued that it answers, in nanoseconds
+	count      uint32 // of the passkey's signatures; 0: it does not count
+	registered int64  // when the challenge of an enrollment was issued
 }
 
 // outcome is what the client was told.
@@ -99,6 +112,20 @@ type app struct {
 	last int64
 }
 
+// passkey is one by the enrollment that has made it, with what it has accepted.
+type passkey struct {
+	by       int
+	accepted int64
+	count    uint32
+}
+
+// question is what a passkey was asked, in which state of the account.
+type question struct {
+	purpose   core.PasskeyPurpose
+	epoch     int
+	challenge int // of the sign-in
+}
+
 type importState uint8
 
 const (
@@ -113,7 +140,9 @@ type account struct {
 	Epoch             int
 	SignIns           int
 	Apps              []app
-	Pending, Brings   int // the enrollment, and the set that it brings; -1 for none
+	Passkeys          []passkey
+	Pending, Brings   int  // the enrollment, and the set that it brings; -1 for none
+	PendingPasskey    bool // it is one of a passkey
 	Set               int
 	Used              uint16
 	Wrong, WrongCodes int
@@ -125,12 +154,13 @@ type account struct {
 	Looks             map[int]int // how many uses each look has shown
 	Tries             map[int]int // the epochs in which sign-ins began
 	Challenges        map[int]label
+	Asked             map[int]question
 	Proofs            map[int]proof
 }
 
 func (a account) clone() account {
-	a.Apps, a.Tries, a.Looks = slices.Clone(a.Apps), maps.Clone(a.Tries), maps.Clone(a.Looks)
-	a.Challenges, a.Proofs = maps.Clone(a.Challenges), maps.Clone(a.Proofs)
+	a.Apps, a.Passkeys, a.Tries, a.Looks = slices.Clone(a.Apps), slices.Clone(a.Passkeys), maps.Clone(a.Tries), maps.Clone(a.Looks)
+	a.Challenges, a.Asked, a.Proofs = maps.Clone(a.Challenges), maps.Clone(a.Asked), maps.Clone(a.Proofs)
 	return a
 }
 
@@ -140,7 +170,9 @@ func (a account) goesOn(try int) bool {
 	return a.Tries[try] == a.Epoch || a.Tries[try] == -1 && !a.Ended
 }
 
-func (a account) protected() bool { return len(a.Apps) > 0 || a.Reset >= 0 }
+func (a account) factors() int { return len(a.Apps) + len(a.Passkeys) }
+
+func (a account) protected() bool { return a.factors() > 0 || a.Reset >= 0 }
 
 // free is how many wrong codes of authenticators in a row cost nothing.
 func (a account) free() int { return max(15/max(3*len(a.Apps), 3), 1) }
@@ -152,8 +184,8 @@ func (a account) good(in input, kinds ...proofKind) bool {
 }
 
 // shut reports whether a gate is closed to whoever would make a secret of a token: after a recovery code that the owner
-// has not looked at, and for production without an authenticator.
-func (a account) shut(in input) bool { return a.Uses > a.Seen || in.production && len(a.Apps) == 0 }
+// has not looked at, and for production without a second factor.
+func (a account) shut(in input) bool { return a.Uses > a.Seen || in.production && a.factors() == 0 }
 
 // pairs returns the kinds of proof that are enough to pair an authenticator.
 func (a account) pairs() []proofKind {
@@ -217,18 +249,16 @@ func (a account) step(in input) []next {
 		case len(a.Apps) >= 5:
 			return same(state)
 		}
-		b.Pending, b.Brings = in.id, -1
-		if a.Set < 0 {
-			b.Brings = in.id
-		}
-		return []next{{ok, b}}
+		return []next{{ok, a.stages(in, false)}}
 	case confirm:
 		return a.confirm(in)
+	case register, finish, ask, assert:
+		return a.passkey(in)
 	case regen:
 		switch {
 		case !a.good(in, vouched, secondFactor, recoveryCode):
 			return same(needsStep)
-		case len(a.Apps) == 0:
+		case a.factors() == 0:
 			return same(state)
 		}
 		b = b.changed(in)
@@ -240,7 +270,7 @@ func (a account) step(in input) []next {
 		switch {
 		case !a.good(in, vouched, secondFactor):
 			return same(needsStep)
-		case len(a.Apps) == 0:
+		case a.factors() == 0:
 			return same(state)
 		}
 		b = b.changed(in)
@@ -311,7 +341,7 @@ func (a account) step(in input) []next {
 }
 
 func (a *account) dropFactors() {
-	a.Apps, a.Set, a.Used, a.Wrong, a.WrongCodes = nil, -1, 0, 0, 0
+	a.Apps, a.Passkeys, a.Set, a.Used, a.Wrong, a.WrongCodes = nil, nil, -1, 0, 0, 0
 	a.endImport()
 }
 
@@ -395,17 +425,31 @@ func inWindow(in input, step int64) (may, surely bool) {
 	return may, step >= last-1 && step <= first+1
 }
 
-func (a account) confirm(in input) []next {
-	pending := in.enrollment == a.Pending && a.Pending >= 0
+// stages returns the account with an enrollment that a call has begun.
+func (a account) stages(in input, passkey bool) account {
+	b := a.clone()
+	b.Pending, b.Brings, b.PendingPasskey = in.id, -1, passkey
+	if a.Set < 0 {
+		b.Brings = in.id
+	}
+	return b
+}
+
+// finishes returns what becomes of whoever may not finish an enrollment of a kind, or nothing.
+func (a account) finishes(in input, passkey bool) []next {
 	switch {
 	case !a.good(in, a.pairs()...):
 		return []next{{needsStep, a}}
-	case !pending:
+	case in.enrollment != a.Pending || a.Pending < 0 || a.PendingPasskey != passkey:
 		return []next{{state, a}}
 	}
+	return nil
+}
+
+// enrolled returns the account after an enrollment, without the factor.
+func (a account) enrolled(in input) account {
 	b := a.clone().changed(in)
 	b.endImport()
-	b.Apps = append(b.Apps, app{in.enrollment, in.step})
 	if a.Brings >= 0 {
 		b.Set, b.Used = a.Brings, 0
 	}
@@ -415,6 +459,15 @@ func (a account) confirm(in input) []next {
 		kind = secondFactor
 	}
 	b.Proofs[in.id] = proof{in.id, kind}
+	return b
+}
+
+func (a account) confirm(in input) []next {
+	if refused := a.finishes(in, false); refused != nil {
+		return refused
+	}
+	b := a.enrolled(in)
+	b.Apps = append(b.Apps, app{in.enrollment, in.step})
 	may, surely := inWindow(in, in.step)
 	var ways []next
 	if may {
@@ -461,7 +514,7 @@ func (h holder) step(in input) []nextHolder {
 	}
 	t, known := h.Tokens[in.token]
 	switch in.op {
-	case confirm:
+	case confirm, finish:
 		b.On = true
 		return append(same(needsStep, state, denied), nextHolder{ok, b})
 	case imports:
@@ -516,7 +569,7 @@ func (h holder) step(in input) []nextHolder {
 }
 
 // tokenOps are the calls that tokens are held against.
-var tokenOps = []op{confirm, imports, disable, reset, password, suspend, resume, revokeAll, mint, rotate, revoke, check}
+var tokenOps = []op{confirm, finish, imports, disable, reset, password, suspend, resume, revokeAll, mint, rotate, revoke, check}
 
 // models returns the rules for one account's sign-ins and changes, and for its tokens.
 func models(a account, h holder) (accounts, holders porcupine.Model) {

@@ -20,6 +20,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/keyring"
+	webauthn "github.com/gatehouse-go/gatehouse/passkey"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -72,6 +73,8 @@ type known struct {
 	tokens     map[int]tokens.Info
 	secrets    map[int]map[int]string // by token, and by the call that made them
 	newest     map[int]int            // of a token
+	passkeys   map[int]*madePasskey
+	asserts    map[int]signed // by the ask
 }
 
 func newWorld(t *testing.T, seed uint64, under func(storage.Store) storage.Store, s *scheduler) *world {
@@ -101,8 +104,9 @@ func newWorld(t *testing.T, seed uint64, under func(storage.Store) storage.Store
 		w.knows[id] = &known{
 			challenges: map[int]string{}, proofs: map[int]gatehouse.Proof{}, kinds: map[int]proofKind{}, apps: map[int]totp.Key{}, names: map[int]string{}, imports: map[int]totp.Secret{},
 			sets: map[int][]string{}, resets: map[int]string{}, tokens: map[int]tokens.Info{}, secrets: map[int]map[int]string{}, newest: map[int]int{},
+			passkeys: map[int]*madePasskey{}, asserts: map[int]signed{},
 		}
-		w.accounts[id] = account{Epoch: -1, Pending: -1, Brings: -1, Set: -1, Reset: -1, Tries: map[int]int{}, Looks: map[int]int{}, Challenges: map[int]label{}, Proofs: map[int]proof{}}
+		w.accounts[id] = account{Epoch: -1, Pending: -1, Brings: -1, Set: -1, Reset: -1, Tries: map[int]int{}, Looks: map[int]int{}, Challenges: map[int]label{}, Asked: map[int]question{}, Proofs: map[int]proof{}}
 		w.holders[id] = holder{TokenEpoch: -1, Tokens: map[int]token{}}
 	}
 	w.enroll("ada", memory)
@@ -113,14 +117,15 @@ func (w *world) newNode(number int) *node {
 	return &node{number: number, clock: time.Duration(w.rng.IntN(2*maxSkew+1)-maxSkew) * time.Second}
 }
 
-// enroll pairs an account's first authenticator by itself, before the simulation begins. Its number is 0.
+// enroll pairs an account's first authenticator and adds a passkey by itself, before the simulation begins. Their number
+// is 0.
 func (w *world) enroll(id string, store storage.Store) {
 	ctx := context.Background()
 	svc, err := gatehouse.New(store, w.config(&node{}))
 	require.NoError(w.t, err)
 	try, err := svc.Before(ctx, id)
 	require.NoError(w.t, err)
-	in := gatehouse.Session{Account: id}
+	in := sessionOf(id)
 	in.Proof, err = try.Vouch(ctx, in, gatehouse.FirstFactor{Method: "pwd", At: time.Now()})
 	require.NoError(w.t, err)
 	enr, err := svc.Owner(in).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: id})
@@ -130,11 +135,13 @@ func (w *world) enroll(id string, store storage.Store) {
 	step := totp.Step(time.Now())
 	code, err := k.apps[0].Code(step)
 	require.NoError(w.t, err)
-	k.proofs[0], err = svc.Owner(in).ConfirmEnrollment(ctx, enr.ID, code)
+	in.Proof, err = svc.Owner(in).ConfirmEnrollment(ctx, enr.ID, code)
 	require.NoError(w.t, err)
+	made := w.addPasskey(svc, in, k)
 	k.kinds[0] = secondFactor
 	a := w.accounts[id]
 	a.Stored, a.Epoch, a.Apps, a.Set = true, 0, []app{{0, step}}, 0
+	a.Passkeys = []passkey{{0, made.issued, made.count}}
 	a.Proofs[0] = proof{0, secondFactor}
 	w.accounts[id] = a
 	w.holders[id] = holder{On: true, TokenEpoch: -1, Tokens: map[int]token{}}
@@ -162,6 +169,7 @@ type client struct {
 	node   *node
 	svc    *gatehouse.Service
 	tokens *tokens.Service
+	pk     *webauthn.Service
 	tries  map[int]begun // that this client has begun, by the call
 	looks  map[int]int64 // the newest entry of the activity that it was shown, by the call
 
@@ -216,14 +224,15 @@ func (c *client) connect() {
 	require.NoError(c.t, err)
 	_, err = posture.New(svc, posture.Config{Policy: c.gates, Tokens: c.tokens})
 	require.NoError(c.t, err)
-	c.svc = svc
+	c.svc, c.pk = svc, newPasskeys(c.t, svc)
 }
 
 // planned is a call that is to be made.
 type planned struct {
 	input
 	run   func(ctx context.Context) error
-	first *planned // a call that is made before it; nil: none
+	first *planned     // a call that is made before it; nil: none
+	learn func(*input) // what the call presents that the first one has told; nil: nothing
 }
 
 // make makes a call and puts it in the history.
@@ -232,6 +241,9 @@ func (c *client) make(p planned) outcome {
 		return fault
 	}
 	c.mu.Lock()
+	if p.learn != nil {
+		p.learn(&p.input)
+	}
 	began := c.tick()
 	c.mu.Unlock()
 	p.from = c.node.now().Unix()
@@ -273,7 +285,7 @@ func (c *client) listen() {
 
 // tells is what a call that succeeds tells.
 var tells = map[op]event.Kind{
-	confirm: event.AuthenticatorAdded, regen: event.RecoveryCodesRegenerated, disable: event.TwoFactorOff, reset: event.AccountReset,
+	confirm: event.AuthenticatorAdded, finish: event.AuthenticatorAdded, regen: event.RecoveryCodesRegenerated, disable: event.TwoFactorOff, reset: event.AccountReset,
 	redeem: event.OperatorCodeUsed, password: event.PasswordChanged, mint: event.TokenMinted, rotate: event.TokenRotated,
 	revokeAll: event.TokensRevoked, imports: event.AccountImported, review: event.ActivityReviewed,
 }
@@ -320,6 +332,8 @@ func outcomeOf(err error) outcome {
 		return closed
 	case errors.Is(err, errNothing):
 		return nothing
+	case errors.Is(err, errNoPasskey):
+		return state
 	case err == nil:
 		return ok
 	case errors.Is(err, gatehouse.ErrDenied):
@@ -336,6 +350,7 @@ func outcomeOf(err error) outcome {
 var often = map[op]int{
 	challenge: 10, answer: 24, stepUp: 18, vouch: 6, begin: 7, confirm: 16, regen: 6, disable: 2, reset: 3, redeem: 8, password: 2,
 	suspend: 1, resume: 4, unlock: 2, reseal: 2, imports: 3, review: 6, mint: 12, rotate: 24, revoke: 14, revokeAll: 1, check: 22,
+	register: 5, finish: 8, assert: 26,
 }
 
 // plan draws a call. It is nothing where there is nothing yet that such a call could present.
@@ -359,6 +374,7 @@ func (c *client) plan() (p planned) {
 	}
 	c.ids++
 	p.id = c.ids
+	p.asked, p.passkey = -1, -1
 	p.totp, p.set, p.enrollment, p.reset, p.challenge, p.proof, p.token = -1, -1, -1, -1, -1, -1, -1
 	k := c.knows[p.account]
 	in := &p.input
@@ -367,6 +383,8 @@ func (c *client) plan() (p planned) {
 		p.first = c.planTry(in)
 	case review:
 		p.first = c.planLook(in)
+	case assert:
+		p.first, p.learn = c.planAsk(k, in)
 	}
 	p.run = c.bind(k, in)
 	return p
@@ -417,7 +435,7 @@ var errNoActivity = errors.New("simulation: there is no activity")
 // bind draws what a call presents, and returns the call.
 func (c *client) bind(k *known, in *input) func(context.Context) error {
 	svc, op := c.svc, c.svc.Operator("op-7")
-	session := gatehouse.Session{Account: in.account}
+	session := sessionOf(in.account)
 	face := func(kinds ...proofKind) (gatehouse.Session, bool) {
 		id, any := c.newest(slices.DeleteFunc(slices.Sorted(maps.Keys(k.proofs)), func(id int) bool {
 			return !slices.Contains(kinds, k.kinds[id]) && c.rng.IntN(8) > 0
@@ -426,7 +444,9 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 			return gatehouse.Session{}, false
 		}
 		in.proof, in.strong = id, k.kinds[id] == secondFactor
-		return gatehouse.Session{Account: in.account, Proof: k.proofs[id]}, true
+		with := sessionOf(in.account)
+		with.Proof = k.proofs[id]
+		return with, true
 	}
 	switch in.op {
 	case challenge:
@@ -548,6 +568,8 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 		return func(ctx context.Context) error { return svc.Owner(session).ReviewActivity(ctx, c.looks[in.look]) }
 	case imports:
 		return c.bindImport(k, in)
+	case register, finish, assert:
+		return c.bindPasskey(k, in, face)
 	case reseal:
 		return func(ctx context.Context) error {
 			_, err := op.Reseal(ctx, "", nil)

@@ -1,0 +1,90 @@
+package simulation
+
+import (
+	"slices"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+)
+
+// passkey is what becomes of a call that has to do with passkeys.
+func (a account) passkey(in input) []next {
+	switch in.op {
+	case register:
+		switch {
+		case !a.good(in, a.pairs()...):
+			return []next{{needsStep, a}}
+		case len(a.Passkeys) >= 10:
+			return []next{{state, a}}
+		}
+		return []next{{ok, a.stages(in, true)}}
+	case finish:
+		if refused := a.finishes(in, true); refused != nil {
+			return refused
+		}
+		b := a.enrolled(in)
+		b.Passkeys = append(b.Passkeys, passkey{in.enrollment, in.registered, in.count})
+		return []next{{ok, b}}
+	case ask:
+		return a.asks(in)
+	}
+	return a.shows(in)
+}
+
+// find returns the index of a passkey, or -1.
+func (a account) find(by int) int {
+	return slices.IndexFunc(a.Passkeys, func(k passkey) bool { return k.by == by })
+}
+
+// stale reports whether a sign-in that a challenge represents has ended.
+func (a account) stale(challenge int) bool {
+	c, made := a.Challenges[challenge]
+	return !made || c != (label{a.Epoch, a.SignIns})
+}
+
+// asks is what becomes of asking a passkey. Whoever signs in by it alone is asked without a look at any account.
+func (a account) asks(in input) []next {
+	b := a.clone()
+	b.Asked[in.id] = question{in.purpose, a.Epoch, in.challenge}
+	switch {
+	case in.purpose == core.PasskeySignIn:
+	case a.Suspended, len(a.Passkeys) == 0, in.purpose == core.PasskeyAnswer && a.stale(in.challenge):
+		return []next{{denied, a}}
+	case a.find(in.passkey) < 0:
+		return []next{{state, a}}
+	}
+	return []next{{ok, b}}
+}
+
+// shows is what becomes of what a passkey has signed: it is accepted once, and not after what it has signed later.
+func (a account) shows(in input) []next {
+	no := []next{{denied, a}}
+	q, was := a.Asked[in.asked]
+	if !was || !a.protected() || a.Suspended || q.purpose != in.purpose {
+		return no
+	}
+	i, sure := a.find(in.passkey), true
+	switch in.purpose {
+	case core.PasskeyAnswer:
+		if a.stale(in.challenge) || q.epoch != a.Epoch || a.Challenges[q.challenge] != a.Challenges[in.challenge] {
+			return no
+		}
+		sure = q.challenge == in.challenge // otherwise it is another sign-in's, unless both began in one second
+	case core.PasskeyStepUp:
+		if q.epoch != a.Epoch {
+			return no
+		}
+	}
+	if i < 0 || in.issued <= a.Passkeys[i].accepted || (in.count > 0 || a.Passkeys[i].count > 0) && in.count <= a.Passkeys[i].count {
+		return no
+	}
+	b := a.clone()
+	b.Passkeys[i].accepted, b.Passkeys[i].count = in.issued, in.count
+	if in.purpose != core.PasskeyStepUp {
+		b.SignIns++
+	}
+	b.Proofs[in.id] = proof{a.Epoch, secondFactor}
+	if sure {
+		return []next{{ok, b}}
+	}
+	return append(no, next{ok, b})
+}
