@@ -23,7 +23,7 @@ type EnrollmentRequest struct {
 	Label string
 	// Name is how the owner tells authenticators apart: 1 to 64 bytes. Defaults to "Authenticator".
 	Name string
-	// Replace is the ID of the authenticator whose place the new one takes when it is confirmed.
+	// Replace is the ID of the authenticator, an app or a passkey, whose place the new one takes when it is confirmed.
 	// With a recovery code's proof, a replacement is all that can begin. Defaults to none.
 	Replace string
 	// Algorithm defaults to SHA-1, which all authenticator apps support, and some support only that. With
@@ -70,9 +70,9 @@ func (e Enrollment) URI() string { return redact.Open(e.uri) }
 // active changes before ConfirmEnrollment. An enrollment is valid for 10 minutes, and a new one ends the
 // pending one.
 //
-// It needs a proof of the last 5 minutes: by Vouch if the account has no second factor, otherwise by a
-// code of an authenticator, or by a recovery code to replace an authenticator. ErrPrecondition says that
-// there are 5 authenticators already, and ErrNotFound that there is none of the ID to replace.
+// It needs a proof of the last 5 minutes: by Vouch if the account has no second factor, otherwise by an
+// authenticator, or by a recovery code to replace one. ErrPrecondition says that
+// there are 5 apps already, and ErrNotFound that there is no authenticator of the ID to replace.
 //
 // With Resume it shows the pending enrollment again, until that is confirmed or has ended: to the session that began it,
 // by its Session.Secret, and with a proof that ConfirmEnrollment takes. For every other session, for one without a

@@ -10,7 +10,7 @@
 //   - Support: [Service.Operator] for resets, suspensions and new passwords.
 //
 // A web service begins with package websession, which does the first for browsers, and package securitypage, which does
-// the second. Access tokens are in package tokens, reviews and gates in package posture, middleware in package httpguard.
+// the second. Passkeys are in package passkey, a module of its own. Access tokens are in package tokens, reviews and gates in package posture, middleware in package httpguard.
 // Each stands on a Service.
 //
 // Accounts are named by the host's own stable ID, never by what somebody typed: 1 to 255 bytes of

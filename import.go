@@ -67,6 +67,7 @@ type ImportAuthenticator struct {
 //	eight_digits      authenticators and recovery codes would both be of eight digits
 //	has_codes         the account has recovery codes, to which none are added
 //	no_authenticator  recovery codes without an authenticator open nothing
+//	bad_passkey       of a passkey (passkey.Service.Import): its credential cannot be read
 type ImportOutcome string
 
 // Brought reports whether it works from this import on.

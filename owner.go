@@ -58,7 +58,7 @@ type RecoveryCodes struct {
 }
 
 // RegenerateRecoveryCodes makes new recovery codes; the old ones stop working at once. It needs a
-// proof of the last 5 minutes, by a code of an authenticator or by a recovery code. ErrPrecondition says
+// proof of the last 5 minutes, by an authenticator or by a recovery code. ErrPrecondition says
 // that the account has no authenticator.
 func (o Owner) RegenerateRecoveryCodes(ctx context.Context) (_ RecoveryCodes, err error) {
 	defer o.s.e.Begin(&ctx, "gatehouse.Owner.RegenerateRecoveryCodes").End(&err)
@@ -93,7 +93,7 @@ func (o Owner) RegenerateRecoveryCodes(ctx context.Context) (_ RecoveryCodes, er
 	return RecoveryCodes{Codes: codes, SetID: set.ID, Proof: proof}, nil
 }
 
-// RenameAuthenticator gives an authenticator another name, of 1 to 64 bytes. The proof may be 15
+// RenameAuthenticator gives an app or a passkey another name, of 1 to 64 bytes. The proof may be 15
 // minutes old.
 func (o Owner) RenameAuthenticator(ctx context.Context, id, name string) (err error) {
 	defer o.s.e.Begin(&ctx, "gatehouse.Owner.RenameAuthenticator").End(&err)
@@ -107,7 +107,7 @@ func (o Owner) RenameAuthenticator(ctx context.Context, id, name string) (err er
 
 // RemoveAuthenticator removes one authenticator of several, and returns the proof that succeeds the
 // Owner's. The last one is ErrPrecondition: DisableTwoFactor removes it with everything else, and a
-// BeginEnrollment with Replace exchanges it. It needs a proof of the last 5 minutes, by a code of an
+// BeginEnrollment with Replace exchanges it. It needs a proof of the last 5 minutes, by an
 // authenticator.
 func (o Owner) RemoveAuthenticator(ctx context.Context, id string) (_ Proof, err error) {
 	defer o.s.e.Begin(&ctx, "gatehouse.Owner.RemoveAuthenticator").End(&err)
@@ -118,8 +118,7 @@ func (o Owner) RemoveAuthenticator(ctx context.Context, id string) (_ Proof, err
 
 // DisableTwoFactor removes all authenticators, the recovery codes and a pending enrollment, and returns
 // the proof that succeeds the Owner's. From then on the first factor is enough to sign in, and tokens that need
-// a second factor are denied until there is one again. It needs a proof of the last 5 minutes, by a code of
-// an authenticator.
+// a second factor are denied until there is one again. It needs a proof of the last 5 minutes, by an authenticator.
 func (o Owner) DisableTwoFactor(ctx context.Context) (_ Proof, err error) {
 	defer o.s.e.Begin(&ctx, "gatehouse.Owner.DisableTwoFactor").End(&err)
 	return o.succeed(ctx, func(a core.Account, p core.Presented, env core.Env) (core.Account, core.Proof, error) {
@@ -141,7 +140,8 @@ func (o Owner) succeed(ctx context.Context, step func(core.Account, core.Present
 }
 
 // Unlock opens a method that wrong codes have locked, before its time. It needs a proof of the last 5
-// minutes by another method: TOTP by a recovery code, recovery codes by a code of an authenticator.
+// minutes by another method: TOTP by a recovery code or a passkey, recovery codes by an authenticator. Passkeys are
+// never locked.
 func (o Owner) Unlock(ctx context.Context, m event.Method) (err error) {
 	defer o.s.e.Begin(&ctx, "gatehouse.Owner.Unlock").End(&err)
 	if err := lockable(m); err != nil {
@@ -161,7 +161,7 @@ func lockable(m event.Method) error {
 
 // ReviewActivity says that the owner has looked at the account's activity and that it was their own, up to the
 // entry of this Number, which is that of the newest event the owner was shown. It needs a proof of the last 15
-// minutes, by a code of an authenticator. ErrInvalid says that the activity has no entry of this number yet.
+// minutes, by an authenticator. ErrInvalid says that the activity has no entry of this number yet.
 func (o Owner) ReviewActivity(ctx context.Context, upTo int64) (err error) {
 	defer o.s.e.Begin(&ctx, "gatehouse.Owner.ReviewActivity").End(&err)
 	return o.change(ctx, nil, func(a core.Account, p core.Presented, env core.Env) (core.Account, error) {

@@ -18,6 +18,8 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
@@ -188,6 +190,9 @@ func TestCanary(t *testing.T) {
 	o.add("operator's code", brought.Code.Reveal())
 	o.add("operator's code", strings.ReplaceAll(brought.Code.Reveal(), "-", ""))
 
+	keyed := o.passkey(t)
+	require.Contains(t, o.events.String(), "passkey.suspect")
+
 	// A host may give its session's ID.
 	session := gatehouse.Session{Account: o.id, Secret: "5e551on-of-the-host", Proof: o.proof}
 	o.add("session's secret", session.Secret)
@@ -202,7 +207,7 @@ func TestCanary(t *testing.T) {
 		"SignIn":              nest(must(h.Before(ctx, o.id))),
 		"EnrollmentRequest":   nest(gatehouse.EnrollmentRequest{Label: "ada"}),
 		"PendingEnrollment":   nest(gatehouse.PendingEnrollment{ID: enr.ID}),
-		"Enrollment":          nest(enr),
+		"Enrollment":          append(nest(enr), nest(keyed)...),
 		"event.Event":         nest(activity[0]),
 		"FirstFactor":         nest(gatehouse.FirstFactor{Method: "pwd", At: h.clock()}),
 		"Import":              nest(imported),
@@ -266,6 +271,38 @@ func TestCanary(t *testing.T) {
 	}
 }
 
+// passkey has another account begin with a passkey, whose codes and challenge are canaries, and use it wrongly. The
+// enrollment stays pending.
+func (c *cage) passkey(t *testing.T) gatehouse.Enrollment {
+	t.Helper()
+	ctx := context.Background()
+	in := gatehouse.Session{Account: "user-8", Secret: "5e551on-of-user-8", Proof: c.h.vouch("user-8", "5e551on-of-user-8")}
+	d := c.h.device("user-8", "Stick")
+	var err error
+	in.Proof, err = d.add(ctx, in, engine.PasskeyRequest{})
+	require.NoError(t, err)
+	found := d.found
+	found.BackedUp = true
+	challenge, err := d.asked(ctx, in, core.PasskeyStepUp, nil)
+	require.NoError(t, err)
+	_, err = d.answer(ctx, in, core.PasskeyStepUp, challenge, nil, found)
+	require.ErrorIs(t, err, gatehouse.ErrDenied)
+	require.Empty(t, c.found(printed(err)))
+
+	in = gatehouse.Session{Account: "user-9", Secret: "5e551on-of-user-9", Proof: c.h.vouch("user-9", "5e551on-of-user-9")}
+	enr, err := c.h.device("user-9", "Stick").begin(ctx, in, engine.PasskeyRequest{})
+	require.NoError(t, err)
+	raw, err := engine.Of(c.h.Service).SealCeremony(ctx, c.h.account("user-9").PasskeyChallenge(core.PasskeyRegister, engine.Digest(in.Secret), nil, 1))
+	require.NoError(t, err)
+	for what, secret := range map[string]string{
+		"passkey's proof": in.Proof.Reveal(), "session of a passkey": in.Secret, "ceremony": string(raw),
+		"code of a passkey": enr.RecoveryCodes[2].Reveal(), "the same": strings.ReplaceAll(enr.RecoveryCodes[2].Reveal(), "-", ""),
+	} {
+		c.add(what, secret)
+	}
+	return enr
+}
+
 // exportedTypes returns the names of the package's exported types.
 func exportedTypes(t *testing.T) (names []string) {
 	t.Helper()
@@ -326,6 +363,7 @@ func TestCanaryInTheStore(t *testing.T) {
 	o.add("pending URI", pending.URI())
 	operatorCode, err := o.h.Operator("op-1").Reset(ctx, o.id)
 	require.NoError(t, err)
+	o.passkey(t)
 	check := func() {
 		for _, r := range o.h.records() {
 			require.NotEmpty(t, r.Data)

@@ -2,7 +2,6 @@ package attack_test
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -271,9 +270,7 @@ func (s beforePasskeys) LoadAccount(ctx context.Context, id string) (storage.Rec
 	if err != nil || a.Handle == (storage.Handle{}) {
 		return r, err
 	}
-	const at = 2 + 2*8 // kind, format, two epochs
-	bits, size := binary.Uvarint(r.Data[at:])
-	r.Data = slices.Concat(r.Data[:at], binary.AppendUvarint(nil, bits|1<<40), r.Data[at+size:])
+	r.Data = withBit(r.Data, 40)
 	return r, nil
 }
 

@@ -52,7 +52,7 @@ func TestRecordThatCannotBeRead(t *testing.T) {
 		"twice": slices.Concat(whole, whole), "something after": append(slices.Clone(whole), 0),
 		"a newer format": slices.Concat([]byte("A\x02"), whole[2:]), "an older format": slices.Concat([]byte("A\x00"), whole[2:]),
 		"a token": slices.Concat([]byte("T"), whole[1:]), "no format": whole[2:],
-		"a field that nobody knows": withBit(whole, 20),
+		"a field that nobody knows": withBit(whole, 40),
 	}
 	for cut := range len(whole) {
 		if cut%101 == 0 {

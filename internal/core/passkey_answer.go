@@ -112,7 +112,7 @@ func (k Passkey) denies(t PasskeyAttempt, env Env) Reason {
 		return Replayed
 	case !k.Flagless && f.Eligible != k.Eligible, f.BackedUp && !f.Eligible:
 		return Suspect
-	case (f.Count != 0 || k.Count != 0) && f.Count <= k.Count: // Web Authentication Level 3 §6.1.1
+	case k.Count != 0 && f.Count <= k.Count: // Web Authentication Level 3 §6.1.1
 		return Suspect
 	case t.Purpose == PasskeySignIn && !f.UserVerified: // it would be one factor
 		return Unverified
