@@ -154,7 +154,7 @@ func ways(list []posture.WayBack) (as []string) {
 
 // A plan that hides or shows a control flips nothing, but gates open and close.
 func TestCompareOfPlans(t *testing.T) {
-	p := policyOf(t, posture.ModelConfig{Adjust: map[string]func(string) posture.Adjustment{
+	p := policyOf(t, posture.ModelConfig{Passkeys: true, Adjust: map[string]func(string) posture.Adjustment{
 		posture.EmailVerified: func(plan string) posture.Adjustment { return posture.Adjustment{Hide: plan == "free"} },
 	}}, tableGates...)
 	free := good()
@@ -167,7 +167,7 @@ func TestCompareOfPlans(t *testing.T) {
 
 // The standing danger is told also where nothing changes.
 func TestCompareWarnsOfWhatIs(t *testing.T) {
-	p := policyOf(t, posture.ModelConfig{})
+	p := policyOf(t, posture.ModelConfig{Passkeys: true})
 	f := good()
 	oneApp(&f)
 	noCodes(&f)

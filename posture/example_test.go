@@ -113,8 +113,8 @@ func ExamplePolicy_Review() {
 	fmt.Printf("level %d, score %d: %d, capped by %v\n", r.Level, r.Score, r.Raw, r.CappedBy)
 	fmt.Printf("%s. Opens %v, and gains %d points.\n", r.Next[0].Title, r.Next[0].Opens, r.Next[0].Gain)
 	// Output:
-	// level 0, score 39: 48, capped by [second-factor]
-	// Turn on two-factor sign-in. Opens [deploy.public members.invite], and gains 47 points.
+	// level 0, score 39: 52, capped by [second-factor]
+	// Turn on two-factor sign-in. Opens [deploy.public members.invite], and gains 53 points.
 }
 
 // A gate says what keeps it closed. What another proof would mend is told apart.
@@ -166,7 +166,7 @@ func ExamplePolicy_Compare() {
 		fmt.Println(w)
 	}
 	// Output:
-	// level 1 to 0 score 90 to 39
+	// level 1 to 0 score 96 to 39
 	// The password alone would sign in.
 	// Gates that would close: deploy.public, members.invite.
 	// Access tokens that would stop working: 1.
@@ -189,14 +189,14 @@ func ExampleReview_WriteText() {
 		log.Fatal(err)
 	}
 	// Output:
-	// Level 1 of 3, score 80 of 100, 100% known, rules 5
+	// Level 1 of 3, score 85 of 100, 100% known, rules 5
 	//
 	// PASS            critical  Two-factor sign-in is on                             Signing in takes your password and a code from your authenticator app.
 	// PASS            high      You have recovery codes                              2 of 10 recovery codes are left.
 	// PASS            high      You know about every use of a recovery code          No recovery code was used without your knowing.
 	// PASS            medium    Your recovery codes are saved                        You confirmed that you saved them.
 	// PARTIAL         medium    You are running out of recovery codes                Only 2 of 10 recovery codes are left.
-	// FAIL            medium    A fake page could use your codes                     A fake sign-in page can pass on the code that you type.
+	// LOCKED          medium    Would a fake sign-in page learn nothing useful?      This service does not offer it yet.
 	// FAIL            medium    Your email address is not verified                   We do not know whether our messages reach you.
 	// PASS            medium    You can use every way to sign in                     Nothing is locked.
 	// PASS            medium    Every authenticator has a strong key                 Every key has at least 128 bits.
@@ -214,7 +214,7 @@ func ExampleReview_WriteText() {
 	// OPEN    gate  members.invite
 	//
 	// Next:
-	// 1. Verify your email address (+6 points, little effort, opens deploy.public)
-	// 2. Create new recovery codes (+3 points, little effort)
-	// 3. Add a passkey or a security key (+3 points, some effort)
+	// 1. Verify your email address (+7 points, little effort, opens deploy.public)
+	// 2. Create new recovery codes (+4 points, little effort)
+	// 3. Add a second authenticator (+4 points, some effort)
 }

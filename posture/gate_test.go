@@ -67,7 +67,7 @@ func TestGateIsNotTalkedOpen(t *testing.T) {
 }
 
 func TestGateLevel(t *testing.T) {
-	p := policyOf(t, posture.ModelConfig{}, posture.Gate{Action: "one", Level: 1}, posture.Gate{Action: "two", Level: 2}, posture.Gate{Action: "three", Level: 3})
+	p := policyOf(t, posture.ModelConfig{Passkeys: true}, posture.Gate{Action: "one", Level: 1}, posture.Gate{Action: "two", Level: 2}, posture.Gate{Action: "three", Level: 3})
 	f := good()
 	oneApp(&f) // level 1
 	require.Equal(t, posture.Decision{Action: "one", Open: true, Unmet: []posture.Finding{}}, decide(p, "one", f, posture.Proof{}, now))
@@ -78,7 +78,7 @@ func TestGateLevel(t *testing.T) {
 
 // The score of the report is not looked at, in either direction.
 func TestGateDoesNotReadTheScore(t *testing.T) {
-	p := policyOf(t, posture.ModelConfig{}, tableGates...)
+	p := policyOf(t, posture.ModelConfig{Passkeys: true}, tableGates...)
 	for _, f := range []posture.Facts{good(), bare()} {
 		r := p.Model().Evaluate(f, now)
 		lie := r
@@ -90,19 +90,19 @@ func TestGateDoesNotReadTheScore(t *testing.T) {
 }
 
 func TestUnknownAction(t *testing.T) {
-	p := policyOf(t, posture.ModelConfig{}, posture.Gate{Action: "act", Level: 1})
+	p := policyOf(t, posture.ModelConfig{Passkeys: true}, posture.Gate{Action: "act", Level: 1})
 	for _, action := range []string{"", "other", "ACT", "act "} {
 		d := decide(p, action, good(), posture.Proof{At: now, SecondFactor: true}, now)
 		require.Equal(t, posture.Decision{Action: action, Unmet: []posture.Finding{}}, d)
 	}
-	none := policyOf(t, posture.ModelConfig{})
+	none := policyOf(t, posture.ModelConfig{Passkeys: true})
 	require.False(t, decide(none, "act", good(), posture.Proof{At: now, SecondFactor: true}, now).Open)
 	require.Empty(t, none.Actions())
 }
 
 func TestGrace(t *testing.T) {
 	launch, deadline := ago(10*day), now.Add(10*day)
-	p := policyOf(t, posture.ModelConfig{}, posture.Gate{
+	p := policyOf(t, posture.ModelConfig{Passkeys: true}, posture.Gate{
 		Action: "act", Controls: []string{posture.SecondFactor}, MaxAge: time.Minute, Grace: posture.Grace{Before: launch, Until: deadline},
 	})
 	for _, c := range []struct {
@@ -159,7 +159,7 @@ func TestReportOnly(t *testing.T) {
 
 // What a proof lacks is told apart from what the account lacks.
 func TestStepUp(t *testing.T) {
-	p := policyOf(t, posture.ModelConfig{},
+	p := policyOf(t, posture.ModelConfig{Passkeys: true},
 		posture.Gate{Action: "fresh", Controls: []string{posture.SecondFactor}, MaxAge: 5 * time.Minute},
 		posture.Gate{Action: "factor", Controls: []string{posture.SecondFactor}, SecondFactor: true},
 		posture.Gate{Action: "both", Controls: []string{posture.SecondFactor}, MaxAge: 5 * time.Minute, SecondFactor: true},
@@ -194,7 +194,7 @@ func TestStepUp(t *testing.T) {
 			require.Equal(t, []string{"second-factor fail"}, unmet(d))
 		}
 	}
-	old := policyOf(t, posture.ModelConfig{}, posture.Gate{Action: "act", MaxAge: math.MaxInt64})
+	old := policyOf(t, posture.ModelConfig{Passkeys: true}, posture.Gate{Action: "act", MaxAge: math.MaxInt64})
 	require.NotNil(t, decide(old, "act", good(), posture.Proof{}, now).StepUp, "no proof is not a very old one")
 	for _, d := range p.Review(good(), now).Gates {
 		require.True(t, d.Open, "a review is of the account, not of a proof")
@@ -225,10 +225,10 @@ func TestFactorThatCannotBe(t *testing.T) {
 		unmet  []string
 		hidden []string
 	}{
-		"none":             {posture.ModelConfig{}, bare(), []string{"second-factor fail"}, nil},
-		"elsewhere":        {posture.ModelConfig{}, with(bare(), delegated("mfa")), []string{"second-factor delegated"}, nil},
+		"none":             {posture.ModelConfig{Passkeys: true}, bare(), []string{"second-factor fail"}, nil},
+		"elsewhere":        {posture.ModelConfig{Passkeys: true}, with(bare(), delegated("mfa")), []string{"second-factor delegated"}, nil},
 		"none, and hidden": {*adjusted(posture.SecondFactor, posture.Adjustment{Hide: true}), bare(), nil, []string{posture.SecondFactor}},
-		"there":            {posture.ModelConfig{}, good(), nil, nil},
+		"there":            {posture.ModelConfig{Passkeys: true}, good(), nil, nil},
 		"there, hidden":    {*adjusted(posture.SecondFactor, posture.Adjustment{Hide: true}), good(), nil, nil},
 		"there, locked":    {*adjusted(posture.SecondFactor, posture.Adjustment{LockedBy: "Pro"}), good(), nil, nil},
 	} {
@@ -243,7 +243,7 @@ func TestFactorThatCannotBe(t *testing.T) {
 		require.Equal(t, can, p.Review(c.facts, now).Gates[0].Open, "%s: as if the proof were as the gate demands", name)
 		require.Equal(t, can, decide(p, "act", c.facts, posture.Proof{At: now, SecondFactor: true}, now).Open, name)
 	}
-	twice := policyOf(t, posture.ModelConfig{}, posture.Gate{Action: "act", Controls: []string{posture.SecondFactor}, SecondFactor: true})
+	twice := policyOf(t, posture.ModelConfig{Passkeys: true}, posture.Gate{Action: "act", Controls: []string{posture.SecondFactor}, SecondFactor: true})
 	require.Equal(t, []string{"second-factor fail"}, unmet(decide(twice, "act", bare(), posture.Proof{}, now)), "once")
 	hidden := policyOf(t, *adjusted(posture.SecondFactor, posture.Adjustment{Hide: true}), posture.Gate{Action: "act", Controls: []string{posture.SecondFactor}, SecondFactor: true})
 	d := decide(hidden, "act", bare(), posture.Proof{}, now)

@@ -44,7 +44,7 @@ func golden(t *testing.T) map[string]posture.Review {
 	elsewhere := good()
 	delegated("mfa")(&elsewhere)
 	return map[string]posture.Review{
-		"password":  policyOf(t, posture.ModelConfig{Links: links}, gates...).Review(weak, now),
+		"password":  policyOf(t, posture.ModelConfig{Passkeys: true, Links: links}, gates...).Review(weak, now),
 		"mixed":     policyOf(t, hidden, append(gates, posture.Gate{Action: "keys", Controls: []string{posture.KeysCurrent}})...).Review(mixed, now),
 		"delegated": policyOf(t, *adjusted(posture.PhishingResistant, posture.Adjustment{LockedBy: "Team"}), gates...).Review(elsewhere, now),
 	}
@@ -76,7 +76,7 @@ func TestSameBytes(t *testing.T) {
 			require.Equal(t, must(json.Marshal(first[name])), must(json.Marshal(r)), name)
 		}
 	}
-	p := policyOf(t, posture.ModelConfig{}, tableGates...)
+	p := policyOf(t, posture.ModelConfig{Passkeys: true}, tableGates...)
 	zone := time.FixedZone("", 3*3600)
 	require.Equal(t, must(json.Marshal(p.Review(good(), now))), must(json.Marshal(p.Review(good(), now.In(zone).Add(time.Millisecond)))))
 }
@@ -112,7 +112,7 @@ func TestJSONFields(t *testing.T) {
 		fields(must2any(t, r), "", got)
 	}
 	f := bare()
-	p := policyOf(t, posture.ModelConfig{}, posture.Gate{Action: "act", Controls: []string{posture.SecondFactor}, MaxAge: time.Minute, SecondFactor: true, PhishingResistant: true})
+	p := policyOf(t, posture.ModelConfig{Passkeys: true}, posture.Gate{Action: "act", Controls: []string{posture.SecondFactor}, MaxAge: time.Minute, SecondFactor: true, PhishingResistant: true})
 	fields(map[string]any{"gates": []any{must2any(t, decide(p, "act", f, posture.Proof{}, now))}}, "", got)
 	// An unmet finding is a finding.
 	maps.DeleteFunc(got, func(name string, _ bool) bool { return strings.HasPrefix(name, "gates[].unmet[].") })
@@ -135,7 +135,7 @@ func TestJSONFields(t *testing.T) {
 // TestDocsListControls has the page say of each built-in control what a report says.
 func TestDocsListControls(t *testing.T) {
 	page := string(must(os.ReadFile("../docs/posture.md")))
-	for _, f := range policyOf(t, posture.ModelConfig{}).Review(good(), now).Findings {
+	for _, f := range policyOf(t, posture.ModelConfig{Passkeys: true}).Review(good(), now).Findings {
 		require.Contains(t, page, strings.TrimSpace(fmt.Sprintf("\n| `%s` | %s | %s | %s", f.ID, f.Severity, f.Question, strings.Join(f.Standards, ", ")))+" |", f.ID)
 	}
 }
@@ -149,13 +149,13 @@ func must2any(t *testing.T, v any) (object any) {
 // Lists are lists and never null, whatever is in them.
 func TestJSONHasNoNull(t *testing.T) {
 	for _, r := range []posture.Review{
-		policyOf(t, posture.ModelConfig{}).Review(good(), now),
+		policyOf(t, posture.ModelConfig{Passkeys: true}).Review(good(), now),
 		policyOf(t, everything(posture.Adjustment{Hide: true})).Review(posture.Facts{Host: posture.Host{At: now}}, now),
-		policyOf(t, posture.ModelConfig{}, tableGates...).Review(bare(), now),
+		policyOf(t, posture.ModelConfig{Passkeys: true}, tableGates...).Review(bare(), now),
 	} {
 		require.NotContains(t, string(must(json.Marshal(r))), "null")
 	}
-	p := policyOf(t, posture.ModelConfig{})
+	p := policyOf(t, posture.ModelConfig{Passkeys: true})
 	require.JSONEq(t, `{"action": "act", "open": false, "unmet": []}`, string(must(json.Marshal(decide(p, "act", good(), posture.Proof{}, now)))))
 }
 

@@ -92,7 +92,7 @@ func (d draw) policy(t testing.TB) *posture.Policy {
 		}
 		return posture.No
 	}
-	c := posture.ModelConfig{Adjust: map[string]func(string) posture.Adjustment{}, Controls: []posture.Control{
+	c := posture.ModelConfig{Passkeys: true, Adjust: map[string]func(string) posture.Adjustment{}, Controls: []posture.Control{
 		own("own-host", posture.HostEvidence, func(f posture.Facts) posture.Answer { return f.Host.Answers["own"] }),
 		own("own-tokens", posture.TokenEvidence, few),
 		own("own-both", posture.AllEvidence, func(f posture.Facts) posture.Answer { return min(f.Host.Answers["own"], few(f)) }),
@@ -116,7 +116,7 @@ func (d draw) policy(t testing.TB) *posture.Policy {
 			}
 		}
 	}
-	if c.NoPasskeys = d.IntN(4) == 0; !c.NoPasskeys && d.yes() {
+	if c.Passkeys = d.IntN(4) != 0; c.Passkeys && d.yes() {
 		c.RequirePhishingResistant = func(_ string, h posture.Host) posture.Answer { return h.Answers["own"] }
 	}
 	gate := func(g posture.Gate) posture.Gate {
@@ -258,7 +258,7 @@ func TestNeeds(t *testing.T) {
 	}
 	// Whose answer needs no host once there is an authenticator.
 	for _, id := range builtin {
-		p := policyOf(t, posture.ModelConfig{}, posture.Gate{Action: "act", Controls: []string{id}})
+		p := policyOf(t, posture.ModelConfig{Passkeys: true}, posture.Gate{Action: "act", Controls: []string{id}})
 		codes := strings.HasPrefix(id, "recovery-codes") || id == posture.SecondFactor || id == posture.SecondAuthenticator || id == posture.TokensSecondFactor ||
 			id == posture.PhishingResistant
 		for i, f := range []posture.Facts{with, without} {
@@ -287,7 +287,7 @@ func TestChecksSeeWhatTheyRead(t *testing.T) {
 			return posture.Result{}
 		})
 		c.Reads = reads
-		policyOf(t, posture.ModelConfig{Controls: []posture.Control{c}, NoPasskeys: true}).Review(good(), now)
+		policyOf(t, posture.ModelConfig{Controls: []posture.Control{c}}).Review(good(), now)
 		require.Equal(t, want, seen, "%b", reads)
 	}
 }

@@ -25,7 +25,7 @@ type Model struct {
 	version  string
 	adjust   map[string]func(plan string) Adjustment
 	required func(account string, h Host) Answer // nil: of no account
-	locked   bool                                // no passkeys are offered
+	passkeys bool                                // they are offered
 }
 
 // ModelConfig is how a Model differs from the built-in one.
@@ -39,9 +39,9 @@ type ModelConfig struct {
 	// It must be pure; a panic leaves the control unknown, and so does a plan that is not known, for which it is not
 	// asked.
 	Adjust map[string]func(plan string) Adjustment
-	// NoPasskeys says that the service does not offer passkeys: then phishing-resistant is locked for accounts without
-	// one. Defaults to a service that does.
-	NoPasskeys bool
+	// Passkeys says that the service offers passkeys. Defaults to one that does not: then phishing-resistant is locked for
+	// accounts without one, so that nobody is asked for what they cannot add. RequirePhishingResistant implies it.
+	Passkeys bool
 	// RequirePhishingResistant says which accounts must sign in with phishing-resistant authenticators alone, such as those
 	// of administrators: a review then demands it, and every gate, of the account as well as of the proof. It must be pure.
 	// Let it return Unknown for what it does not know, as where Config.Host has not answered and h is zero but for the plan
@@ -55,10 +55,7 @@ type ModelConfig struct {
 func NewModel(c ModelConfig) (*Model, error) {
 	m := &Model{
 		controls: append(builtin(), c.Controls...), version: fmt.Sprint(modelVersion), adjust: maps.Clone(c.Adjust),
-		required: c.RequirePhishingResistant, locked: c.NoPasskeys,
-	}
-	if m.locked && m.required != nil {
-		return nil, fmt.Errorf("%w: accounts must have passkeys, which are not offered", ErrInvalid)
+		required: c.RequirePhishingResistant, passkeys: c.Passkeys || c.RequirePhishingResistant != nil,
 	}
 	if c.Version != "" {
 		if !isText(c.Version, 32) {
@@ -153,7 +150,7 @@ func (m *Model) ask(c Control, f Facts, now time.Time) (a Adjustment, r Result) 
 	switch {
 	case a.LockedBy != "":
 		return a, Result{}
-	case c.ID == PhishingResistant && m.locked && f.resistant() == 0:
+	case c.ID == PhishingResistant && !m.passkeys && f.resistant() == 0:
 		return a, because(Locked, "not-offered")
 	}
 	r = c.Check(f.only(c.Reads), now)

@@ -115,7 +115,7 @@ func TestStepsAreTheChange(t *testing.T) {
 		svc, tok, pos := withTokensUnder(t, c)
 		return house{svc, tok, pos}
 	}
-	offered, without := houseOf(posture.ModelConfig{}), houseOf(noPasskeys)
+	offered, without := houseOf(posture.ModelConfig{Passkeys: true}), houseOf(noPasskeys)
 	ctx := t.Context()
 	mint := func(svc house, session gatehouse.Session) {
 		_, err := svc.tok.Mint(ctx, session, tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}, Lifetime: 5 * day})
@@ -232,7 +232,7 @@ func TestStepsCanBeTaken(t *testing.T) {
 // Where passkeys are offered the plan leads to them: a first one after two-factor sign-in is on, then a second one, and then
 // without the app. Each step raises the score or at least does not lower it, and the last one reaches level 3.
 func TestStepsToPasskeys(t *testing.T) {
-	p := policyOf(t, posture.ModelConfig{}, posture.Gate{Action: "admin", Level: 3, PhishingResistant: true})
+	p := policyOf(t, posture.ModelConfig{Passkeys: true}, posture.Gate{Action: "admin", Level: 3, PhishingResistant: true})
 	control := func(r posture.Review) (list []string) {
 		for _, s := range r.Next {
 			list = append(list, s.Control)

@@ -42,7 +42,7 @@ func TestPhishingResistantGate(t *testing.T) {
 		{"passkeys", passkeys(2, 0), resistant, [3]string{open, open, open}},
 		{"a password", password(nothing), posture.Proof{At: now}, [3]string{closed, closed, closed}},
 	} {
-		p := policyOf(t, posture.ModelConfig{}, gates...)
+		p := policyOf(t, posture.ModelConfig{Passkeys: true}, gates...)
 		f := good()
 		c.facts(&f)
 		for i, action := range p.Actions() {
@@ -69,7 +69,7 @@ func TestPhishingResistantGate(t *testing.T) {
 func TestRequirePhishingResistant(t *testing.T) {
 	gate := posture.Gate{Action: "act", Controls: []string{posture.SecondFactor}, Grace: posture.Grace{Before: now, Until: now.Add(day)}}
 	asked := map[string]int{}
-	p := policyOf(t, posture.ModelConfig{RequirePhishingResistant: func(account string, h posture.Host) posture.Answer {
+	p := policyOf(t, posture.ModelConfig{Passkeys: true, RequirePhishingResistant: func(account string, h posture.Host) posture.Answer {
 		asked[account]++
 		if account == "broken" {
 			panic("broken")
@@ -125,7 +125,7 @@ func TestPasskeyAtTheGate(t *testing.T) {
 	require.NoError(t, err)
 	tok, err := tokens.New(svc.Service, tokens.Policy{Brand: "acme", Scopes: registry, Unattended: 30 * day})
 	require.NoError(t, err)
-	pos, err := posture.New(svc.Service, posture.Config{Tokens: tok, Policy: policyOf(t, posture.ModelConfig{},
+	pos, err := posture.New(svc.Service, posture.Config{Tokens: tok, Policy: policyOf(t, posture.ModelConfig{Passkeys: true},
 		posture.Gate{Action: "deploy", PhishingResistant: true, MaxAge: 5 * time.Minute},
 		posture.Gate{Action: posture.MintToken, PhishingResistant: true})})
 	require.NoError(t, err)

@@ -41,7 +41,7 @@ func TestReasons(t *testing.T) {
 	// What a report says is what its code says, with its numbers.
 	f := good()
 	f.Account.RecoveryCodes.Left = 1
-	finding, ok := policyOf(t, posture.ModelConfig{}).Review(f, now).Find(posture.RecoveryCodesExist)
+	finding, ok := policyOf(t, posture.ModelConfig{Passkeys: true}).Review(f, now).Find(posture.RecoveryCodesExist)
 	require.True(t, ok)
 	require.Equal(t, "1 of 10 recovery codes is left.", finding.Reason)
 	require.Equal(t, "codes-left", finding.Code)

@@ -33,7 +33,7 @@ func TestFactsAreTheView(t *testing.T) {
 	})
 	host := posture.Host{At: svc.Now(), EmailVerified: posture.Yes}
 	pos, err := posture.New(svc.Service, posture.Config{
-		Policy: policyOf(t, posture.ModelConfig{Controls: []posture.Control{control}}, tableGates...), Tokens: tok,
+		Policy: policyOf(t, posture.ModelConfig{Passkeys: true, Controls: []posture.Control{control}}, tableGates...), Tokens: tok,
 		Host: func(context.Context, string) (posture.Host, error) { return host, nil },
 	})
 	require.NoError(t, err)
@@ -119,7 +119,7 @@ func TestFactsAreTheView(t *testing.T) {
 
 func withTokens(t *testing.T) (*gatehousetest.Service, *tokens.Service, *posture.Service) {
 	t.Helper()
-	return withTokensUnder(t, posture.ModelConfig{})
+	return withTokensUnder(t, posture.ModelConfig{Passkeys: true})
 }
 
 func withTokensUnder(t *testing.T, c posture.ModelConfig) (*gatehousetest.Service, *tokens.Service, *posture.Service) {
@@ -221,7 +221,7 @@ func TestGateOnTokensThatCannotBeRead(t *testing.T) {
 	tok, err := tokens.New(svc.Service, tokens.Policy{Brand: "acme", Scopes: registry})
 	require.NoError(t, err)
 	gate := posture.Gate{Action: posture.MintToken, Controls: []string{posture.TokensExpire}}
-	_, err = posture.New(svc.Service, posture.Config{Policy: policyOf(t, posture.ModelConfig{}, gate), Tokens: tok})
+	_, err = posture.New(svc.Service, posture.Config{Policy: policyOf(t, posture.ModelConfig{Passkeys: true}, gate), Tokens: tok})
 	require.NoError(t, err)
 	ctx := t.Context()
 	user := svc.Enroll(t, "user-42")
@@ -252,7 +252,7 @@ func TestNewComesFirst(t *testing.T) {
 		require.NoError(t, use(svc), name)
 		_, err := tokens.New(svc.Service, tokens.Policy{Brand: "acme", Scopes: registry})
 		require.ErrorIs(t, err, gatehouse.ErrInvalid, name)
-		_, err = posture.New(svc.Service, posture.Config{Policy: policyOf(t, posture.ModelConfig{})})
+		_, err = posture.New(svc.Service, posture.Config{Policy: policyOf(t, posture.ModelConfig{Passkeys: true})})
 		require.ErrorIs(t, err, gatehouse.ErrInvalid, name)
 	}
 	svc, _, _ := withTokens(t)

@@ -391,13 +391,13 @@ var accounts = []account{
 
 // The models of services with passkeys, and without.
 var (
-	unlocked   = &posture.ModelConfig{}
-	noPasskeys = posture.ModelConfig{NoPasskeys: true}
+	unlocked   = &posture.ModelConfig{Passkeys: true}
+	noPasskeys = posture.ModelConfig{}
 )
 
 // demanded has accounts that must sign in with passkeys alone.
 func demanded(a posture.Answer) *posture.ModelConfig {
-	return &posture.ModelConfig{RequirePhishingResistant: func(string, posture.Host) posture.Answer { return a }}
+	return &posture.ModelConfig{Passkeys: true, RequirePhishingResistant: func(string, posture.Host) posture.Answer { return a }}
 }
 
 // passkeys has some passkeys and apps in the place of the two apps.
@@ -419,14 +419,14 @@ func passkeys(n, apps int) func(*posture.Facts) {
 
 // adjusted adjusts one control, where there are no passkeys.
 func adjusted(control string, a posture.Adjustment) *posture.ModelConfig {
-	return &posture.ModelConfig{NoPasskeys: true, Adjust: map[string]func(string) posture.Adjustment{
+	return &posture.ModelConfig{Adjust: map[string]func(string) posture.Adjustment{
 		control: func(string) posture.Adjustment { return a },
 	}}
 }
 
 // everything adjusts every control that is built in.
 func everything(a posture.Adjustment) posture.ModelConfig {
-	c := posture.ModelConfig{Adjust: map[string]func(string) posture.Adjustment{}}
+	c := posture.ModelConfig{Passkeys: true, Adjust: map[string]func(string) posture.Adjustment{}}
 	for _, id := range builtin {
 		c.Adjust[id] = func(string) posture.Adjustment { return a }
 	}
@@ -443,7 +443,7 @@ func ownControl(check func(posture.Facts, time.Time) posture.Result) posture.Con
 
 // own has a control of the host's for each state: "own", "own-2", …
 func own(severity posture.Severity, states ...posture.State) *posture.ModelConfig {
-	m := &posture.ModelConfig{NoPasskeys: true}
+	m := &posture.ModelConfig{}
 	for i, s := range states {
 		c := ownControl(answers(s))
 		c.Severity = severity
@@ -559,6 +559,6 @@ func TestStates(t *testing.T) {
 func TestReset(t *testing.T) {
 	f := bare()
 	f.Account.Reset = &gatehouse.Reset{At: now}
-	finding, _ := policyOf(t, posture.ModelConfig{}).Review(f, now).Find(posture.SecondFactor)
+	finding, _ := policyOf(t, posture.ModelConfig{Passkeys: true}).Review(f, now).Find(posture.SecondFactor)
 	require.Contains(t, finding.Reason, "Pair one again")
 }

@@ -161,7 +161,7 @@ type parts struct {
 
 func newHostWith(t testing.TB, change func(*parts), edit ...func(*securitypage.Config)) *host {
 	t.Helper()
-	model, err := posture.NewModel(posture.ModelConfig{NoPasskeys: true})
+	model, err := posture.NewModel(posture.ModelConfig{})
 	require.NoError(t, err)
 	gates, err := posture.NewPolicy(model,
 		posture.Gate{Action: posture.MintToken, Controls: []string{posture.SecondFactor}},

@@ -309,7 +309,7 @@ func TestFleet(t *testing.T) {
 		p.enroll("user-3")
 		p.ok("suspend", "user-2")
 		out := p.ok("fleet")
-		require.Regexp(t, `(?m)^LEVEL  SCORE  ACCOUNT +FAILING\n +1 +\d+  user-1 +recovery-codes-saved phishing-resistant second-authenticator\n +0 +\d+  user-2 +second-factor`, out)
+		require.Regexp(t, `(?m)^LEVEL  SCORE  ACCOUNT +FAILING\n +1 +\d+  user-1 +recovery-codes-saved second-authenticator\n +0 +\d+  user-2 +second-factor`, out)
 		require.Contains(t, out, "\n3 accounts; level 0: 1, 1: 2, 2: 0, 3: 0\n")
 		records, err := csv.NewReader(strings.NewReader(p.ok("fleet", "-csv"))).ReadAll()
 		require.NoError(t, err)

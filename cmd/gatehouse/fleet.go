@@ -20,8 +20,8 @@ func fleetCommand() *cli.Command {
 		Name: "fleet", Usage: "review the protection of every account",
 		Description: `By the built-in controls, in the order of the IDs. What only the service knows is not known here: a verified
 e-mail address is unknown, and controls, gates and accepted delegations of the service's own are left out.
-Without the keys it is not asked whether secrets are under the primary one. Of a service without passkeys say
--no-passkeys: otherwise every account without one fails phishing-resistant.
+Without the keys it is not asked whether secrets are under the primary one. Of a service with passkeys say -passkeys:
+otherwise accounts without one are not asked to have one.
 
 A table has the controls that fail; -json has one document a line for each account with the state of every
 control, and -csv one record. Accounts that never enrolled may be missing: compare with the service's own users.
@@ -31,7 +31,7 @@ It changes nothing. Interrupted, it prints how to go on; no heading is printed t
 			"gatehouse fleet -json | jq -r 'select(.level == 0) | .account'"),
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "csv", Usage: "print CSV (RFC 4180)"},
-			&cli.BoolFlag{Name: "no-passkeys", Usage: "the service offers no passkeys"}, keysFlag(), windowFlag(), afterFlag("an account"),
+			&cli.BoolFlag{Name: "passkeys", Usage: "the service offers passkeys"}, keysFlag(), windowFlag(), afterFlag("an account"),
 		},
 		Action: fleet,
 	}
@@ -48,8 +48,8 @@ type member struct {
 }
 
 // fleetPolicy leaves out what cannot be known.
-func fleetPolicy(keys, noPasskeys bool) (*posture.Policy, error) {
-	model, err := posture.NewModel(posture.ModelConfig{NoPasskeys: noPasskeys, Adjust: map[string]func(string) posture.Adjustment{
+func fleetPolicy(keys, passkeys bool) (*posture.Policy, error) {
+	model, err := posture.NewModel(posture.ModelConfig{Passkeys: passkeys, Adjust: map[string]func(string) posture.Adjustment{
 		posture.KeysCurrent: func(string) posture.Adjustment { return posture.Adjustment{Hide: !keys} },
 	}})
 	if err != nil {
@@ -65,7 +65,7 @@ func fleet(ctx context.Context, c *cli.Command) error {
 	if c.Bool("csv") && c.Bool("json") {
 		return usagef("fleet prints CSV or JSON, not both")
 	}
-	s, err := open(ctx, c, setting{posture: func(keys bool) (*posture.Policy, error) { return fleetPolicy(keys, c.Bool("no-passkeys")) }})
+	s, err := open(ctx, c, setting{posture: func(keys bool) (*posture.Policy, error) { return fleetPolicy(keys, c.Bool("passkeys")) }})
 	if err != nil {
 		return err
 	}

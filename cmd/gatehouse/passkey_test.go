@@ -56,9 +56,9 @@ func TestPasskeys(t *testing.T) {
 		}, stored["passkeys"].([]any)[0])
 		require.Equal(t, "dXNlci0zNjc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY", stored["handle"])
 
-		require.Regexp(t, ` +1 +\d+  user-1 +recovery-codes-saved phishing-resistant second-authenticator\n`, p.ok("fleet"))
+		require.Regexp(t, ` +1 +\d+  user-1 +recovery-codes-saved phishing-resistant second-authenticator\n`, p.ok("fleet", "-passkeys"))
 		require.Regexp(t, ` +1 +\d+  user-3 +recovery-codes recovery-codes-saved recovery-codes-left\n`, p.ok("fleet"))
-		require.Regexp(t, ` +1 +\d+  user-1 +recovery-codes-saved second-authenticator\n`, p.ok("fleet", "-no-passkeys"))
+		require.Regexp(t, ` +1 +\d+  user-1 +recovery-codes-saved second-authenticator\n`, p.ok("fleet"))
 
 		doctor := p.run("doctor", "-rp-id", "acme.test", "-origin", "https://acme.test,https://login.acme.test:8443", "-origin", "android:apk-key-hash:"+"A"+"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").out
 		require.Contains(t, doctor, "2 accounts have one, 2 of them no app")

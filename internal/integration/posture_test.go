@@ -137,7 +137,7 @@ const (
 
 // judge returns a policy with a gate for every kind of demand and one for each control of the host.
 func judge(t *rapid.T, hosts []answered, passkeys offered) *posture.Policy {
-	c := posture.ModelConfig{NoPasskeys: passkeys == notOffered}
+	c := posture.ModelConfig{Passkeys: passkeys != notOffered}
 	if passkeys == asDemanded {
 		c.RequirePhishingResistant = func(_ string, h posture.Host) posture.Answer { return h.Answers["admin"] }
 	}

@@ -69,9 +69,8 @@ var gates = map[string]string{
 func policy(t testing.TB) *posture.Policy {
 	hidden := func(plan string) posture.Adjustment { return posture.Adjustment{Hide: plan == "small"} }
 	model, err := posture.NewModel(posture.ModelConfig{
-		NoPasskeys: true,
-		Links:      map[string]string{posture.EmailVerified: "/email"},
-		Adjust:     map[string]func(string) posture.Adjustment{posture.EmailVerified: hidden},
+		Links:  map[string]string{posture.EmailVerified: "/email"},
+		Adjust: map[string]func(string) posture.Adjustment{posture.EmailVerified: hidden},
 	})
 	require.NoError(t, err)
 	saved := []string{posture.SecondFactor, posture.RecoveryCodesSaved}
