@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/passkey"
 	"github.com/gatehouse-go/gatehouse/passkey/passkeytest"
@@ -300,4 +301,89 @@ func TestClocksThatDiffer(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
+}
+
+// A registration ends as a sign-in does: with its time, with what ends its session's proof, and with the next one.
+func TestRegistrationsEnd(t *testing.T) {
+	ctx := t.Context()
+	for name, c := range map[string]struct {
+		ends func(h *house, in gatehouse.Session, id string)
+		want error
+	}{
+		"the challenge's time":  {func(h *house, _ gatehouse.Session, _ string) { h.Wait(5*time.Minute + time.Second) }, gatehouse.ErrDenied},
+		"the enrollment's time": {func(h *house, _ gatehouse.Session, _ string) { h.Wait(10*time.Minute + time.Second) }, gatehouse.ErrNotFound},
+		"the next one": {func(h *house, in gatehouse.Session, _ string) {
+			_, _, err := h.pk.BeginRegistration(ctx, in, gatehouse.EnrollmentRequest{Label: "ada"})
+			require.NoError(t, err)
+		}, gatehouse.ErrNotFound},
+		"an app instead": {func(h *house, in gatehouse.Session, _ string) {
+			_, err := h.Owner(in).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
+			require.NoError(t, err)
+		}, gatehouse.ErrNotFound},
+		"cancel": {func(h *house, in gatehouse.Session, id string) {
+			require.NoError(t, h.Owner(in).CancelEnrollment(ctx, id))
+		}, gatehouse.ErrNotFound},
+		"a new password": {func(h *house, _ gatehouse.Session, _ string) {
+			require.NoError(t, h.Operator("op").PasswordChanged(ctx, "ada", gatehouse.KeepTokens))
+		}, gatehouse.ErrStepUpRequired},
+		"a suspension": {func(h *house, _ gatehouse.Session, _ string) {
+			require.NoError(t, h.Operator("op").Suspend(ctx, "ada"))
+		}, gatehouse.ErrStepUpRequired},
+		"a restore": {func(h *house, _ gatehouse.Session, _ string) {
+			_, err := h.Operator("op").AfterRestore(ctx, gatehouse.Restoration{}, "", nil)
+			require.NoError(t, err)
+		}, gatehouse.ErrStepUpRequired},
+		"itself": {func(h *house, _ gatehouse.Session, _ string) {}, nil},
+	} {
+		h := newHouse(t)
+		in := h.vouch("ada")
+		enr, options, err := h.pk.BeginRegistration(ctx, in, gatehouse.EnrollmentRequest{Label: "ada"})
+		require.NoError(t, err)
+		response, err := passkeytest.New(origin).Create(options)
+		require.NoError(t, err)
+		c.ends(h, in, enr.ID)
+		before := (&owner{h: h, id: "ada"}).view()
+		_, err = h.pk.FinishRegistration(ctx, in, enr.ID, response)
+		if c.want == nil {
+			require.NoError(t, err)
+			_, err = h.pk.FinishRegistration(ctx, in, enr.ID, response)
+			require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "it has ended the proof that it was made with")
+			continue
+		}
+		require.ErrorIs(t, err, c.want, name)
+		require.Empty(t, before.Authenticators, name)
+		require.Empty(t, (&owner{h: h, id: "ada"}).view().Authenticators, name)
+	}
+}
+
+// A passkey takes the place of another one, or of an app, when it is there and not before.
+func TestReplace(t *testing.T) {
+	ctx := t.Context()
+	h := newHouse(t)
+	o := h.enroll("ada")
+	replace := func(id string, phone *passkeytest.Authenticator) string {
+		enr, options, err := h.pk.BeginRegistration(ctx, o.in, gatehouse.EnrollmentRequest{Label: "ada", Replace: id})
+		require.NoError(t, err)
+		require.Equal(t, id, o.view().Authenticators[0].ID, "it is there still")
+		response, err := phone.Create(options)
+		require.NoError(t, err)
+		o.in.Proof, err = h.pk.FinishRegistration(ctx, o.in, enr.ID, response)
+		require.NoError(t, err)
+		return enr.ID
+	}
+	laptop := passkeytest.New(origin)
+	id := replace(o.key, laptop)
+	require.Len(t, o.view().Authenticators, 1)
+	options, _ := o.ask("step-up", "browser")
+	_, err := o.phone.Get(options)
+	require.ErrorIs(t, err, passkeytest.ErrNotAllowed)
+	o.accepted("step-up", laptop, "the new one")
+
+	app := h.Enroll(t, "eve")
+	o = &owner{h: h, id: "eve", phone: passkeytest.New(origin), in: app.Session()}
+	id = replace(app.AuthenticatorID, o.phone)
+	require.Equal(t, id, o.view().Authenticators[0].ID)
+	require.Equal(t, event.MethodPasskey, o.view().Authenticators[0].Kind)
+	require.Len(t, o.view().Authenticators, 1)
+	require.Equal(t, 10, o.view().RecoveryCodes.Left, "codes stay")
 }

@@ -12,11 +12,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/passkey"
 	"github.com/gatehouse-go/gatehouse/passkey/passkeytest"
-	"github.com/gatehouse-go/gatehouse/websession"
 )
-
-// Sessions of browsers take a Service as it is.
-var _ websession.Passkeys = (*passkey.Service)(nil)
 
 func TestConfig(t *testing.T) {
 	svc := gatehousetest.New(t).Service

@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/passkey"
 	"github.com/gatehouse-go/gatehouse/passkey/passkeytest"
 	"github.com/gatehouse-go/gatehouse/recovery"
+	"github.com/gatehouse-go/gatehouse/securitypage"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
 	"github.com/gatehouse-go/gatehouse/websession"
 )
@@ -68,9 +69,10 @@ func ada(svc *gatehouse.Service, pk *passkey.Service) (gatehouse.Session, *passk
 }
 
 // What the host has already.
-func user(*http.Request) string                              { return "" }
-func begin(http.ResponseWriter, *http.Request, string) error { return nil }
-func end(http.ResponseWriter, *http.Request) error           { return nil }
+func user(*http.Request) string                                 { return "" }
+func begin(http.ResponseWriter, *http.Request, string) error    { return nil }
+func end(http.ResponseWriter, *http.Request) error              { return nil }
+func checkPassword(*http.Request, string, string) (bool, error) { return false, nil }
 
 // A web service gives its passkeys to websession and to securitypage.
 func Example() {
@@ -79,7 +81,11 @@ func Example() {
 	check(err)
 	web, err := websession.New(websession.Config{Service: svc, User: user, SignIn: begin, SignOut: end, Passkeys: pk})
 	check(err)
-	http.Handle("/", web.Middleware(http.NotFoundHandler()))
+	page, err := securitypage.New(securitypage.Config{
+		Web: web, Passkeys: pk, Password: checkPassword, Links: securitypage.Links{SignIn: "/login", SignOut: "/logout"},
+	})
+	check(err)
+	http.Handle("/settings/security/", web.Middleware(page))
 }
 
 // The first factor of an account: somebody has typed the password just now.
