@@ -18,6 +18,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/internal/integration/dbtest"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/recovery"
@@ -33,6 +34,7 @@ type burst struct {
 	Keys, Code        string
 	Account           string
 	Challenge         string
+	Assertion         *core.PasskeyAttempt // instead of a code; by the account's handle every other time
 	Now               time.Time
 	Times             int
 	Won, Wrong, Early int      // what came of it: successes, denials of a wrong code, denials while locked
@@ -84,7 +86,9 @@ func burstMain(text string) error {
 		wg.Go(func() {
 			var err error
 			in := gatehouse.Session{Account: b.Account}
-			if i%2 == 0 {
+			if b.Assertion != nil {
+				err = b.assert(svc, i%2 == 0)
+			} else if i%2 == 0 {
 				_, err = svc.StepUp(context.Background(), in, b.Code)
 			} else {
 				_, err = svc.Answer(context.Background(), in, b.Challenge, b.Code)
@@ -223,6 +227,8 @@ func TestRaces(t *testing.T) {
 			shown, err := svc.Account(ctx, b.Account)
 			require.NoError(t, err)
 			require.Equal(t, 9, shown.RecoveryCodes.Left)
+
+			b.passkey(t, svc)
 
 			// Those that lost have locked the account, for a while. The sixth wrong guess does so again.
 			require.NoError(t, svc.Operator("support").Unlock(ctx, b.Account, event.MethodTOTP))
