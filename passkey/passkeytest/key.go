@@ -72,46 +72,55 @@ func (k key) sign(data []byte, spoil bool) ([]byte, error) {
 // issuer is a maker of authenticators, with the attestation key that one batch of them shares.
 type issuer struct {
 	root *x509.Certificate
-	leaf []byte // DER
+	path [][]byte // certificates in DER from that of the key to the one below the root
 	key  key
 }
 
 var fidoAAGUID = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 45724, 1, 1, 4}
 
 func newIssuer(aaguid [16]byte) (*issuer, error) {
-	rootKey, err := newKey(ES256)
-	if err != nil {
-		return nil, err
-	}
-	k, err := newKey(ES256)
-	if err != nil {
-		return nil, err
-	}
 	model, err := asn1.Marshal(aaguid[:])
 	if err != nil {
 		return nil, err
 	}
-	maker := pkix.Name{Country: []string{"US"}, Organization: []string{"Gatehouse"}, CommonName: "Test Root"}
-	root := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: maker, NotBefore: date(2020), NotAfter: date(2120),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	name := func(unit, common string) pkix.Name {
+		return pkix.Name{Country: []string{"US"}, Organization: []string{"Gatehouse"}, OrganizationalUnit: []string{unit}, CommonName: common}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, root, root, rootKey.Public(), rootKey)
+	authority := x509.Certificate{IsCA: true, KeyUsage: x509.KeyUsageCertSign, Subject: name("Test", "Test Root")}
+	root, rootKey, err := issue(authority, nil, key{})
 	if err != nil {
 		return nil, err
 	}
-	if root, err = x509.ParseCertificate(der); err != nil {
+	authority.Subject = name("Test", "Test Batch")
+	batch, batchKey, err := issue(authority, root, rootKey)
+	if err != nil {
 		return nil, err
 	}
-	maker.OrganizationalUnit, maker.CommonName = []string{"Authenticator Attestation"}, "Test Authenticator" // WebAuthn §8.2.1
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: maker, NotBefore: date(2020), NotAfter: date(2120),
-		BasicConstraintsValid: true, ExtraExtensions: []pkix.Extension{{Id: fidoAAGUID, Value: model}},
-	}
-	if der, err = x509.CreateCertificate(rand.Reader, leaf, root, k.Public(), rootKey); err != nil {
+	leaf, leafKey, err := issue(x509.Certificate{ // WebAuthn §8.2.1
+		Subject: name("Authenticator Attestation", "Test Authenticator"), ExtraExtensions: []pkix.Extension{{Id: fidoAAGUID, Value: model}},
+	}, batch, batchKey)
+	if err != nil {
 		return nil, err
 	}
-	return &issuer{root: root, leaf: der, key: k}, nil
+	return &issuer{root: root, path: [][]byte{leaf.Raw, batch.Raw}, key: leafKey}, nil
+}
+
+// issue makes a key and its certificate, signed by itself where there is no parent.
+func issue(template x509.Certificate, parent *x509.Certificate, by key) (*x509.Certificate, key, error) {
+	k, err := newKey(ES256)
+	if err != nil {
+		return nil, key{}, err
+	}
+	if parent == nil {
+		parent, by = &template, k
+	}
+	template.SerialNumber, template.NotBefore, template.NotAfter, template.BasicConstraintsValid = big.NewInt(1), date(2020), date(2120), true
+	der, err := x509.CreateCertificate(rand.Reader, &template, parent, k.Public(), by)
+	if err != nil {
+		return nil, key{}, err
+	}
+	cert, err := x509.ParseCertificate(der)
+	return cert, k, err
 }
 
 func date(year int) time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) }

@@ -86,7 +86,7 @@ func (a *Authenticator) statement(p Passkey, d *Draft, signed []byte) (map[strin
 			return nil, err
 		}
 		k = a.issuer.key
-		out["x5c"] = []any{a.issuer.leaf}
+		out["x5c"] = a.issuer.path
 	}
 	out["alg"] = k.algorithm
 	signature, err := k.sign(signed, d.SpoilSignature)

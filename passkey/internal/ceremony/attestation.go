@@ -17,14 +17,14 @@ var formats = []protocol.AttestationFormat{
 	protocol.AttestationFormatAndroidKey, protocol.AttestationFormatFIDOUniversalSecondFactor, protocol.AttestationFormatApple,
 }
 
-// parseAttestation reads an attestation object, whose authenticator data must have a credential.
+// parseAttestation reads an attestation object.
 func parseAttestation(raw []byte) (o protocol.AttestationObject, err error) {
 	// A struct would take names in any case.
 	var members map[string]webauthncbor.RawMessage
 	if err := webauthncbor.Unmarshal(raw, &members); err != nil {
 		return o, refuse(Malformed, "the attestation object: %v", err)
 	}
-	if len(members) != 3 || members["fmt"] == nil || members["attStmt"] == nil || members["authData"] == nil {
+	if len(members) != 3 { // the three that are read below
 		return o, refuse(Malformed, "the attestation object has not the members fmt, attStmt and authData")
 	}
 	// The form of the statement depends on the format.
@@ -40,13 +40,8 @@ func parseAttestation(raw []byte) (o protocol.AttestationObject, err error) {
 	if err := webauthncbor.Unmarshal(members["authData"], &o.RawAuthData); err != nil {
 		return o, refuse(Malformed, "the authenticator data: %v", err)
 	}
-	if o.AuthData, err = parseAuthData(o.RawAuthData); err != nil {
-		return o, err
-	}
-	if !o.AuthData.Flags.HasAttestedCredentialData() {
-		return o, refuse(Malformed, "authenticator data without a credential")
-	}
-	return o, nil
+	o.AuthData, err = parseAuthData(o.RawAuthData)
+	return o, err
 }
 
 // attested checks the attestation statement, which must be right even where nobody asked for one, and reports whether
@@ -91,13 +86,11 @@ func trustPath(o protocol.AttestationObject) ([]*x509.Certificate, error) {
 		}
 		path = append(path, cert)
 	}
-	if protocol.AttestationFormat(o.Format) == protocol.AttestationFormatTPM {
-		// Such a certificate names the TPM in a critical extension (WebAuthn §8.3.1), which crypto/x509 does not
-		// know and go-webauthn has checked.
-		path[0].UnhandledCriticalExtensions = slices.DeleteFunc(path[0].UnhandledCriticalExtensions, func(id asn1.ObjectIdentifier) bool {
-			return id.Equal(alternativeName)
-		})
-	}
+	// The certificate of a TPM names it in a critical extension (WebAuthn §8.3.1), which crypto/x509 does not read and
+	// go-webauthn has checked.
+	path[0].UnhandledCriticalExtensions = slices.DeleteFunc(path[0].UnhandledCriticalExtensions, func(id asn1.ObjectIdentifier) bool {
+		return id.Equal(alternativeName)
+	})
 	return path, nil
 }
 

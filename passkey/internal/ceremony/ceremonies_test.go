@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	challenge = []byte("a challenge that the service sealed: \xff\xfe")
+	challenge = []byte("a challenge that the service has sealed: \xff\xfe")
 	handle    = []byte("0123456789abcdef0123456789abcdef")
 	now       = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	acme      = ceremony.Party{

@@ -24,7 +24,6 @@ import (
 const (
 	MaxResponse   = 64 << 10 // bytes of JSON
 	MaxCredential = 1023     // bytes of a credential ID, WebAuthn §4
-	MaxKey        = 1024     // bytes of a COSE_Key; RSA with 4096 bits has 529
 	maxChallenge  = 4096     // bytes
 	maxHandle     = 64       // bytes, WebAuthn §5.4.3
 )

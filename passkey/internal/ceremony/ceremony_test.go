@@ -1,11 +1,15 @@
 package ceremony_test
 
 import (
+	"crypto/x509"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse/passkey/internal/ceremony"
+	"github.com/gatehouse-go/gatehouse/passkey/passkeytest"
 )
 
 const app = "android:apk-key-hash:-sYXRdwJA3hvue3mKpYrOZ9zSPC7b4mbgzJmdZEDO5w"
@@ -25,6 +29,12 @@ func TestParty(t *testing.T) {
 		"an ID in capitals":        {func(p *ceremony.Party) { p.ID = "Acme.test" }, "labels of"},
 		"an ID with a port":        {func(p *ceremony.Party) { p.ID = "acme.test:443" }, "labels of"},
 		"an ID that ends in a dot": {func(p *ceremony.Party) { p.ID = "acme.test." }, "labels of"},
+		"an ID with a hyphen":      {func(p *ceremony.Party) { p.ID, p.Origins = "a-b.test", []string{"https://a-b.test"} }, ""},
+		"a hyphen in front":        {func(p *ceremony.Party) { p.ID = "-acme.test" }, "labels of"},
+		"a hyphen at the end":      {func(p *ceremony.Party) { p.ID = "acme-.test" }, "labels of"},
+		"an empty label":           {func(p *ceremony.Party) { p.ID = "acme..test" }, "labels of"},
+		"a long label":             {func(p *ceremony.Party) { p.ID = strings.Repeat("a", 64) + ".test" }, "labels of"},
+		"a long ID":                {func(p *ceremony.Party) { p.ID = strings.Repeat("a.", 127) + "test" }, "1 to 253"},
 		"an address as ID":         {func(p *ceremony.Party) { p.ID = "192.0.2.1" }, "IP address"},
 		"no origins":               {func(p *ceremony.Party) { p.Origins = nil }, "no origins"},
 		"another domain":           {func(p *ceremony.Party) { p.Origins[0] = "https://evil.test" }, "not of the RP ID"},
@@ -55,8 +65,27 @@ func TestParty(t *testing.T) {
 	}
 }
 
+// What is changed in a Party afterwards changes nothing.
+func TestPartyIsCopied(t *testing.T) {
+	p := acme
+	p.Origins, p.Related, p.TopOrigins = slices.Clone(p.Origins), slices.Clone(p.Related), slices.Clone(p.TopOrigins)
+	a := passkeytest.New("https://acme.test")
+	a.Attestation = passkeytest.Certificate
+	root, err := a.Root()
+	require.NoError(t, err)
+	p.Trusted = []ceremony.Trusted{{Roots: x509.NewCertPool()}}
+	p.Trusted[0].Roots.AddCert(root)
+	c := party(t, p)
+	a.Tamper = func(d *passkeytest.Draft) { d.CrossOrigin, d.TopOrigin = true, acme.TopOrigins[0] }
+	response := register(t, c, a)
+	p.Origins[0], p.Related[0], p.TopOrigins[0], p.Trusted[0] = "", "", "", ceremony.Trusted{}
+	k, err := checkRegistration(c, challenge, response)
+	require.NoError(t, err)
+	require.True(t, k.Attested)
+}
+
 func TestTransports(t *testing.T) {
-	bits := ceremony.Transports([]string{"internal", "smoke-signals", "usb", "USB"})
-	require.EqualValues(t, 0b1001, bits)
-	require.Equal(t, []string{"usb", "internal"}, ceremony.TransportNames(bits))
+	bits := ceremony.Transports([]string{"internal", "smoke-signals", "nfc", "NFC"})
+	require.EqualValues(t, 0b1010, bits)
+	require.Equal(t, []string{"nfc", "internal"}, ceremony.TransportNames(bits))
 }

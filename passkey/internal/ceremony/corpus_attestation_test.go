@@ -110,6 +110,10 @@ func (c *corpus) attestations() {
 	for _, f := range []string{"", "None", "none ", "NONE", "compound", "android-safetynet", "x", "packed\x00"} {
 		add("format "+string(c.diagnose(f)), bad, "WebAuthn §7.1 step 21: a format that is known, compared exactly", passkeytest.None, func(o object) any { return o.with("fmt", f) })
 	}
+	add("format compound with two statements", bad, "WebAuthn §8.9: of several statements, which no authenticator sends where none was asked for", passkeytest.None, func(o object) any {
+		none := map[string]any{"fmt": "none", "attStmt": map[string]any{}}
+		return o.with("fmt", "compound").with("attStmt", []any{none, none})
+	})
 	for _, f := range []string{"packed", "tpm", "android-key", "android-safetynet", "apple", "fido-u2f"} {
 		add("format "+f+" with nothing in it", bad, "WebAuthn §7.1 step 22: a statement of this format", passkeytest.None, func(o object) any { return o.with("fmt", f) })
 		add("format "+f+" with members of other types", bad, "WebAuthn §7.1 step 22: a statement of this format", passkeytest.None, func(o object) any {

@@ -111,6 +111,7 @@ func (c *corpus) forms() (names []badKey, keys [][]byte) {
 	add("x of 31 bytes", key, "WebAuthn §5.8.5: 32 bytes", ec.with(int64(-2), x[:31]))
 	add("x of 33 bytes", key, "WebAuthn §5.8.5: 32 bytes", ec.with(int64(-2), append([]byte{0}, x...)))
 	add("y of 33 bytes", key, "WebAuthn §5.8.5: 32 bytes", ec.with(int64(-3), append([]byte{0}, y...)))
+	add("x of 31 bytes and y of 33", key, "WebAuthn §5.8.5: 32 bytes of each", ec.with(int64(-2), x[:31]).with(int64(-3), append(x[31:32:32], y...)))
 	add("x that is text", key, stepKey, ec.with(int64(-2), string(bytes.Repeat([]byte("x"), 32))))
 	add("an Ed25519 key of 31 bytes", key, "RFC 8032: 32 bytes", okp.with(int64(-2), make([]byte, 31)))
 	add("an Ed25519 key of 57 bytes", key, "RFC 8032: 32 bytes", okp.with(int64(-2), make([]byte, 57)))

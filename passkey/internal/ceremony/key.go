@@ -62,9 +62,6 @@ func CanonicalKey(cose []byte) ([]byte, error) {
 }
 
 func parseKey(cose []byte) (params map[int64]any, key crypto.PublicKey, err error) {
-	if len(cose) > MaxKey {
-		return nil, nil, refuse(Key, "more than %d bytes", MaxKey)
-	}
 	if err := webauthncbor.Unmarshal(cose, &params); err != nil {
 		return nil, nil, refuse(Key, "%v", err)
 	}
@@ -90,8 +87,7 @@ func parseKey(cose []byte) (params map[int64]any, key crypto.PublicKey, err erro
 func es256(params map[int64]any) (crypto.PublicKey, bool) {
 	x, _ := params[labelX].([]byte)
 	y, _ := params[labelY].([]byte)
-	const size = 32
-	if len(x) != size || len(y) != size {
+	if len(x) != 32 { // the length of y is what is left of a point's
 		return nil, false
 	}
 	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, x, y)) // SEC 1 §2.3.3

@@ -30,7 +30,7 @@ func (r *Registration) Verify(challenge []byte, now time.Time) (Credential, erro
 		return Credential{}, err
 	}
 	data := object.AuthData.AttData
-	if !bytes.Equal(data.CredentialID, r.Credential) {
+	if !bytes.Equal(data.CredentialID, r.Credential) { // or there is none, without the flag for it
 		return Credential{}, refuse(Malformed, "the authenticator made another credential")
 	}
 	key, err := CanonicalKey(data.CredentialPublicKey)
