@@ -196,11 +196,12 @@ func ExampleOperator_PasswordChanged() {
 func ExampleOperator_DeleteAccount() {
 	ctx := context.Background()
 	svc, _ := protected()
-	fmt.Println(svc.Operator("system").DeleteAccount(ctx, "user-42"))
+	untold, err := svc.Operator("system").DeleteAccount(ctx, "user-42")
+	fmt.Println(len(untold), err) // deliver what the owner had yet to be told
 	account, err := svc.Account(ctx, "user-42")
 	fmt.Println(account.Protected, err)
 	// Output:
-	// <nil>
+	// 0 <nil>
 	// false <nil>
 }
 

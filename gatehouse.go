@@ -28,7 +28,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/internal/queue"
 	"github.com/gatehouse-go/gatehouse/keyring"
@@ -71,9 +74,14 @@ type Config struct {
 	// 320: a small program then stays under 128 MiB on any number of processors.
 	RecoveryMemory int
 
-	// Observer hears what happens. Defaults to none; but an owner who never hears of a new
-	// authenticator or of a used recovery code cannot object.
+	// Observer hears what happens, at most once: it is for logs and metrics. Defaults to none.
 	Observer event.Observer
+
+	// Notices keeps what owners must be told (a new authenticator, a used recovery code) in their accounts, saved with the
+	// change itself, until package notify has delivered it: NIST SP 800-63B-4 §4.6 makes such notices a SHALL, and an
+	// Observer may be told nothing when a process dies. Turn it on where notify.Service.Drain runs; where none does,
+	// each account would keep up to 8 KiB for ever. Defaults to keeping nothing; what is there already is kept.
+	Notices bool
 
 	// Now is for tests. A wrong clock denies right codes as long as it is wrong, and makes expiring things last longer
 	// while it runs behind. Defaults to time.Now.
@@ -110,6 +118,9 @@ func New(store storage.Store, c Config) (*Service, error) {
 	}
 	if ec.Sealer == nil {
 		ec.Sealer = c.Keys
+	}
+	if c.Notices {
+		ec.NewNotice = func() core.NoticeID { return core.NoticeID(uuid.New()) }
 	}
 	if ec.Now == nil {
 		ec.Now = time.Now

@@ -133,12 +133,15 @@ func (o Operator) PasswordChanged(ctx context.Context, account string, tokens To
 // browser sessions and what the host had checked of it, also for somebody who leaves a cookie out. Once your longest
 // session is over, and if nobody has been given the ID again, storage.Store.DeleteAccount removes them too.
 //
+// It returns what the owner had yet to be told, with Config.Notices: nothing else has it any more. What another process
+// changes in the very moment of the deletion may be missing.
+//
 // Deleting an account that is not there is no error. ErrPrecondition says that it owns service accounts: delete those
-// first. After an error part of it may be deleted: call it again.
-func (o Operator) DeleteAccount(ctx context.Context, account string) (err error) {
+// first. After an error part of it may be deleted: call it again, and keep what this call has returned.
+func (o Operator) DeleteAccount(ctx context.Context, account string) (untold []event.Notice, err error) {
 	defer o.s.e.Begin(&ctx, "gatehouse.Operator.DeleteAccount").End(&err)
 	if err := o.by.Check(); err != nil {
-		return err
+		return nil, err
 	}
 	return o.s.e.DeleteAccount(ctx, account, o.by)
 }

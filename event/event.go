@@ -38,6 +38,19 @@ type Event struct {
 	Number int64
 }
 
+// Notice is an Event that the owner of the account must be told. See package notify.
+type Notice struct {
+	// ID is a UUID. It stays the same if the notice is delivered again. What happens once more before that may be counted in
+	// it: then it is another notice, with a Count, and another ID.
+	ID string
+	Event
+}
+
+// LogValue returns the fields that are set, the ID among them.
+func (n Notice) LogValue() slog.Value {
+	return slog.GroupValue(append([]slog.Attr{slog.String("id", n.ID)}, n.Event.LogValue().Group()...)...)
+}
+
 // LogValue returns the fields that are set.
 func (e Event) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("kind", string(e.Kind)), slog.String("account", e.AccountID), slog.Time("at", e.At)}

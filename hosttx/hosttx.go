@@ -28,6 +28,7 @@ import (
 	"context"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -66,10 +67,11 @@ func (t *Tx) PasswordChanged(ctx context.Context, account string, tokens gatehou
 	return t.operator.PasswordChanged(ctx, account, tokens)
 }
 
-// DeleteAccount is gatehouse.Operator.DeleteAccount in the transaction.
-func (t *Tx) DeleteAccount(ctx context.Context, account string) error {
+// DeleteAccount is gatehouse.Operator.DeleteAccount in the transaction. What it returns, the owner has yet to be told: do
+// it after the commit, as a transaction that is rolled back has kept it.
+func (t *Tx) DeleteAccount(ctx context.Context, account string) ([]event.Notice, error) {
 	if err := t.within.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	return t.operator.DeleteAccount(ctx, account)
 }

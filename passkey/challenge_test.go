@@ -128,7 +128,7 @@ func TestChallengesEnd(t *testing.T) {
 			_, err := h.Operator("op").AfterRestore(ctx, gatehouse.Restoration{}, "", nil)
 			require.NoError(t, err)
 		},
-		"a deletion":        func(h *house, _ *owner) { require.NoError(t, h.Operator("op").DeleteAccount(ctx, "ada")) },
+		"a deletion":        func(h *house, _ *owner) { require.NoError(t, deleted(h.Operator("op").DeleteAccount(ctx, "ada"))) },
 		"another passkey":   func(_ *house, o *owner) { o.add(passkeytest.New(origin)) },
 		"two-factor is off": func(h *house, o *owner) { _, err := h.Owner(o.in).DisableTwoFactor(ctx); require.NoError(t, err) },
 	} {
@@ -387,3 +387,6 @@ func TestReplace(t *testing.T) {
 	require.Len(t, o.view().Authenticators, 1)
 	require.Equal(t, 10, o.view().RecoveryCodes.Left, "codes stay")
 }
+
+// deleted is what a deletion comes to, without what its owner had yet to be told.
+func deleted(_ []event.Notice, err error) error { return err }

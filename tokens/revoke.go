@@ -56,6 +56,13 @@ func (s *Service) RevokePresented(ctx context.Context, text string) (err error) 
 func (s *Service) revoke(ctx context.Context, h held, e core.Event) error {
 	news := false
 	var at env
+	if h.Revoked == 0 {
+		owed := e
+		owed.Kind, owed.Token, owed.Name = event.TokenRevoked, h.ID, h.Name
+		if err := s.owe(ctx, h, owed); err != nil {
+			return err
+		}
+	}
 	err := s.apply(ctx, h.ID, func(h held, now env) (record, error) {
 		news, at = h.Revoked == 0, now
 		return h.revoke(now), nil

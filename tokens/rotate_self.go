@@ -38,6 +38,11 @@ func (s *Service) RotateSelf(ctx context.Context, text string, from netip.Addr, 
 			return Minted{}, err
 		}
 	}
+	if c.first == reusedOld {
+		if err := s.oweReuse(ctx, h, from); err != nil {
+			return Minted{}, err
+		}
+	}
 	err = s.apply(ctx, p.ID, c.step)
 	if c.denied || err == errNoToken {
 		return Minted{}, s.deny(ctx, h.Account, c.events, err)

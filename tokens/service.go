@@ -15,6 +15,7 @@ type Service struct {
 	e      *engine.Engine
 	policy Policy // settled
 	usage  *usage
+	leaks  leaks
 }
 
 // New returns the tokens of a Service, under a policy. ErrInvalid says that the policy has something out of bounds,

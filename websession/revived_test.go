@@ -51,7 +51,7 @@ func TestEndElsewhereRevivesAnEndedSession(t *testing.T) {
 		h := newHost(t, signed{[]byte("k")})
 		thief := h.signIn("ada")
 		h.app = h.web.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			require.NoError(h.t, h.svc.Operator("op").DeleteAccount(h.t.Context(), "ada"))
+			require.NoError(h.t, deleted(h.svc.Operator("op").DeleteAccount(h.t.Context(), "ada")))
 			_ = h.web.EndElsewhere(r)
 		}))
 		thief.do(request(http.MethodPost, "/"))

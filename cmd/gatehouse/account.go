@@ -110,6 +110,8 @@ type changed struct {
 	Account string   `json:"account"`
 	Changed bool     `json:"changed"`
 	Methods []string `json:"methods,omitempty"` // that were unlocked
+
+	Untold []event.Notice `json:"untold,omitempty"` // what the owner of a deleted account had yet to be told
 }
 
 func unlockCommand() *cli.Command {

@@ -59,11 +59,16 @@ given.` + examples(
 			if err := s.confirm(ctx, "delete all that is stored of "+shown(account)); err != nil {
 				return err
 			}
-			if err := o.DeleteAccount(ctx, account); err != nil {
+			untold, err := o.DeleteAccount(ctx, account)
+			if err != nil {
 				return err
 			}
 			_, done := s.happened(event.AccountDeleted)
-			return report(s.c, "deleted "+shown(account), changed{Account: account, Changed: done})
+			text := "deleted " + shown(account)
+			if len(untold) > 0 {
+				text += "; its owner had yet to be told: " + kindsOf(untold)
+			}
+			return report(s.c, text, changed{Account: account, Changed: done, Untold: untold})
 		}),
 	}
 }
@@ -88,4 +93,13 @@ func (s *session) confirm(ctx context.Context, what string) error {
 		return errNotMeant
 	}
 	return nil
+}
+
+// kindsOf returns the kinds of notices.
+func kindsOf(notices []event.Notice) string {
+	var kinds []string
+	for _, n := range notices {
+		kinds = append(kinds, string(n.Kind))
+	}
+	return strings.Join(kinds, ", ")
 }

@@ -144,7 +144,7 @@ func TestBeforeThereIsARecord(t *testing.T) {
 	require.Equal(t, gatehouse.StepNotNeeded, must(one.Challenge(ctx)).Step)
 
 	three := must(h.Before(ctx, "u"))
-	require.NoError(t, h.Operator("system").DeleteAccount(ctx, "u"))
+	require.NoError(t, deleted(h.Operator("system").DeleteAccount(ctx, "u")))
 	_, err := three.Challenge(ctx)
 	require.ErrorIs(t, err, gatehouse.ErrDenied)
 	_, err = three.Vouch(ctx, gatehouse.Session{Account: "u"}, f)

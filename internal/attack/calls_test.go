@@ -143,10 +143,10 @@ func TestStoreCalls(t *testing.T) {
 			return c.Operator("op").Suspend(ctx, "ada")
 		}},
 		{"delete an account", calls{loadAccount, "DeleteAccount", loadAccount, saveAccount}, func(ctx context.Context, c *costing) error {
-			return c.Operator("op").DeleteAccount(ctx, "other")
+			return deleted(c.Operator("op").DeleteAccount(ctx, "other"))
 		}},
 		{"delete a service account", slices.Concat(calls{loadAccount}, moves, change, calls{"DeleteAccount", loadAccount, saveAccount}), func(ctx context.Context, c *costing) error {
-			return c.Operator("op").DeleteAccount(ctx, "bot")
+			return deleted(c.Operator("op").DeleteAccount(ctx, "bot"))
 		}},
 
 		{"gate of the account", read, func(ctx context.Context, c *costing) error { return c.pos.Require(ctx, c.in, "factor") }},

@@ -168,7 +168,7 @@ func TestEvents(t *testing.T) {
 	_, err = h.RedeemOperatorCode(ctx, o.challenge(), code.Reveal())
 	require.NoError(t, err)
 	told("code.accepted, operator_code", "operator_code.used, support")
-	require.NoError(t, op.DeleteAccount(ctx, "u"))
+	require.NoError(t, deleted(op.DeleteAccount(ctx, "u")))
 	told("account.deleted, support, ticket 9")
 	_ = must(op.Import(ctx, "u", importing(gatehouse.ImportAuthenticator{Secret: totp.GenerateSecret(), Name: "Old app"})))
 	told("account.imported, Old app, support, ticket 9")

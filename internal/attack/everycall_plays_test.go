@@ -459,7 +459,9 @@ var plays = []play{
 		}
 		return proof, nil
 	}},
-	{method: "Operator.DeleteAccount", run: func(ctx context.Context, w *world) (any, error) { return done(w.op().DeleteAccount(ctx, "ada")) }},
+	{method: "Operator.DeleteAccount", run: func(ctx context.Context, w *world) (any, error) {
+		return done(deleted(w.op().DeleteAccount(ctx, "ada")))
+	}},
 	{method: "Operator.Import", run: func(ctx context.Context, w *world) (any, error) {
 		return w.op().Import(ctx, "imported", importing(gatehouse.ImportAuthenticator{Secret: importedSecret}))
 	}},
@@ -535,10 +537,12 @@ var plays = []play{
 		return errors.Join(createBot(ctx, w), w.op().Suspend(ctx, "ada"))
 	}, run: func(ctx context.Context, w *world) (any, error) { return done(w.op().Resume(ctx, "bot")) }},
 	{method: "Operator.DeleteAccount/a service account", first: withBot(day), run: func(ctx context.Context, w *world) (any, error) {
-		return done(w.op().DeleteAccount(ctx, "bot"))
+		return done(deleted(w.op().DeleteAccount(ctx, "bot")))
 	}},
 	{method: "Operator.DeleteAccount/an owner of a service account", want: gatehouse.ErrPrecondition, first: createBot,
-		run: func(ctx context.Context, w *world) (any, error) { return done(w.op().DeleteAccount(ctx, "ada")) }},
+		run: func(ctx context.Context, w *world) (any, error) {
+			return done(deleted(w.op().DeleteAccount(ctx, "ada")))
+		}},
 	{method: "Operator.RevokeAll", run: func(ctx context.Context, w *world) (any, error) {
 		return done(w.op().RevokeAll(ctx, "ada"))
 	}},

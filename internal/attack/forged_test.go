@@ -187,7 +187,7 @@ func TestDeletedAndMadeAgain(t *testing.T) {
 	h := newHouse(t)
 	o := h.enroll("user-42")
 	proof, challenge := o.proof.Reveal(), o.challenge()
-	require.NoError(t, h.Operator("op").DeleteAccount(context.Background(), o.id))
+	require.NoError(t, deleted(h.Operator("op").DeleteAccount(context.Background(), o.id)))
 	o.refused(t, proof, "of a deleted account")
 	o.refused(t, challenge, "of a deleted account")
 	again := h.enroll(o.id)

@@ -459,3 +459,6 @@ func shown[T any](v T) T {
 	}
 	return s
 }
+
+// deleted is what a deletion comes to, without what its owner had yet to be told.
+func deleted(_ []event.Notice, err error) error { return err }

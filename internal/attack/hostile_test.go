@@ -255,7 +255,7 @@ var places = func() map[string]place {
 		"posture.Operator.Reviews/after": {func(o *owner, s string) error {
 			return operator(o).Reviews(ctx, s, func(string, posture.Review, error) bool { return true })
 		}, nil},
-		"Operator.DeleteAccount/account": {func(o *owner, s string) error { return operator(o).DeleteAccount(ctx, s) }, named(nil)},
+		"Operator.DeleteAccount/account": {func(o *owner, s string) error { return deleted(operator(o).DeleteAccount(ctx, s)) }, named(nil)},
 		"Operator.Import/account": {func(o *owner, s string) error {
 			_, err := operator(o).Import(ctx, s, importing(gatehouse.ImportAuthenticator{Secret: totp.GenerateSecret()}))
 			return err

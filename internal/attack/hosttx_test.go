@@ -60,7 +60,7 @@ func (tx *hostTx) DeleteAccount(ctx context.Context, id string) error {
 // operations are what an operator does, in a transaction or outside of one.
 type operations interface {
 	PasswordChanged(ctx context.Context, account string, tokens gatehouse.TokenChoice) error
-	DeleteAccount(ctx context.Context, account string) error
+	DeleteAccount(ctx context.Context, account string) ([]event.Notice, error)
 	Import(ctx context.Context, account string, in gatehouse.Import) (gatehouse.ImportResult, error)
 	Reset(ctx context.Context, account string) (recovery.Code, error)
 }
@@ -74,7 +74,7 @@ var (
 func eachOperation(ctx context.Context, on operations, account string) []error {
 	_, importErr := on.Import(ctx, account, importing(gatehouse.ImportAuthenticator{Secret: totp.GenerateSecret()}))
 	_, resetErr := on.Reset(ctx, account)
-	return []error{on.PasswordChanged(ctx, account, gatehouse.KeepTokens), importErr, resetErr, on.DeleteAccount(ctx, account)}
+	return []error{on.PasswordChanged(ctx, account, gatehouse.KeepTokens), importErr, resetErr, deleted(on.DeleteAccount(ctx, account))}
 }
 
 // closed is a store that nobody may use now.
@@ -145,8 +145,8 @@ func TestHostTx(t *testing.T) {
 		_, err = on.Reset(ctx, "new")
 		require.ErrorIs(t, err, gatehouse.ErrPrecondition, "which ends nothing")
 		require.ErrorIs(t, on.PasswordChanged(ctx, "new", 0), gatehouse.ErrInvalid)
-		require.ErrorIs(t, on.DeleteAccount(ctx, ""), gatehouse.ErrInvalid)
-		require.NoError(t, on.DeleteAccount(ctx, "gone"))
+		require.ErrorIs(t, deleted(on.DeleteAccount(ctx, "")), gatehouse.ErrInvalid)
+		require.NoError(t, deleted(on.DeleteAccount(ctx, "gone")))
 		if within {
 			require.Equal(t, []string{"lock", "save", "lock", "save", "lock", "lock", "save", "lock", "lock", "save", "lock", "lock", "delete", "lock", "save"}, tx.calls)
 			require.Empty(t, events.whole(), "before the commit")
@@ -225,7 +225,7 @@ func TestHostTxConflict(t *testing.T) {
 					return err
 				},
 				func() error { _, err := w.Reset(ctx, account); return err },
-				func() error { return w.DeleteAccount(ctx, account) },
+				func() error { return deleted(w.DeleteAccount(ctx, account)) },
 			}[c.does]()
 			want := err
 			if err == storage.ErrConflict {
@@ -265,7 +265,7 @@ func TestHostTxTurn(t *testing.T) {
 	<-held
 	w := hosttx.Within(h.Service.Operator("op"), &hostTx{Store: h.store})
 	require.NoError(t, w.PasswordChanged(ctx, "ada", gatehouse.KeepTokens))
-	require.NoError(t, w.DeleteAccount(ctx, "ada"))
+	require.NoError(t, deleted(w.DeleteAccount(ctx, "ada")))
 	close(free)
 	require.NoError(t, <-done)
 }
@@ -278,7 +278,7 @@ func TestHostTxContext(t *testing.T) {
 		calls []string
 	}{
 		"a reset":    {func(ctx context.Context, w *hosttx.Tx) error { _, err := w.Reset(ctx, "ada"); return err }, []string{"lock", "lock"}},
-		"a deletion": {func(ctx context.Context, w *hosttx.Tx) error { return w.DeleteAccount(ctx, "ada") }, []string{"lock", "delete", "lock"}},
+		"a deletion": {func(ctx context.Context, w *hosttx.Tx) error { return deleted(w.DeleteAccount(ctx, "ada")) }, []string{"lock", "delete", "lock"}},
 	} {
 		h := newHouse(t)
 		h.enroll("ada")

@@ -418,8 +418,8 @@ func TestDeleteAccount(t *testing.T) {
 	proof, challenge := o.stepUp(o.code()), o.challenge()
 	h.wait(totp.Period)
 	text, _ := o.mint("logs:read")
-	require.NoError(t, h.Operator("op").DeleteAccount(ctx, "u"))
-	require.NoError(t, h.Operator("op").DeleteAccount(ctx, "u"))
+	require.NoError(t, deleted(h.Operator("op").DeleteAccount(ctx, "u")))
+	require.NoError(t, deleted(h.Operator("op").DeleteAccount(ctx, "u")))
 	_, err := h.Answer(ctx, challenge, o.code())
 	require.ErrorIs(t, err, gatehouse.ErrDenied)
 
@@ -442,7 +442,7 @@ func TestDeleteAccount(t *testing.T) {
 	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired)
 	_, err = h.Answer(ctx, challenge, o.code())
 	require.ErrorIs(t, err, gatehouse.ErrDenied)
-	require.NoError(t, h.Operator("op").DeleteAccount(ctx, "u"))
+	require.NoError(t, deleted(h.Operator("op").DeleteAccount(ctx, "u")))
 
 	// Whoever has the ID afterwards is somebody else.
 	again := h.enroll("u")
@@ -474,7 +474,7 @@ func TestDeleteAccountMeanwhile(t *testing.T) {
 		}
 		return f
 	}
-	require.NoError(t, h.Operator("op").DeleteAccount(ctx, "u"))
+	require.NoError(t, deleted(h.Operator("op").DeleteAccount(ctx, "u")))
 	require.NotZero(t, between)
 	a := h.account("u")
 	require.False(t, a.Absent())
@@ -503,7 +503,7 @@ func TestOperatorBadInput(t *testing.T) {
 		require.ErrorIs(t, op.Resume(ctx, "u"), gatehouse.ErrInvalid)
 		require.ErrorIs(t, op.Unlock(ctx, "u", event.MethodTOTP), gatehouse.ErrInvalid)
 		require.ErrorIs(t, op.PasswordChanged(ctx, "u", gatehouse.KeepTokens), gatehouse.ErrInvalid)
-		require.ErrorIs(t, op.DeleteAccount(ctx, "u"), gatehouse.ErrInvalid)
+		require.ErrorIs(t, deleted(op.DeleteAccount(ctx, "u")), gatehouse.ErrInvalid)
 		_, err = op.Import(ctx, "v", importing(gatehouse.ImportAuthenticator{Secret: o.key.Secret}))
 		require.ErrorIs(t, err, gatehouse.ErrInvalid)
 		_, err = op.Reseal(ctx, "", nil)
@@ -517,7 +517,7 @@ func TestOperatorBadInput(t *testing.T) {
 		require.ErrorIs(t, op.Resume(ctx, id), gatehouse.ErrInvalid)
 		require.ErrorIs(t, op.Unlock(ctx, id, event.MethodTOTP), gatehouse.ErrInvalid)
 		require.ErrorIs(t, op.PasswordChanged(ctx, id, gatehouse.KeepTokens), gatehouse.ErrInvalid)
-		require.ErrorIs(t, op.DeleteAccount(ctx, id), gatehouse.ErrInvalid)
+		require.ErrorIs(t, deleted(op.DeleteAccount(ctx, id)), gatehouse.ErrInvalid)
 		_, err = op.Import(ctx, id, importing(gatehouse.ImportAuthenticator{Secret: o.key.Secret}))
 		require.ErrorIs(t, err, gatehouse.ErrInvalid)
 		_, err = h.Activity(ctx, id)

@@ -139,7 +139,7 @@ func TestLostReplyAndAnotherSave(t *testing.T) {
 			return func() error { return face.Revoke(ctx, info.ID) }
 		}, true},
 		"delete": {"deletion", func(o *owner) func() error {
-			return func() error { return o.h.Operator("op").DeleteAccount(ctx, o.id) }
+			return func() error { return deleted(o.h.Operator("op").DeleteAccount(ctx, o.id)) }
 		}, true},
 	} {
 		for _, others := range []int{0, 1, 16, 17, 40} {

@@ -142,7 +142,7 @@ func TestResumeEnds(t *testing.T) {
 			_, err := p.h.Operator("op").AfterRestore(ctx, gatehouse.Restoration{}, "", nil)
 			return err
 		},
-		"deletion": func(p *pairing) error { return p.h.Operator("op").DeleteAccount(ctx, "ada") },
+		"deletion": func(p *pairing) error { return deleted(p.h.Operator("op").DeleteAccount(ctx, "ada")) },
 		"expired": func(p *pairing) error { // and what is saved next leaves it out
 			p.h.wait(10 * time.Minute)
 			_, err := p.again(p.h.vouch("ada", "here"), "here")

@@ -366,7 +366,7 @@ func TestMintAgainstTheOwner(t *testing.T) {
 	for what, meanwhile := range map[string]func(operators) error{
 		"suspend the owner":   func(o operators) error { return o.Suspend(ctx, "ada") },
 		"suspend the account": func(o operators) error { return o.Suspend(ctx, "bot") },
-		"delete the account":  func(o operators) error { return o.DeleteAccount(ctx, "bot") },
+		"delete the account":  func(o operators) error { return deleted(o.DeleteAccount(ctx, "bot")) },
 		"revoke all":          func(o operators) error { return o.RevokeAll(ctx, "bot") },
 	} {
 		for at := 1; ; at++ {
@@ -416,7 +416,7 @@ func TestServiceTokenIsAlwaysShown(t *testing.T) {
 			return only(b.op.Mint(ctx, "bot", tokens.Request{Name: "x", Scopes: scopesOf(t, "logs:read")}))
 		},
 		"rotate": func(b *botHouse, m tokens.Minted) error { return only(b.op.Rotate(ctx, m.Info.ID, tokens.Rotation{})) },
-		"delete": func(b *botHouse, _ tokens.Minted) error { return b.op.DeleteAccount(ctx, "bot") },
+		"delete": func(b *botHouse, _ tokens.Minted) error { return deleted(b.op.DeleteAccount(ctx, "bot")) },
 	} {
 		for at, gone := 1, false; !gone; at++ {
 			store := gatehousetest.NewStore(memory.New())
@@ -515,11 +515,11 @@ func TestTwoOwnersAtOnce(t *testing.T) {
 	require.NoError(t, err)
 	for _, owner := range owners {
 		if owner == h.account("bot").ServiceOf {
-			require.ErrorIs(t, op.DeleteAccount(ctx, owner), gatehouse.ErrPrecondition)
+			require.ErrorIs(t, deleted(op.DeleteAccount(ctx, owner)), gatehouse.ErrPrecondition)
 			continue
 		}
 		require.NoError(t, op.Suspend(ctx, owner))
-		require.NoError(t, op.DeleteAccount(ctx, owner), "what it lists is another's")
+		require.NoError(t, deleted(op.DeleteAccount(ctx, owner)), "what it lists is another's")
 	}
 	h.good(m.Token.Reveal())
 }
@@ -530,7 +530,7 @@ func TestOrphanOfService(t *testing.T) {
 	ctx := t.Context()
 	b := newBotHouse(t, memory.New(), serviceGate)
 	m := b.mint("logs:read", func(r *tokens.Request) { r.RotatesItself = true })
-	require.ErrorIs(t, b.op.DeleteAccount(ctx, "ada"), gatehouse.ErrPrecondition)
+	require.ErrorIs(t, deleted(b.op.DeleteAccount(ctx, "ada")), gatehouse.ErrPrecondition)
 	require.NoError(t, b.store.DeleteAccount(ctx, "ada")) // by a hand in the database
 	for what, owner := range map[string]func(){
 		"no record": func() {}, "another record": func() { b.vouch("ada") },
@@ -547,9 +547,9 @@ func TestOrphanOfService(t *testing.T) {
 		b.good(m.Token.Reveal())
 	}
 	require.NoError(t, b.op.CreateServiceAccount(ctx, "bot", "ada"), "which puts it back on the list")
-	require.NoError(t, b.op.DeleteAccount(ctx, "bot"))
+	require.NoError(t, deleted(b.op.DeleteAccount(ctx, "bot")))
 	b.bad(m.Token.Reveal(), "deleted")
-	require.NoError(t, b.op.DeleteAccount(ctx, "ada"))
+	require.NoError(t, deleted(b.op.DeleteAccount(ctx, "ada")))
 }
 
 // A record of a service account with a factor is none that a call makes: it is refused, and nobody signs in. Nor does an
@@ -579,9 +579,9 @@ func TestServiceAccountInATransaction(t *testing.T) {
 	b := newBotHouse(t, store)
 	m := b.mint("logs:read")
 	w := hosttx.Within(b.Service.Operator("op"), &hostTx{Store: store})
-	require.ErrorIs(t, w.DeleteAccount(ctx, "ada"), gatehouse.ErrPrecondition)
-	require.NoError(t, w.DeleteAccount(ctx, "bot"))
-	require.NoError(t, w.DeleteAccount(ctx, "ada"))
+	require.ErrorIs(t, deleted(w.DeleteAccount(ctx, "ada")), gatehouse.ErrPrecondition)
+	require.NoError(t, deleted(w.DeleteAccount(ctx, "bot")))
+	require.NoError(t, deleted(w.DeleteAccount(ctx, "ada")))
 	w.Committed(ctx)
 	b.bad(m.Token.Reveal(), "deleted")
 	require.Empty(t, b.account("ada").Services)

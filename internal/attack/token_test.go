@@ -282,9 +282,9 @@ func TestAllTokensEnd(t *testing.T) {
 		"by an operator":    func(o *owner) error { return o.h.Operator("op").RevokeAll(ctx, o.id) },
 		"with the password": func(o *owner) error { return o.h.Operator("op").PasswordChanged(ctx, o.id, gatehouse.RevokeTokens) },
 		"by a reset":        func(o *owner) error { _, err := o.h.Operator("op").Reset(ctx, o.id); return err },
-		"with the account":  func(o *owner) error { return o.h.Operator("op").DeleteAccount(ctx, o.id) },
+		"with the account":  func(o *owner) error { return deleted(o.h.Operator("op").DeleteAccount(ctx, o.id)) },
 		"and it is made again": func(o *owner) error {
-			if err := o.h.Operator("op").DeleteAccount(ctx, o.id); err != nil {
+			if err := deleted(o.h.Operator("op").DeleteAccount(ctx, o.id)); err != nil {
 				return err
 			}
 			o.h.enroll(o.id)

@@ -42,7 +42,7 @@ func testAbsentAccount(t *testing.T, id string) {
 	op := h.Operator("op").Because("for a test")
 	restart := func() {
 		h.empty()
-		require.NoError(t, op.DeleteAccount(ctx, gone.id))
+		require.NoError(t, deleted(op.DeleteAccount(ctx, gone.id)))
 	}
 	restart()
 	judge := func(t *testing.T) (posture.Review, posture.Review) {
@@ -105,7 +105,7 @@ func testAbsentAccount(t *testing.T, id string) {
 		"Suspend":         {func() answer { return only(op.Suspend(ctx, id)) }, answer{saved: true}},
 		"Resume":          {func() answer { return only(op.Resume(ctx, id)) }, answer{}},
 		"PasswordChanged": {func() answer { return only(op.PasswordChanged(ctx, id, gatehouse.RevokeTokens)) }, answer{saved: true}},
-		"DeleteAccount":   {func() answer { return only(op.DeleteAccount(ctx, id)) }, answer{}},
+		"DeleteAccount":   {func() answer { return only(deleted(op.DeleteAccount(ctx, id))) }, answer{}},
 		"CreateServiceAccount": {func() answer {
 			return only(errors.Join(op.CreateServiceAccount(ctx, id, "acme"), h.store.DeleteAccount(ctx, "acme")))
 		}, answer{saved: true}},

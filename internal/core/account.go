@@ -65,6 +65,10 @@ type Account struct {
 	// Handle is the account's name for passkeys. It comes with the first enrollment of one and never changes.
 	Handle storage.Handle
 
+	// Notices are what the owner must be told and has not been yet, oldest first. Until NoticesHeld somebody delivers them.
+	Notices     []Notice
+	NoticesHeld int64
+
 	// The engine keeps Ancestry; transitions leave it alone.
 	Ancestry Ancestry
 
@@ -170,6 +174,7 @@ func (a Account) clone() Account {
 	a.Services = slices.Clone(a.Services)
 	a.Accepted = slices.Clone(a.Accepted)
 	a.History = slices.Clone(a.History)
+	a.Notices = slices.Clone(a.Notices)
 	a.Events = nil
 	return a
 }
@@ -238,6 +243,7 @@ func (a Account) Index(window totp.Window) storage.AccountIndex {
 		KeyName:        strings.Join(slices.Compact(keys), ","),
 		TokenEpoch:     a.TokenEpoch,
 		Handle:         a.Handle,
+		Unsent:         Time(a.unsent()),
 	}
 }
 

@@ -38,7 +38,7 @@ func (a Account) broken() string {
 			return x.what
 		}
 	}
-	for _, what := range []string{a.brokenAuthenticators(), a.brokenPasskeys(), a.brokenPending(), a.brokenActivity(), a.brokenServices()} {
+	for _, what := range []string{a.brokenAuthenticators(), a.brokenPasskeys(), a.brokenPending(), a.brokenActivity(), a.brokenServices(), a.brokenNotices()} {
 		if what != "" {
 			return what
 		}

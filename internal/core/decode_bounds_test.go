@@ -250,6 +250,17 @@ func TestAccountBounds(t *testing.T) {
 			a.Activity = many(v, func(i int) core.Event { return core.Event{Kind: event.CodeDenied, At: 1, Number: int64(i + 1)} })
 			a.Noted, a.LookedAt = int64(v), 0
 		}, []int{1, 64}, []int{65}),
+		in("notices", func(a *A, v int) {
+			a.Notices = many(v, func(i int) core.Notice {
+				return core.Notice{ID: core.NoticeID{byte(i + 1)}, Event: core.Event{Kind: event.TokenMinted}}
+			})
+		}, []int{1, 96}, []int{0, 97}),
+		in("no notices", func(a *A, v int64) { a.Notices, a.NoticesHeld = nil, v }, []int64{0}, []int64{1}),
+		in("ID of a notice", func(a *A, v core.NoticeID) { a.Notices[1].ID = v }, []core.NoticeID{{2}, {15: 1}}, []core.NoticeID{{}, {1}}),
+		in("entry of a notice", func(a *A, v int64) { a.Notices[0].Number = v }, []int64{0, 6, math.MaxInt64}, []int64{-1, math.MinInt64}),
+		in("count of a notice", func(a *A, v int) { a.Notices[1].Count = v }, []int{0, 1, math.MaxInt}, []int{-1, math.MinInt}),
+		in("beginning of a notice", func(a *A, v int64) { a.Notices[1].First = v }, []int64{0, 1, math.MaxInt64}, []int64{-1, math.MinInt64}),
+		in("codes left in a notice", func(a *A, v int) { a.Notices[1].Left = v }, []int{0, 1, math.MaxInt}, []int{-1, math.MinInt}),
 		in("looked at", func(a *A, v int64) { a.LookedAt = v }, []int64{0, 1, 6}, []int64{-1, 7, math.MinInt64, math.MaxInt64}),
 		in("number of an entry", func(a *A, v int64) { a.Activity[1].Number = v }, []int64{5, 6}, []int64{0, -1, 3, 4, 7, math.MaxInt64}),
 		in("number of the first entry", func(a *A, v int64) { a.Activity[0].Number = v }, []int64{1, 4}, []int64{0, -1, 5, 6}),

@@ -45,6 +45,11 @@ func full() core.Account {
 	a.Services = []string{"bot-1", "bot-2"}
 	a.Handle = storage.Handle{31: 1}
 	a.Passkeys = []core.Passkey{newPasskey("K1"), {ID: "K2", Name: "Key", Credential: []byte{0}, PublicKey: []byte{0}}}
+	a.Notices = []core.Notice{
+		{ID: core.NoticeID{1}, Event: core.Event{Kind: event.AuthenticatorAdded, At: 3, Auth: "A1", Name: "Phone", Number: 5, Client: core.Client{Address: "\xcb\x00\x71\x18", Agent: "firefox/linux"}}},
+		{ID: core.NoticeID{2}, Event: core.Event{Kind: event.RecoveryCodesLow, At: 4, Count: 2, First: 3, Left: 1, Operator: "op-1", Detail: "asked", Token: "T", Service: "bot-1", Method: event.MethodTOTP, SignIn: true}},
+	}
+	a.NoticesHeld = 9
 	a.History = []core.Snapshot{{At: 7, Model: "1/2", Level: 2, Score: 79, Cause: event.TwoFactorOff}}
 	return a
 }
@@ -150,7 +155,7 @@ func TestDecodeErrorsShowNothing(t *testing.T) {
 	const canary = "CANARY"
 	a := full()
 	for _, at := range []*string{&a.Authenticators[0].ID, &a.Authenticators[0].Name, &a.Authenticators[0].Key, &a.Recovery.ID, &a.Suspension.Operator, &a.Reset.Operator,
-		&a.Activity[1].Auth, &a.Activity[1].Name, &a.Activity[1].Detail, &a.Accepted[0].Why, &a.History[0].Model} {
+		&a.Notices[0].Name, &a.Notices[1].Detail, &a.Activity[1].Auth, &a.Activity[1].Name, &a.Activity[1].Detail, &a.Accepted[0].Why, &a.History[0].Model} {
 		*at = canary + strings.Repeat("X", len(*at))
 	}
 	a.Authenticators[0].Sealed, a.Recovery.Slots[0].Hash = []byte(canary), canary

@@ -58,6 +58,9 @@ type Env struct {
 	Fresh  int64 // a fresh random number, never 0: the epoch after a change that ends the present one
 	Window totp.Window
 	Client Client // of the request; it decides nothing
+	// Notices is a fresh random UUID of version 4, from which those of the change's notices are made. Zero: nothing is
+	// kept that the owner must be told.
+	Notices NoticeID
 }
 
 // Client is where a request came from, as far as that is known and kept.

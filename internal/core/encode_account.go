@@ -16,7 +16,7 @@ func (a *Account) code(c *wire.Coder) {
 	b := c.Bits(len(a.Authenticators) > 0, a.Pending != nil, a.Recovery != nil, a.TOTPThrottle.kept(), a.RecoveryThrottle.Full != 0, a.Misses.Full != 0,
 		a.SignIns != 0, a.Reset != nil, a.Suspension != nil, a.Noted != 0, a.LookedAt != 0, len(a.Activity) > 0, len(a.Accepted) > 0, len(a.History) > 0,
 		a.Since != 0, a.Minted != DayCount{}, a.Imported != 0, len(a.Ancestry) > 0, a.SessionEpoch != 0, a.Changer != "",
-		a.ServiceOf != "", len(a.Services) > 0, len(a.Passkeys) > 0, a.Handle != storage.Handle{})
+		a.ServiceOf != "", len(a.Services) > 0, len(a.Passkeys) > 0, a.Handle != storage.Handle{}, len(a.Notices) > 0, a.NoticesHeld != 0)
 	wire.OptionalRoom(c, &b, &a.Authenticators, MaxAuthenticators)
 	for i := range a.Authenticators {
 		a.Authenticators[i].code(c)
@@ -78,6 +78,8 @@ func (a *Account) code(c *wire.Coder) {
 	if b.Next() {
 		codeArray(c, a.Handle[:])
 	}
+	codeNotices(c, &b, &a.Notices)
+	c.OptionalMoment(&b, &a.NoticesHeld)
 }
 
 func (a *Authenticator) code(c *wire.Coder) {
@@ -259,6 +261,19 @@ func codeActivity(c *wire.Coder, b *wire.Bits, activity *[]Event) {
 		e.code(c, &from)
 		c.After(&e.Number, number)
 		number = e.Number
+	}
+}
+
+func codeNotices(c *wire.Coder, b *wire.Bits, notices *[]Notice) {
+	wire.OptionalRoom(c, b, notices, mostNotices)
+	from := Client{}
+	for i := range *notices {
+		n := &(*notices)[i]
+		codeArray(c, n.ID[:])
+		n.Event.code(c, &from)
+		has := c.Bits(n.Number != 0, n.Left != 0)
+		wire.Optional(c, &has, &n.Number)
+		wire.Optional(c, &has, &n.Left)
 	}
 }
 

@@ -84,7 +84,8 @@ func (a *Account) note(env Env, e Event) {
 	if e.Operator == "" || e.Kind == event.PasswordChanged {
 		e.Client = env.Client
 	}
-	a.keep(e)
+	e.Number = a.keep(e)
+	a.owe(env, e)
 }
 
 // runs reports whether an event is one more of a run whose latest is before: such a run is one entry.
@@ -98,10 +99,11 @@ func (e Event) runs(before Event) bool {
 	return false
 }
 
-// keep puts an event into the activity alone. A pairing is one entry, of its latest event.
-func (a *Account) keep(e Event) {
+// keep puts an event into the activity alone, and returns the number of its entry, 0 for none. A pairing is one entry, of
+// its latest event.
+func (a *Account) keep(e Event) (number int64) {
 	if e.Kind == event.KeyMoved || e.Kind == event.EnrollmentConfirmed || e.Kind == event.CodeAccepted && e.Method != event.MethodTOTP && e.Method != event.MethodPasskey {
-		return // of no interest to the owner, or followed by an entry that says more
+		return 0 // of no interest to the owner, or followed by an entry that says more
 	}
 	a.Noted++
 	e.Number = a.Noted
@@ -110,11 +112,12 @@ func (a *Account) keep(e Event) {
 	}
 	if n := len(a.Activity); n > 0 && e.runs(a.Activity[n-1]) {
 		a.Activity[n-1] = e.following(a.Activity[n-1])
-		return
+		return e.Number
 	}
 	a.Activity = append(a.Activity, e)
 	for len(a.Activity) > maxActivity && a.shorten() {
 	}
+	return e.Number
 }
 
 func (e Event) sameAs(other Event) bool { return e.Kind == other.Kind && e.Method == other.Method }

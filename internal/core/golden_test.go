@@ -121,6 +121,16 @@ func kindsOfRecord() []record {
 			}
 			a.Noted = 2
 		}},
+		{"notices", func(a *core.Account) {
+			from := core.Client{Address: "\xcb\x00\x71\x18", Agent: "firefox/linux"}
+			a.Notices = []core.Notice{
+				{ID: core.NoticeID{1, 15: 2}, Event: core.Event{Kind: event.RecoveryCodeUsed, At: start.Unix(), SignIn: true, Number: 3, Left: 2, Client: from}},
+				{ID: core.NoticeID{1, 15: 3}, Event: core.Event{Kind: event.RecoveryCodesLow, At: start.Unix(), Number: 4, Left: 2, Client: from}},
+				{ID: core.NoticeID{9}, Event: core.Event{Kind: event.TokenReused, At: start.Unix() + 60, Token: "00000000000000", Name: "ci", Count: 7, First: start.Unix() + 5}},
+				{ID: core.NoticeID{8}, Event: core.Event{Kind: event.AccountSuspended, At: start.Unix() + 61, Operator: "op-1", Detail: "ticket 4711"}},
+			}
+			a.Noted, a.NoticesHeld = 4, start.Unix()+90
+		}},
 		{"ancestry", func(a *core.Account) { a.Ancestry = core.Ancestry(nil).Then(7).Then(-8) }},
 	}
 }

@@ -45,7 +45,10 @@ func (a Account) changeToken(c TokenChange, e Event, env Env) (Account, Event, e
 		}
 		a.Minted[1]++
 	}
-	a.keep(e)
+	kept := e
+	if kept.Number = a.keep(e); c.Kind == event.TokenMinted {
+		a.owe(env, kept)
+	}
 	return a, e, nil
 }
 

@@ -23,7 +23,7 @@ import (
 // Of returns the engine of a *gatehouse.Service. Package gatehouse sets it, as no other can see into one.
 var Of func(service any) *Engine
 
-// Config is what an Engine is made of. All of it is set.
+// Config is what an Engine is made of. All of it is set but what says what nil is.
 type Config struct {
 	Store    storage.Store
 	Keys     *keyring.Ring
@@ -31,6 +31,9 @@ type Config struct {
 	Window   totp.Window
 	Observer event.Observer // nil: none
 	Now      func() time.Time
+
+	// NewNotice returns a random UUID of version 4. nil: nothing is kept that owners must be told.
+	NewNotice func() core.NoticeID
 }
 
 // Engine is safe for concurrent use. It holds per-account locks, and events that wait for the Observer.
@@ -57,7 +60,11 @@ func New(c Config) *Engine {
 // Env returns what a transition may know of the world now.
 func (e *Engine) Env() core.Env {
 	e.Hooks.fix()
-	return core.Env{Now: time.Unix(e.Now().Unix(), 0).UTC(), Fresh: Fresh(), Window: e.Window}
+	env := core.Env{Now: time.Unix(e.Now().Unix(), 0).UTC(), Fresh: Fresh(), Window: e.Window}
+	if e.NewNotice != nil {
+		env.Notices = e.NewNotice()
+	}
+	return env
 }
 
 // EnvOf returns Env for a change that comes with a request.

@@ -32,6 +32,14 @@ func Event(account string, e core.Event) event.Event {
 	return told
 }
 
+// Notices returns what waits for the owner of an account, as it is told, the oldest first.
+func Notices(a core.Account) (notices []event.Notice) {
+	for _, n := range a.Notices {
+		notices = append(notices, event.Notice{ID: n.ID.String(), Event: Event(a.ID, n.Event)})
+	}
+	return notices
+}
+
 // told returns an event of an account that a request has caused.
 func told(ctx context.Context, account string, e core.Event) event.Event {
 	out := Event(account, e)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 )
 
@@ -64,11 +65,12 @@ func (e *Engine) Resume(ctx context.Context, account string, by core.By) error {
 	})
 }
 
-// DeleteAccount removes all that is stored of an account but what ends its sessions, and tells it.
-func (e *Engine) DeleteAccount(ctx context.Context, account string, by core.By) error {
+// DeleteAccount removes all that is stored of an account but what ends its sessions, and tells it. It returns what the
+// owner has not been told yet, also where a fault has left part of the account.
+func (e *Engine) DeleteAccount(ctx context.Context, account string, by core.By) ([]event.Notice, error) {
 	begun, err := e.release(ctx, account, by)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if begun {
 		var cancel context.CancelFunc
@@ -77,11 +79,15 @@ func (e *Engine) DeleteAccount(ctx context.Context, account string, by core.By) 
 	}
 	done, _, err := e.turns.Take(ctx, account)
 	if err != nil {
-		return busy(err)
+		return nil, busy(err)
 	}
 	tell := func() {}
 	defer func() { tell() }()
 	defer done()
+	untold, err := e.untold(ctx, account)
+	if err != nil {
+		return nil, err
+	}
 	// A deletion whose reply was lost is made again, which is no error.
 	_, err = Retry(ctx, func() (struct{}, error) { return struct{}{}, e.Store.DeleteAccount(ctx, account) })
 	if err == nil {
@@ -90,10 +96,22 @@ func (e *Engine) DeleteAccount(ctx context.Context, account string, by core.By) 
 		err = l.apply(func(a core.Account) (core.Account, error) { return a.Forgotten(e.Env()), nil })
 	}
 	if err != nil {
-		return fmt.Errorf("gatehouse: delete account: %w", err)
+		return untold, fmt.Errorf("gatehouse: delete account: %w", err)
 	}
 	tell = e.observers.add(ctx, account, []core.Event{core.Deleted(by, e.Env())})
-	return nil
+	return untold, nil
+}
+
+// untold returns what the owner of an account has not been told yet. Where notices are off there is nothing to read.
+func (e *Engine) untold(ctx context.Context, account string) ([]event.Notice, error) {
+	if e.NewNotice == nil {
+		return nil, nil
+	}
+	a, err := e.Load(ctx, account)
+	if errors.Is(err, core.ErrFormat) {
+		return nil, nil // what cannot be read can still be deleted
+	}
+	return Notices(a), err
 }
 
 // release returns ErrPrecondition for an account that owns service accounts, and takes one that is a service account off

@@ -83,11 +83,13 @@ var rules = map[string]rule{
 		},
 	},
 
+	"notify": {ours: slices.Concat(leaves, lower, machine, []string{"."}), links: uuid},
+
 	// The page's texts: of all that links a program, it alone has tables of languages.
 	"internal/words": {ours: []string{"posture"}, links: uuid},
 
 	// No database/sql: a store of somebody's own can have transactions too.
-	"hosttx": {ours: []string{".", "internal/engine", "recovery", "storage"}, links: uuid},
+	"hosttx": {ours: []string{".", "event", "internal/engine", "recovery", "storage"}, links: uuid},
 
 	"websession":    {ours: slices.Concat(leaves, lower, machine, []string{".", "internal/local"}), links: []string{"net", "net/http"}},
 	"httpguard":     {ours: slices.Concat(leaves, lower, []string{".", "tokens", "posture", "internal/local"}), links: []string{"net", "net/http"}},

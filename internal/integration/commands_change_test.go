@@ -222,7 +222,7 @@ func (m *machine) Delete(t *rapid.T) {
 		name: "DeleteAccount", account: id,
 		rule:     func(a *account, now int64) answer { return a.delete(now) },
 		half:     (*account).forget,
-		run:      func(ctx context.Context, s *process) error { return operator(s).DeleteAccount(ctx, id) },
+		run:      func(ctx context.Context, s *process) error { return deleted(operator(s).DeleteAccount(ctx, id)) },
 		happened: func(answer) { m.deleteTokens(t, id) },
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
@@ -193,3 +194,6 @@ func atOnce(all ...func()) {
 	close(start)
 	done.Wait()
 }
+
+// deleted is what a deletion comes to, without what its owner had yet to be told.
+func deleted(_ []event.Notice, err error) error { return err }

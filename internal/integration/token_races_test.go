@@ -74,7 +74,7 @@ var ends = map[string]func(s *node, o *owner, text, id string) error{
 		return err
 	},
 	"delete": func(s *node, o *owner, _, _ string) error {
-		return s.Operator("op-7").DeleteAccount(context.Background(), o.id)
+		return deleted(s.Operator("op-7").DeleteAccount(context.Background(), o.id))
 	},
 }
 
@@ -293,7 +293,7 @@ func TestMintAcrossDeletion(t *testing.T) {
 	under, keys := memory.New(), keyring.Generate()
 	var again gatehouse.Session
 	for _, store := range []storage.Store{under, slow{under, func() {
-		require.NoError(t, h.process(0).Operator("op-7").DeleteAccount(ctx, "ada"))
+		require.NoError(t, deleted(h.process(0).Operator("op-7").DeleteAccount(ctx, "ada")))
 		again = h.vouch("ada")
 	}}} {
 		svc, err := gatehouse.New(store, gatehouse.Config{

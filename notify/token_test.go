@@ -1,0 +1,172 @@
+package notify_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/notify"
+	"github.com/gatehouse-go/gatehouse/tokens"
+)
+
+// minted is a token of an owner, with what waits for them.
+type minted struct {
+	*gatehousetest.Service
+	t    *testing.T
+	tok  *tokens.Service
+	user *gatehousetest.User
+	m    tokens.Minted
+}
+
+func mints(t *testing.T, keepReused bool) *minted {
+	t.Helper()
+	svc := gatehousetest.New(t, func(c *gatehouse.Config) { c.Notices = true })
+	scopes, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "logs:read", Description: "Read logs"})
+	require.NoError(t, err)
+	tok, err := tokens.New(svc.Service, tokens.Policy{Brand: "acme", Scopes: scopes, KeepReused: keepReused})
+	require.NoError(t, err)
+	h := &minted{Service: svc, t: t, tok: tok, user: svc.Enroll(t, "ada")}
+	h.m, err = tok.Mint(t.Context(), h.user.Session(), tokens.Request{Name: "ci", Scopes: h.scopes()})
+	require.NoError(t, err)
+	return h
+}
+
+func (h *minted) scopes() tokens.Scopes {
+	s, err := tokens.NewScopes("logs:read")
+	require.NoError(h.t, err)
+	return s
+}
+
+// untold deletes an account and returns what waited for its owner after the enrollment and the minting.
+func (h *minted) untold(account string) []event.Notice {
+	h.t.Helper()
+	h.Store.Inject(nil)
+	untold, err := h.Operator("op").DeleteAccount(h.t.Context(), account)
+	require.NoError(h.t, err)
+	return untold
+}
+
+func kindsOf(notices []event.Notice) (kinds []event.Kind) {
+	for _, n := range notices {
+		kinds = append(kinds, n.Kind)
+	}
+	return kinds
+}
+
+// rotated rotates the token without a grace, and returns the copy that is not to be used any more.
+func (h *minted) rotated() string {
+	h.t.Helper()
+	h.Wait(time.Minute)
+	_, err := h.tok.Rotate(h.t.Context(), h.user.StepUp(h.t), h.m.Info.ID, tokens.Rotation{})
+	require.NoError(h.t, err)
+	return h.m.Token.Reveal()
+}
+
+var from = netip.MustParseAddr("203.0.113.24")
+
+// A token that leaks, or is revoked by whoever has it, is told its owner, and from where; twice is once.
+func TestTokenNotices(t *testing.T) {
+	before := []event.Kind{event.AuthenticatorAdded, event.TokenMinted}
+	t.Run("reuse", func(t *testing.T) {
+		h := mints(t, false)
+		old := h.rotated()
+		for range 3 {
+			_, err := h.tok.Check(t.Context(), old, from)
+			require.ErrorIs(t, err, gatehouse.ErrDenied)
+		}
+		untold := h.untold("ada")
+		require.Equal(t, append(before, event.TokenReused, event.TokenRevoked), kindsOf(untold))
+		require.Equal(t, from.String(), untold[2].Address)
+		require.Equal(t, "ci", untold[2].TokenName)
+	})
+	t.Run("reuse of a token that the policy keeps", func(t *testing.T) {
+		h := mints(t, true)
+		old := h.rotated()
+		for range 3 {
+			for range 30 {
+				_, err := h.tok.Check(t.Context(), old, from)
+				require.ErrorIs(t, err, gatehouse.ErrDenied)
+			}
+			h.Wait(time.Hour)
+		}
+		untold := h.untold("ada")
+		require.Equal(t, append(before, event.TokenReused), kindsOf(untold))
+		require.Equal(t, 3, untold[2].Count, "once an hour, as one")
+	})
+	t.Run("given back", func(t *testing.T) {
+		h := mints(t, false)
+		require.NoError(t, h.tok.RevokePresented(t.Context(), h.m.Token.Reveal()))
+		require.NoError(t, h.tok.RevokePresented(t.Context(), h.m.Token.Reveal()))
+		require.Equal(t, append(before, event.TokenRevoked), kindsOf(h.untold("ada")))
+	})
+	t.Run("the owner's own", func(t *testing.T) {
+		h := mints(t, false)
+		require.NoError(t, h.tok.Revoke(t.Context(), h.user.StepUp(t), h.m.Info.ID))
+		require.Equal(t, before, kindsOf(h.untold("ada")))
+	})
+	t.Run("of a robot", func(t *testing.T) {
+		h := mints(t, false)
+		op := h.tok.Operator(h.Operator("op"))
+		require.NoError(t, op.CreateServiceAccount(t.Context(), "bot", "ada"))
+		m, err := op.Mint(t.Context(), "bot", tokens.Request{Name: "bot", Scopes: h.scopes()})
+		require.NoError(t, err)
+		_, err = op.Rotate(t.Context(), m.Info.ID, tokens.Rotation{})
+		require.NoError(t, err)
+		_, err = h.tok.Check(t.Context(), m.Token.Reveal(), from)
+		require.ErrorIs(t, err, gatehouse.ErrDenied)
+		require.Empty(t, h.untold("bot"), "nobody reads what a robot is told")
+		untold := h.untold("ada")
+		require.Equal(t, append(before, event.ServiceTokenMinted, event.TokenReused, event.TokenRevoked), kindsOf(untold))
+		require.Equal(t, "bot", untold[3].ServiceAccountID)
+	})
+	t.Run("faults", func(t *testing.T) {
+		for _, method := range []string{"SaveAccount", "SaveToken"} {
+			h := mints(t, false)
+			old := h.rotated()
+			h.Store.Inject(gatehousetest.On(method, gatehousetest.Fail))
+			_, err := h.tok.Check(t.Context(), old, from)
+			require.ErrorIs(t, err, gatehousetest.ErrFault)
+			h.Store.Inject(nil)
+			_, err = h.tok.Check(t.Context(), old, from)
+			require.ErrorIs(t, err, gatehouse.ErrDenied)
+			untold := h.untold("ada")
+			require.Equal(t, append(before, event.TokenReused, event.TokenRevoked), kindsOf(untold), "a repeat folds by the token")
+			require.Equal(t, method == "SaveToken", untold[2].Count == 2)
+		}
+	})
+}
+
+// An answer costs one write, whether it must be told or not.
+func TestCallsOfAnswer(t *testing.T) {
+	for _, notices := range []bool{false, true} {
+		svc := gatehousetest.New(t, func(c *gatehouse.Config) { c.Notices = notices })
+		user := svc.Enroll(t, "ada")
+		n, err := notify.New(svc.Service, notify.Config{})
+		require.NoError(t, err)
+		told := func() int {
+			lag, err := n.Lag(t.Context())
+			require.NoError(t, err)
+			return lag.Notices
+		}
+		before := told()
+		for code, want := range map[string]int{user.Code(): 0, user.RecoveryCodes[0].Reveal(): 1} {
+			in, was := svc.Challenge(t, "ada"), told()
+			calls := map[string]int{}
+			svc.Store.Inject(func(method string) gatehousetest.Fault { calls[method]++; return gatehousetest.None })
+			_, err := svc.Answer(t.Context(), gatehouse.Session{Account: "ada"}, in.Token.Reveal(), code)
+			require.NoError(t, err)
+			require.Equal(t, map[string]int{"LoadAccount": 1 + want, "SaveAccount": 1}, calls, "after Argon2id it is loaded again")
+			svc.Store.Inject(nil)
+			if !notices {
+				want = 0
+			}
+			require.Equal(t, was+want, told())
+		}
+		require.Equal(t, notices, before == 1)
+	}
+}
