@@ -479,7 +479,7 @@ func (a *account) shown(now int64) gatehouse.Account {
 	}
 	for _, app := range a.apps {
 		st.Authenticators = append(st.Authenticators, gatehouse.Authenticator{
-			ID: app.id, Name: app.name, Algorithm: app.key.algorithm, Digits: app.key.digits, Weak: app.key.weak,
+			ID: app.id, Kind: event.MethodTOTP, Name: app.name, Algorithm: app.key.algorithm, Digits: app.key.digits, Weak: app.key.weak,
 			Created: moment(app.created), LastUsed: moment(app.used),
 		})
 	}
@@ -488,7 +488,7 @@ func (a *account) shown(now int64) gatehouse.Account {
 	}
 	if p := a.pendingNow(now); p != nil {
 		st.Pending = &gatehouse.PendingEnrollment{
-			ID: p.app.id, Name: p.app.name, Replace: p.replace, Expires: moment(p.expires),
+			ID: p.app.id, Kind: event.MethodTOTP, Name: p.app.name, Replace: p.replace, Expires: moment(p.expires),
 			TriesLeft: 10 - p.tries, RecoveryCodes: p.codes.shown(),
 		}
 	}
