@@ -87,6 +87,29 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// Options are for accounts that a passkey can answer for.
+func TestNoOptions(t *testing.T) {
+	ctx := t.Context()
+	h := newHouse(t)
+	app := h.Enroll(t, "app")
+	var d *gatehouse.DeniedError
+	for _, account := range []string{"app", "nobody"} {
+		_, err := h.pk.StepUpOptions(ctx, gatehouse.Session{Account: account})
+		require.ErrorAs(t, err, &d)
+		require.True(t, d.Disabled, "waiting does not help")
+	}
+	_, err := h.pk.AnswerOptions(ctx, gatehouse.Session{}, h.Challenge(t, app.AccountID).Token.Reveal())
+	require.ErrorAs(t, err, &d)
+	require.True(t, d.Disabled)
+	o := h.enroll("ada")
+	challenge := o.challenge()
+	require.NoError(t, h.Operator("op").Suspend(ctx, "ada"))
+	_, err = h.pk.StepUpOptions(ctx, o.in)
+	require.ErrorIs(t, err, gatehouse.ErrDenied)
+	_, err = h.pk.AnswerOptions(ctx, gatehouse.Session{}, challenge)
+	require.ErrorIs(t, err, gatehouse.ErrDenied)
+}
+
 // Two tabs have a challenge each. Either may be answered first; then the older one is over, and the younger is not.
 func TestTwoTabs(t *testing.T) {
 	for _, kind := range kinds {
@@ -209,7 +232,10 @@ func TestTwins(t *testing.T) {
 func TestHandles(t *testing.T) {
 	h := newHouse(t)
 	o := h.enroll("ada")
-	for name, handle := range map[string][]byte{"none": nil, "short": {1}, "unknown": make([]byte, 31), "zero": make([]byte, 32), "long": make([]byte, 64)} {
+	own := o.phone.Passkeys()[0].Handle
+	for name, handle := range map[string][]byte{
+		"its own and more": append(bytes.Clone(own), 0), "its own, cut": own[:31], "none": nil, "short": {1}, "unknown": make([]byte, 31), "zero": make([]byte, 32), "long": make([]byte, 64),
+	} {
 		if name == "unknown" {
 			handle = append(handle, 1)
 		}

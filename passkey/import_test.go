@@ -160,6 +160,9 @@ func TestImportOutcomes(t *testing.T) {
 		_, err := h.pk.Import(ctx, h.Operator("op"), "eve", bad)
 		require.ErrorIs(t, err, gatehouse.ErrInvalid, name)
 	}
+	r, err = h.pk.Import(ctx, h.Operator("op"), "eve", passkey.Import{Credentials: []passkey.ImportCredential{{}}})
+	require.NoError(t, err)
+	require.Equal(t, passkey.ImportResult{Credentials: []gatehouse.ImportOutcome{"bad_passkey"}}, r)
 	_, err = h.pk.Import(ctx, h.Operator(""), "eve", in)
 	require.ErrorIs(t, err, gatehouse.ErrInvalid)
 	own := h.enroll("rex")

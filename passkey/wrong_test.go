@@ -69,8 +69,15 @@ func TestNoAssertions(t *testing.T) {
 		} {
 			o.denied(take, bad, false, kind+": "+name)
 		}
-		_, err := take(response)
+		_, err := take([]byte("{}"))
+		require.ErrorContains(t, err, "malformed", "whoever builds a client sees why")
+		_, err = take(response)
 		require.NoError(t, err, kind)
+		o.phone.Tamper = passkeytest.WrongSignature
+		options, take = o.ask(kind, "browser")
+		_, err = take(h.get(o.phone, options, nil))
+		o.phone.Tamper = nil
+		require.EqualError(t, err, gatehouse.ErrDenied.Error(), "whoever attacks one does not")
 	}
 }
 
