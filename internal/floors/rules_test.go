@@ -84,6 +84,9 @@ var rules = map[string]rule{
 	},
 
 	"notify": {ours: slices.Concat(leaves, lower, machine, []string{"."}), links: uuid},
+	// Sinks are packages of their own: whoever has one of their own links no tables of languages, and no HTTP.
+	"notify/email":   {ours: []string{".", "event", "notify", "internal/words"}, links: []string{"net"}},
+	"notify/webhook": {ours: []string{".", "event", "notify", "internal/redact"}, links: []string{"net", "net/http"}},
 
 	// The page's texts: of all that links a program, it alone has tables of languages.
 	"internal/words": {ours: []string{"posture"}, links: uuid},

@@ -1,0 +1,85 @@
+// Package smtp sends the mails of package notify/email through a mail server. Copy it.
+package smtp
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/mail"
+	"net/smtp"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/notify/email"
+)
+
+// Server is a mail server that takes mails of the service.
+type Server struct {
+	Address string // "mail.acme.test:587"
+	From    mail.Address
+	Auth    smtp.Auth // nil: none
+	// TLS is used with STARTTLS. nil: the mail is sent in the clear, which is for a server on the same machine.
+	TLS *tls.Config
+}
+
+// Send hands a mail to the server. It is told that the server has taken it, and not that anybody has read it.
+func (s Server) Send(ctx context.Context, m email.Message) error {
+	data, err := m.MIME(s.From, time.Now())
+	if err != nil {
+		return err
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", s.Address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // net/smtp knows no context
+	defer stop()
+	host, _, err := net.SplitHostPort(s.Address)
+	if err != nil {
+		return err
+	}
+	c, err := smtp.NewClient(conn, host)
+	if err != nil {
+		return err
+	}
+	if err := s.greet(c, m.To); err != nil {
+		return err
+	}
+	w, err := c.Data()
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(data); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil { // by now the server has taken it
+		return err
+	}
+	_ = c.Quit() // what becomes of that changes nothing
+	return nil
+}
+
+// greet does what comes before the mail itself. One recipient that the server refuses fails it for all, so that it is
+// tried again.
+func (s Server) greet(c *smtp.Client, to []string) error {
+	if s.TLS != nil {
+		if err := c.StartTLS(s.TLS); err != nil {
+			return err
+		}
+	}
+	if s.Auth != nil {
+		if err := c.Auth(s.Auth); err != nil {
+			return err
+		}
+	}
+	if err := c.Mail(s.From.Address); err != nil {
+		return err
+	}
+	for _, address := range to {
+		if err := c.Rcpt(address); err != nil {
+			return err
+		}
+	}
+	return nil
+}
