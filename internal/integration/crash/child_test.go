@@ -54,7 +54,7 @@ type place struct {
 // task is what a child is to do.
 type task struct {
 	Place    place
-	Do       string // "sign in" until killed, "race" once told, or "reseal"
+	Do       string // "sign in" until killed, "race" once told, "reseal" or "notices"
 	Accounts []account
 	Step     int64 // where the clock starts
 	Code     string
@@ -149,6 +149,8 @@ func runChild(text string) error {
 		return t.race(svc)
 	case "reseal":
 		return t.reseal(svc)
+	case "notices":
+		return t.notices()
 	}
 	return t.signIn(svc, &step)
 }
