@@ -43,6 +43,7 @@ func TestParty(t *testing.T) {
 		"a user":                   {func(p *ceremony.Party) { p.Origins[0] = "https://acme.test@evil.test" }, "without a path"},
 		"capitals":                 {func(p *ceremony.Party) { p.Origins[0] = "https://ACME.test" }, "labels of"},
 		"the port of https":        {func(p *ceremony.Party) { p.Origins[0] = "https://acme.test:443" }, "leave out the port"},
+		"the port of http":         {func(p *ceremony.Party) { p.ID, p.Origins = "localhost", []string{"http://localhost:80"} }, "leave out the port"},
 		"an empty port":            {func(p *ceremony.Party) { p.Origins[0] = "https://acme.test:" }, "leave out the port"},
 		"a port with a zero":       {func(p *ceremony.Party) { p.Origins[0] = "https://acme.test:08443" }, "leave out the port"},
 		"http":                     {func(p *ceremony.Party) { p.Origins[0] = "http://acme.test" }, "without https"},

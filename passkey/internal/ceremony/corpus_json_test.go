@@ -129,6 +129,9 @@ func (c *corpus) members() {
 	} {
 		c.add("registration", "transports that are "+k.name, k.answer, "WebAuthn §5.8.4: names, of which there will be more", nil, c.edit(good, "transports", func(string) any { return k.value }))
 	}
+	id := encode(a.Passkeys()[1].ID)
+	other := swap(c.t, swap(c.t, good, `"id":"`+id, `"id":"`+encode(handle)), `"rawId":"`+id, `"rawId":"`+encode(handle))
+	c.add("registration", "another ID beside the attestation object", malformed, "WebAuthn §7.1 step 27: the credential is the one that the authenticator made", nil, other)
 	c.add("registration", "a public key beside the attestation object that is another one", accepted, "the member is for those without CBOR: only the authenticator's own data counts", nil,
 		c.edit(good, "publicKey", func(string) any { return "AAAA" }))
 }

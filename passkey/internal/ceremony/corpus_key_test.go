@@ -81,6 +81,9 @@ func (c *corpus) forms() (names []badKey, keys [][]byte) {
 
 	add("ES256 with the form of EdDSA", key, stepKey, okp.with(uint64(3), -7))
 	add("ES256 with the form of RS256", key, stepKey, rs.with(uint64(3), -7))
+	add("ES256 with the type of OKP", key, stepKey, ec.with(uint64(1), 1))
+	add("EdDSA with the type of EC2", key, stepKey, okp.with(uint64(1), 2))
+	add("RS256 with the type of EC2", key, stepKey, rs.with(uint64(1), 2))
 	add("EdDSA with the form of ES256", key, stepKey, ec.with(uint64(3), -8))
 	add("EdDSA with the form of RS256", key, stepKey, rs.with(uint64(3), -8))
 	add("RS256 with the form of ES256", key, stepKey, ec.with(uint64(3), -257))
