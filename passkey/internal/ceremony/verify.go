@@ -16,7 +16,8 @@ type Credential struct {
 }
 
 // Verify checks a registration against the challenge that it was asked with. The time is that of the caller's clock,
-// for certificates of attestations that are demanded. Its error is a [Refused].
+// for certificates of attestations that are demanded; go-webauthn compares them with the system's clock as well. Its
+// error is a [Refused].
 func (r *Registration) Verify(challenge []byte, now time.Time) (Credential, error) {
 	if err := r.c.client(r.client, "webauthn.create", challenge); err != nil {
 		return Credential{}, err
