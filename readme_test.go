@@ -42,6 +42,7 @@ func TestDocsShowExamples(t *testing.T) {
 		"docs/posture.md":      "posture/example_service_test.go",
 		"docs/securitypage.md": "securitypage/example_test.go",
 		"docs/storage.md":      "examples/customstorage/store_test.go",
+		"docs/telemetry.md":    "otelgatehouse/example_test.go",
 		"docs/testing.md":      "gatehousetest/site_test.go gatehousetest/example_test.go",
 	} {
 		text, err := os.ReadFile(page)
