@@ -95,6 +95,9 @@ func (m *machine) Regenerate(t *rapid.T) {
 
 // authenticator draws the ID of one of the account's, or of another.
 func (m *machine) authenticator(t *rapid.T, id string) string {
+	if k, ok := recent(t, m.model[id].passkeys, "passkey"); ok && rapid.Bool().Draw(t, "a passkey") {
+		return k.id
+	}
 	a, ok := recent(t, m.model[id].apps, "authenticator")
 	if ok && !oneIn(t, 8, "another's") {
 		return a.id

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"cmp"
 	"context"
 	"hash/crc32"
 	"maps"
@@ -173,7 +174,7 @@ func (m *machine) CheckToken(t *rapid.T) {
 func requireGrant(t *rapid.T, k *token, g generation, got tokens.Grant) {
 	require.Equal(t, []any{
 		k.id, k.account, k.kind, k.name, k.scopes, moment(k.expires), moment(g.until),
-		map[kind]string{vouched: "pwd", secondFactor: "otp"}[k.proof], moment(k.proven), k.proof == secondFactor,
+		cmp.Or(k.passkey, map[kind]string{vouched: "pwd", secondFactor: "otp"}[k.proof]), moment(k.proven), k.proof == secondFactor,
 	}, []any{
 		got.TokenID, got.AccountID, got.Kind, got.Name, got.Scopes.String(), got.Expires, got.Rotated,
 		got.AuthMethod, got.AuthTime, got.SecondFactor,

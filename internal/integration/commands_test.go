@@ -20,6 +20,7 @@ func (m *machine) accountCommands() map[string]func(*rapid.T) {
 		"regenerate": m.Regenerate, "rename": m.Rename, "remove": m.Remove, "disable": m.Disable, "unlock": m.Unlock,
 		"reset": m.Reset, "operator": m.Operator, "delete": m.Delete, "import": m.Import, "reseal": m.Reseal,
 		"clock": m.Clock, "clock again": m.Clock, "damage": m.Damage,
+		"add a passkey": m.AddPasskey, "begin a passkey": m.BeginPasskey, "finish a passkey": m.FinishPasskey, "passkey": m.Passkey, "passkey again": m.Passkey,
 	}
 }
 
@@ -27,6 +28,7 @@ func (m *machine) accountCommands() map[string]func(*rapid.T) {
 var accountsMeanwhile = []string{
 	"acknowledge", "answer", "begin", "cancel", "confirm", "delete", "disable", "guess", "import", "operator",
 	"pair", "redeem", "regenerate", "remove", "rename", "reset", "resync", "step up", "unlock", "vouch",
+	"add a passkey", "begin a passkey", "finish a passkey", "passkey",
 }
 
 // Clock moves the clock: on as a rule, and back. Now and then it jumps, and comes back later by as much.
@@ -121,7 +123,7 @@ func (m *machine) challengeFor(t *rapid.T, p *process, id string) {
 			got.Token = gatehouse.ChallengeToken{}
 			require.Equal(t, gatehouse.Challenge{
 				AccountID: id, Step: gatehouse.StepNeeded, Authenticators: st.Authenticators,
-				TOTP: st.TOTP, RecoveryCode: st.RecoveryCode, OperatorCode: st.OperatorCode,
+				TOTP: st.TOTP, RecoveryCode: st.RecoveryCode, OperatorCode: st.OperatorCode, Passkey: st.Passkey,
 			}, got)
 		},
 	})
@@ -315,11 +317,8 @@ func (m *machine) Begin(t *rapid.T) {
 	p, id := m.process(t), m.account(t)
 	h, in := m.proof(t, p, id)
 	instead := ""
-	if apps := m.model[id].apps; len(apps) > 0 && rapid.Bool().Draw(t, "replace") {
-		instead = apps[rapid.IntRange(0, len(apps)-1).Draw(t, "authenticator")].id
-		if oneIn(t, 8, "unknown") {
-			instead = "unknown"
-		}
+	if m.model[id].factors() > 0 && rapid.Bool().Draw(t, "replace") {
+		instead = m.authenticator(t, id)
 	}
 	algorithm := rapid.SampledFrom([]totp.Algorithm{totp.SHA1, totp.SHA256, totp.SHA512}).Draw(t, "algorithm")
 	m.begin(t, p, id, h, in, instead, algorithm, rapid.SampledFrom([]int{6, 8}).Draw(t, "digits"))
@@ -375,7 +374,10 @@ func (m *machine) Confirm(t *rapid.T) {
 			enrollment = old.what.id
 		}
 	}
-	typed, n := staged.app.code(m.at(p)/30+rapid.Int64Range(-2, 2).Draw(t, "step")), 1
+	typed, n := "000000", 1
+	if !staged.passkey {
+		typed = staged.app.code(m.at(p)/30 + rapid.Int64Range(-2, 2).Draw(t, "step"))
+	}
 	switch rapid.IntRange(0, 7).Draw(t, "right or wrong") {
 	case 4:
 		typed = m.totp(t, p, id)

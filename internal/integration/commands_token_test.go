@@ -17,7 +17,7 @@ import (
 // tokenCommands are what the machine with tokens draws from.
 func (m *machine) tokenCommands() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
-		"answer": m.Answer, "step up": m.StepUp, "pair": m.Pair, "regenerate": m.Regenerate, "disable": m.Disable, "reset": m.Reset,
+		"answer": m.Answer, "step up": m.StepUp, "pair": m.Pair, "add a passkey": m.AddPasskey, "passkey": m.Passkey, "regenerate": m.Regenerate, "disable": m.Disable, "reset": m.Reset,
 		"redeem": m.Redeem, "operator": m.Operator, "delete": m.Delete, "import": m.Import, "clock": m.Clock,
 		"mint": m.Mint, "mint again": m.Mint, "mint more": m.Mint, "check": m.CheckToken, "check again": m.CheckToken,
 		"rotate": m.Rotate, "rotate again": m.Rotate, "rotate itself": m.RotateItself, "rotate itself again": m.RotateItself,
@@ -243,6 +243,7 @@ func (m *machine) mint(t *rapid.T, p *process, id, normal, scopes string, row *t
 		rule: func(owner *account, _ *token, now int64) (*token, answer) {
 			k := row.clone()
 			k.account, k.created, k.epoch = owner.id, now, owner.tokenEpoch
+			k.passkey = h.what.passkey
 			k.proof, k.proven, k.vouched, k.needsFactor = h.what.kind, h.what.at, now, h.what.kind == secondFactor
 			k.generations, k.usedScopes = []generation{{}}, map[string]bool{}
 			if k.lives(life, now); k.begins >= k.expires {

@@ -83,7 +83,7 @@ func (m *machine) otherSecret(t *rapid.T, id, except string, all snapshot) (app,
 		for _, auth := range a.Authenticators {
 			list = append(list, found{other, auth})
 		}
-		if a.Pending != nil {
+		if a.Pending != nil && !a.Pending.Passkey {
 			list = append(list, found{other, a.Pending.Authenticator})
 		}
 	}

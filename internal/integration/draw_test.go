@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/recovery"
 )
 
@@ -38,11 +39,12 @@ func (m *machine) likely(t *rapid.T, fits func(*account) bool) string {
 	return rapid.SampledFrom(list).Draw(t, "account")
 }
 
-func isProtected(a *account) bool { return len(a.apps) > 0 }
+func isProtected(a *account) bool { return a.factors() > 0 }
 func isPending(a *account) bool   { return a.pending != nil }
 func isReset(a *account) bool     { return a.reset != nil }
 func isOff(a *account) bool       { return !a.protected() }
-func hasSeveral(a *account) bool  { return len(a.apps) > 1 }
+func hasSeveral(a *account) bool  { return a.factors() > 1 }
+func hasPasskey(a *account) bool  { return len(a.passkeys) > 0 }
 
 // oneIn draws true once in n times.
 func oneIn(t *rapid.T, n int, label string) bool {
@@ -238,6 +240,9 @@ func (m *machine) prove(t *rapid.T, p *process, id string) {
 	switch {
 	case !a.protected():
 		m.vouch(t, p, id, m.at(p), m.session(t))
+	case len(a.passkeys) > 0 && (len(a.apps) == 0 || oneIn(t, 3, "by a passkey")):
+		k := a.passkeys[rapid.IntRange(0, len(a.passkeys)-1).Draw(t, "passkey")]
+		m.showPasskey(t, p, m.ask(t, p, id, core.PasskeyStepUp, m.session(t), held[challenge]{}), k.next(), held[challenge]{})
 	case len(a.apps) > 0 && !oneIn(t, 4, "by a recovery code"):
 		app := a.apps[rapid.IntRange(0, len(a.apps)-1).Draw(t, "authenticator")]
 		m.waitFor(p, app, a.lockedUntil)

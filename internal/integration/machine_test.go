@@ -71,6 +71,7 @@ type known struct {
 	challenges []held[challenge]
 	apps       []held[app]    // every authenticator there ever was; text is its account
 	codes      []held[string] // recovery and operator codes; text is their account
+	asked      []question     // what passkeys were asked
 }
 
 type held[T any] struct {
@@ -158,6 +159,7 @@ type call struct {
 	happened func(ok answer)             // it has succeeded, whether or not the client knows
 	told     func(a *account, ok answer) // the client knows: a has what it was told
 	staging  bool                        // it is about a pending enrollment alone, unless it confirms it
+	names    bool                        // it gives the account its handle
 	guess    event.Method                // of the code that it presents
 	half     func(a *account)            // what a fault midway may leave of it; nil: nothing
 }

@@ -55,6 +55,8 @@ func (a *account) authorized(p proof, in string, act action, now int64) answer {
 		enough = !a.protected()
 	case p.kind == operatorCode && (act == enroll || act == finishEnrollment):
 		enough = a.reset != nil
+	case p.passkey != "" && act == unlockTOTP: // which no guess of a code has made
+		enough = true
 	}
 	if !a.stored || p.account != a.id || p.epoch != a.epoch || p.session != "" && p.session != in ||
 		!fresh(p.at, now, age) || !enough {
@@ -89,7 +91,7 @@ func (a *account) vouch(began *account, at int64, session string, now int64) ans
 		return stepUp
 	}
 	a.create()
-	return answer{proof: &proof{a.id, vouched, at, session, a.epoch}}
+	return answer{proof: &proof{a.id, vouched, at, session, a.epoch, ""}}
 }
 
 // begin stages next, whose ID, key and codes are told afterwards.
@@ -101,18 +103,22 @@ func (a *account) begin(p proof, in string, next app, instead string, now int64)
 	if no := a.authorized(p, in, act, now); no.err != nil {
 		return no
 	}
-	if instead != "" && a.find(instead) < 0 {
+	if instead != "" && a.find(instead) < 0 && a.findPasskey(instead) < 0 {
 		return missing
 	}
-	if instead == "" && len(a.apps) >= 5 || next.key.digits == 8 && a.codes.eights() > 0 {
+	if a.find(instead) < 0 && len(a.apps) >= 5 || next.key.digits == 8 && a.codes.eights() > 0 {
 		return state
 	}
-	next.created = now
-	a.pending = &pending{app: next, replace: instead, expires: now + 10*minute}
-	if a.codes == nil {
-		a.pending.codes = &codes{list: make([]code, 10), created: now}
-	}
+	a.stage(pending{app: next, replace: instead}, now)
 	return answer{}
+}
+
+func (a *account) stage(next pending, now int64) {
+	next.app.created, next.expires = now, now+10*minute
+	if a.codes == nil {
+		next.codes = &codes{list: make([]code, 10), created: now}
+	}
+	a.pending = &next
 }
 
 // finish answers whether the pending enrollment of an ID can be confirmed or canceled.
@@ -134,6 +140,9 @@ func (a *account) confirm(p proof, in, id, typed string, now int64) answer {
 	if no := a.finish(p, in, id, now); no.err != nil {
 		return no
 	}
+	if a.pending.passkey {
+		return missing
+	}
 	if !isTOTP(typed) {
 		return denied
 	}
@@ -148,8 +157,14 @@ func (a *account) confirm(p proof, in, id, typed string, now int64) answer {
 	if i := a.find(a.pending.replace); i >= 0 {
 		a.apps[i] = next
 	} else {
+		a.dropFactor(a.pending.replace)
 		a.apps = append(a.apps, next)
 	}
+	return a.enrolled(p, "")
+}
+
+// enrolled is what comes along with a factor that was added.
+func (a *account) enrolled(p proof, passkey string) answer {
 	if a.pending.codes != nil {
 		a.codes = a.pending.codes
 	}
@@ -157,9 +172,15 @@ func (a *account) confirm(p proof, in, id, typed string, now int64) answer {
 	a.changed()
 	a.endEpoch()
 	if p.kind == vouched {
-		p.kind = secondFactor
+		p.kind, p.passkey = secondFactor, passkey
 	}
 	return a.successor(p)
+}
+
+// dropFactor removes an app or a passkey.
+func (a *account) dropFactor(id string) {
+	a.apps = slices.DeleteFunc(a.apps, func(app app) bool { return app.id == id })
+	a.passkeys = slices.DeleteFunc(a.passkeys, func(k passkey) bool { return k.id == id })
 }
 
 func (a *account) cancel(p proof, in, id string, now int64) answer {
@@ -193,7 +214,7 @@ func (a *account) regenerate(p proof, in string, now int64) answer {
 	if no := a.authorized(p, in, regenerate, now); no.err != nil {
 		return no
 	}
-	if len(a.apps) == 0 {
+	if a.factors() == 0 {
 		return state
 	}
 	a.codes = &codes{list: make([]code, 10), created: now}
@@ -209,6 +230,10 @@ func (a *account) rename(p proof, in, id, name string, now int64) answer {
 	if no := a.authorized(p, in, rename, now); no.err != nil {
 		return no
 	}
+	if i := a.findPasskey(id); i >= 0 {
+		a.passkeys[i].name = name
+		return answer{}
+	}
 	i := a.find(id)
 	if i < 0 {
 		return missing
@@ -221,14 +246,13 @@ func (a *account) remove(p proof, in, id string, now int64) answer {
 	if no := a.authorized(p, in, remove, now); no.err != nil {
 		return no
 	}
-	i := a.find(id)
-	if i < 0 {
+	if a.find(id) < 0 && a.findPasskey(id) < 0 {
 		return missing
 	}
-	if len(a.apps) == 1 {
+	if a.factors() == 1 {
 		return state
 	}
-	a.apps = slices.Delete(a.apps, i, i+1)
+	a.dropFactor(id)
 	a.changed()
 	a.endEpoch()
 	return a.successor(p)
@@ -238,7 +262,7 @@ func (a *account) disable(p proof, in string, now int64) answer {
 	if no := a.authorized(p, in, remove, now); no.err != nil {
 		return no
 	}
-	if len(a.apps) == 0 {
+	if a.factors() == 0 {
 		return state
 	}
 	a.dropFactors()
@@ -247,7 +271,7 @@ func (a *account) disable(p proof, in string, now int64) answer {
 }
 
 func (a *account) dropFactors() {
-	a.apps, a.codes = nil, nil
+	a.apps, a.passkeys, a.codes = nil, nil, nil
 	a.changed()
 	a.wrong, a.lockedUntil, a.bucketFull = 0, 0, 0
 }
@@ -368,7 +392,7 @@ func (a *account) importFrom(o offer, now int64) (answer, brought) {
 		switch {
 		case o.six[i]:
 			outcome = gatehouse.ImportOutcome("guessable")
-		case len(next.apps) == 0:
+		case next.factors() == 0:
 			outcome = gatehouse.ImportOutcome("no_authenticator")
 		case a.codes != nil:
 			outcome = gatehouse.ImportOutcome("has_codes")
@@ -384,7 +408,7 @@ func (a *account) importFrom(o offer, now int64) (answer, brought) {
 		b.codes = append(b.codes, outcome)
 	}
 	adds := slices.ContainsFunc(append(slices.Clone(b.apps), b.codes...), gatehouse.ImportOutcome.Brought)
-	b.closed = len(next.apps) == 0
+	b.closed = next.factors() == 0
 	b.code = b.closed && !next.protected()
 	if (adds || b.code) && (a.imported == core.ImportEnded || a.protected() && a.imported != core.ImportOpen) {
 		return state, brought{}
@@ -419,7 +443,7 @@ func (a *account) reseal(key string) {
 	for i := range a.apps {
 		a.apps[i].sealedBy = key
 	}
-	if a.pending != nil {
+	if a.pending != nil && !a.pending.passkey {
 		a.pending.app.sealedBy = key
 	}
 }
@@ -433,20 +457,24 @@ func moment(at int64) time.Time {
 	return time.Unix(at, 0).UTC()
 }
 
-// index is the rule of what a store keeps beside an account's data.
-func (a *account) index(tokenEpoch int64) storage.AccountIndex {
+// index is the rule of what a store keeps beside an account's data. Of what is stored now the model takes what nobody was told.
+func (a *account) index(now core.Account) storage.AccountIndex {
 	var keys []string
 	for _, app := range a.apps {
 		keys = append(keys, app.sealedBy)
 	}
-	if a.pending != nil {
+	switch {
+	case a.pending == nil:
+	case !a.pending.passkey:
 		keys = append(keys, a.pending.app.sealedBy)
+	case now.Pending.Authenticator.Key != "": // of what it keeps for its session
+		keys = append(keys, now.Pending.Authenticator.Key)
 	}
 	slices.Sort(keys)
 	_, most := a.limits()
 	return storage.AccountIndex{
-		Authenticators: len(a.apps), CodesLeft: a.codes.left(), LockedUntil: moment(a.lockedUntil), Disabled: a.wrong >= most,
-		Suspended: a.suspended != 0, KeyName: strings.Join(slices.Compact(keys), ","), TokenEpoch: tokenEpoch,
+		Authenticators: len(a.apps), Passkeys: len(a.passkeys), Handle: now.Handle, CodesLeft: a.codes.left(), LockedUntil: moment(a.lockedUntil), Disabled: a.wrong >= most,
+		Suspended: a.suspended != 0, KeyName: strings.Join(slices.Compact(keys), ","), TokenEpoch: now.TokenEpoch,
 	}
 }
 
@@ -472,16 +500,20 @@ func (a *account) shown(now int64) gatehouse.Account {
 		TOTP:          a.method(event.MethodTOTP, len(a.apps) > 0, now),
 		RecoveryCode:  a.method(event.MethodRecoveryCode, a.codes.left() > 0, now),
 		OperatorCode:  a.method(event.MethodOperatorCode, operator, now),
+		Passkey:       gatehouse.MethodState{Available: len(a.passkeys) > 0},
 		Suspended:     moment(a.suspended),
 	}
 	if left := a.codes.left(); left > 0 && left == a.codes.eights() {
-		st.RecoveryCode = st.TOTP // they are counted as TOTP codes
+		st.RecoveryCode = a.method(event.MethodTOTP, true, now) // they are counted as TOTP codes
 	}
 	for _, app := range a.apps {
 		st.Authenticators = append(st.Authenticators, gatehouse.Authenticator{
 			ID: app.id, Kind: event.MethodTOTP, Name: app.name, Algorithm: app.key.algorithm, Digits: app.key.digits, Weak: app.key.weak,
 			Created: moment(app.created), LastUsed: moment(app.used),
 		})
+	}
+	for _, k := range a.passkeys {
+		st.Authenticators = append(st.Authenticators, k.shown())
 	}
 	if r := a.reset; r != nil {
 		st.Reset = &gatehouse.Reset{Imported: a.imported == core.ImportOpen, At: moment(r.at), CodeExpires: moment(r.expires), CodeUsed: r.code.used}
@@ -490,6 +522,9 @@ func (a *account) shown(now int64) gatehouse.Account {
 		st.Pending = &gatehouse.PendingEnrollment{
 			ID: p.app.id, Kind: event.MethodTOTP, Name: p.app.name, Replace: p.replace, Expires: moment(p.expires),
 			TriesLeft: 10 - p.tries, RecoveryCodes: p.codes.shown(),
+		}
+		if p.passkey {
+			st.Pending.Kind = event.MethodPasskey
 		}
 	}
 	return st

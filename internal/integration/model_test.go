@@ -18,6 +18,8 @@ type account struct {
 	id        string
 	stored    bool // it has a record that is not only what a deletion leaves
 	apps      []app
+	passkeys  []passkey
+	named     bool // it has a handle
 	pending   *pending
 	codes     *codes
 	reset     *reset // from an operator's reset to the next confirmed enrollment
@@ -26,7 +28,7 @@ type account struct {
 
 	wrong       int      // TOTP codes since the last right one
 	lockedUntil int64    // for TOTP
-	missFull    int64    // the same for those of ours, of which no more are kept
+	missFull    int64    // the same for those of ours, and for wrong assertions, of which no more are kept
 	bucketFull  int64    // when ten wrong recovery codes are free again
 	failed      []int64  // the day of each wrong code of the last thirty days, whatever was right since
 	told        [2]int64 // when it was told last that they are many, and how many
@@ -61,6 +63,7 @@ type key struct {
 
 type pending struct {
 	app     app
+	passkey bool // of its app there are then an ID, a name and when it was created
 	replace string
 	codes   *codes
 	expires int64
@@ -103,6 +106,8 @@ type proof struct {
 	at      int64
 	session string // "": tied to none
 	epoch   int
+
+	passkey string // "hwk" or "swk": by one that stays on its device, or one that can be in a backup
 }
 
 type kind string
@@ -122,7 +127,9 @@ type answer struct {
 
 	proof *proof // that comes with a success
 	app   string // whose code it was
-	left  int    // unused recovery codes
+
+	passkey string // that was accepted
+	left    int    // unused recovery codes
 }
 
 var (
@@ -140,7 +147,9 @@ const (
 	side   = 1 // steps of the window on either side
 )
 
-func (a *account) protected() bool { return len(a.apps) > 0 || a.reset != nil }
+func (a *account) factors() int { return len(a.apps) + len(a.passkeys) }
+
+func (a *account) protected() bool { return a.factors() > 0 || a.reset != nil }
 
 // fresh says whether a moment is at most age ago, and not ahead by more than clocks differ.
 func fresh(at, now, age int64) bool { return now-age <= at && at <= now+30 }
@@ -289,7 +298,7 @@ func (a *account) present(c *challenge, typed, session string, now int64) answer
 }
 
 func (a *account) presentTOTP(challenge *challenge, typed, session string, now int64) answer {
-	if no, refused := a.refuses(event.MethodTOTP, challenge, len(a.apps) > 0, now); refused {
+	if no, refused := a.refuses(event.MethodTOTP, challenge, len(a.apps) > 0 || a.codes.hasEight() && len(typed) == 8, now); refused {
 		return no
 	}
 	for i := range a.apps {
@@ -445,7 +454,7 @@ func (a *account) accepted(c *challenge, k kind, session, app string, now int64)
 	if c != nil {
 		a.signIns++
 	}
-	return answer{app: app, left: a.codes.left(), proof: &proof{a.id, k, now, session, a.epoch}}
+	return answer{app: app, left: a.codes.left(), proof: &proof{a.id, k, now, session, a.epoch, ""}}
 }
 
 // resync is the rule of Resync.

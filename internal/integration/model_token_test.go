@@ -24,11 +24,12 @@ type token struct {
 	rotates     bool // itself
 
 	created, begins, expires, revoked int64
-	life                              int64 // seconds, from the last minting, rotation or renewal to its end
-	epoch                             int   // the account's token epoch at the minting
-	proof                             kind  // by which its secret was shown, or the weaker one of a renewal
-	proven                            int64 // when
-	vouched                           int64 // when its owner was last asked
+	life                              int64  // seconds, from the last minting, rotation or renewal to its end
+	epoch                             int    // the account's token epoch at the minting
+	proof                             kind   // by which its secret was shown, or the weaker one of a renewal
+	passkey                           string // whose method that was
+	proven                            int64  // when
+	vouched                           int64  // when its owner was last asked
 	needsFactor                       bool
 	warned                            int // days before its end
 
@@ -78,7 +79,7 @@ func (k *token) standing(owner *account, now int64) tokens.State {
 		return tokens.StateAccountSuspended
 	case !lies(k.expires, now, k.life+hour):
 		return tokens.StateExpired
-	case k.needsFactor && len(owner.apps) == 0:
+	case k.needsFactor && owner.factors() == 0:
 		return tokens.StateNeedsSecondFactor
 	case now < k.begins:
 		return tokens.StateNotYetValid
@@ -249,6 +250,7 @@ func (m *machine) rotate(k *token, owner *account, asked, grace, now int64, by *
 	k.rotations++
 	if k.lives(life, now); by != nil {
 		k.line++
+		k.passkey = by.passkey
 		k.proof, k.proven, k.vouched, k.needsFactor = by.kind, by.at, now, k.needsFactor || by.kind == secondFactor
 	} else if k.expires = min(k.expires, k.vouched+unattended); k.expires <= now {
 		return state
@@ -275,7 +277,7 @@ func (m *machine) renew(k *token, owner *account, asked, now int64, by proof) an
 	}
 	k.lives(life, now)
 	if k.vouched = now; by.kind != secondFactor {
-		k.proof, k.proven = by.kind, by.at
+		k.proof, k.passkey, k.proven = by.kind, by.passkey, by.at
 	}
 	return answer{}
 }

@@ -97,9 +97,16 @@ func (m *machine) inModel(t *rapid.T, a core.Account) *account {
 	for _, auth := range a.Authenticators {
 		r.apps = append(r.apps, m.appOf(t, a.ID, auth))
 	}
+	r.named = a.Handle != storage.Handle{}
+	for _, k := range a.Passkeys {
+		r.passkeys = append(r.passkeys, storedPasskey(k))
+	}
 	if p := a.Pending; p != nil {
-		r.pending = &pending{
-			app: m.appOf(t, a.ID, p.Authenticator), replace: p.Replace, codes: codesOf(p.Recovery), expires: p.Expires, tries: p.Tries,
+		r.pending = &pending{passkey: p.Passkey, replace: p.Replace, codes: codesOf(p.Recovery), expires: p.Expires, tries: p.Tries}
+		if p.Passkey {
+			r.pending.app = app{id: p.Authenticator.ID, name: p.Authenticator.Name, created: p.Authenticator.Created}
+		} else {
+			r.pending.app = m.appOf(t, a.ID, p.Authenticator)
 		}
 	}
 	if a.Reset != nil {
@@ -208,6 +215,7 @@ func (c *codes) adopt(stored *codes) {
 func (a *account) clone() *account {
 	c := *a
 	c.apps, c.failed, c.tokenLog = slices.Clone(a.apps), slices.Clone(a.failed), slices.Clone(a.tokenLog)
+	c.passkeys = slices.Clone(a.passkeys)
 	c.codes = a.codes.clone()
 	if a.pending != nil {
 		p := *a.pending
@@ -243,6 +251,9 @@ func (a *account) shape() *account {
 	s.tokenLog = nil
 	if len(s.apps) == 0 {
 		s.apps = nil
+	}
+	if len(s.passkeys) == 0 {
+		s.passkeys = nil
 	}
 	sets := []*codes{s.codes}
 	if s.pending != nil {
@@ -296,12 +307,16 @@ func (m *machine) check(t *rapid.T, p *process, c call, before snapshot, ok bool
 		a, b := old, now
 		a.Pending, a.Activity, a.Noted, b.Pending, b.Activity, b.Noted = nil, nil, 0, nil, nil, 0
 		a.Ancestry, b.Ancestry = nil, nil
+		if c.names && a.Handle == (storage.Handle{}) {
+			a.Handle = b.Handle
+		}
 		require.Equal(t, a, b)
 	}
 	// Invariant 6: without two-factor there are no codes, and what was pending or proven has ended.
-	if len(now.Authenticators) == 0 {
+	if now.Factors() == 0 {
 		require.Nil(t, now.Recovery)
 	}
+	m.checkPasskeys(t, old, now, m.at(p))
 	if old.Protected() && !now.Protected() {
 		require.Nil(t, now.Pending)
 		require.NotEqual(t, old.Epoch, now.Epoch)
@@ -309,7 +324,7 @@ func (m *machine) check(t *rapid.T, p *process, c call, before snapshot, ok bool
 	// A change that changes nothing is not saved, and each save has a version of its own.
 	if rec := after[c.account]; rec.Version != 0 {
 		require.Equal(t, before[c.account].Version == rec.Version, bytes.Equal(before[c.account].Data, rec.Data))
-		require.Equal(t, m.model[c.account].index(now.TokenEpoch), rec.Index)
+		require.Equal(t, m.model[c.account].index(now), rec.Index)
 		require.LessOrEqual(t, len(now.Activity), 24)
 	}
 

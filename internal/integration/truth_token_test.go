@@ -121,6 +121,7 @@ type stored struct {
 	Generation, Warned                                    int
 	Created, NotBefore, Expires, Revoked, Lifetime, Epoch int64
 	How                                                   core.Kind
+	AMR                                                   string
 	ProofAt, Vouched                                      int64
 	NeedsFactor, RotatesItself                            bool
 	Old                                                   []copied
@@ -173,6 +174,9 @@ func (m *machine) row(t *rapid.T, rec storage.TokenRecord) *token {
 		created: s.Created, begins: s.NotBefore, expires: s.Expires, revoked: s.Revoked, life: s.Lifetime,
 		epoch: m.ended.number(s.Account, s.Epoch), proven: s.ProofAt, vouched: s.Vouched, needsFactor: s.NeedsFactor, warned: s.Warned, rotations: s.Generation,
 		proof: map[core.Kind]kind{core.Vouched: vouched, core.SecondFactor: secondFactor}[s.How],
+	}
+	if core.Resists(s.How, s.AMR) {
+		k.passkey = s.AMR
 	}
 	if s.Resources != nil {
 		k.resources = limit{true, *s.Resources}
