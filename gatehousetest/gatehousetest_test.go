@@ -179,3 +179,24 @@ func TestServiceInABubble(t *testing.T) {
 		require.NoError(t, err, "nothing was saved")
 	})
 }
+
+// A passkey is one of the account as package passkey would make it, and its proof is phishing-resistant.
+func TestPasskey(t *testing.T) {
+	svc := gatehousetest.New(t)
+	ada := svc.Enroll(t, "ada")
+	key, other := ada.AddPasskey(t), ada.AddPasskey(t)
+	a, err := svc.Account(t.Context(), "ada")
+	require.NoError(t, err)
+	require.Len(t, a.Authenticators, 3)
+	require.Equal(t, []string{key.ID, other.ID}, []string{a.Authenticators[1].ID, a.Authenticators[2].ID})
+	require.True(t, a.Authenticators[1].PhishingResistant)
+	for range 2 {
+		for _, k := range []*gatehousetest.Passkey{key, other} {
+			proof, err := svc.CheckProof(t.Context(), k.StepUp(t), time.Minute)
+			require.NoError(t, err)
+			require.Equal(t, []any{"hwk", true, true}, []any{proof.Method, proof.PhishingResistant, proof.UserVerified})
+		}
+	}
+	_, err = svc.Owner(ada.Session()).RemoveAuthenticator(t.Context(), key.ID)
+	require.NoError(t, err, "the proof of an enrollment is as good as that of an app")
+}

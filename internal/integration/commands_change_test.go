@@ -42,7 +42,7 @@ func (m *machine) Cancel(t *rapid.T) {
 	}
 	enrollment := m.model[id].pending.app.id
 	h, in := m.proof(t, p, id)
-	if oneIn(t, 6, "an old enrollment") {
+	if oneIn(t, 6, "an old enrollment") && len(m.apps) > 0 {
 		enrollment = m.apps[0].what.id
 	}
 	m.changing(t, p, id, "CancelEnrollment", h, true, func(a *account, now int64) answer {

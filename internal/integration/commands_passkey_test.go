@@ -176,6 +176,13 @@ func (m *machine) Passkey(t *rapid.T) {
 	if old, any := recent(t, m.asked, "question"); any && oneIn(t, 4, "an older question") {
 		q.PasskeyChallenge, q.account, q.epoch, q.session = old.PasskeyChallenge, old.account, old.epoch, old.session
 	}
+	if purpose == core.PasskeyAnswer && oneIn(t, 4, "in another sign-in") {
+		if m.busy == nil {
+			m.now++
+		}
+		m.challengeFor(t, p, id)
+		c, _ = last(m.ownChallenges(id))
+	}
 	s := k.next()
 	switch rapid.IntRange(0, 9).Draw(t, "what is signed") {
 	case 4:
