@@ -142,7 +142,7 @@ func (c *call) show(d *pairingData) error {
 func (c *call) resume(d *pairingData) (enr gatehouse.Enrollment, options []byte, err error) {
 	r := gatehouse.EnrollmentRequest{Resume: d.Pending.ID}
 	if d.IsPasskey {
-		return c.p.c.Passkeys.BeginRegistration(c.ctx(), c.s.in, r)
+		return c.registration(r)
 	}
 	enr, err = c.svc().Owner(c.s.in).BeginEnrollment(c.ctx(), r)
 	return enr, nil, err

@@ -190,17 +190,22 @@ func (c *call) beginPasskey() error {
 	if replace == "" && typed != "" {
 		typed = ownName(typed, a)
 	}
-	for _, label := range labels(c.s.owner.Label, c.s.in.Account, "") {
-		_, _, err = c.p.c.Passkeys.BeginRegistration(c.ctx(), c.changing(), gatehouse.EnrollmentRequest{Label: label, Name: typed, Replace: replace})
-		if !errors.Is(err, gatehouse.ErrInvalid) {
-			break
-		}
-	}
-	if err != nil {
+	if _, _, err = c.registration(gatehouse.EnrollmentRequest{Name: typed, Replace: replace}); err != nil {
 		return err
 	}
 	c.redirect(c.p.path + "/pair/confirm")
 	return nil
+}
+
+// registration begins to add a passkey, or resumes it, under the best label that there can be.
+func (c *call) registration(r gatehouse.EnrollmentRequest) (enr gatehouse.Enrollment, options []byte, err error) {
+	for _, r.Label = range labels(c.s.owner.Label, c.s.in.Account, "") {
+		enr, options, err = c.p.c.Passkeys.BeginRegistration(c.ctx(), c.changing(), r)
+		if !errors.Is(err, gatehouse.ErrInvalid) {
+			break
+		}
+	}
+	return enr, options, err
 }
 
 // finishPasskey confirms the pending enrollment of a passkey with what the browser has made. Where that is not accepted it

@@ -80,7 +80,14 @@ func of(in gatehouse.Session) engine.Session {
 }
 
 func (p *passkeys) BeginRegistration(ctx context.Context, in gatehouse.Session, r gatehouse.EnrollmentRequest) (gatehouse.Enrollment, []byte, error) {
-	enr, a, err := engine.BeginPasskey(ctx, p.svc, of(in), engine.PasskeyRequest{Label: r.Label, Name: r.Name, Replace: r.Replace, Resume: r.Resume})
+	request := engine.PasskeyRequest{Label: r.Label, Name: r.Name, Replace: r.Replace}
+	if r.Label == "" {
+		return gatehouse.Enrollment{}, nil, gatehouse.ErrInvalid
+	}
+	if r.Resume != "" {
+		request = engine.PasskeyRequest{Resume: r.Resume}
+	}
+	enr, a, err := engine.BeginPasskey(ctx, p.svc, of(in), request)
 	if err != nil {
 		return gatehouse.Enrollment{}, nil, err
 	}

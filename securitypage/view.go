@@ -220,6 +220,7 @@ var fixes = map[string]string{
 	posture.RecoveryCodesLeft:    "/recovery-codes",
 	posture.SecondAuthenticator:  "/pair",
 	posture.PhishingResistant:    "/passkey",
+	posture.PasskeysAlone:        "/authenticators",
 	posture.MethodsOpen:          "/authenticators",
 	posture.AuthenticatorsStrong: "/authenticators",
 	posture.RecoveryUseSeen:      "/activity",

@@ -7,6 +7,7 @@ replace (
 	github.com/gatehouse-go/gatehouse/examples => ..
 	github.com/gatehouse-go/gatehouse/httpguard/ginguard => ../../httpguard/ginguard
 	github.com/gatehouse-go/gatehouse/internal/integration => ../../internal/integration
+	github.com/gatehouse-go/gatehouse/passkey => ../../passkey
 )
 
 require (

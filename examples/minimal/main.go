@@ -1,4 +1,4 @@
-// Minimal is a web service with a password form, to which Gatehouse adds two-factor sign-in, recovery codes and a
+// Minimal is a web service with a password form, to which Gatehouse adds two-factor sign-in, passkeys, recovery codes and a
 // Security page. Lines that are there for Gatehouse say so, with what is indented below them; the rest is the service.
 package main
 
@@ -15,6 +15,7 @@ import (
 	// gatehouse
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/passkey"
 	"github.com/gatehouse-go/gatehouse/securitypage"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
 	"github.com/gatehouse-go/gatehouse/websession"
@@ -30,8 +31,11 @@ const (
 var home = template.Must(template.New("").Parse(`<!doctype html><html lang="en"><meta charset="utf-8">
 <title>Acme</title><h1>Acme</h1>{{if .}}<p>You are signed in as {{.}}. <a href="/settings/security/">Security</a></p>
 <form method="post" action="/sign-out"><button>Sign out</button></form>{{else}}<form method="post" action="/sign-in">
-<label>User <input name="user" autocomplete="username"></label> <label>Password <input name="password" type="password"
-autocomplete="current-password"></label> <button>Sign in</button></form>{{end}}`))
+<label>User <input name="user" autocomplete="username webauthn"></label> <label>Password <input name="password" type="password"
+autocomplete="current-password"></label> <button>Sign in</button></form>
+<form method="post" action="/settings/security/passkey/sign-in" data-passkey="/settings/security/passkey/options">
+<input type="hidden" name="passkey" data-answer> <button hidden>Sign in with a passkey</button> <span role="alert" data-said></span></form>
+<script defer src="/settings/security/passkey.js"></script>{{end}}`))
 
 type app struct {
 	sessions sync.Map             // who is signed in, by the ID of the session
@@ -97,9 +101,11 @@ func newApp(svc *gatehouse.Service) http.Handler {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 	})
 	// gatehouse
-	web := websession.Config{Service: svc, User: a.signedIn, SignIn: a.begin, SignOut: a.end, PlainHTTP: !https}
+	keys := must(passkey.New(svc, passkey.Config{RPID: "localhost", Origins: []string{"http://" + address}})) // your domain, for good
+	web := websession.Config{Service: svc, User: a.signedIn, SignIn: a.begin, SignOut: a.end, Passkeys: keys, PlainHTTP: !https}
 	a.web = must(websession.New(web))
-	page := securitypage.Config{Web: a.web, Name: "Acme", Password: checkPassword, Links: securitypage.Links{SignOut: "/sign-out"}}
+	page := securitypage.Config{Web: a.web, Name: "Acme", Password: checkPassword, Passkeys: keys}
+	page.Links.SignOut = "/sign-out"
 	mux.Handle("/settings/security/", must(securitypage.New(page)))
 	return a.web.Middleware(mux)
 }

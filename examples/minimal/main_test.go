@@ -21,12 +21,12 @@ var (
 	handsOn = regexp.MustCompile(`newApp\(svc\b`)
 )
 
-// The whole program is 120 lines, of which 25 are there for Gatehouse, imports included, and say so.
+// The whole program is 125 lines, of which 28 are there for Gatehouse, imports included, and say so.
 func TestSize(t *testing.T) {
 	source, err := os.ReadFile("main.go")
 	require.NoError(t, err)
 	lines := strings.Split(strings.TrimSuffix(string(source), "\n"), "\n")
-	require.LessOrEqual(t, len(lines), 120)
+	require.LessOrEqual(t, len(lines), 125)
 
 	glue, group, block := 0, false, "" // block is how far a marked line is indented that what is below belongs to
 	for _, line := range lines {
@@ -50,7 +50,7 @@ func TestSize(t *testing.T) {
 			block = ""
 		}
 	}
-	require.Equal(t, 25, glue)
+	require.Equal(t, 28, glue)
 }
 
 // The session's cookie is safe, is another one after each sign-in, and is worth nothing after the sign-out.

@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/httpguard"
 	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/passkey"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/securitypage"
 	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
@@ -38,6 +39,10 @@ type options struct {
 	Log   *slog.Logger
 	Mail  func(to, text string)
 	HTTPS bool // browsers come by HTTPS, to here or to what is in front
+
+	// Origin is where browsers find the service, "https://acme.example": passkeys are tied to its host for good. Empty: none.
+	Origin string
+
 	Brand bool // the Security page has a look of its own instead of this service's frame
 }
 
@@ -49,6 +54,7 @@ type app struct {
 	posture  *posture.Service
 	users    *users
 	sessions *scs.SessionManager
+	passkeys *passkey.Service // nil: none
 	web      *websession.Sessions
 	pages    map[string]*template.Template
 	now      func() time.Time
@@ -76,7 +82,7 @@ func newApp(ctx context.Context, o options) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	gates, err := protection()
+	gates, err := protection(o.Origin != "")
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +98,9 @@ func newApp(ctx context.Context, o options) (*app, error) {
 	if a.posture, err = posture.New(a.svc, posture.Config{Policy: gates, Tokens: a.tokens, Host: a.facts}); err != nil {
 		return nil, err
 	}
+	if a.passkeys, err = newPasskeys(a.svc, o.Origin); err != nil {
+		return nil, err
+	}
 	if a.sessions, err = newSessions(ctx, o.DB, o.HTTPS, o.Log); err != nil {
 		return nil, err
 	}
@@ -105,6 +114,9 @@ func newApp(ctx context.Context, o options) (*app, error) {
 		Texts:     func(*http.Request, string) map[string]string { return texts },
 		Layout:    a.shell, Theme: securitypage.Theme{Accent: "#1257c9", Favicon: "/favicon.ico"},
 		Faults: o.Log,
+	}
+	if a.passkeys != nil {
+		c.Passkeys = a.passkeys
 	}
 	if o.Brand {
 		c.Layout, c.Theme = nil, brandTheme
@@ -186,13 +198,14 @@ func (a *app) routes(page http.Handler, guard, api *httpguard.Guard) http.Handle
 	return httpguard.Log(a.log)(harden(all))
 }
 
+const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
 // harden sets what every answer has. Nothing is taken from elsewhere, and no script runs at all; the Security page
-// sets its own. "same-origin" keeps the addresses of pages from other sites, and leads back after a step-up.
+// sets its own, and the sign-in has one script of that: see signInForm. "same-origin" keeps the addresses of pages from other sites, and leads back after a step-up.
 func harden(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "+
-			"base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")

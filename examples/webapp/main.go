@@ -48,6 +48,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		https = &set
 		return err
 	})
+	origin := flags.String("origin", "", "where browsers find this service, such as https://acme.example: passkeys are tied to its host "+
+		"(default: http://localhost with the port, if -addr is this machine alone; otherwise there are no passkeys)")
 	brand := flags.Bool("brand", false, "show the Security page in a look of its own, as a theme, instead of this service's frame")
 	db := flags.String("db", "webapp.db", "the SQLite file; its keys go into a file beside it that ends in .keys")
 	switch err := flags.Parse(args); {
@@ -60,31 +62,46 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		flags.Usage()
 		return 2
 	}
-	if err := serve(ctx, *addr, *db, https, *brand, out, errs); err != nil {
+	if err := serve(ctx, place{*addr, *origin, https}, *db, *brand, out, errs); err != nil {
 		fmt.Fprintln(errs, "webapp:", err)
 		return 1
 	}
 	return 0
 }
 
-// serve runs the service until ctx ends. Where https is nil it goes by the address.
-func serve(ctx context.Context, addr, file string, https *bool, brand bool, out, errs io.Writer) (err error) {
+// place is where the service is.
+type place struct {
+	addr   string
+	origin string // empty: it goes by the address
+	https  *bool  // nil: it goes by the address
+}
+
+// settle fills in what goes by the address on which a service listens.
+func (p *place) settle(at *net.TCPAddr) {
+	if p.https == nil {
+		p.https = new(!at.IP.IsLoopback())
+	}
+	if p.origin == "" && !*p.https && at.IP.IsLoopback() {
+		p.origin = "http://localhost:" + strconv.Itoa(at.Port) // browsers tie passkeys to names, and not to addresses
+	}
+}
+
+// serve runs the service until ctx ends.
+func serve(ctx context.Context, at place, file string, brand bool, out, errs io.Writer) (err error) {
 	keys, db, err := openFiles(file)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	listener, err := net.Listen("tcp", addr)
+	listener, err := net.Listen("tcp", at.addr)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	if https == nil {
-		https = new(!listener.Addr().(*net.TCPAddr).IP.IsLoopback())
-	}
+	at.settle(listener.Addr().(*net.TCPAddr))
 	logger := slog.New(slog.NewTextHandler(errs, nil))
 	a, err := newApp(ctx, options{
-		DB: db, Keys: keys, Now: time.Now, Log: logger, HTTPS: *https, Brand: brand,
+		DB: db, Keys: keys, Now: time.Now, Log: logger, HTTPS: *at.https, Origin: at.origin, Brand: brand,
 		Mail: func(to, text string) { fmt.Fprintf(out, "Mail to %s: %s\n", to, text) },
 	})
 	if err != nil {
@@ -95,7 +112,10 @@ func serve(ctx context.Context, addr, file string, https *bool, brand bool, out,
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
 	fmt.Fprintf(out, "Acme is at http://%s\nIts database is %s, and its keys are in %s\n", listener.Addr(), file, keysFile(file))
-	if *https {
+	if at.origin != "" {
+		fmt.Fprintf(out, "Its passkeys are those of %s: open it there.\n", at.origin)
+	}
+	if *at.https {
 		fmt.Fprintln(out, "Browsers get its cookies by HTTPS alone: put a proxy in front that ends TLS.")
 	}
 	failed := make(chan error, 1)

@@ -28,8 +28,8 @@ var texts = map[string]string{
 }
 
 // protection says what the risky actions ask for. A gate names controls, never a score.
-func protection() (*posture.Policy, error) {
-	model, err := posture.NewModel(posture.ModelConfig{Links: map[string]string{
+func protection(passkeys bool) (*posture.Policy, error) {
+	model, err := posture.NewModel(posture.ModelConfig{Passkeys: passkeys, Links: map[string]string{
 		posture.SecondFactor:       securityPath + "/pair",
 		posture.RecoveryCodesSaved: securityPath + "/recovery-codes",
 		posture.EmailVerified:      "/email",

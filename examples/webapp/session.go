@@ -5,10 +5,13 @@ import (
 	"database/sql"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/passkey"
 	"github.com/gatehouse-go/gatehouse/websession"
 )
 
@@ -44,7 +47,7 @@ const accountKey = "account"
 
 // newWeb tells Gatehouse how this service keeps sessions.
 func (a *app) newWeb(https bool) (*websession.Sessions, error) {
-	return websession.New(websession.Config{
+	c := websession.Config{
 		Service: a.svc, Path: securityPath, PlainHTTP: !https, Faults: a.log,
 		User: func(r *http.Request) string { return a.sessions.GetString(r.Context(), accountKey) },
 		SignIn: func(_ http.ResponseWriter, r *http.Request, account string) error {
@@ -56,7 +59,23 @@ func (a *app) newWeb(https bool) (*websession.Sessions, error) {
 			return nil
 		},
 		SignOut: func(_ http.ResponseWriter, r *http.Request) error { return a.sessions.Destroy(r.Context()) },
-	})
+	}
+	if a.passkeys != nil {
+		c.Passkeys = a.passkeys
+	}
+	return websession.New(c)
+}
+
+// newPasskeys returns the passkeys of a service that browsers find at an origin, nil for none.
+func newPasskeys(svc *gatehouse.Service, origin string) (*passkey.Service, error) {
+	if origin == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(origin)
+	if err != nil {
+		return nil, err
+	}
+	return passkey.New(svc, passkey.Config{RPID: u.Hostname(), RPName: name, Origins: []string{origin}})
 }
 
 // user returns who is signed in; nobody has no ID. It asks Gatehouse and not the session, which may have ended: what is not

@@ -11,7 +11,10 @@ import (
 )
 
 // form is what a page of a form shows again.
-type form struct{ Email, Wrong, Next string }
+type form struct {
+	Email, Wrong, Next string
+	Passkeys           bool // it can be done without: by a passkey alone
+}
 
 // byPassword is the first factor of this service.
 var byPassword = gatehouse.FirstFactor{Method: "pwd"}
@@ -62,7 +65,16 @@ func (a *app) signInPage(w http.ResponseWriter, r *http.Request, u user) error {
 		return nil
 	}
 	a.offerCookie(w)
-	return a.render(w, r, u, http.StatusOK, "signin", form{Next: r.FormValue("next")})
+	return a.signInForm(w, r, u, http.StatusOK, form{Next: r.FormValue("next")})
+}
+
+// signInForm shows the form of the first step. Where there are passkeys, it has the Security page's script for them, which
+// asks that page for what a browser needs.
+func (a *app) signInForm(w http.ResponseWriter, r *http.Request, u user, status int, f form) error {
+	if f.Passkeys = a.passkeys != nil; f.Passkeys {
+		w.Header().Set("Content-Security-Policy", policy+"; script-src 'self'; connect-src 'self'")
+	}
+	return a.render(w, r, u, status, "signin", f)
 }
 
 // signIn is the first step. Every way in has to pass Before and Begin: one that does not, such as a link in a mail that
@@ -70,7 +82,7 @@ func (a *app) signInPage(w http.ResponseWriter, r *http.Request, u user) error {
 func (a *app) signIn(w http.ResponseWriter, r *http.Request, u user) error {
 	email := r.PostFormValue("email")
 	again := func(status int, wrong string) error {
-		return a.render(w, r, u, status, "signin", form{Email: email, Wrong: wrong, Next: r.FormValue("next")})
+		return a.signInForm(w, r, u, status, form{Email: email, Wrong: wrong, Next: r.FormValue("next")})
 	}
 	if keepsNone(r) {
 		a.offerCookie(w)

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +24,7 @@ type world struct {
 	server *httptest.Server
 	file   string
 	https  bool
+	named  bool // it has a name, and with it passkeys
 	stop   func()
 	change func(*options) // nil: as it is
 
@@ -36,8 +39,17 @@ type world struct {
 
 func newWorld(t testing.TB) *world { return newWorldWith(t, nil) }
 
+// newNamedWorld is a world with passkeys.
+func newNamedWorld(t testing.TB) *world {
+	return begin(t, &world{named: true})
+}
+
 func newWorldWith(t testing.TB, change func(*options)) *world {
-	w := &world{change: change, t: t, file: filepath.Join(t.TempDir(), "webapp.db"), now: gatehousetest.Start, looked: map[string]bool{}}
+	return begin(t, &world{change: change})
+}
+
+func begin(t testing.TB, w *world) *world {
+	w.t, w.file, w.now, w.looked = t, filepath.Join(t.TempDir(), "webapp.db"), gatehousetest.Start, map[string]bool{}
 	w.start()
 	t.Cleanup(func() { w.stop() })
 	return w
@@ -60,11 +72,18 @@ func (w *world) start() {
 	if w.change != nil {
 		w.change(&o)
 	}
+	w.server = httptest.NewUnstartedServer(nil)
+	if w.named {
+		o.Origin = "http://localhost:" + strconv.Itoa(w.server.Listener.Addr().(*net.TCPAddr).Port)
+	}
 	w.app, err = newApp(ctx, o)
 	require.NoError(w.t, err)
-	w.server = httptest.NewUnstartedServer(w.app)
+	w.server.Config.Handler = w.app
 	w.server.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(w, nil), slog.LevelWarn)
 	w.server.Start()
+	if w.named {
+		w.server.URL = o.Origin
+	}
 	w.stop = func() {
 		w.server.Close()
 		require.NoError(w.t, w.app.svc.Close(ctx))
