@@ -28,20 +28,23 @@ var gallery = flag.String("gallery", "", "a folder for pictures of every state")
 // words. All eight take several minutes.
 var languages = flag.String("languages", "ar,de", "languages to measure the page in, with commas in between")
 
-var states = slices.Concat(overviews, pairings, methods, tokenStates, activities, signIns, stepUps, messages)
+var states = slices.Concat(overviews, pairings, methods, tokenStates, activities, signIns, stepUps, messages, keyed)
 
 // walk comes to every state in one profile of the browser, in a language, and has look look at it.
 func walk(t *testing.T, language string, look func(t *testing.T, v *visit, s state)) {
-	h := newHost(t, language)
 	other := httptest.NewServer(said("Elsewhere"))
 	t.Cleanup(other.Close)
-	tab := browsertest.Open(t, h.site.URL, other.URL)
+	hosts, tabs := map[bool]*host{}, map[bool]*browsertest.Tab{}
+	for _, passkeys := range []bool{false, true} {
+		hosts[passkeys] = newHost(t, language, passkeys)
+		tabs[passkeys] = browsertest.Open(t, hosts[passkeys].site.URL, other.URL)
+	}
 	names := map[string]bool{}
 	for _, s := range states {
 		require.False(t, names[s.name], s.name)
 		names[s.name] = true
 		t.Run(s.name, func(t *testing.T) {
-			v := &visit{Tab: tab.In(t), t: t, h: h, account: strings.ReplaceAll(s.name, " ", "-"), elsewhere: other.URL}
+			v := &visit{Tab: tabs[s.passkeys].In(t), t: t, h: hosts[s.passkeys], account: strings.ReplaceAll(s.name, " ", "-"), elsewhere: other.URL}
 			s.reach(v)
 			s.isReached(v, language)
 			look(t, v, s)

@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/httpguard"
+	"github.com/gatehouse-go/gatehouse/passkey"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/securitypage"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -66,11 +69,12 @@ var gates = map[string]string{
 	"gate.billing.export": "Export invoices",
 }
 
-func policy(t testing.TB) *posture.Policy {
+func policy(t testing.TB, passkeys bool) *posture.Policy {
 	hidden := func(plan string) posture.Adjustment { return posture.Adjustment{Hide: plan == "small"} }
 	model, err := posture.NewModel(posture.ModelConfig{
-		Links:  map[string]string{posture.EmailVerified: "/email"},
-		Adjust: map[string]func(string) posture.Adjustment{posture.EmailVerified: hidden},
+		Passkeys: passkeys,
+		Links:    map[string]string{posture.EmailVerified: "/email"},
+		Adjust:   map[string]func(string) posture.Adjustment{posture.EmailVerified: hidden},
 	})
 	require.NoError(t, err)
 	saved := []string{posture.SecondFactor, posture.RecoveryCodesSaved}
@@ -85,7 +89,10 @@ func policy(t testing.TB) *posture.Policy {
 	return p
 }
 
-func newHost(t testing.TB, language string) *host {
+// newHost returns a host whose page is in a language, with passkeys or without.
+func newHost(t testing.TB, language string, passkeys bool) *host {
+	site := httptest.NewUnstartedServer(nil)
+	origin := "http://localhost:" + strconv.Itoa(site.Listener.Addr().(*net.TCPAddr).Port) // an address has no passkeys
 	h := &host{
 		svc: gatehousetest.New(t), sessions: map[string]string{}, facts: map[string]posture.Host{}, owners: map[string]securitypage.Owner{},
 		during: map[string]func() error{}, passwords: map[string]error{},
@@ -101,9 +108,9 @@ func newHost(t testing.TB, language string) *host {
 	require.NoError(t, err)
 	h.tok, err = tokens.New(h.svc.Service, tokens.Policy{Brand: "acme", Scopes: scopes, Separator: "/"})
 	require.NoError(t, err)
-	h.pos, err = posture.New(h.svc.Service, posture.Config{Policy: policy(t), Tokens: h.tok, Host: h.factsOf})
+	h.pos, err = posture.New(h.svc.Service, posture.Config{Policy: policy(t, passkeys), Tokens: h.tok, Host: h.factsOf})
 	require.NoError(t, err)
-	h.web, err = websession.New(websession.Config{
+	wc := websession.Config{
 		Service: h.svc.Service, User: h.user, Home: "/home", PlainHTTP: true, Faults: quiet,
 		SignIn: func(w http.ResponseWriter, _ *http.Request, account string) error {
 			id := rand.Text()
@@ -117,10 +124,8 @@ func newHost(t testing.TB, language string) *host {
 			}
 			return nil
 		},
-	})
-	require.NoError(t, err)
-	page, err := securitypage.New(securitypage.Config{
-		Web: h.web, Tokens: h.tok, Posture: h.pos, Name: "Acme", Faults: quiet, API: "https://api.acme.test/v1/me",
+	}
+	pc := securitypage.Config{Tokens: h.tok, Posture: h.pos, Name: "Acme", Faults: quiet, API: "https://api.acme.test/v1/me",
 		RotatesItself: true, Owner: h.owner, Password: h.password,
 		Links: securitypage.Links{
 			Home: "/home", SignIn: "/login", Help: "/help", SignOut: "/logout", Password: "/password", Sessions: "/sessions",
@@ -129,7 +134,16 @@ func newHost(t testing.TB, language string) *host {
 		Place:     place,
 		Texts:     func(*http.Request, string) map[string]string { return gates },
 		Language:  func(*http.Request) string { return language },
-	})
+	}
+	if passkeys {
+		keys, err := passkey.New(h.svc.Service, passkey.Config{RPID: "localhost", RPName: "Acme", Origins: []string{origin}})
+		require.NoError(t, err)
+		wc.Passkeys, pc.Passkeys = keys, keys
+	}
+	h.web, err = websession.New(wc)
+	require.NoError(t, err)
+	pc.Web = h.web
+	page, err := securitypage.New(pc)
 	require.NoError(t, err)
 	guard, err := httpguard.New(httpguard.Config{
 		Service: h.svc.Service, Posture: h.pos, Refuse: page.Refuse, Session: h.web.Current, Faults: quiet,
@@ -144,7 +158,12 @@ func newHost(t testing.TB, language string) *host {
 	mux.Handle("/export", guard.RequireGate("billing.export")(said("Exported.")))
 	mux.Handle("/factor", guard.RequireProof(httpguard.ProofOptions{MaxAge: 5 * time.Minute, SecondFactor: true})(said("Shown.")))
 	mux.Handle("/", said("Acme", "/deploy", "/invite", "/export"))
-	h.site = httptest.NewServer(h.web.Middleware(mux))
+	h.site = site
+	site.Config.Handler = h.web.Middleware(mux)
+	site.Start()
+	if passkeys {
+		site.URL = origin
+	}
 	t.Cleanup(h.site.Close)
 	return h
 }

@@ -2,6 +2,7 @@ package gallery_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -30,6 +31,8 @@ type state struct {
 	status int    // 0: 200
 
 	english string // what it says in English, where no key tells it
+
+	passkeys bool // on a service that has them
 }
 
 var ctx = context.Background()
@@ -681,14 +684,20 @@ func (v *visit) refused(path string) {
 	v.send("/" + path)
 }
 
-// post sends a form that no page has.
-func (v *visit) post(to string) {
+// post sends a form that no page has, with pairs of a name and a value.
+func (v *visit) post(to string, pairs ...string) {
 	v.t.Helper()
+	filled, err := json.Marshal(append([]string{}, pairs...))
+	v.ok(err)
 	v.status = v.Load(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`(() => {
 		const form = document.createElement("form");
 		form.method = "post";
 		form.action = %q;
+		const pairs = %s;
+		for (let i = 0; i < pairs.length; i += 2) {
+			form.append(Object.assign(document.createElement("input"), {type: "hidden", name: pairs[i], value: pairs[i + 1]}));
+		}
 		document.body.append(form);
 		form.submit();
-	})(); 0`, to)))
+	})(); 0`, to, filled)))
 }

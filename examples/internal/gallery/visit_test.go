@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/examples/internal/browsertest"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/passkey/passkeytest"
 	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -33,6 +34,7 @@ type visit struct {
 	user    *gatehousetest.User          // nil: without a second factor
 	app     *gatehousetest.Authenticator // of a pairing
 	weak    totp.Key                     // of an authenticator that was imported
+	keys    *passkeytest.Authenticator   // nil: none yet
 	status  int                          // of the last page
 
 	elsewhere string // the address of a page of another origin
