@@ -28,10 +28,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/gatehouse-go/gatehouse/event"
-	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/internal/queue"
 	"github.com/gatehouse-go/gatehouse/keyring"
@@ -111,16 +108,13 @@ func New(store storage.Store, c Config) (*Service, error) {
 		return nil, fmt.Errorf("%w: RecoveryMemory is 0 to %d MiB", ErrInvalid, maxRecoveryMemory)
 	}
 	ec := engine.Config{
-		Store: store, Keys: c.Keys, Sealer: c.Sealer, Window: totp.DefaultWindow(), Observer: c.Observer, Now: c.Now,
+		Store: store, Keys: c.Keys, Sealer: c.Sealer, Window: totp.DefaultWindow(), Observer: c.Observer, Notices: c.Notices, Now: c.Now,
 	}
 	if c.Window != nil {
 		ec.Window = *c.Window
 	}
 	if ec.Sealer == nil {
 		ec.Sealer = c.Keys
-	}
-	if c.Notices {
-		ec.NewNotice = func() core.NoticeID { return core.NoticeID(uuid.New()) }
 	}
 	if ec.Now == nil {
 		ec.Now = time.Now

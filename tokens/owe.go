@@ -13,7 +13,7 @@ import (
 // owe keeps in the owner's account what happens to a token without their session, before it is saved in the token. Of a
 // service account it is in the account that owns it. An account that cannot be read keeps no token from being ended.
 func (s *Service) owe(ctx context.Context, h held, e core.Event) error {
-	if s.e.NewNotice == nil {
+	if !s.e.Notices {
 		return nil
 	}
 	account := h.Account

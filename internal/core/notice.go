@@ -22,6 +22,12 @@ const (
 // NoticeID is a UUID.
 type NoticeID [16]byte
 
+// NewNoticeID returns the UUID of version 4 that is made of random bytes (RFC 9562 §5.4).
+func NewNoticeID(random [16]byte) NoticeID {
+	random[6], random[8] = random[6]&0x0f|0x40, random[8]&0x3f|0x80
+	return random
+}
+
 // String returns the form that RFC 9562 §4 gives a UUID.
 func (id NoticeID) String() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])

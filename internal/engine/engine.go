@@ -23,17 +23,15 @@ import (
 // Of returns the engine of a *gatehouse.Service. Package gatehouse sets it, as no other can see into one.
 var Of func(service any) *Engine
 
-// Config is what an Engine is made of. All of it is set but what says what nil is.
+// Config is what an Engine is made of. All of it is set.
 type Config struct {
 	Store    storage.Store
 	Keys     *keyring.Ring
 	Sealer   keyring.Sealer // of the secrets of authenticators
 	Window   totp.Window
 	Observer event.Observer // nil: none
+	Notices  bool           // what owners must be told is kept until they have been
 	Now      func() time.Time
-
-	// NewNotice returns a random UUID of version 4. nil: nothing is kept that owners must be told.
-	NewNotice func() core.NoticeID
 }
 
 // Engine is safe for concurrent use. It holds per-account locks, and events that wait for the Observer.
@@ -60,11 +58,24 @@ func New(c Config) *Engine {
 // Env returns what a transition may know of the world now.
 func (e *Engine) Env() core.Env {
 	e.Hooks.fix()
-	env := core.Env{Now: time.Unix(e.Now().Unix(), 0).UTC(), Fresh: Fresh(), Window: e.Window}
-	if e.NewNotice != nil {
-		env.Notices = e.NewNotice()
+	env := core.Env{Now: time.Unix(e.Now().Unix(), 0).UTC(), Window: e.Window}
+	if e.Notices {
+		env.Fresh, env.Notices = freshNotices()
+	} else {
+		env.Fresh = Fresh()
 	}
 	return env
+}
+
+// freshNotices returns what Fresh does and a UUID, from one read: two would be felt in each sign-in.
+func freshNotices() (int64, core.NoticeID) {
+	for {
+		var b [8 + 16]byte
+		_, _ = rand.Read(b[:]) // never fails: the process ends instead
+		if n := int64(binary.BigEndian.Uint64(b[:])); n != 0 {
+			return n, core.NewNoticeID([16]byte(b[8:]))
+		}
+	}
 }
 
 // EnvOf returns Env for a change that comes with a request.

@@ -104,7 +104,7 @@ func (e *Engine) DeleteAccount(ctx context.Context, account string, by core.By) 
 
 // untold returns what the owner of an account has not been told yet. Where notices are off there is nothing to read.
 func (e *Engine) untold(ctx context.Context, account string) ([]event.Notice, error) {
-	if e.NewNotice == nil {
+	if !e.Notices {
 		return nil, nil
 	}
 	a, err := e.Load(ctx, account)
