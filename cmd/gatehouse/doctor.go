@@ -25,7 +25,7 @@ that belongs to nobody: it writes it through one connection, reads it through an
 With -rp-id and -origin it says where browsers would not offer the service's passkeys.` + examples(
 			"gatehouse doctor", "gatehouse doctor -keys gatehouse.keys -json",
 			"gatehouse doctor -rp-id acme.test -origin https://acme.test -origin https://login.acme.test"),
-		Flags:  append([]cli.Flag{keysFlag()}, passkeyFlags()...),
+		Flags:  append([]cli.Flag{keysFlag(), noticesFlag()}, passkeyFlags()...),
 		Action: doctor,
 	}
 }
@@ -244,6 +244,47 @@ func (x *examination) rows(ctx context.Context) {
 	x.ok("accounts", "%d, of them %d without a second factor, %d locked now, %d disabled until unlocked, %d suspended",
 		stats.Accounts, stats.Bare, stats.Locked, stats.Disabled, stats.Suspended)
 	x.passkeys(stats)
+	x.notices(ctx)
+}
+
+const (
+	noticesPage = 200       // accounts read at once
+	noticesLate = time.Hour // a wait to be asked about
+)
+
+// notices looks at whether owners are told what they must be, and whether that is behind.
+func (x *examination) notices(ctx context.Context) {
+	waiting, oldest, after := 0, time.Time{}, ""
+	for more := true; more; {
+		page, err := x.store.UnsentAccounts(ctx, after, noticesPage)
+		if err != nil {
+			x.fail("notices", "%v", x.explain(ctx, err))
+			return
+		}
+		for _, r := range page.Records {
+			if after = r.ID; oldest.IsZero() || r.Index.Unsent.Before(oldest) {
+				oldest = r.Index.Unsent
+			}
+			waiting++
+		}
+		more = page.More
+	}
+	switch {
+	case waiting > 0 && time.Since(oldest) > noticesLate:
+		x.warn("notices", "%s to be told since %s: is notify.Service.Drain running, and does its sink work?", waits(waiting), at(oldest))
+	case !x.c.Bool("notices"):
+		x.warn("notices", "off, unless the service sets Config.Notices: then owners are told of no change (NIST SP 800-63B-4, 4.6). Give -notices or set GATEHOUSE_NOTICES where it is on")
+	default:
+		x.ok("notices", "on; %s to be told", waits(waiting))
+	}
+}
+
+// waits returns "1 account waits" or "2 accounts wait".
+func waits(n int) string {
+	if n == 1 {
+		return "1 account waits"
+	}
+	return counted(n, "account") + " wait"
 }
 
 // keys compares the keys in use, and how many accounts each seals secrets of, with the service's.

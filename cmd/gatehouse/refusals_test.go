@@ -223,7 +223,7 @@ func TestDoctor(t *testing.T) {
 			}
 			return ""
 		}
-		a := document[answer](p, "doctor", "-keys", file)
+		a := document[answer](p, "doctor", "-keys", file, "-notices")
 		require.True(t, a.OK)
 		for _, c := range a.Checks {
 			require.Equal(t, "ok", c.State, c.Text)
@@ -231,6 +231,8 @@ func TestDoctor(t *testing.T) {
 		require.Equal(t, "ok: version 1", of(a, "tables"))
 		require.Regexp(t, `^ok: the database's and this machine's differ by \d+(\.\d+)?m?s$`, of(a, "clock"))
 		require.Equal(t, "ok: 2, of them 1 without a second factor, 0 locked now, 0 disabled until unlocked, 1 suspended", of(a, "accounts"))
+		require.Equal(t, "ok: on; 0 accounts wait to be told", of(a, "notices"))
+		require.Contains(t, of(document[answer](p, "doctor"), "notices"), "warn: off, unless the service sets Config.Notices")
 		require.Equal(t, "warn: in use: "+p.keys.Primary()+" (1 account); give -keys or set GATEHOUSE_KEYS to compare", of(document[answer](p, "doctor"), "keys"))
 
 		fresh := keyring.Generate()

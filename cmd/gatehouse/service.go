@@ -29,8 +29,12 @@ func operatorFlags(more ...cli.Flag) []cli.Flag {
 		&cli.StringFlag{Name: "operator", Usage: "`ID` of who does this, for the account's activity and the events", Sources: cli.EnvVars("GATEHOUSE_OPERATOR")},
 		&cli.StringFlag{Name: "reason", Usage: "`TEXT` that says why; owners can read it"},
 		&cli.StringFlag{Name: "event-log", Usage: "`FILE` to append the events to, one JSON document a line: the service's observer is not told of them", Sources: cli.EnvVars("GATEHOUSE_EVENT_LOG")},
-		windowFlag(),
+		windowFlag(), noticesFlag(),
 	}, more...)
+}
+
+func noticesFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "notices", Usage: "the service sets Config.Notices: its owners are told what this command changes", Sources: cli.EnvVars("GATEHOUSE_NOTICES")}
 }
 
 func windowFlag() cli.Flag {
@@ -78,7 +82,7 @@ func open(ctx context.Context, c *cli.Command, need setting) (*session, error) {
 }
 
 func (s *session) begin(ctx context.Context, need setting) (err error) {
-	config := gatehouse.Config{Issuer: "gatehouse", Observer: event.ObserverFunc(s.observe)}
+	config := gatehouse.Config{Issuer: "gatehouse", Observer: event.ObserverFunc(s.observe), Notices: s.c.Bool("notices")}
 	ring, err := ringOf(s.c)
 	if err != nil && (need.keys || s.c.String("keys") != "" || need.posture != nil && !errors.Is(err, errNoKeys)) {
 		return err
