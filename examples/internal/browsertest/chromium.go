@@ -27,6 +27,7 @@ var chromium struct {
 	ctx   context.Context
 	close func()
 	err   error
+	https *https
 }
 
 // Main is for TestMain: it runs the tests, ends the browser and exits.
@@ -45,16 +46,19 @@ func startChromium(path string) {
 			chromium.err = err
 			return
 		}
+		chromium.https = startHTTPS()
 		flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.UserDataDir(dir),
 			chromedp.DisableGPU, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 			chromedp.Flag("no-sandbox", os.Geteuid() == 0),
-			chromedp.Flag("host-resolver-rules", "MAP "+Elsewhere+" 127.0.0.1"), chromedp.Flag("lang", "en-US"), chromedp.WSURLReadTimeout(Patience))
+			chromedp.Flag("host-resolver-rules", "MAP "+Elsewhere+" 127.0.0.1,"+chromium.https.rules()),
+			chromedp.Flag("ignore-certificate-errors-spki-list", chromium.https.pin()), chromedp.Flag("lang", "en-US"), chromedp.WSURLReadTimeout(Patience))
 		allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
 		ctx, stop := chromedp.NewContext(allocator)
 		chromium.ctx, chromium.err = ctx, chromedp.Do(ctx)
 		chromium.close = func() {
 			stop()
 			stopAllocator()
+			chromium.https.server.Close()
 			_ = os.RemoveAll(dir)
 		}
 	})
