@@ -199,7 +199,8 @@ var (
 )
 
 // deliver hands one notice to the sink.
-func (d *drain) deliver(ctx context.Context, n event.Notice) error {
+func (d *drain) deliver(ctx context.Context, n event.Notice) (failed error) {
+	defer d.s.e.Begin(&ctx, "notify.drain.deliver").End(&failed)
 	d.begins(n.AccountID)
 	err := errPanicked
 	switch d.calls.Do(ctx, func(ctx context.Context) {

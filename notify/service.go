@@ -81,9 +81,10 @@ type Lag struct {
 }
 
 // Lag returns how far delivery is behind, for metrics and alerts. It reads each account that has something to be told.
-func (s *Service) Lag(ctx context.Context) (Lag, error) {
+func (s *Service) Lag(ctx context.Context) (_ Lag, err error) {
+	defer s.e.Begin(&ctx, "notify.Service.Lag").End(&err)
 	var lag Lag
-	err := s.each(ctx, "", func(rec storage.Record) error {
+	err = s.each(ctx, "", func(rec storage.Record) error {
 		lag.Accounts++
 		if since := rec.Index.Unsent; lag.Oldest.IsZero() || since.Before(lag.Oldest) {
 			lag.Oldest = since

@@ -38,7 +38,7 @@ func allowed(t testing.TB) map[string][]string {
 		"record_unreadable", "precondition", "not_found", "conflict", "canceled", "timeout", "invalid", "_OTHER",
 	}
 	return map[string][]string{
-		"gatehouse.call":          calls(t, "..", "../tokens", "../posture", "../passkey"),
+		"gatehouse.call":          calls(t, "..", "../tokens", "../posture", "../passkey", "../notify"),
 		"gatehouse.event.kind":    kinds,
 		"gatehouse.method":        {"totp", "recovery_code", "operator_code", "passkey", "password", "provider"},
 		"gatehouse.purpose":       {"sign_in", "step_up", "resync", "reset"},
@@ -121,12 +121,13 @@ func TestDocs(t *testing.T) {
 	require.NoError(t, err)
 	text := string(page)
 	h := newHouse(t).fill()
+	h.observeLag()
 	_ = second(h.tokens.Check(h.ctx(), canary, netip.Addr{}))
 	metrics := map[string]bool{}
 	for _, p := range h.points() {
 		metrics[p.metric] = true
 	}
-	require.Len(t, metrics, 13)
+	require.Len(t, metrics, 17)
 	for metric := range metrics {
 		require.True(t, strings.Contains(text, "| `"+metric+"` |"), metric)
 	}

@@ -39,6 +39,7 @@ type house struct {
 	t      testing.TB
 	tokens *tokens.Service
 	judge  *posture.Service
+	config otelgatehouse.Config
 	spans  *tracetest.InMemoryExporter
 	reader *sdkmetric.ManualReader
 
@@ -63,11 +64,12 @@ func newHouse(t testing.TB, edit ...func(*gatehouse.Config)) *house {
 	h := &house{t: t}
 	h.exporters()
 	h.Service = gatehousetest.New(t, edit...)
-	require.NoError(t, otelgatehouse.Instrument(h.Service.Service, otelgatehouse.Config{
+	h.config = otelgatehouse.Config{
 		TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSyncer(h.spans)),
 		MeterProvider:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(h.reader)),
 		Database:       "postgresql",
-	}))
+	}
+	require.NoError(t, otelgatehouse.Instrument(h.Service.Service, h.config))
 	scopes, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "notes:read", Description: "Read"})
 	require.NoError(t, err)
 	h.tokens, err = tokens.New(h.Service.Service, tokens.Policy{Brand: "acme", Scopes: scopes, Addresses: true})
@@ -200,6 +202,10 @@ func (h *house) points() (all []point) {
 			case metricdata.Gauge[int64]:
 				for _, p := range data.DataPoints {
 					all = append(all, point{m.Name, labelsOf(p.Attributes.ToSlice()), p.Value})
+				}
+			case metricdata.Gauge[float64]:
+				for _, p := range data.DataPoints {
+					all = append(all, point{m.Name, labelsOf(p.Attributes.ToSlice()), int64(p.Value)})
 				}
 			case metricdata.Histogram[float64]:
 				for _, p := range data.DataPoints {

@@ -28,6 +28,13 @@ type Config struct {
 	Database string
 }
 
+func (c Config) meter() metric.Meter {
+	if c.MeterProvider == nil {
+		c.MeterProvider = otel.GetMeterProvider()
+	}
+	return c.MeterProvider.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))
+}
+
 // Instrument has OpenTelemetry see all that a Service does, and the tokens, postures and passkeys on it. Call it once,
 // right after gatehouse.New: ErrInvalid says that the Service was in use before, or is instrumented already. It lasts as
 // long as the process.
@@ -39,10 +46,7 @@ func Instrument(svc *gatehouse.Service, c Config) error {
 	if c.TracerProvider == nil {
 		c.TracerProvider = otel.GetTracerProvider()
 	}
-	if c.MeterProvider == nil {
-		c.MeterProvider = otel.GetMeterProvider()
-	}
-	meter := c.MeterProvider.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))
+	meter := c.meter()
 	m, err := newMetrics(meter)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
@@ -26,6 +28,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/otelgatehouse"
 	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/storage/memory"
 	"github.com/gatehouse-go/gatehouse/storage/storagetest"
 )
 
@@ -74,6 +77,9 @@ func TestArgon2id(t *testing.T) {
 	require.Len(t, named(spans, "argon2id.wait"), 2)
 	run := named(spans, "argon2id.run")
 	require.Len(t, run, 1)
+	require.True(t, slices.ContainsFunc(named(spans, "gatehouse.Service.StepUp"), func(s sdktrace.ReadOnlySpan) bool {
+		return s.SpanContext().SpanID() == run[0].Parent().SpanID()
+	}))
 	h.silent()
 }
 
@@ -197,6 +203,35 @@ func TestRace(t *testing.T) {
 	require.Len(t, named(h.take(), "tokens.Service.Check"), 400)
 	require.EqualValues(t, 8, h.counted("gatehouse.attempts", "gatehouse.purpose", "step_up")-1, "and that of fill")
 	h.silent()
+}
+
+// What a driver does is inside of our span of its operation.
+func TestDriverIsBelow(t *testing.T) {
+	h := &house{t: t}
+	h.exporters()
+	spy := &spy{Store: memory.New()}
+	svc, err := gatehouse.New(spy, gatehouse.Config{Issuer: "Acme", Keys: keyring.Generate()})
+	require.NoError(t, err)
+	require.NoError(t, otelgatehouse.Instrument(svc, otelgatehouse.Config{
+		TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSyncer(h.spans)),
+	}))
+	_, err = svc.Account(t.Context(), ada)
+	require.NoError(t, err)
+	of := named(h.take(), "storage.Store.LoadAccount")
+	require.Len(t, of, 1)
+	require.True(t, spy.in.IsValid())
+	require.Equal(t, of[0].SpanContext(), spy.in)
+}
+
+// spy keeps the span that an account was loaded in.
+type spy struct {
+	storage.Store
+	in trace.SpanContext
+}
+
+func (s *spy) LoadAccount(ctx context.Context, id string) (storage.Record, error) {
+	s.in = trace.SpanContextFromContext(ctx)
+	return s.Store.LoadAccount(ctx, id)
 }
 
 // A watched store is as good as the one below.

@@ -104,7 +104,7 @@ func TestQueriesNameWhatIsThere(t *testing.T) {
 		require.True(t, strings.Contains(string(text), "`"+base+"`"), "the documentation does not name %s", base)
 	}
 	alerts := regexp.MustCompile("(?m)^\\| [^|`]+ \\| `([^`]+)`.* \\|$").FindAllStringSubmatch(string(text), -1)
-	require.Len(t, alerts, 5)
+	require.Len(t, alerts, 6)
 	for _, alert := range alerts {
 		require.NotEmpty(t, db.check(t, string(text), strings.ReplaceAll(alert[1], `\|`, "|")))
 	}

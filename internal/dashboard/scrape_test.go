@@ -2,6 +2,7 @@ package dashboard_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -23,7 +24,9 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/notify"
 	"github.com/gatehouse-go/gatehouse/otelgatehouse"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
@@ -34,10 +37,12 @@ func scraped(t *testing.T) *database {
 	registry := prom.NewRegistry()
 	exporter, err := prometheus.New(prometheus.WithRegisterer(registry))
 	require.NoError(t, err)
-	svc := gatehousetest.New(t)
-	require.NoError(t, otelgatehouse.Instrument(svc.Service, otelgatehouse.Config{
-		MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter)),
-	}))
+	svc := gatehousetest.New(t, func(c *gatehouse.Config) { c.Notices = true })
+	config := otelgatehouse.Config{MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter))}
+	require.NoError(t, otelgatehouse.Instrument(svc.Service, config))
+	notices, err := notify.New(svc.Service, notify.Config{})
+	require.NoError(t, err)
+	require.NoError(t, otelgatehouse.ObserveLag(notices, config))
 	scopes, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "notes:read", Description: "Read"})
 	require.NoError(t, err)
 	tok, err := tokens.New(svc.Service, tokens.Policy{Brand: "acme", Scopes: scopes})
@@ -46,6 +51,7 @@ func scraped(t *testing.T) *database {
 	db := &database{series: map[string]*series{}, labels: map[string][]string{}}
 	for i, at := range []time.Time{gatehousetest.Start, gatehousetest.Start.Add(time.Minute)} {
 		live(t, svc, tok, fmt.Sprint("user-", i))
+		deliver(t, notices)
 		families, err := registry.Gather()
 		require.NoError(t, err)
 		for _, f := range families {
@@ -82,6 +88,18 @@ func live(t *testing.T, svc *gatehousetest.Service, tok *tokens.Service, account
 		wg.Go(func() { _, _ = svc.Answer(ctx, gatehouse.Session{}, challenge, "000000") })
 	}
 	wg.Wait()
+}
+
+// deliver tries to deliver one notice, and fails.
+func deliver(t *testing.T, notices *notify.Service) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	err := notices.Drain(ctx, notify.SinkFunc(func(context.Context, event.Notice) error {
+		cancel()
+		return errors.New("no mail")
+	}))
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 // database has what was scraped, as Prometheus keeps it.

@@ -16,11 +16,13 @@ import (
 )
 
 // watched has the packages whose calls a Watcher sees, by their directories.
-var watched = map[string]string{".": "gatehouse", "tokens": "tokens", "posture": "posture", "passkey": "passkey"}
+var watched = map[string]string{".": "gatehouse", "tokens": "tokens", "posture": "posture", "passkey": "passkey", "notify": "notify"}
 
 // unwatched has the methods that are no call.
 var unwatched = []string{
 	"gatehouse.Service.Close", // the last
+	"notify.SinkFunc.Deliver", // is the host's
+	"notify.Service.Drain",    // lasts as long as the process; each delivery is one
 	"gatehouse.SignIn.Vouch",  // is vouch, which websession calls too
 }
 
