@@ -399,6 +399,7 @@ func TestReplace(t *testing.T) {
 	}
 	laptop := passkeytest.New(origin)
 	id := replace(o.key, laptop)
+	require.Equal(t, id, o.view().Authenticators[0].ID)
 	require.Len(t, o.view().Authenticators, 1)
 	options, _ := o.ask("step-up", "browser")
 	_, err := o.phone.Get(options)
