@@ -242,7 +242,6 @@ func TestStepsToPasskeys(t *testing.T) {
 	f := bare()
 	require.Equal(t, []string{posture.SecondFactor}, control(p.Review(f, now)))
 
-	f = good()
 	for _, c := range []struct {
 		edit  func(*posture.Facts)
 		next  []string

@@ -174,7 +174,10 @@ func (m *machine) Passkey(t *rapid.T) {
 	}
 	q := m.ask(t, p, id, purpose, session, c)
 	if old, any := recent(t, m.asked, "question"); any && oneIn(t, 4, "an older question") {
-		q.PasskeyChallenge, q.account, q.epoch, q.session = old.PasskeyChallenge, old.account, old.epoch, old.session
+		q = old
+		if rapid.Bool().Draw(t, "in its session") {
+			session = old.session
+		}
 	}
 	if purpose == core.PasskeyAnswer && oneIn(t, 4, "in another sign-in") {
 		if m.busy == nil {
