@@ -16,7 +16,7 @@ import (
 const (
 	maxSkips   = 720  // rounds that an account is left alone after failures: an hour, where a round is 5 seconds
 	maxFailing = 4096 // accounts of which failures are remembered
-	manyFailed = 16   // failures in a row after which the sink itself is taken to be down
+	manyFailed = 16   // accounts in a row of which a delivery has failed, after which the sink itself is taken to be down
 	maxPauses  = 12   // rounds that are waited then: a minute
 
 	// heldFor is for how long other processes leave an account alone in addition to Config.Timeout, in seconds.
@@ -57,7 +57,7 @@ type drain struct {
 	cursor  string             // where the next round goes on; empty: at the beginning
 	busy    map[string]int     // accounts that are being delivered to, with one more for each call that has not returned
 	failing map[string]failing // accounts whose last delivery has failed
-	failed  int                // deliveries in a row
+	failed  int                // accounts in a row
 }
 
 type failing struct {
@@ -129,8 +129,10 @@ func (d *drain) outcome(account string, err error) {
 		delete(d.failing, account)
 		return
 	}
-	d.failed++
 	f := d.failing[account]
+	if f.times == 0 { // one account that fails again and again says nothing of the sink
+		d.failed++
+	}
 	if len(d.failing) >= maxFailing && f.times == 0 {
 		for other := range d.failing { // which is tried earlier then
 			delete(d.failing, other)

@@ -248,6 +248,26 @@ func TestBadSink(t *testing.T) {
 	}
 }
 
+// An account whose deliveries have failed for weeks delays nobody else.
+func TestBadAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newNode(t, notify.Config{})
+		b := newInbox(func(_ context.Context, n event.Notice, _ int) error {
+			if n.AccountID == "bad" {
+				return errSink
+			}
+			return nil
+		})
+		h.happens(t, "bad", 1)
+		h.drains(t, b)
+		passes(30 * 24 * time.Hour)
+		require.Greater(t, b.called("bad"), 600, "each hour, and never given up")
+		h.happens(t, "ada", 4)
+		passes(5 * time.Second)
+		require.Equal(t, inTurn, b.kinds(t, "ada"))
+	})
+}
+
 // While a sink is down for all, it is not asked for each account again and again, and all are told once it is back.
 func TestSinkIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
