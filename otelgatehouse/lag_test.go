@@ -3,6 +3,7 @@ package otelgatehouse_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,11 +49,14 @@ func TestLag(t *testing.T) {
 		}
 		h.Store.Inject(nil)
 
+		var mu sync.Mutex // two accounts are delivered to at once
 		tries := map[string]int{}
 		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
 		defer stop()
 		h.take()
 		err = n.Drain(ctx, notify.SinkFunc(func(_ context.Context, n event.Notice) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if tries[n.ID]++; tries[n.ID] == 1 {
 				return fmt.Errorf("%s: no mail to %s", canary, n.AccountID)
 			}
