@@ -282,9 +282,6 @@ func (c *call) denied(err error, key string) (int, string) {
 			return http.StatusUnprocessableEntity, c.text("wrong.disabled")
 		case denied.RetryAt.After(c.p.now()):
 			c.retryAfter(denied.RetryAt)
-			if key == "wrong.passkey" {
-				return http.StatusTooManyRequests, c.text("wrong.passkey.wait", "in", c.in(denied.RetryAt))
-			}
 			return http.StatusTooManyRequests, c.text("locked.until", "in", c.in(denied.RetryAt))
 		}
 	}
