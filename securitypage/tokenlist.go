@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxListed  = 15  // tokens on one page
+	maxListed  = 14  // tokens on one page
 	maxChoices = 100 // values that a list to choose from has
 	rowScopes  = 3   // scopes of a token in its row
 

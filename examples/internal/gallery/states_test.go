@@ -224,7 +224,7 @@ var methods = []state{
 var tokenStates = []state{
 	{name: "tokens empty", shows: ".card.empty .primary", reach: func(v *visit) { v.enroll(); v.in("/tokens") }},
 	{name: "tokens few", shows: ".table tr:nth-child(3)", lacks: ".table tr:nth-child(4)", reach: func(v *visit) { v.many(3); v.in("/tokens") }},
-	{name: "tokens fifty", shows: ".table tr:nth-child(15)", english: " of 50", reach: func(v *visit) { v.many(50); v.in("/tokens") }},
+	{name: "tokens fifty", shows: ".table tr:nth-child(14)", english: " of 50", reach: func(v *visit) { v.many(50); v.in("/tokens") }},
 	{name: "tokens menu", shows: ".menu[open]", reach: func(v *visit) { v.many(3); v.in("/tokens"); v.unfold("tr:nth-child(2) .menu") }},
 	{name: "tokens filtered to nothing", shows: "[type=search][value=nothing]", lacks: ".table", reach: func(v *visit) { v.many(3); v.in("/tokens?q=nothing") }},
 	{name: "tokens filtered and sorted", shows: "th[aria-sort]", reach: func(v *visit) { v.many(30); v.in("/tokens?show=active&kind=cli&sort=-name") }},
