@@ -143,7 +143,7 @@ func TestImportOutcomes(t *testing.T) {
 	// Under a handle that is not ours it is the second factor alone, and its owner's manager keeps it.
 	o.accepted("answer", phone, "the second step")
 	o.accepted("step-up", phone, "step-up")
-	for _, handle := range [][]byte{[]byte("7"), make([]byte, 64)} {
+	for _, handle := range [][]byte{[]byte("7"), bytes.Repeat([]byte{7}, 32), make([]byte, 64)} {
 		phone.Tamper = func(d *passkeytest.Draft) { d.UserHandle = handle }
 		options, take := o.ask("sign-in", "browser")
 		response := h.get(phone, options, nil)

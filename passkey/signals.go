@@ -33,10 +33,11 @@ func (s *Service) Signals(ctx context.Context, account, label string) (_ []byte,
 	}{s.rpid, encode(a.Handle[:]), ids, label, label})
 }
 
-// UnknownSignal returns what a page tells a password manager after SignIn has denied a passkey that no account has any
+// UnknownSignal returns what a page tells a password manager after SignIn has denied a passkey that its account has no
 // more: JSON for PublicKeyCredential.signalUnknownCredential, after which the manager does not offer it again. It returns
-// nil if the account has the passkey, and where the account has another system's handle: one that was denied for another
-// reason stays. response is what SignIn was given.
+// nil unless there is an account of the response's user handle that lacks the passkey: one that was denied for another
+// reason stays, and so does one that an import has brought under another system's handle. response is what SignIn was
+// given.
 func (s *Service) UnknownSignal(ctx context.Context, response []byte) (_ []byte, err error) {
 	defer s.e.Begin(&ctx, "passkey.Service.UnknownSignal").End(&err)
 	assertion, err := s.ceremony.ParseAssertion(response)
@@ -44,7 +45,10 @@ func (s *Service) UnknownSignal(ctx context.Context, response []byte) (_ []byte,
 		return nil, nil
 	}
 	kept, err := s.named(ctx, assertion)
-	if err != nil && !errors.Is(err, gatehouse.ErrNotFound) {
+	if errors.Is(err, gatehouse.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	if _, there := kept.Record.Passkey(assertion.Credential); there {

@@ -69,6 +69,7 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
     if (!own) load().then(() => say(words.none));
     continue;
   }
+  addEventListener("pageshow", (event) => { if (event.persisted) asking = false; });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (asking) return;

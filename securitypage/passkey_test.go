@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/httpguard"
 	"github.com/gatehouse-go/gatehouse/securitypage"
 	"github.com/gatehouse-go/gatehouse/totp"
 	"github.com/gatehouse-go/gatehouse/websession"
@@ -323,4 +324,30 @@ func TestWithoutPasskeys(t *testing.T) {
 	_, err = securitypage.New(securitypage.Config{Web: web, Name: "Acme", Passkeys: p})
 	require.ErrorIs(t, err, gatehouse.ErrInvalid, "the second step could not take them")
 	require.Equal(t, event.MethodPasskey, h.view("ada").Authenticators[0].Kind)
+}
+
+// A guard that takes passkeys alone leads to one: to a new one where the owner has none, and otherwise to a prompt without
+// a field for a code. A code given a moment ago does not stand in for the passkey.
+func TestGuardOfPasskeys(t *testing.T) {
+	h, _ := newPasskeyHost(t)
+	guard, err := httpguard.New(httpguard.Config{Service: h.svc.Service, Refuse: h.page.Refuse, Session: h.sess.Current})
+	require.NoError(t, err)
+	mux := http.NewServeMux()
+	mux.Handle(prefix+"/", h.page)
+	mux.Handle("/deploy", guard.RequireProof(httpguard.ProofOptions{PhishingResistant: true})(said("deployed")))
+	h.web.Config.Handler = h.sess.Middleware(mux)
+	b, o := h.enrolled("ada")
+	require.Equal(t, prefix+"/passkey", b.get("//deploy").header.Get("Location"))
+	b.addsPasskey(signed{Credential: "laptop"}, "name", "Laptop")
+
+	h.svc.Wait(16 * time.Minute)
+	in := h.signIn("ada")
+	a := in.get("/sign-in?with=app")
+	require.Equal(t, "/home", in.send(a, "/sign-in", "code", o.Code()).header.Get("Location"))
+	a = in.follow(in.get("//deploy"))
+	require.Contains(t, a.text(), "Use your passkey")
+	require.NotContains(t, a.text(), "Code from the app")
+	a = in.send(a, "/step-up", "step_up_passkey", signed{Credential: "laptop"}.of(t, a))
+	require.Equal(t, "/deploy", a.header.Get("Location"))
+	require.Equal(t, "deployed", in.follow(a).body)
 }

@@ -170,8 +170,8 @@ func (c *call) stepUpHere() error {
 	if c.who() != signedIn || code == "" && password == "" && !passkey {
 		return nil
 	}
-	switch _, err := c.svc().CheckProof(c.ctx(), c.s.in, justNow); {
-	case err == nil && c.r.PostForm.Get("next") != "":
+	switch info, err := c.svc().CheckProof(c.ctx(), c.s.in, justNow); {
+	case err == nil && c.r.PostForm.Get("next") != "" && (info.PhishingResistant || !passkey):
 		c.stepped = true // the same form again: its code is used up, and has done what it was for
 		return nil
 	case err != nil && !errors.Is(err, gatehouse.ErrStepUpRequired):
@@ -336,6 +336,9 @@ func (c *call) stepUpPage() error {
 	}
 	// An owner who has signed in just now is sent here by something that asks for a second factor, which there is not.
 	d.TooLittle = !a.Protected && c.allowed(forFactors) == nil
+	if d.Passkey != "" && c.r.URL.Query().Has(passkeyOnly) {
+		d.App, d.Recovery = false, false
+	}
 	d.promptFor(c, next)
 	return c.render(http.StatusOK, "stepup", d)
 }
@@ -345,6 +348,25 @@ func (c *call) stepUpDone() error {
 		return c.prompt(http.StatusUnprocessableEntity, map[string]string{"step_up": c.text("wrong.missing"), "step_up_password": c.text("wrong.missing")})
 	}
 	c.redirect(c.r.PostForm.Get("next")) // which this page has signed
+	return nil
+}
+
+// passkeyOnly is the parameter of a prompt for which a code is not enough. It decides what is shown and no more.
+const passkeyOnly = "passkey"
+
+// toStepUp leads to the prompt, or where only a passkey is enough and the account has none, to a new one.
+func (c *call) toStepUp(problem httpguard.Problem) error {
+	to := c.p.path + "/step-up?next=" + escape(c.afterStepUp(problem.Action))
+	if problem.PhishingResistant && c.p.c.Passkeys != nil {
+		a, err := c.account()
+		if err != nil {
+			return err
+		}
+		if to += "&" + passkeyOnly; !a.Passkey.Available {
+			to = c.p.path + "/passkey"
+		}
+	}
+	c.redirect(to)
 	return nil
 }
 
@@ -372,7 +394,7 @@ func (p *Page) Refuse(w http.ResponseWriter, r *http.Request, problem httpguard.
 	case problem.Gate != nil:
 		err = c.closed(*problem.Gate)
 	case problem.Code == "insufficient_user_authentication":
-		c.redirect(p.path + "/step-up?next=" + escape(c.afterStepUp(problem.Action)))
+		err = c.toStepUp(problem)
 	default:
 		err = c.message(problem.Status, "fault")
 	}

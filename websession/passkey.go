@@ -34,7 +34,8 @@ func (s *Sessions) AnswerPasskey(w http.ResponseWriter, r *http.Request, respons
 
 // PasskeyOptions returns what a browser needs to sign in by a passkey alone, for a form of the host's whose answer
 // [Sessions.SignInByPasskey] takes. They are tied to this browser and valid for 5 minutes, so a page that stays open gets
-// new ones. Call it before anything of the answer is written, and have the answer not stored. Package securitypage serves
+// new ones. Anybody may ask for them, and where a Keeper keeps sessions on the server, each who has none gets one: limit the
+// rate. Call it before anything of the answer is written, and have the answer not stored. Package securitypage serves
 // them to its script passkey.js: few hosts need this.
 func (s *Sessions) PasskeyOptions(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if s.c.Passkeys == nil {

@@ -81,7 +81,7 @@ func (a Account) AnswerPasskey(t PasskeyAttempt, env Env) (Account, Outcome) {
 	next := a.clone()
 	k := &next.Passkeys[next.findCredential(t.Finding.Credential)]
 	if why := k.denies(t, env); why != Accepted {
-		if _, full := a.Misses.lock(env); full && why != Suspect {
+		if _, full := a.Misses.lock(env); full && why != Suspect && !k.ahead(env) {
 			return a.burst(event.MethodPasskey, why, env), Outcome{Reason: why}
 		}
 		return next.passkeyFailed(k, why, env), Outcome{Reason: why}
@@ -123,9 +123,14 @@ func (k Passkey) denies(t PasskeyAttempt, env Env) Reason {
 // settle puts right what a clock has set that had run ahead by more than an hour and came back. Otherwise the passkey
 // would be of no use for as long as the clock had jumped. What was issued by now stays void.
 func (k *Passkey) settle(env Env) {
-	if k.Accepted/second > env.latest(int64(ClockBack/time.Second)) {
+	if k.ahead(env) {
 		k.Accepted = env.latest(0) * second
 	}
+}
+
+// ahead reports whether the last challenge that it has accepted is of a clock that had run ahead.
+func (k *Passkey) ahead(env Env) bool {
+	return k.Accepted/second > env.latest(int64(ClockBack/time.Second))
 }
 
 // accept keeps what a good assertion has told.

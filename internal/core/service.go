@@ -140,7 +140,7 @@ func (a Account) brokenServices() string {
 	if a.ServiceOf == "" {
 		return ""
 	}
-	factors := len(a.Authenticators) > 0 || a.Pending != nil || a.Recovery != nil || a.Reset != nil
+	factors := a.Factors() > 0 || a.Pending != nil || a.Recovery != nil || a.Reset != nil
 	if factors || len(a.Services) > 0 || a.ServiceOf == a.ID || storage.CheckID(a.ServiceOf) != nil {
 		return "service account"
 	}

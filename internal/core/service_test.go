@@ -9,6 +9,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/storage"
 )
 
 // at returns the world some seconds after start.
@@ -174,6 +175,7 @@ func TestServiceWithoutItsOwner(t *testing.T) {
 func TestBrokenServices(t *testing.T) {
 	for what, edit := range map[string]func(*core.Account){
 		"an authenticator":        func(a *core.Account) { a.Authenticators = []core.Authenticator{newAuthenticator("A1")} },
+		"a passkey":               func(a *core.Account) { a.Passkeys, a.Handle = []core.Passkey{newPasskey("P1")}, storage.Handle{1} },
 		"a pending authenticator": func(a *core.Account) { a.Pending = &core.Pending{Authenticator: newAuthenticator("A1"), Expires: 9} },
 		"recovery codes":          func(a *core.Account) { a.Recovery = newSet("S1") },
 		"a reset":                 func(a *core.Account) { a.Reset = full().Reset },
