@@ -81,7 +81,7 @@ func (a Account) AnswerPasskey(t PasskeyAttempt, env Env) (Account, Outcome) {
 	next := a.clone()
 	k := &next.Passkeys[next.findCredential(t.Finding.Credential)]
 	if why := k.denies(t, env); why != Accepted {
-		if _, full := a.Misses.lock(env); full && why != Suspect && !k.ahead(env) {
+		if _, full := a.Misses.lock(env); full && why != Suspect && !(why == Replayed && k.ahead(env)) {
 			return a.burst(event.MethodPasskey, why, env), Outcome{Reason: why}
 		}
 		return next.passkeyFailed(k, why, env), Outcome{Reason: why}

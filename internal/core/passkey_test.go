@@ -357,6 +357,7 @@ func TestPasskeyOfAnotherClock(t *testing.T) {
 	} {
 		a, _ := keyed(t)
 		a.Passkeys[1].Accepted = start.Add(ahead).UnixNano()
+		a.Misses.Full = start.Unix() + 60 // somebody sends wrong ones meanwhile
 		use := func(after, issued time.Duration) core.Reason {
 			env := envAt(after)
 			try := assertion(a, "SOFT", core.PasskeyStepUp, env)

@@ -155,15 +155,13 @@ func (a *account) show(q question, s assertion, session string, c challenge, now
 	case s.key != k.credential || !s.good:
 		return a.missed(now)
 	case q.At <= k.accepted:
-		// What a clock has set that had run ahead is put right, in what is kept.
-		full := a.missFull
-		no := a.missed(now)
-		if a.missFull != full && k.accepted/1e9 > now+hour+30 {
+		if k.accepted/1e9 > now+hour+30 { // a clock has set it that had run ahead: it is put right, however many misses are kept
 			k.accepted = (now + 30) * 1e9
+			return a.kept(now)
 		}
-		return no
+		return a.missed(now)
 	case suspect:
-		return a.copied(now)
+		return a.kept(now)
 	case q.Purpose == core.PasskeySignIn && !s.verified:
 		return a.missed(now)
 	}
@@ -174,8 +172,8 @@ func (a *account) show(q question, s assertion, session string, c challenge, now
 	return answer{proof: &proof{a.id, secondFactor, now, session, a.epoch, k.method()}, passkey: k.id, left: a.codes.left()}
 }
 
-// copied keeps that a passkey may be in two places, however many are kept already.
-func (a *account) copied(now int64) answer {
+// kept keeps a denial, however many are kept already: of a passkey that may be in two places, or that a clock has spoiled.
+func (a *account) kept(now int64) answer {
 	full := a.missFull
 	if full > now+10*6+30 {
 		full = now + 9*6
