@@ -608,13 +608,20 @@ func models(a account, h holder) (accounts, holders porcupine.Model) {
 	return accounts, holders
 }
 
-// explained reports whether some order of the calls explains what all clients were told.
-func explained(history []porcupine.Operation, accounts map[string]account, holders map[string]holder) (bool, string) {
+// patience is for how long an order is looked for. Of a few schedules in a thousand there are too many to try them all.
+const patience = 10 * time.Second
+
+// explained reports whether some order of the calls explains what all clients were told. undecided counts the searches that
+// took too long.
+func explained(history []porcupine.Operation, accounts map[string]account, holders map[string]holder) (fine bool, undecided int, wrong string) {
 	for id := range accounts {
 		mine := slices.DeleteFunc(slices.Clone(history), func(o porcupine.Operation) bool { return o.Input.(input).account != id })
 		of := func(tokens bool) []porcupine.Operation {
 			return slices.DeleteFunc(slices.Clone(mine), func(o porcupine.Operation) bool {
 				does := o.Input.(input).op
+				if does == ask && o.Output.(outcome) == fault {
+					return true // it has changed nothing and told nothing, and may have been at any time: too many orders to try
+				}
 				return tokens != slices.Contains(tokenOps, does) && (tokens || does == check)
 			})
 		}
@@ -623,13 +630,13 @@ func explained(history []porcupine.Operation, accounts map[string]account, holde
 			porcupine.Model
 			list []porcupine.Operation
 		}{"account": {a, of(false)}, "tokens": {h, of(true)}} {
-			switch porcupine.CheckOperationsTimeout(part.Model, part.list, time.Minute) {
+			switch porcupine.CheckOperationsTimeout(part.Model, part.list, patience) {
 			case porcupine.Illegal:
-				return false, fmt.Sprintf("no order of the calls explains what was told of %s's %s", id, what)
+				return false, undecided, fmt.Sprintf("no order of the calls explains what was told of %s's %s", id, what)
 			case porcupine.Unknown:
-				return false, fmt.Sprintf("%s's %s: the search for an order took too long", id, what)
+				undecided++
 			}
 		}
 	}
-	return true, ""
+	return true, undecided, ""
 }
