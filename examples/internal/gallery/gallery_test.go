@@ -1,3 +1,7 @@
+//go:build !race
+
+// The detector finds nothing in pages that are looked at one after another, and would take its time.
+
 // Package gallery_test goes through every state of the Security page in one browser. It is a package of tests alone: the
 // browser, axe-core and the pictures are those of browsertest, and the states are made on a store in memory.
 package gallery_test
