@@ -13,7 +13,7 @@ import (
 )
 
 // assert presents the assertion of the burst, to an account that is loaded by its ID or by its handle.
-func (b burst) assert(svc *gatehouse.Service, byHandle bool) error {
+func (b *burst) assert(svc *gatehouse.Service, byHandle bool) error {
 	ctx, e := context.Background(), engine.Of(svc)
 	change := engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
 		next, out := a.AnswerPasskey(*b.Assertion, env)
