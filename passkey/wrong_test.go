@@ -130,7 +130,8 @@ func TestCounterOverflow(t *testing.T) {
 	o.denied(take, h.get(o.phone, options, nil), true, "and stops")
 }
 
-// A suspect passkey is denied and stays: its owner answers with something else and removes it.
+// A suspect passkey is denied and stays: its owner answers with something else and removes it. What it has signed uses its
+// challenge up: posted again, it is told as a replay, and no more of them are kept than of other wrong ones.
 func TestClone(t *testing.T) {
 	h := newHouse(t)
 	o := h.enroll("ada", func(a *passkeytest.Authenticator) { a.Count = 7 })
@@ -143,6 +144,20 @@ func TestClone(t *testing.T) {
 	require.ErrorIs(t, err, gatehouse.ErrDenied)
 	require.Contains(t, h.told(), event.PasskeySuspect)
 	require.Equal(t, event.PasskeySuspect, o.view().Activity[0].Kind)
+	for _, kind := range []string{"step-up", "sign-in"} { // the challenge of an answer is over in any case
+		options, take := o.ask(kind, "thief")
+		clone.Count = 7
+		response := h.get(&clone, options, nil)
+		o.denied(take, response, true, kind)
+		require.Contains(t, h.told(), event.PasskeySuspect)
+		for range 10 {
+			_, err := take(response)
+			require.ErrorIs(t, err, gatehouse.ErrDenied)
+		}
+		require.NotContains(t, h.told(), event.PasskeySuspect, kind)
+		o.denied(take, response, false, "the twelfth at "+kind)
+	}
+	o.accepted("sign-in", o.phone, "the owner's has the count")
 	v, err := h.Answer(t.Context(), gatehouse.Session{}, o.challenge(), o.codes[0])
 	require.NoError(t, err)
 	require.Len(t, o.view().Authenticators, 1)

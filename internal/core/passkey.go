@@ -39,7 +39,7 @@ type Passkey struct {
 	Attested   bool  // its attestation was checked against the host's list
 	Flagless   bool  // an import has brought it without Eligible and BackedUp: its first use tells them
 	Count      uint32
-	Accepted   int64 // when the last challenge was issued that it has answered, in nanoseconds
+	Accepted   int64 // when the last challenge was issued that a good signature of it has used up, in nanoseconds
 	Created    int64
 	LastUsed   int64
 }
@@ -64,7 +64,7 @@ const (
 )
 
 // PasskeyChallenge is what the sealed challenge of a ceremony says. It is stored nowhere: a passkey accepts only one that
-// was issued after the last that it accepted.
+// was issued after the last that it has used up.
 type PasskeyChallenge struct {
 	Purpose    PasskeyPurpose `json:"p"`
 	Account    string         `json:"a"` // empty: PasskeySignIn

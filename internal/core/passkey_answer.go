@@ -84,7 +84,7 @@ func (a Account) AnswerPasskey(t PasskeyAttempt, env Env) (Account, Outcome) {
 		if _, full := a.Misses.lock(env); full && why != Suspect && !(why == Replayed && k.ahead(env)) {
 			return a.burst(event.MethodPasskey, why, env), Outcome{Reason: why}
 		}
-		return next.passkeyFailed(k, why, env), Outcome{Reason: why}
+		return next.passkeyFailed(k, t.Finding.Challenge, why, env), Outcome{Reason: why}
 	}
 	k.accept(t.Finding, env)
 	if t.signsIn() {
@@ -142,12 +142,13 @@ func (k *Passkey) accept(f PasskeyFinding, env Env) {
 }
 
 // passkeyFailed notes an assertion that named a passkey and was denied.
-func (a Account) passkeyFailed(k *Passkey, why Reason, env Env) Account {
+func (a Account) passkeyFailed(k *Passkey, c PasskeyChallenge, why Reason, env Env) Account {
 	a.note(env, Event{Kind: event.CodeDenied, Method: event.MethodPasskey, Why: why})
 	switch why {
 	case Replayed:
 		k.settle(env)
-	case Suspect: // it stays as it is: its owner may have it still
+	case Suspect: // it stays, as its owner may have it still; its challenge is used up, so that each signature is told once
+		k.Accepted = c.At
 		a.note(env, Event{Kind: event.PasskeySuspect, Method: event.MethodPasskey, Auth: k.ID, Name: k.Name})
 	}
 	a.Misses.take(env)

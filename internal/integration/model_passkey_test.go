@@ -160,7 +160,8 @@ func (a *account) show(q question, s assertion, session string, c challenge, now
 			return a.kept(now)
 		}
 		return a.missed(now)
-	case suspect:
+	case suspect: // a good signature, which uses its challenge up
+		k.accepted = q.At
 		return a.kept(now)
 	case q.Purpose == core.PasskeySignIn && !s.verified:
 		return a.missed(now)
