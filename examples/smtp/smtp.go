@@ -4,9 +4,13 @@ package smtp
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"net"
 	"net/mail"
 	"net/smtp"
+	"net/textproto"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/notify/email"
@@ -21,7 +25,8 @@ type Server struct {
 	TLS *tls.Config
 }
 
-// Send hands a mail to the server. It is told that the server has taken it, and not that anybody has read it.
+// Send hands a mail to the server. It is told that the server has taken it, and not that anybody has read it. An address
+// that the server knows nobody behind is email.ErrRefused.
 func (s Server) Send(ctx context.Context, m email.Message) error {
 	data, err := m.MIME(s.From, time.Now())
 	if err != nil {
@@ -60,9 +65,8 @@ func (s Server) Send(ctx context.Context, m email.Message) error {
 	return nil
 }
 
-// greet does what comes before the mail itself. One recipient that the server refuses fails it for all, so that it is
-// tried again.
-func (s Server) greet(c *smtp.Client, to []string) error {
+// greet does what comes before the mail itself.
+func (s Server) greet(c *smtp.Client, to string) error {
 	if s.TLS != nil {
 		if err := c.StartTLS(s.TLS); err != nil {
 			return err
@@ -76,10 +80,19 @@ func (s Server) greet(c *smtp.Client, to []string) error {
 	if err := c.Mail(s.From.Address); err != nil {
 		return err
 	}
-	for _, address := range to {
-		if err := c.Rcpt(address); err != nil {
-			return err
-		}
+	err := c.Rcpt(to)
+	if answer, ok := errors.AsType[*textproto.Error](err); ok && noMailbox(answer) {
+		return fmt.Errorf("%w: %w", email.ErrRefused, err)
 	}
-	return nil
+	return err
+}
+
+// noMailbox reports whether an answer to RCPT is about the address (RFC 5321 §4.2.3, RFC 7504). Many servers say 550 also
+// to a sender whom they do not trust, with an enhanced code of 5.7 (RFC 3463): that is no reason to give an address up.
+func noMailbox(answer *textproto.Error) bool {
+	switch answer.Code {
+	case 550, 551, 553, 556:
+		return !strings.HasPrefix(answer.Msg, "5.7.")
+	}
+	return false
 }

@@ -3,7 +3,9 @@ package smtp_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"log/slog"
 	"mime"
 	"net"
 	"net/mail"
@@ -28,9 +30,10 @@ type server struct {
 	address string
 	mails   chan received
 
-	mu   sync.Mutex
-	busy int // mails that it refuses for now
-	hang bool
+	mu    sync.Mutex
+	busy  int               // mails that it refuses for now
+	rcpts map[string]string // what it answers of an address, if not 250
+	hang  bool
 }
 
 type received struct {
@@ -93,9 +96,13 @@ func (s *server) serve(conn net.Conn) {
 			say("250 OK")
 		case "RCPT":
 			m.to = append(m.to, line)
-			if busy {
+			answer := s.rcpts[strings.TrimSuffix(strings.TrimPrefix(line, "RCPT TO:<"), ">")]
+			switch {
+			case busy:
 				say("451 try again later")
-			} else {
+			case answer != "":
+				say(answer)
+			default:
 				say("250 OK")
 			}
 		case "DATA":
@@ -118,8 +125,9 @@ func (s *server) serve(conn net.Conn) {
 // it hangs, until the time for it is over.
 func TestMailOfANotice(t *testing.T) {
 	for name, c := range map[string]func(s *server){
-		"taken": func(*server) {},
-		"busy":  func(s *server) { s.busy = 1 },
+		"taken":  func(*server) {},
+		"busy":   func(s *server) { s.busy = 1 },
+		"nobody": func(s *server) { s.rcpts = map[string]string{"old@acme.test": "550 5.1.1 <old@acme.test> unknown"} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t)
@@ -127,9 +135,13 @@ func TestMailOfANotice(t *testing.T) {
 			svc := gatehousetest.New(t, func(c *gatehouse.Config) { c.Notices = true })
 			out := smtp.Server{Address: s.address, From: mail.Address{Name: "Acme", Address: "no-reply@acme.test"}}
 			sink, err := email.New(email.Config{
-				Name: "Acme", Page: "https://acme.test/settings/security", Send: out.Send,
+				Name: "Acme", Page: "https://acme.test/settings/security", Send: out.Send, Faults: slog.New(slog.DiscardHandler),
 				Recipient: func(context.Context, string) (email.Recipient, error) {
-					return email.Recipient{Addresses: []string{"ada@acme.test", "eve@acme.test\r\nRCPT TO:<all@acme.test>", "ada@home.test"}, Language: "de"}, nil
+					addresses := []string{"ada@acme.test", "eve@acme.test\r\nRCPT TO:<all@acme.test>", "ada@home.test"}
+					if s.rcpts != nil {
+						addresses = append([]string{"old@acme.test"}, addresses...)
+					}
+					return email.Recipient{Addresses: addresses, Language: "de"}, nil
 				},
 			})
 			require.NoError(t, err)
@@ -139,23 +151,29 @@ func TestMailOfANotice(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			done := make(chan error)
 			go func() { done <- n.Drain(ctx, sink) }()
-			m := <-s.mails
+			mails := []received{<-s.mails, <-s.mails}
 			require.Eventually(t, func() bool { // the server has said that it has the mail
 				lag, err := n.Lag(ctx)
 				return err == nil && lag == notify.Lag{}
 			}, time.Minute, time.Millisecond)
 			stop()
 			require.ErrorIs(t, <-done, context.Canceled)
-			require.Equal(t, "MAIL FROM:<no-reply@acme.test>", m.from)
-			require.Equal(t, []string{"RCPT TO:<ada@acme.test>", "RCPT TO:<ada@home.test>"}, m.to)
-			got, err := mail.ReadMessage(bytes.NewReader(m.data))
-			require.NoError(t, err)
-			subject, err := new(mime.WordDecoder).DecodeHeader(got.Header.Get("Subject"))
-			require.NoError(t, err)
-			require.Contains(t, subject, "Acme: ")
-			require.Equal(t, "de", got.Header.Get("Content-Language"))
+			to := []string{}
+			for _, m := range mails {
+				require.Equal(t, "MAIL FROM:<no-reply@acme.test>", m.from)
+				require.Len(t, m.to, 1, "nobody sees another address")
+				to = append(to, m.to...)
+				got, err := mail.ReadMessage(bytes.NewReader(m.data))
+				require.NoError(t, err)
+				require.Equal(t, m.to[0], "RCPT TO:<"+got.Header.Get("To")+">")
+				subject, err := new(mime.WordDecoder).DecodeHeader(got.Header.Get("Subject"))
+				require.NoError(t, err)
+				require.Contains(t, subject, "Acme: ")
+				require.Equal(t, "de", got.Header.Get("Content-Language"))
+			}
+			require.ElementsMatch(t, []string{"RCPT TO:<ada@acme.test>", "RCPT TO:<ada@home.test>"}, to)
 			require.NotEmpty(t, user.AuthenticatorID)
-			require.Empty(t, s.mails, "one mail")
+			require.Empty(t, s.mails, "each once")
 		})
 	}
 	t.Run("hangs", func(t *testing.T) {
@@ -164,8 +182,23 @@ func TestMailOfANotice(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		failed := make(chan error)
 		out := smtp.Server{Address: s.address, From: mail.Address{Address: "no-reply@acme.test"}}
-		go func() { failed <- out.Send(ctx, email.Message{ID: "x", To: []string{"ada@acme.test"}}) }()
+		go func() { failed <- out.Send(ctx, email.Message{ID: "x", To: "ada@acme.test"}) }()
 		cancel()
 		require.Error(t, <-failed)
 	})
+}
+
+// Only what the server says of the address itself is a refusal of it.
+func TestRefused(t *testing.T) {
+	for answer, refused := range map[string]bool{
+		"550 5.1.1 unknown": true, "550 No such user here": true, "551 moved": true, "553 not a mailbox": true, "556 no mails here": true,
+		"550 5.7.1 your address is on a list": false, "552 full": false, "554 no": false, "451 later": false, "421 too much": false, "530 log in first": false,
+	} {
+		s := newServer(t)
+		s.rcpts = map[string]string{"ada@acme.test": answer}
+		out := smtp.Server{Address: s.address, From: mail.Address{Address: "no-reply@acme.test"}}
+		err := out.Send(t.Context(), email.Message{ID: "x", To: "ada@acme.test"})
+		require.Error(t, err)
+		require.Equal(t, refused, errors.Is(err, email.ErrRefused), answer)
+	}
 }

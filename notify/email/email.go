@@ -6,13 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/mail"
 	"net/url"
 	"strings"
 
 	"github.com/gatehouse-go/gatehouse"
-	"github.com/gatehouse-go/gatehouse/event"
-	"github.com/gatehouse-go/gatehouse/internal/words"
 	"github.com/gatehouse-go/gatehouse/notify"
 )
 
@@ -25,7 +24,7 @@ type Recipient struct {
 	Language string
 }
 
-// Config says how mails are made. All of it must be set.
+// Config says how mails are made. All of it must be set, but for Faults.
 type Config struct {
 	// Name is the name of the service, with which each subject begins: up to 100 bytes.
 	Name string
@@ -35,11 +34,18 @@ type Config struct {
 	// Recipient returns the owner of an account. Without an address there is nobody to tell, and the notice counts as
 	// told; an error has it tried again.
 	Recipient func(ctx context.Context, account string) (Recipient, error)
-	// Send sends a mail. An error has it tried again.
+	// Send sends a mail to one address. An error has it tried again, and one that wraps ErrRefused has the address passed
+	// over where another one takes the notice. Each address has an equal part of the time that is left.
 	Send func(ctx context.Context, m Message) error
+	// Faults is told of addresses that are passed over. Defaults to slog.Default.
+	Faults *slog.Logger
 }
 
 const maxName = 100
+
+// ErrRefused says that an address takes no mails and that another try would change nothing: there is no such mailbox. Send
+// wraps it. A server that refuses the sender, or is busy, is none of that.
+var ErrRefused = errors.New("the address is refused")
 
 // errNoAddress says that each address of an owner is no plain address.
 var errNoAddress = errors.New("no address of the owner can be written to")
@@ -55,37 +61,26 @@ func New(c Config) (notify.Sink, error) {
 	case c.Recipient == nil || c.Send == nil:
 		return nil, fmt.Errorf("%w: Recipient and Send are needed", gatehouse.ErrInvalid)
 	}
+	if c.Faults == nil {
+		c.Faults = slog.Default()
+	}
 	c.Page = strings.TrimRight(c.Page, "/")
-	return notify.SinkFunc(c.deliver), nil
-}
-
-func (c Config) deliver(ctx context.Context, n event.Notice) error {
-	to, err := c.Recipient(ctx, n.AccountID)
-	if err != nil || len(to.Addresses) == 0 {
-		return err
-	}
-	addresses := plain(to.Addresses)
-	if len(addresses) == 0 {
-		return errNoAddress
-	}
-	tag := words.Match(to.Language)
-	t := textOf(words.New(tag, nil), n, c.Name, c.Page)
-	m := Message{ID: n.ID, To: addresses, Language: tag, Subject: t.Subject, Text: t.plain()}
-	if m.HTML, err = t.html(); err != nil {
-		return err
-	}
-	return c.Send(ctx, m)
+	return &sink{Config: c, begun: map[string]map[string]result{}}, nil
 }
 
 // plain returns the addresses that can be written into a header as they are, each once.
 func plain(addresses []string) (out []string) {
 	seen := map[string]bool{}
 	for _, a := range addresses {
-		parsed, err := mail.ParseAddress(a)
-		if err == nil && parsed.Address == a && !seen[a] && oneLine(a) == a {
+		if isPlain(a) && !seen[a] {
 			seen[a] = true
 			out = append(out, a)
 		}
 	}
 	return out
+}
+
+func isPlain(address string) bool {
+	parsed, err := mail.ParseAddress(address)
+	return err == nil && parsed.Address == address && oneLine(address) == address
 }

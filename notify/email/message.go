@@ -2,6 +2,7 @@ package email
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"mime"
 	"mime/multipart"
@@ -14,29 +15,30 @@ import (
 	"github.com/gatehouse-go/gatehouse"
 )
 
-// Message is a mail.
+// Message is a mail to one address, so that nobody sees another address of the owner.
 type Message struct {
-	// ID is the notice's. A mail that is sent again has the same.
+	// ID is the notice's. A mail that is sent again, or to another address, has the same.
 	ID       string
-	To       []string // plain addresses
-	Language string   // of the text
-	Subject  string   // one line
+	To       string // a plain address
+	Language string // of the text
+	Subject  string // one line
 	Text     string
 	HTML     string
 }
 
-// MIME returns the mail as it is sent (RFC 5322), with both texts. Its Message-ID is of the notice, so that a mail that is
-// sent twice can be seen to be the same. It is gatehouse.ErrInvalid where from, or an address in To, is no plain address.
+// MIME returns the mail as it is sent (RFC 5322), with both texts. Its Message-ID is of the notice and the address, so that a
+// mail that is sent twice can be seen to be the same. It is gatehouse.ErrInvalid where from or To is no plain address.
 func (m Message) MIME(from mail.Address, at time.Time) ([]byte, error) {
-	if len(m.To) == 0 || len(plain(m.To)) != len(m.To) || len(plain([]string{from.Address})) != 1 || oneLine(from.Name) != from.Name || oneLine(m.ID) != m.ID {
+	if !isPlain(m.To) || !isPlain(from.Address) || oneLine(from.Name) != from.Name || oneLine(m.ID) != m.ID {
 		return nil, fmt.Errorf("%w: an address that cannot be written into a mail", gatehouse.ErrInvalid)
 	}
 	_, domain, _ := strings.Cut(from.Address, "@")
+	to := sha256.Sum256([]byte(m.To))
 	var body bytes.Buffer
 	parts := multipart.NewWriter(&body)
 	for _, h := range [][2]string{
-		{"From", from.String()}, {"To", strings.Join(m.To, ",\r\n ")}, {"Subject", mime.QEncoding.Encode("utf-8", oneLine(m.Subject))},
-		{"Date", at.UTC().Format(time.RFC1123Z)}, {"Message-ID", "<" + m.ID + "@" + domain + ">"}, {"Auto-Submitted", "auto-generated"},
+		{"From", from.String()}, {"To", m.To}, {"Subject", mime.QEncoding.Encode("utf-8", oneLine(m.Subject))},
+		{"Date", at.UTC().Format(time.RFC1123Z)}, {"Message-ID", fmt.Sprintf("<%s.%x@%s>", m.ID, to[:6], domain)}, {"Auto-Submitted", "auto-generated"},
 		{"Content-Language", m.Language}, {"MIME-Version", "1.0"}, {"Content-Type", `multipart/alternative; boundary="` + parts.Boundary() + `"`},
 	} {
 		_, _ = fmt.Fprintf(&body, "%s: %s\r\n", h[0], h[1])
