@@ -1,7 +1,6 @@
 package core
 
 import (
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -25,28 +24,16 @@ type Challenge struct {
 	At      int64  `json:"t"`
 }
 
-// MarshalJSON has the account as bytes, as that of Proof.
+// MarshalJSON has the account as base64.
 func (c Challenge) MarshalJSON() ([]byte, error) {
 	type plain Challenge
-	return json.Marshal(struct {
-		plain
-		Account []byte `json:"a"`
-	}{plain(c), []byte(c.Account)})
+	return withID((*plain)(&c), &c.Account)
 }
 
 // UnmarshalJSON is the inverse of MarshalJSON.
 func (c *Challenge) UnmarshalJSON(data []byte) error {
 	type plain Challenge
-	var x struct {
-		plain
-		Account []byte `json:"a"`
-	}
-	if err := json.Unmarshal(data, &x); err != nil {
-		return err
-	}
-	*c = Challenge(x.plain)
-	c.Account = string(x.Account)
-	return nil
+	return readWithID(data, (*plain)(c), &c.Account)
 }
 
 // Challenge returns the challenge for a sign-in that begins now.

@@ -3,7 +3,6 @@ package core
 import (
 	"bytes"
 	"crypto/subtle"
-	"encoding/json"
 	"slices"
 
 	"github.com/gatehouse-go/gatehouse/event"
@@ -76,28 +75,16 @@ type PasskeyChallenge struct {
 	Enrollment string         `json:"i,omitempty"` // for PasskeyRegister
 }
 
-// MarshalJSON has the account as bytes, as that of Proof.
+// MarshalJSON has the account as base64.
 func (c PasskeyChallenge) MarshalJSON() ([]byte, error) {
 	type plain PasskeyChallenge
-	return json.Marshal(struct {
-		plain
-		Account []byte `json:"a"`
-	}{plain(c), []byte(c.Account)})
+	return withID((*plain)(&c), &c.Account)
 }
 
 // UnmarshalJSON is the inverse of MarshalJSON.
 func (c *PasskeyChallenge) UnmarshalJSON(data []byte) error {
 	type plain PasskeyChallenge
-	var x struct {
-		plain
-		Account []byte `json:"a"`
-	}
-	if err := json.Unmarshal(data, &x); err != nil {
-		return err
-	}
-	*c = PasskeyChallenge(x.plain)
-	c.Account = string(x.Account)
-	return nil
+	return readWithID(data, (*plain)(c), &c.Account)
 }
 
 const second = 1_000_000_000 // nanoseconds

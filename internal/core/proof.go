@@ -2,7 +2,6 @@ package core
 
 import (
 	"crypto/subtle"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -39,29 +38,16 @@ type Proof struct {
 	User      bool `json:"u,omitempty"`
 }
 
-// MarshalJSON has the account as bytes: control characters of an ID would grow sixfold in JSON text, and not fit into a
-// cookie.
+// MarshalJSON has the account as base64.
 func (p Proof) MarshalJSON() ([]byte, error) {
 	type plain Proof
-	return json.Marshal(struct {
-		plain
-		Account []byte `json:"a"`
-	}{plain(p), []byte(p.Account)})
+	return withID((*plain)(&p), &p.Account)
 }
 
 // UnmarshalJSON is the inverse of MarshalJSON.
 func (p *Proof) UnmarshalJSON(data []byte) error {
 	type plain Proof
-	var x struct {
-		plain
-		Account []byte `json:"a"`
-	}
-	if err := json.Unmarshal(data, &x); err != nil {
-		return err
-	}
-	*p = Proof(x.plain)
-	p.Account = string(x.Account)
-	return nil
+	return readWithID(data, (*plain)(p), &p.Account)
 }
 
 // Presented is an opened proof with the session it came in.
