@@ -41,6 +41,7 @@ var rules = map[string]rule{
 	"internal/local":      {ours: leaves, links: []string{"net", "net/http"}},
 	"internal/secretfile": {},
 	"internal/attack":     {},
+	"internal/vectors":    {},
 	"internal/testneed":   {links: []string{"testing"}},
 	"internal/floors":     {},
 
