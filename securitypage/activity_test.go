@@ -149,6 +149,17 @@ func TestPlan(t *testing.T) {
 	plan = b.follow(b.post("/activity/plan", form))
 	require.Contains(t, plan.text(), "3 of 5 steps done")
 
+	// Somebody goes on, until the entry and a step are no longer kept: the plan is still that of what came after it.
+	for range 20 {
+		h.svc.Wait(time.Minute)
+		_, err = h.svc.StepUp(other, owner.Session(), owner.Code())
+		require.NoError(t, err)
+	}
+	require.Contains(t, b.get(path).text(), "1 of 5 steps done")
+	plan = b.follow(b.submit(path, "/activity/plan"))
+	require.NotContains(t, plan.text(), "198.51.100.203")
+	require.Contains(t, plan.text(), "2 of 5 steps done")
+
 	for _, hostile := range []string{"?entry=-1", "?entry=99999999999999999999", "?entry=%00&known=%3Cscript%3E", "?known=apps&known=apps&known=tokens", ""} {
 		a := b.get("/activity/plan" + hostile)
 		require.Equal(t, http.StatusOK, a.status, hostile)

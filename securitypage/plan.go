@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
@@ -11,7 +12,8 @@ import (
 
 // planData is what to do after something was not the owner's doing.
 type planData struct {
-	Entry *entry // nil: none in particular
+	Entry *entry // nil: none in particular, or one that is no longer kept
+	After int64  // its number, from which on steps count; 0: none in particular
 	Steps []planStep
 	Done  int      // of them
 	Known []string // of which steps the owner has said that they know all
@@ -30,7 +32,8 @@ type planStep struct {
 }
 
 // plan shows what is to be done. A step counts as done if the activity has it after the entry in question, from the same
-// browser and address as this request: that is how the owner's own steps are told from those of somebody else.
+// browser and address as this request: that is how the owner's own steps are told from those of somebody else. The entry
+// may be gone from the activity by then: others push it out, or the mail that leads here was read late.
 func (c *call) plan() error { return c.planWith(http.StatusOK, nil) }
 
 func (c *call) planWith(status int, wrong map[string]string) error {
@@ -40,13 +43,16 @@ func (c *call) planWith(status int, wrong map[string]string) error {
 	}
 	all := c.entries(a, len(a.Activity))
 	d := planData{Entry: byNumber(all, c.planField("entry")), Known: c.planKnown(), Seen: newest(a)}
+	if n, err := strconv.ParseInt(c.planField("entry"), 10, 64); err == nil {
+		d.After = max(n, 0)
+	}
 	if d.Entry != nil {
 		one := []entry{*d.Entry}
 		c.placed(one)
 		d.Entry = &one[0]
 	}
 	c.wanted = &wanted{path: c.planURL(d.Known)} // new codes lead back to the plan
-	d.Steps = c.planSteps(a, all, d.Entry)
+	d.Steps = c.planSteps(a, all, d.After)
 	for _, s := range d.Steps {
 		if s.Done != "" {
 			d.Done++
@@ -63,7 +69,7 @@ func (c *call) planField(name string) string {
 	return c.r.URL.Query().Get(name)
 }
 
-func (c *call) planSteps(a gatehouse.Account, all []entry, of *entry) []planStep {
+func (c *call) planSteps(a gatehouse.Account, all []entry, after int64) []planStep {
 	from, _ := event.ClientOf(c.ctx())
 	address := ""
 	if from.Address.IsValid() {
@@ -71,7 +77,7 @@ func (c *call) planSteps(a gatehouse.Account, all []entry, of *entry) []planStep
 	}
 	done := func(kinds ...event.Kind) string {
 		for _, e := range all {
-			if of != nil && e.Number > of.Number && slices.Contains(kinds, e.Kind) && e.Address == address && e.Event.Agent == from.Agent {
+			if after > 0 && e.Number > after && slices.Contains(kinds, e.Kind) && e.Address == address && e.Event.Agent == from.Agent {
 				return e.Ago
 			}
 		}

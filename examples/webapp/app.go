@@ -16,6 +16,8 @@ import (
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/httpguard"
 	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/notify"
+	"github.com/gatehouse-go/gatehouse/notify/email"
 	"github.com/gatehouse-go/gatehouse/passkey"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/securitypage"
@@ -38,9 +40,11 @@ type options struct {
 	Now   func() time.Time
 	Log   *slog.Logger
 	Mail  func(to, text string)
-	HTTPS bool // browsers come by HTTPS, to here or to what is in front
+	Send  func(context.Context, email.Message) error // sends what owners must be told; an error has it tried again
+	HTTPS bool                                       // browsers come by HTTPS, to here or to what is in front
 
-	// Origin is where browsers find the service, "https://acme.example": passkeys are tied to its host for good. Empty: none.
+	// Origin is where browsers find the service, "https://acme.example": passkeys are tied to its host for good, and the mails
+	// of Send lead there. Empty: there are neither.
 	Origin string
 
 	Brand bool // the Security page has a look of its own instead of this service's frame
@@ -55,6 +59,8 @@ type app struct {
 	users    *users
 	sessions *scs.SessionManager
 	passkeys *passkey.Service // nil: none
+	notices  *notify.Service  // nil: none
+	mails    notify.Sink      // of notices
 	web      *websession.Sessions
 	pages    map[string]*template.Template
 	now      func() time.Time
@@ -88,8 +94,12 @@ func newApp(ctx context.Context, o options) (*app, error) {
 	}
 	a.svc, err = gatehouse.New(store, gatehouse.Config{
 		Issuer: name, Keys: o.Keys, Now: o.Now, Observer: event.ObserverFunc(a.observe),
+		Notices: o.Origin != "", // whatever else changes accounts needs the same: the command, by GATEHOUSE_NOTICES
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := a.newNotices(o); err != nil {
 		return nil, err
 	}
 	if a.tokens, err = tokens.New(a.svc, rules); err != nil {
@@ -142,11 +152,9 @@ func newApp(ctx context.Context, o options) (*app, error) {
 	return a, nil
 }
 
-// observe is gatehouse.Config.Observer. It is told at most once, so what it notes is put right at each sign-in, and
-// by support where two-factor was turned off and this was not told.
+// observe is gatehouse.Config.Observer. It is told at most once, so owners are told by notices, and what it notes is put
+// right at each sign-in, and by support where two-factor was turned off and this was not told.
 func (a *app) observe(ctx context.Context, e event.Event) {
-	// This program has the log alone. A real service also writes to the owner, to an address that an intruder
-	// does not control: who is not told of a new authenticator cannot object.
 	event.Log(a.log).Observe(ctx, e)
 	var err error
 	switch e.Kind {

@@ -3,6 +3,7 @@
 //
 // It is there to be run and to be copied from. Comments say where a copy would go wrong. A real service has more:
 //
+//   - a server for its mails, which are printed here: examples/smtp sends them
 //   - a way back for who has forgotten the password: a link in a mail, a new password, PasswordChanged with
 //     RevokeTokens, and then an ordinary sign-in, second step included
 //   - a change of the e-mail address, which asks for a fresh proof and tells the old address
@@ -26,8 +27,11 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/notify/email"
 )
 
 func main() {
@@ -48,8 +52,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		https = &set
 		return err
 	})
-	origin := flags.String("origin", "", "where browsers find this service, such as https://acme.example: passkeys are tied to its host "+
-		"(default: http://localhost with the port, if -addr is this machine alone; otherwise there are no passkeys)")
+	origin := flags.String("origin", "", "where browsers find this service, such as https://acme.example: passkeys are tied to its host, and "+
+		"owners get mails that lead there (default: http://localhost with the port, if -addr is this machine alone; otherwise there are neither)")
 	brand := flags.Bool("brand", false, "show the Security page in a look of its own, as a theme, instead of this service's frame")
 	db := flags.String("db", "webapp.db", "the SQLite file; its keys go into a file beside it that ends in .keys")
 	switch err := flags.Parse(args); {
@@ -103,10 +107,19 @@ func serve(ctx context.Context, at place, file string, brand bool, out, errs io.
 	a, err := newApp(ctx, options{
 		DB: db, Keys: keys, Now: time.Now, Log: logger, HTTPS: *at.https, Origin: at.origin, Brand: brand,
 		Mail: func(to, text string) { fmt.Fprintf(out, "Mail to %s: %s\n", to, text) },
+		Send: func(_ context.Context, m email.Message) error {
+			_, err := fmt.Fprintf(out, "Mail to %s: %s\n\n%s", m.To, m.Subject, m.Text)
+			return err
+		},
 	})
 	if err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(ctx)
+	var told sync.WaitGroup
+	told.Go(func() { a.tell(ctx) })
+	defer told.Wait() // before the database is closed
+	defer stop()
 	server := &http.Server{
 		Handler: a, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/notify/email"
 )
 
 // world is the service as a test runs it: on files of its own, with a clock that the test moves.
@@ -34,6 +35,7 @@ type world struct {
 	now     time.Time
 	log     strings.Builder
 	mail    []string
+	told    []email.Message // of notices
 	secrets []string
 }
 
@@ -67,6 +69,12 @@ func (w *world) start() {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.mail = append(w.mail, to+": "+text)
+		},
+		Send: func(_ context.Context, m email.Message) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.told = append(w.told, m)
+			return nil
 		},
 	}
 	if w.change != nil {

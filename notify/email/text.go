@@ -149,8 +149,8 @@ func (t text) plain() string {
 
 var page = template.Must(template.New("mail").Parse(`<!DOCTYPE html>
 <html lang="{{.Lang}}" dir="{{.Dir}}">
-<head><meta charset="utf-8"><title>{{.Subject}}</title></head>
-<body style="font-family: sans-serif; max-width: 36em; margin: 0 auto; padding: 1em">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.Subject}}</title></head>
+<body style="font-family: sans-serif; max-width: 36em; margin: 0 auto; padding: 1em; overflow-wrap: anywhere">
 <p style="font-size: 1.2em; white-space: pre-line"><strong>{{.What}}</strong></p>
 <table role="presentation" cellpadding="4">
 {{range .Facts}}<tr><td style="opacity: .7">{{.Name}}</td><td>{{.Value}}</td></tr>

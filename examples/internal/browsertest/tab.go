@@ -2,6 +2,7 @@ package browsertest
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
@@ -273,6 +274,20 @@ func (b *Tab) Theme(name string) {
 			},
 		})
 	})
+}
+
+// Agent has the profile's pages from here on be asked for as another browser, by its header User-Agent.
+func (b *Tab) Agent(header string) {
+	b.t.Helper()
+	b.Do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		return cdp.Call(ctx, t, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: header})
+	})
+}
+
+// Open shows a document that comes from no site at all, as a program for mail does.
+func (b *Tab) Open(html string) {
+	b.t.Helper()
+	b.Load(chromedp.Navigate("data:text/html;charset=utf-8;base64," + base64.StdEncoding.EncodeToString([]byte(html))))
 }
 
 // Zone chooses the time zone, such as "Asia/Tokyo".
