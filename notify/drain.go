@@ -18,14 +18,16 @@ const (
 	maxFailing = 4096 // accounts of which failures are remembered
 	manyFailed = 16   // accounts in a row of which a delivery has failed, after which the sink itself is taken to be down
 	maxPauses  = 12   // rounds that are waited then: a minute
+	patience   = 5    // failures of an account after which later notices are tried past one that fails
 
 	// heldFor is for how long other processes leave an account alone in addition to Config.Timeout, in seconds.
 	heldFor = 60
 )
 
 // Drain delivers notices to a sink until ctx ends, and returns its error. Where a delivery fails, the account waits for
-// twice as many rounds each time, an hour at most, and others are not held up. Faults of the store are tried again in the
-// same way. Run one a process, in as many processes as you like.
+// twice as many rounds each time, an hour at most, and others are not held up. After five failures in a row its later
+// notices are tried as well, past those that fail, which are never given up. Faults of the store are tried again in the same
+// way. Run one a process, in as many processes as you like.
 func (s *Service) Drain(ctx context.Context, sink Sink) error {
 	d := &drain{
 		s: s, sink: sink, slots: make(chan struct{}, s.c.Parallel), calls: engine.NewCalls(s.c.Timeout),
@@ -62,7 +64,8 @@ type drain struct {
 
 type failing struct {
 	times int
-	until int // the round in which it is tried again
+	until int                    // the round in which it is tried again
+	stuck map[core.NoticeID]bool // notices that have failed, once later ones are tried past them
 }
 
 var errDown = errors.New("many deliveries have failed")
@@ -76,11 +79,11 @@ func (d *drain) round(ctx context.Context) {
 	err := d.s.each(ctx, from, func(rec storage.Record) error {
 		d.mu.Lock()
 		d.cursor = rec.ID
-		waits := d.busy[rec.ID] > 0 || d.failing[rec.ID].until > d.rounds
+		v, busy := d.visit(rec), d.busy[rec.ID] > 0
 		down := d.failed >= manyFailed && d.failed > before
 		d.mu.Unlock()
 		switch {
-		case waits:
+		case busy || !v.due && !v.news():
 			return ctx.Err()
 		case down:
 			return errDown
@@ -94,7 +97,7 @@ func (d *drain) round(ctx context.Context) {
 		d.wait.Go(func() {
 			defer func() { <-d.slots }()
 			defer d.ends(rec.ID)
-			d.outcome(rec.ID, d.account(ctx, rec))
+			d.outcome(v, d.account(ctx, v))
 		})
 		return nil
 	})
@@ -114,22 +117,28 @@ func (d *drain) next() int {
 	return in
 }
 
-// outcome remembers whether the delivery to an account has failed.
-func (d *drain) outcome(account string, err error) {
+// outcome remembers what has come of a visit.
+func (d *drain) outcome(v *visit, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err == errElsewhere {
 		return
 	}
-	if err == nil {
+	if err == nil || len(v.told) > 0 {
 		if d.failed >= manyFailed { // the sink is back
-			clear(d.failing)
+			for account, f := range d.failing {
+				f.until = 0
+				d.failing[account] = f
+			}
 		}
 		d.failed = 0
-		delete(d.failing, account)
+	}
+	f := d.failing[v.rec.ID]
+	f.stuck = v.stuck
+	if err == nil && len(f.stuck) == 0 {
+		delete(d.failing, v.rec.ID)
 		return
 	}
-	f := d.failing[account]
 	if f.times == 0 { // one account that fails again and again says nothing of the sink
 		d.failed++
 	}
@@ -139,36 +148,47 @@ func (d *drain) outcome(account string, err error) {
 			break
 		}
 	}
-	f.times++
-	f.until = d.rounds + min(1<<min(f.times, 10), maxSkips)
-	d.failing[account] = f
+	if err != nil && v.due {
+		f.times++
+		f.until = d.rounds + min(1<<min(f.times, 10), maxSkips)
+	}
+	d.failing[v.rec.ID] = f
 }
 
 // account delivers what waits for the owner of an account, and takes out of it what was delivered.
-func (d *drain) account(ctx context.Context, rec storage.Record) error {
-	held, err := d.hold(ctx, rec)
+func (d *drain) account(ctx context.Context, v *visit) error {
+	held, err := d.hold(ctx, v.rec)
 	if err != nil {
 		return err
 	}
-	visit, over := context.WithTimeout(ctx, heldFor*time.Second/2) // and the last one is over before others come
-	defer over()
-	var told []core.NoticeID
-	var failed error
-	for i, n := range engine.Notices(held) {
-		if visit.Err() != nil {
-			break
-		}
-		if failed = d.deliver(ctx, n); failed != nil {
-			break
-		}
-		told = append(told, held.Notices[i].ID)
-	}
+	failed := d.tell(ctx, v, held)
 	saving, cancel := engine.Detach(ctx) // what was delivered is not delivered again, though ctx may have ended
 	defer cancel()
-	err = d.s.e.Change(saving, rec.ID, engine.Transition{Step: func(a core.Account, _ core.Env) (core.Account, error) {
-		return a.NoticesTold(told), nil
+	err = d.s.e.Change(saving, v.rec.ID, engine.Transition{Step: func(a core.Account, _ core.Env) (core.Account, error) {
+		return a.NoticesTold(v.told), nil
 	}})
 	return errors.Join(failed, err)
+}
+
+// tell hands to the sink what is to be tried of the notices of an account, and returns its first error.
+func (d *drain) tell(ctx context.Context, v *visit, held core.Account) (failed error) {
+	limit, over := context.WithTimeout(ctx, heldFor*time.Second/2) // and the last one is over before others come
+	defer over()
+	notices := engine.Notices(held)
+	for _, i := range v.order(held.Notices) {
+		if limit.Err() != nil {
+			break
+		}
+		err := d.deliver(ctx, notices[i])
+		v.tried(held.Notices[i].ID, err)
+		if failed == nil {
+			failed = err
+		}
+		if err != nil && !v.past {
+			break
+		}
+	}
+	return failed
 }
 
 // errElsewhere says that there is nothing to deliver any more, or that another process does.
