@@ -3,7 +3,6 @@ module github.com/gatehouse-go/gatehouse/internal/simulation
 go 1.26.0
 
 require (
-	github.com/anishathalye/porcupine v1.3.1
 	github.com/gatehouse-go/gatehouse v0.0.0
 	github.com/gatehouse-go/gatehouse/passkey v0.0.0
 	github.com/stretchr/testify v1.12.1

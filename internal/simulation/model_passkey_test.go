@@ -47,6 +47,7 @@ func (a account) asks(in input) []next {
 	b.Asked[in.id] = question{in.purpose, a.Epoch, in.challenge}
 	switch {
 	case in.purpose == core.PasskeySignIn:
+		b.Asked[in.id] = question{purpose: in.purpose}
 	case a.Suspended, len(a.Passkeys) == 0, in.purpose == core.PasskeyAnswer && a.stale(in.challenge):
 		return []next{{denied, a}}
 	case a.find(in.passkey) < 0:
@@ -65,7 +66,7 @@ func (a account) shows(in input) []next {
 	i, sure := a.find(in.passkey), true
 	switch in.purpose {
 	case core.PasskeyAnswer:
-		if a.stale(in.challenge) || q.epoch != a.Epoch || a.Challenges[q.challenge] != a.Challenges[in.challenge] {
+		if a.stale(in.challenge) || q.epoch != a.Epoch || a.stale(q.challenge) {
 			return no
 		}
 		sure = q.challenge == in.challenge // otherwise it is another sign-in's, unless both began in one second

@@ -3,11 +3,7 @@ package simulation
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
-	"time"
-
-	"github.com/anishathalye/porcupine"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
 )
@@ -91,6 +87,9 @@ const (
 	fault     outcome = "fault"   // it has happened or not
 )
 
+// refusals are outcomes of calls that have changed nothing.
+var refusals = []outcome{notNeeded, needsStep, state, closed, nothing}
+
 type proofKind uint8
 
 const (
@@ -167,7 +166,8 @@ func (a account) clone() account {
 // goesOn reports whether a sign-in is still the one that began: one that began before the account had a record goes on
 // until first factors are ended.
 func (a account) goesOn(try int) bool {
-	return a.Tries[try] == a.Epoch || a.Tries[try] == -1 && !a.Ended
+	epoch, known := a.Tries[try]
+	return known && (epoch == a.Epoch || epoch == -1 && !a.Ended)
 }
 
 func (a account) factors() int { return len(a.Apps) + len(a.Passkeys) }
@@ -196,10 +196,7 @@ func (a account) pairs() []proofKind {
 }
 
 // next is one way in which a call can go.
-type next struct {
-	told outcome
-	account
-}
+type next = way[account]
 
 // changed returns the account after a change of factors or of the password by a call.
 func (a account) changed(in input) account {
@@ -499,10 +496,7 @@ func (h holder) clone() holder {
 	return h
 }
 
-type nextHolder struct {
-	told outcome
-	holder
-}
+type nextHolder = way[holder]
 
 func (h holder) step(in input) []nextHolder {
 	b := h.clone()
@@ -571,72 +565,63 @@ func (h holder) step(in input) []nextHolder {
 // tokenOps are the calls that tokens are held against.
 var tokenOps = []op{confirm, finish, imports, disable, reset, password, suspend, resume, revokeAll, mint, rotate, revoke, check}
 
-// models returns the rules for one account's sign-ins and changes, and for its tokens.
-func models(a account, h holder) (accounts, holders porcupine.Model) {
-	of := func(initial any, step func(state any, in input) (ways []any, told []outcome)) porcupine.Model {
-		m := porcupine.NondeterministicModel{
-			Init: func() []any { return []any{initial} },
-			Step: func(s, in, out any) (states []any) {
-				ways, told := step(s, in.(input))
-				for i, way := range ways {
-					if told[i] == out.(outcome) || out.(outcome) == fault {
-						states = append(states, way)
-					}
-				}
-				if out.(outcome) == fault {
-					states = append(states, s)
-				}
-				return states
-			},
-			Equal:             reflect.DeepEqual,
-			DescribeOperation: func(in, out any) string { return fmt.Sprintf("%+v: %s", in, out) },
-		}
-		return m.ToModel()
+// settle drops what can make no difference any more: what nobody presents, what was made under an epoch that is over or for
+// a sign-in that is, and counts beyond what they are compared with.
+func (a *account) settle(wanted func(id int) bool) {
+	maps.DeleteFunc(a.Proofs, func(id int, p proof) bool { return p.epoch != a.Epoch || !wanted(id) })
+	maps.DeleteFunc(a.Tries, func(id, _ int) bool { return !a.goesOn(id) || !wanted(id) })
+	maps.DeleteFunc(a.Asked, func(id int, q question) bool {
+		return !wanted(id) || q.purpose != core.PasskeySignIn && (q.epoch != a.Epoch || q.purpose == core.PasskeyAnswer && a.stale(q.challenge))
+	})
+	asked := map[int]bool{}
+	for _, q := range a.Asked {
+		asked[q.challenge] = true
 	}
-	accounts = of(a, func(s any, in input) (ways []any, told []outcome) {
-		for _, n := range s.(account).step(in) {
-			ways, told = append(ways, n.account), append(told, n.told)
-		}
-		return ways, told
-	})
-	holders = of(h, func(s any, in input) (ways []any, told []outcome) {
-		for _, n := range s.(holder).step(in) {
-			ways, told = append(ways, n.holder), append(told, n.told)
-		}
-		return ways, told
-	})
-	return accounts, holders
+	maps.DeleteFunc(a.Challenges, func(id int, _ label) bool { return a.stale(id) || !wanted(id) && !asked[id] })
+	maps.DeleteFunc(a.Looks, func(id, uses int) bool { return uses <= a.Seen || !wanted(id) })
+	for challenge := range a.Challenges { // which all are of the present sign-in
+		a.Challenges[challenge] = label{a.Epoch, 0}
+	}
+	for look := range a.Looks {
+		a.Looks[look] -= a.Seen
+	}
+	a.SignIns, a.Uses, a.Seen = 0, a.Uses-a.Seen, 0
+	a.Wrong, a.WrongCodes = min(a.Wrong, 5), min(a.WrongCodes, 9)
 }
 
-// patience is for how long an order is looked for. Of a few schedules in a thousand there are too many to try them all.
-const patience = 10 * time.Second
+// settle drops tokens that work in no state that can come, or that nobody presents.
+func (h *holder) settle(wanted func(id int) bool) {
+	maps.DeleteFunc(h.Tokens, func(id int, t token) bool { return t.Revoked || t.Epoch != h.TokenEpoch || !wanted(id) })
+}
 
-// explained reports whether some order of the calls explains what all clients were told. undecided counts the searches that
-// took too long.
-func explained(history []porcupine.Operation, accounts map[string]account, holders map[string]holder) (fine bool, undecided int, wrong string) {
-	for id := range accounts {
-		mine := slices.DeleteFunc(slices.Clone(history), func(o porcupine.Operation) bool { return o.Input.(input).account != id })
-		of := func(tokens bool) []porcupine.Operation {
-			return slices.DeleteFunc(slices.Clone(mine), func(o porcupine.Operation) bool {
-				does := o.Input.(input).op
-				if does == ask && o.Output.(outcome) == fault {
-					return true // it has changed nothing and told nothing, and may have been at any time: too many orders to try
+// presents returns what a call presents, by the calls that have made it.
+func (in input) presents() []int {
+	return []int{in.try, in.challenge, in.proof, in.token, in.look, in.asked}
+}
+
+// readOnly are calls that change nothing but what their client knows: nobody knows whether one was made that has told nothing.
+var readOnly = []op{before, challenge, look, ask}
+
+// explained returns "", or what was told that no order of the calls explains.
+func explained(history []made, accounts map[string]account, holders map[string]holder) string {
+	for _, id := range slices.Sorted(maps.Keys(accounts)) {
+		of := func(ofTokens bool) (list []made) {
+			for _, c := range history {
+				isToken := slices.Contains(tokenOps, c.in.op)
+				if c.in.account != id || c.told == fault && slices.Contains(readOnly, c.in.op) || ofTokens && !isToken || !ofTokens && c.in.op == check {
+					continue
 				}
-				return tokens != slices.Contains(tokenOps, does) && (tokens || does == check)
-			})
-		}
-		a, h := models(accounts[id], holders[id])
-		for what, part := range map[string]struct {
-			porcupine.Model
-			list []porcupine.Operation
-		}{"account": {a, of(false)}, "tokens": {h, of(true)}} {
-			switch porcupine.CheckOperationsTimeout(part.Model, part.list, patience) {
-			case porcupine.Illegal:
-				return false, undecided, fmt.Sprintf("no order of the calls explains what was told of %s's %s", id, what)
-			case porcupine.Unknown:
-				undecided++
+				list = append(list, c)
 			}
+			return list
+		}
+		stuck := newOrder(account.step, (*account).settle, account.clone).explains(accounts[id].clone(), of(false))
+		if stuck == "" {
+			stuck = newOrder(holder.step, (*holder).settle, holder.clone).explains(holders[id].clone(), of(true))
+		}
+		if stuck != "" {
+			return fmt.Sprintf("no order of the calls explains what was told of %s: %s", id, stuck)
 		}
 	}
-	return true, undecided, ""
+	return ""
 }

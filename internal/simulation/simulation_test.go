@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"testing"
@@ -15,6 +16,11 @@ import (
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
 )
+
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(800) // little is kept, and much is thrown away
+	m.Run()
+}
 
 func newMemory() storage.Store { return memory.New() }
 
@@ -29,8 +35,7 @@ var whole = shape{func(int) bool { return false }, func(int) bool { return false
 // run is what became of a seed.
 type run struct {
 	*world
-	wrong     string // "" for nothing
-	undecided int    // searches for an order that took too long
+	wrong string // "" for nothing
 }
 
 // simulate runs a seed on a store.
@@ -62,10 +67,7 @@ func simulate(t *testing.T, seed uint64, under func(storage.Store) storage.Store
 		}
 	})
 	if r.wrong == "" {
-		fine, undecided, wrong := explained(r.history, r.accounts, r.holders)
-		if r.undecided = undecided; !fine {
-			r.wrong = wrong
-		}
+		r.wrong = explained(r.history, r.accounts, r.holders)
 	}
 	return r
 }
@@ -92,12 +94,11 @@ func seeds(t *testing.T) (n, first uint64) {
 // calls explains. GATEHOUSE_SEEDS says how many seeds are tried, GATEHOUSE_SEED which is the first.
 func TestSimulation(t *testing.T) {
 	n, first := seeds(t)
-	told, faults, calls, undecided := map[op]map[outcome]int{}, 0, 0, 0
+	told, faults, calls := map[op]map[outcome]int{}, 0, 0
 	for seed := first; seed < first+n; seed++ {
 		r := simulate(t, seed, same, whole)
 		faults += r.s.faults
 		calls += r.s.drawn
-		undecided += r.undecided
 		for does, outcomes := range r.told {
 			if told[does] == nil {
 				told[does] = map[outcome]int{}
@@ -114,8 +115,7 @@ func TestSimulation(t *testing.T) {
 	for _, does := range slices.Sorted(maps.Keys(told)) {
 		t.Logf("%-16s %v", does, told[does])
 	}
-	t.Logf("%d seeds, %d calls to the store, %d of them with faults, %d searches not ended", n, calls, faults, undecided)
-	require.LessOrEqual(t, undecided, 1+int(n)/50, "too few orders were found or ruled out")
+	t.Logf("%d seeds, %d calls to the store, %d of them with faults", n, calls, faults)
 	if n >= 200 {
 		for does := range often {
 			require.NotZero(t, told[does][ok], "%s never succeeded: the simulation is too narrow", does)

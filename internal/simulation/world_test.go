@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anishathalye/porcupine"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
@@ -50,7 +49,7 @@ type world struct {
 	nodes   [nodes]*node
 	clock   int64 // counts beginnings and ends of calls
 	ids     int
-	history []porcupine.Operation
+	history []made
 	told    map[op]map[outcome]int
 	mistold string // what was not told as it must be
 
@@ -266,7 +265,7 @@ func (c *client) make(p planned) outcome {
 	c.s.mu.Lock()
 	c.s.log = append(c.s.log, fmt.Sprintf("client %d was told of %+v: %s (%v)", c.number, p.input, told, err))
 	c.s.mu.Unlock()
-	c.history = append(c.history, porcupine.Operation{ClientId: c.number, Input: p.input, Call: began, Output: told, Return: c.tick()})
+	c.history = append(c.history, made{c.number, p.input, told, began, c.tick()})
 	return told
 }
 
@@ -733,7 +732,7 @@ func (c *client) code(k *known, in *input) (string, bool) {
 func (w *world) String() string {
 	var b strings.Builder
 	for _, o := range w.history {
-		fmt.Fprintf(&b, "[%d, %d] client %d: %+v: %s\n", o.Call, o.Return, o.ClientId, o.Input, o.Output)
+		fmt.Fprintf(&b, "[%d, %d] client %d: %+v: %s\n", o.begin, o.end, o.client, o.in, o.told)
 	}
 	return b.String()
 }
