@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"path"
 	"regexp"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -40,7 +42,7 @@ type files struct {
 }
 
 func readFiles(host fs.FS, theme string, names ...string) (files, error) {
-	f := files{pages: map[string]*template.Template{}, assets: map[string][]byte{}, versions: map[string]string{}}
+	f := files{assets: map[string][]byte{}, versions: map[string]string{}}
 	for _, name := range names {
 		from := host
 		if name == "page.css" { // the host's comes after it
@@ -63,26 +65,40 @@ func readFiles(host fs.FS, theme string, names ...string) (files, error) {
 			return files{}, err
 		}
 	}
+	parsed := own
+	if host != nil {
+		parsed = func() (map[string]*template.Template, error) { return parsePages(host) }
+	}
+	var err error
+	f.pages, err = parsed()
+	return f, err
+}
+
+// own are the pages of everybody who replaces no template. They are parsed once, and only executed from then on.
+var own = sync.OnceValues(func() (map[string]*template.Template, error) { return parsePages(nil) })
+
+func parsePages(host fs.FS) (map[string]*template.Template, error) {
 	common := template.New("common")
 	for _, name := range []string{"layout.html", "frame.html", "parts.html"} {
 		if err := parse(common, host, name); err != nil {
-			return files{}, err
+			return nil, err
 		}
 	}
+	parsed := map[string]*template.Template{}
 	for _, name := range pages {
 		page, err := common.Clone()
 		if err != nil {
-			return files{}, err
+			return nil, err
 		}
 		if err := parse(page, host, name+".html"); err != nil {
-			return files{}, err
+			return nil, err
 		}
 		if err := escapes(page); err != nil {
-			return files{}, err
+			return nil, err
 		}
-		f.pages[name] = page
+		parsed[name] = page
 	}
-	return f, nil
+	return parsed, nil
 }
 
 func (f *files) add(name string, data []byte) {
@@ -109,6 +125,16 @@ func squeeze(name string, data []byte) []byte {
 	return data
 }
 
+// squeezed are the embedded assets as they are served.
+var squeezed = sync.OnceValue(func() map[string][]byte {
+	all := map[string][]byte{}
+	for _, name := range append(slices.Clone(assets), passkeyScript) {
+		data, _ := embedded.ReadFile(name) // never fails: it is embedded
+		all[name] = squeeze(name, data)
+	}
+	return all
+})
+
 // read returns the host's file of a name, and where it has none the embedded one.
 func read(host fs.FS, name string) ([]byte, error) {
 	if host != nil {
@@ -120,8 +146,10 @@ func read(host fs.FS, name string) ([]byte, error) {
 	if path.Ext(name) == ".html" {
 		name = "templates/" + name
 	}
-	data, err := embedded.ReadFile(name)
-	return squeeze(name, data), err
+	if data, ok := squeezed()[name]; ok {
+		return data, nil
+	}
+	return embedded.ReadFile(name)
 }
 
 func parse(into *template.Template, host fs.FS, name string) error {
@@ -136,12 +164,8 @@ func parse(into *template.Template, host fs.FS, name string) error {
 // escapes returns an error if a page cannot be escaped. A template is escaped when it is first executed, and that may
 // fail: it must fail now, and not in an answer. Any other error of the execution is one of the missing data.
 func escapes(page *template.Template) error {
-	first, err := page.Clone()
-	if err != nil {
-		return err
-	}
 	var wrong *template.Error
-	if err := first.ExecuteTemplate(io.Discard, "layout", nil); errors.As(err, &wrong) {
+	if err := page.ExecuteTemplate(io.Discard, "layout", nil); errors.As(err, &wrong) {
 		return err
 	}
 	return nil
