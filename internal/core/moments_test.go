@@ -71,7 +71,7 @@ var moments = map[string]string{
 	"Account.Notices.Event.Expires":          "it is not stored",
 	"Account.NoticesHeld":                    isTested,
 	"Account.LookedAt":                       noMoment,
-	"Account.Since":                          "one denial puts it right; see over, and TestSinceOfAnotherClock",
+	"Account.Since":                          "one denial puts it right; see settleSince, TestSinceOfAnotherClock and TestSignInThatWasHeldBack",
 	"Account.Accepted.At":                    shown,
 	"Account.Accepted.Until":                 given,
 	"Account.History.At":                     shown,

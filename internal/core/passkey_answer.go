@@ -53,7 +53,8 @@ func (a Account) PasskeyRefused(t PasskeyAttempt, env Env) (Outcome, bool) {
 
 // asks reports whether the challenge of an attempt is one that this account has asked it by, for this purpose, in this
 // session and in the account's present state. A sign-in without a password is tied to its browser alone, so that is never
-// left out.
+// left out, and to no epoch: it must not have begun before the first factors ended last. The clock decides, as whose it is
+// was not known. In the same second it counts, since a page asks for it as it opens, right after a new password.
 func (a Account) asks(t PasskeyAttempt, env Env) bool {
 	c := t.Finding.Challenge
 	if !c.fresh(t.Purpose, t.Session, env) {
@@ -66,7 +67,7 @@ func (a Account) asks(t PasskeyAttempt, env Env) bool {
 	case PasskeyStepUp:
 		return own && t.Challenge == nil
 	case PasskeySignIn:
-		return t.Challenge == nil && len(t.Session) > 0
+		return t.Challenge == nil && len(t.Session) > 0 && c.At/second >= a.Since
 	}
 	return false
 }
@@ -76,6 +77,9 @@ func (a Account) asks(t PasskeyAttempt, env Env) bool {
 // long as there are many they are told and not kept. The right one is always taken, whoever sends wrong ones meanwhile.
 func (a Account) AnswerPasskey(t PasskeyAttempt, env Env) (Account, Outcome) {
 	if out, refused := a.PasskeyRefused(t, env); refused {
+		if out.Reason == Stale && t.Purpose == PasskeySignIn {
+			a, _ = a.settleSince(env)
+		}
 		return a.refuse(event.MethodPasskey, out, env), out
 	}
 	next := a.clone()

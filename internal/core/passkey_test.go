@@ -386,6 +386,45 @@ func TestPasskeyOfAnotherClock(t *testing.T) {
 	}
 }
 
+// A sign-in without a password that was asked for before the first factors of the account ended is over with them. Of two
+// moments in one second nobody knows which was first, and there a sign-in that has just begun counts.
+func TestSignInThatWasHeldBack(t *testing.T) {
+	for name, ends := range map[string]func(a core.Account, env core.Env) core.Account{
+		"a new password": func(a core.Account, env core.Env) core.Account { return a.PasswordChanged(by, false, env) },
+		"a suspension that has ended": func(a core.Account, env core.Env) core.Account {
+			return a.Suspend(by, env).Resume(by, env)
+		},
+	} {
+		for ahead, settles := range map[time.Duration]bool{0: false, 30 * time.Second: false, 31 * time.Second: true, 2 * time.Hour: true} {
+			a, _ := keyed(t)
+			a = ends(a, envAt(time.Minute+ahead))
+			use := func(after, issued time.Duration) (out core.Reason, kept bool) {
+				try := assertion(a, "SOFT", core.PasskeySignIn, envAt(after))
+				try.Finding.Challenge.At = start.Add(issued).UnixNano()
+				next, found := a.AnswerPasskey(try, envAt(after))
+				kept = string(stored(t, a)) != string(stored(t, next))
+				if found.Reason != core.Accepted {
+					a = next
+				}
+				return found.Reason, kept
+			}
+			now := time.Minute
+			if !settles {
+				now += ahead
+			}
+			last := now - 1
+			reason, kept := use(now, last)
+			require.Equal(t, core.Stale, reason, name)
+			require.Equal(t, settles, kept, "%s: a clock that was ahead is put right, and a held back one is no guess", name)
+			reason, kept = use(now+4*time.Minute, last)
+			require.Equal(t, core.Stale, reason, name)
+			require.False(t, kept)
+			reason, _ = use(now, now)
+			require.Equal(t, core.Accepted, reason, "%s, %v", name, ahead)
+		}
+	}
+}
+
 func TestPasskeyAfterARestore(t *testing.T) {
 	a, _ := keyed(t)
 	a.Passkeys[1].Accepted = start.Add(time.Minute).UnixNano()

@@ -220,12 +220,20 @@ func (a Account) over(f FirstFactor, env Env) (Account, bool) {
 	if f.Before != nil && (!f.Earlier || !a.Unchanged(*f.Before)) {
 		return a, !a.Unchanged(*f.Before)
 	}
-	if a.Since > env.unix()+int64(Ahead/time.Second) {
-		a = a.clone()
-		a.Since = env.unix()
-		return a, true
+	if next, settled := a.settleSince(env); settled {
+		return next, true
 	}
 	return a, a.Since != 0 && f.At <= a.Since
+}
+
+// settleSince puts right a Since that no right clock can have set, and reports whether it was one.
+func (a Account) settleSince(env Env) (Account, bool) {
+	if a.Since <= env.latest(0) {
+		return a, false
+	}
+	a = a.clone()
+	a.Since = env.unix()
+	return a, true
 }
 
 // Unchanged reports whether an account whose epoch was before has the same one. One that had no record, and has

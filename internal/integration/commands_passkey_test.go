@@ -218,10 +218,10 @@ func (m *machine) showPasskeyIn(t *rapid.T, p *process, id string, q question, s
 	m.do(t, p, call{
 		name: "Passkey", account: id,
 		rule: func(a *account, now int64) answer {
-			if q.Purpose != purpose || purpose == core.PasskeySignIn && !a.named {
+			if purpose == core.PasskeySignIn && !a.named {
 				return denied
 			}
-			return a.show(q, s, session, c.what, now)
+			return a.show(purpose, q, s, session, c.what, now)
 		},
 		run: func(ctx context.Context, of *process) (err error) {
 			e := engine.Of(of.Service)

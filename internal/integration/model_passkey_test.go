@@ -137,12 +137,18 @@ func (a *account) asks(q question, session string, c challenge, now int64) bool 
 	case core.PasskeyStepUp:
 		return own
 	}
-	return session != ""
+	return session != "" && q.At/1e9 >= a.since
 }
 
-// show is the rule of an assertion.
-func (a *account) show(q question, s assertion, session string, c challenge, now int64) answer {
-	if !a.protected() || a.suspended != 0 || q.Purpose == core.PasskeyRegister || !a.asks(q, session, c, now) {
+// show is the rule of an assertion that is shown for a purpose.
+func (a *account) show(purpose core.PasskeyPurpose, q question, s assertion, session string, c challenge, now int64) answer {
+	if !a.protected() || a.suspended != 0 {
+		return denied
+	}
+	if q.Purpose != purpose || !a.asks(q, session, c, now) {
+		if purpose == core.PasskeySignIn && a.since > now+30 { // of a clock that had jumped
+			a.since = now
+		}
 		return denied
 	}
 	i := a.credential(s.credential)
