@@ -3,6 +3,7 @@ package securitypage_test
 import (
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -123,7 +124,7 @@ func TestPlan(t *testing.T) {
 	require.Contains(t, link, "/activity/plan?entry=")
 	path := strings.TrimPrefix(link, prefix)
 	plan := b.get(path)
-	for _, want := range []string{"Chrome on Windows", "198.51.100.203", "0 of 5 steps done", "Choose a new password", `href="/password"`} {
+	for _, want := range []string{"Chrome on Windows", "198.51.100.203", "0 of 5 steps done", "Choose a new password", `href="/password?next=` + url.QueryEscape(link) + `"`} {
 		require.Contains(t, plan.text()+plan.body, want)
 	}
 	require.NoError(t, h.tok.RevokeAll(other, owner.Session()))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/local"
 )
 
 // planData is what to do after something was not the owner's doing.
@@ -85,7 +86,7 @@ func (c *call) planSteps(a gatehouse.Account, all []entry, after int64) []planSt
 	}
 	steps := []planStep{{Name: "sessions", Icon: "device", Form: true, Done: done(event.SessionsEnded, event.PasswordChanged)}}
 	if c.s.owner.SignInAgain == "" {
-		steps = append(steps, planStep{Name: "password", Icon: "password", Link: c.p.c.Links.Password, Done: done(event.PasswordChanged)})
+		steps = append(steps, planStep{Name: "password", Icon: "password", Link: c.passwordLink(), Done: done(event.PasswordChanged)})
 	}
 	if len(a.Authenticators) > 0 {
 		name := "apps"
@@ -110,6 +111,15 @@ func (c *call) planSteps(a gatehouse.Account, all []entry, after int64) []planSt
 		steps[i].Skip = c.planURL(append(slices.Clone(known), s.Skip))
 	}
 	return steps
+}
+
+// passwordLink returns the host's page for a new password, which then leads back to the plan: the session is mostly over there.
+func (c *call) passwordLink() string {
+	link := c.p.c.Links.Password
+	if !local.Is(link) {
+		return link
+	}
+	return withNext(link, c.planURL(c.planKnown()))
 }
 
 // planKnown returns the steps whose apps or tokens the owner knows all of.

@@ -54,8 +54,11 @@ type Links struct {
 	// form must bring along to websession.SignIn.Begin. Defaults to "/" below the prefix of Web.
 	SignIn string
 
+	// Password is where it is changed. If it is a path, the plan after "this wasn't me" gives it the parameter "next", for the
+	// sign-in that follows. Defaults to none.
+	Password string
+
 	SignOut  string // takes a POST without fields. Defaults to none
-	Password string // where it is changed. Defaults to none
 	Sessions string // where they are listed and ended. Defaults to none
 	Help     string // where support is found, for owners who have lost everything. Defaults to none
 }

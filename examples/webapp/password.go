@@ -4,32 +4,38 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/hosttx"
 )
 
 func (a *app) passwordPage(w http.ResponseWriter, r *http.Request, u user) error {
-	return a.render(w, r, u, http.StatusOK, "password", form{})
+	return a.render(w, r, u, http.StatusOK, "password", form{Next: r.FormValue("next")})
 }
 
 // changePassword is behind a step-up: a session that was stolen is not enough. Every session has ended then, this one too:
 // the owner signs in with the new password, and sees that it is the one that was meant.
 func (a *app) changePassword(w http.ResponseWriter, r *http.Request, u user) error {
 	err := a.setPassword(r.Context(), u.id, r.PostFormValue("old"), r.PostFormValue("new"))
+	next := r.PostFormValue("next")
 	var what wrong
 	switch {
 	case errors.Is(err, gatehouse.ErrDenied):
-		return a.render(w, r, u, http.StatusUnprocessableEntity, "password", form{Wrong: a.refusal(err, "That is not your present password.")})
+		return a.render(w, r, u, http.StatusUnprocessableEntity, "password", form{Next: next, Wrong: a.refusal(err, "That is not your present password.")})
 	case errors.As(err, &what):
-		return a.render(w, r, u, http.StatusUnprocessableEntity, "password", form{Wrong: what.Error()})
+		return a.render(w, r, u, http.StatusUnprocessableEntity, "password", form{Next: next, Wrong: what.Error()})
 	case err != nil:
 		return err
 	}
 	if err := a.web.End(w, r); err != nil {
 		return err
 	}
-	return a.done(w, r, "/sign-in", "password")
+	to := "/sign-in"
+	if next != "" {
+		to += "?next=" + url.QueryEscape(next) // Begin goes to pages of this service alone
+	}
+	return a.done(w, r, to, "password")
 }
 
 // setPassword changes the password of an account, once the old one was right.
