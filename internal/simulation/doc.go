@@ -8,5 +8,5 @@
 // again later, in other sign-ins and after changes.
 //
 // After each call what is stored is held against the invariants, and at the end what every client was told is held
-// against a sequential model: some order of the calls must explain all answers.
+// against a sequential model, by porcupine: some order of the calls must explain all answers.
 package simulation

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"slices"
+	"time"
 
 	"github.com/gatehouse-go/gatehouse/internal/core"
 )
@@ -74,6 +75,17 @@ func (a account) shows(in input) []next {
 		if q.epoch != a.Epoch {
 			return no
 		}
+	case core.PasskeySignIn:
+		began := in.issued / int64(time.Second)
+		if a.Since[1] > in.from+int64(core.Ahead/time.Second) { // a clock may have been ahead, which a denial puts right
+			right := a.clone()
+			right.Since = [2]int64{in.from, in.to}
+			no = append(no, next{denied, right})
+		}
+		if began < a.Since[0] {
+			return no
+		}
+		sure = began >= a.Since[1]
 	}
 	if i < 0 || in.issued <= a.Passkeys[i].accepted || (in.count > 0 || a.Passkeys[i].count > 0) && in.count <= a.Passkeys[i].count {
 		return no

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/anishathalye/porcupine"
+
 	"github.com/gatehouse-go/gatehouse/internal/core"
 )
 
@@ -87,9 +89,6 @@ const (
 	fault     outcome = "fault"   // it has happened or not
 )
 
-// refusals are outcomes of calls that have changed nothing.
-var refusals = []outcome{notNeeded, needsStep, state, closed, nothing}
-
 type proofKind uint8
 
 const (
@@ -148,6 +147,7 @@ type account struct {
 	Reset             int
 	ResetUsed         bool
 	Ended             bool        // first factors, once at least
+	Since             [2]int64    // between which seconds they ended last
 	Imported          importState // whether more can be imported
 	Uses, Seen        int         // of recovery codes, and how many of them the owner has looked at
 	Looks             map[int]int // how many uses each look has shown
@@ -203,6 +203,9 @@ func (a account) changed(in input) account {
 	a.Epoch, a.Pending, a.Brings = in.id, -1, -1
 	return a
 }
+
+// endFirstFactors ends what the host has checked so far, and sign-ins by a passkey alone.
+func (a *account) endFirstFactors(in input) { a.Ended, a.Since = true, [2]int64{in.from, in.to} }
 
 // step returns every way in which a call can go.
 func (a account) step(in input) []next {
@@ -280,22 +283,26 @@ func (a account) step(in input) []next {
 		}
 		b = b.changed(in)
 		b.dropFactors()
-		b.Reset, b.ResetUsed, b.Ended = in.id, false, true
+		b.Reset, b.ResetUsed = in.id, false
+		b.endFirstFactors(in)
 		return []next{{ok, b}}
 	case password:
 		b = b.changed(in)
-		b.Stored, b.Ended = true, true
+		b.Stored = true
+		b.endFirstFactors(in)
 		return []next{{ok, b}}
 	case suspend:
 		if !a.Suspended {
 			b = b.changed(in)
-			b.Stored, b.Suspended, b.Ended = true, true, true
+			b.Stored, b.Suspended = true, true
+			b.endFirstFactors(in)
 		}
 		return []next{{ok, b}}
 	case resume:
 		if a.Suspended {
 			b = b.changed(in)
-			b.Suspended, b.Ended = false, true
+			b.Suspended = false
+			b.endFirstFactors(in)
 		}
 		return []next{{ok, b}}
 	case unlock:
@@ -602,8 +609,9 @@ func (in input) presents() []int {
 // readOnly are calls that change nothing but what their client knows: nobody knows whether one was made that has told nothing.
 var readOnly = []op{before, challenge, look, ask}
 
-// explained returns "", or what was told that no order of the calls explains.
-func explained(history []made, accounts map[string]account, holders map[string]holder) string {
+// explained returns of which account no order of the calls explains what was told, "" for none, and how many searches for one
+// took too long.
+func explained(history []made, accounts map[string]account, holders map[string]holder) (wrong string, undecided int) {
 	for _, id := range slices.Sorted(maps.Keys(accounts)) {
 		of := func(ofTokens bool) (list []made) {
 			for _, c := range history {
@@ -615,13 +623,17 @@ func explained(history []made, accounts map[string]account, holders map[string]h
 			}
 			return list
 		}
-		stuck := newOrder(account.step, (*account).settle, account.clone).explains(accounts[id].clone(), of(false))
-		if stuck == "" {
-			stuck = newOrder(holder.step, (*holder).settle, holder.clone).explains(holders[id].clone(), of(true))
-		}
-		if stuck != "" {
-			return fmt.Sprintf("no order of the calls explains what was told of %s: %s", id, stuck)
+		for what, result := range map[string]porcupine.CheckResult{
+			"account": newOrder(account.step, (*account).settle, account.clone).explains(accounts[id].clone(), of(false)),
+			"tokens":  newOrder(holder.step, (*holder).settle, holder.clone).explains(holders[id].clone(), of(true)),
+		} {
+			switch result {
+			case porcupine.Illegal:
+				return fmt.Sprintf("no order of the calls explains what was told of %s's %s", id, what), undecided
+			case porcupine.Unknown:
+				undecided++
+			}
 		}
 	}
-	return ""
+	return "", undecided
 }

@@ -1,10 +1,15 @@
 package simulation
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
+	"time"
+
+	"github.com/anishathalye/porcupine"
 )
+
+// patience is for how long an order is looked for.
+const patience = 10 * time.Second
 
 // made is a call that a client has made, with what it was told and when it began and ended.
 type made struct {
@@ -20,37 +25,44 @@ type way[S any] struct {
 	after S
 }
 
-// order looks for an order of calls that explains what they were told: each is done at one moment between its beginning and
-// its end (linearizability). It goes through the history and keeps all states in which everything can be, each with the calls
-// under way that have been done in it. States are told apart by their text, so each step of each is worked out once, and
-// what no call that is still to be looked at presents is dropped from them, or there would be too many.
+// order is a model for porcupine of states that calls can change in several ways. States are told apart by their text and
+// go by numbers, so each step of each is worked out once, and what no call that is still to be looked at presents is
+// dropped from them, or there would be too many.
 type order[S any] struct {
 	step   func(S, input) []way[S]
 	settle func(state *S, wanted func(id int) bool)
 	copy   func(S) S
 
-	last    map[int]int // by what calls present, the number of the last one that does
-	at      int         // how many have ended
+	last    map[int]int64 // by what calls present, when the last one that does has ended
 	numbers map[string]int
 	states  []S
 	steps   map[stepOf][]int
+	sets    map[string]int // numbers of sets of states
+	members [][]int
 }
 
-type stepOf struct{ state, call int }
+type stepOf struct {
+	state     int
+	ended, at int64 // when the call has ended, at which no other has
+}
 
-// place is a state with a set of clients whose calls under way are done.
+// place is all states in which everything can be after some of the calls, the latest of which began at a time: every call
+// that had ended by then is among them, as that one came after it.
 type place struct {
-	state int
-	done  uint32
+	set int
+	at  int64
 }
 
 func newOrder[S any](step func(S, input) []way[S], settle func(*S, func(int) bool), copy func(S) S) *order[S] {
-	return &order[S]{step: step, settle: settle, copy: copy, last: map[int]int{}, numbers: map[string]int{}, steps: map[stepOf][]int{}}
+	return &order[S]{
+		step: step, settle: settle, copy: copy,
+		last: map[int]int64{}, numbers: map[string]int{}, steps: map[stepOf][]int{}, sets: map[string]int{},
+	}
 }
 
-// number returns the number of a state, which is nobody else's.
-func (o *order[S]) number(s S) int {
-	o.settle(&s, func(id int) bool { return o.last[id] > o.at })
+// number returns the number of a state, which is nobody else's, as it is at a time.
+func (o *order[S]) number(s S, at int64) int {
+	o.settle(&s, func(id int) bool { return o.last[id] > at })
 	text := fmt.Sprint(s)
 	n, known := o.numbers[text]
 	if !known {
@@ -60,111 +72,66 @@ func (o *order[S]) number(s S) int {
 	return n
 }
 
+// set returns the number of a set of states.
+func (o *order[S]) set(states []int) int {
+	slices.Sort(states)
+	states = slices.Compact(states)
+	text := fmt.Sprint(states)
+	n, known := o.sets[text]
+	if !known {
+		n = len(o.members)
+		o.sets[text], o.members = n, append(o.members, states)
+	}
+	return n
+}
+
 // after returns the states that there may be after a call.
-func (o *order[S]) after(state, number int, c made) []int {
-	key := stepOf{state, number}
+func (o *order[S]) after(state int, c made, at int64) []int {
+	key := stepOf{state, c.end, at}
 	list, known := o.steps[key]
 	if known {
 		return list
 	}
 	for _, w := range o.step(o.states[state], c.in) {
 		if w.told == c.told || c.told == fault {
-			list = append(list, o.number(o.copy(w.after)))
+			list = append(list, o.number(o.copy(w.after), at))
 		}
 	}
 	if c.told == fault {
-		list = append(list, state)
+		list = append(list, o.number(o.copy(o.states[state]), at))
 	}
-	slices.Sort(list)
-	list = slices.Compact(list)
 	o.steps[key] = list
 	return list
 }
 
-// explains returns "", or the first call of which no order explains what it was told.
-func (o *order[S]) explains(initial S, calls []made) string {
-	slices.SortFunc(calls, func(a, b made) int { return cmp.Compare(a.end, b.end) })
-	for i, c := range calls {
+// model returns the model in which everything begins in one state.
+func (o *order[S]) model(initial S) porcupine.Model {
+	return porcupine.Model{
+		Init: func() any { return place{set: o.set([]int{o.number(initial, 0)})} },
+		Step: func(state, in, _ any) (bool, any) {
+			from, c := state.(place), in.(made)
+			at := max(from.at, c.begin)
+			var states []int
+			for _, s := range o.members[from.set] {
+				states = append(states, o.after(s, c, at)...)
+			}
+			if len(states) == 0 {
+				return false, state
+			}
+			return true, place{o.set(states), at}
+		},
+		Hash: func(state any) uint64 { return uint64(state.(place).set) * 0x9e3779b97f4a7c15 },
+	}
+}
+
+// explains looks for an order of calls that explains what they were told.
+func (o *order[S]) explains(initial S, calls []made) porcupine.CheckResult {
+	var list []porcupine.Operation
+	for _, c := range calls {
 		for _, id := range c.in.presents() {
-			o.last[id] = i + 1
+			o.last[id] = max(o.last[id], c.end)
 		}
+		list = append(list, porcupine.Operation{ClientId: c.client, Input: c, Call: c.begin, Return: c.end})
 	}
-	byBegin := slices.Clone(calls)
-	slices.SortFunc(byBegin, func(a, b made) int { return cmp.Compare(a.begin, b.begin) })
-	places := map[place]bool{{o.number(initial), 0}: true}
-	under := map[int]int{} // which call of each client is under way
-	for i, c := range calls {
-		for len(byBegin) > 0 && byBegin[0].begin < c.end {
-			under[byBegin[0].client] = slices.IndexFunc(calls, func(c made) bool { return c.in.id == byBegin[0].in.id })
-			byBegin = byBegin[1:]
-		}
-		places = o.through(places, under, c.client, calls)
-		if len(places) == 0 {
-			return fmt.Sprintf("%+v of client %d was told %q", c.in, c.client, c.told)
-		}
-		delete(under, c.client)
-		o.at = i + 1
-		places = o.settled(places, c)
-	}
-	return ""
-}
-
-// settled returns places without what the last call that has ended was the last one to present.
-func (o *order[S]) settled(places map[place]bool, ended made) map[place]bool {
-	if !slices.ContainsFunc(ended.in.presents(), func(id int) bool { return id > 0 && o.last[id] == o.at }) {
-		return places
-	}
-	numbers, settled := map[int]int{}, map[place]bool{}
-	for p := range places {
-		n, known := numbers[p.state]
-		if !known {
-			n = o.number(o.copy(o.states[p.state]))
-			numbers[p.state] = n
-		}
-		settled[place{n, p.done}] = true
-	}
-	return settled
-}
-
-// through returns the places in which the call of a client is done, that has ended.
-func (o *order[S]) through(places map[place]bool, under map[int]int, client int, calls []made) map[place]bool {
-	ended := map[place]bool{}
-	var list []place
-	for p := range places {
-		list = append(list, p)
-	}
-	for len(list) > 0 {
-		p := list[len(list)-1]
-		list = list[:len(list)-1]
-		p = o.refused(p, under, calls)
-		if p.done>>client&1 == 1 {
-			p.done &^= 1 << client
-			ended[p] = true
-			continue
-		}
-		for by, call := range under {
-			if p.done>>by&1 == 1 {
-				continue
-			}
-			for _, state := range o.after(p.state, call, calls[call]) {
-				next := place{state, p.done | 1<<by}
-				if !places[next] {
-					places[next] = true
-					list = append(list, next)
-				}
-			}
-		}
-	}
-	return ended
-}
-
-// refused returns a place with all calls done that were refused and can be done in its state: they have changed nothing, so
-// that to do them later leads nowhere else.
-func (o *order[S]) refused(p place, under map[int]int, calls []made) place {
-	for by, call := range under {
-		if c := calls[call]; p.done>>by&1 == 0 && slices.Contains(refusals, c.told) && len(o.after(p.state, call, c)) > 0 {
-			p.done |= 1 << by
-		}
-	}
-	return p
+	return porcupine.CheckOperationsTimeout(o.model(initial), list, patience)
 }
