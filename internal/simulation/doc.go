@@ -7,6 +7,11 @@
 // The passkeys are those of virtual authenticators, of which some count their signatures; what they have signed is shown
 // again later, in other sign-ins and after changes.
 //
+// In half of the runs what owners must be told is kept, and each node has two drainers, whose sinks fail, hang, panic, or tell
+// and say that they have not. Drainers die with their node, often between a delivery and the save that says so. What has
+// happened is in the save of what has happened, every call that has succeeded is told, in order and by one drainer at a time,
+// and nothing is told that has not happened.
+//
 // After each call what is stored is held against the invariants, and at the end what every client was told is held
 // against a sequential model, by porcupine: some order of the calls must explain all answers.
 package simulation

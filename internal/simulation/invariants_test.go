@@ -102,14 +102,21 @@ func (v *invariants) account(rec storage.Record, now core.Account, stored storag
 		v.steps[auth.ID] = auth.Last
 	}
 	v.passkeys(now)
+	was := core.Account{ID: now.ID}
+	if rec.Data != nil {
+		var err error
+		was, err = core.Decode(now.ID, rec.Data)
+		require.NoError(v.t, err)
+	}
+	if wrong := v.w.outbox.check(was, now); wrong != "" {
+		v.fail("%s", wrong)
+	}
 	if now.Factors() == 0 && now.Recovery != nil {
 		v.fail("%s: recovery codes without a second factor", now.ID)
 	}
 	if rec.Data == nil {
 		return
 	}
-	was, err := core.Decode(now.ID, rec.Data)
-	require.NoError(v.t, err)
 	if was.Epoch != now.Epoch {
 		v.ended[was.Epoch] = true
 		if now.Pending != nil {

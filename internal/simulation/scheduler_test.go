@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,9 +39,9 @@ var (
 
 // waiting is something that a client waits for the scheduler to let go on: a call to the store, or a nap.
 type waiting struct {
-	client int
+	client int // drainers come after clients
 	node   *node
-	what   string
+	what   string // something that its client waits for but once
 	writes bool
 	nap    time.Duration
 	goOn   chan fate
@@ -53,6 +54,7 @@ type scheduler struct {
 	mu      sync.Mutex
 	waiting []*waiting
 	running int // clients that have not ended
+	over    bool
 
 	drawn  int                  // fates so far
 	calm   func(drawn int) bool // whether a fate is to be done, whatever is drawn
@@ -73,7 +75,7 @@ func (n *node) now() time.Time { return time.Now().Add(n.clock) }
 func (s *scheduler) await(w *waiting) fate {
 	w.goOn = make(chan fate, 1)
 	s.mu.Lock()
-	if w.node.dead && w.nap == 0 {
+	if s.over || w.node.dead && w.nap == 0 {
 		s.mu.Unlock()
 		return nodeDies
 	}
@@ -96,7 +98,7 @@ func (s *scheduler) run(after func(what string)) {
 			time.Sleep(time.Millisecond) // for whoever waits for a time
 			continue
 		}
-		slices.SortFunc(s.waiting, func(a, b *waiting) int { return a.client - b.client })
+		slices.SortFunc(s.waiting, func(a, b *waiting) int { return cmp.Or(a.client-b.client, strings.Compare(a.what, b.what)) })
 		i := s.rng.IntN(len(s.waiting))
 		w := s.waiting[i]
 		s.waiting = slices.Delete(s.waiting, i, i+1)
@@ -110,6 +112,23 @@ func (s *scheduler) run(after func(what string)) {
 		synctest.Wait()
 		after(w.what)
 	}
+}
+
+// end has everything die that still goes on.
+func (s *scheduler) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	for _, w := range s.waiting {
+		w.goOn <- nodeDies
+	}
+	s.waiting = nil
+}
+
+func (s *scheduler) dead(n *node) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over || n.dead
 }
 
 // draw draws what becomes of a call. The same draws are made whether or not it is calm, so that a run from which
@@ -134,6 +153,8 @@ func (s *scheduler) draw(w *waiting) fate {
 		f = nodeDies
 	case n < 20 && w.writes:
 		f = nodeDiesAfter
+	case n < 30 && w.writes && w.client >= clients: // a drainer, before it delivers or before it says that it has
+		f = nodeDies
 	}
 	switch {
 	case w.node.dead:

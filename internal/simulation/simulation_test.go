@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -63,8 +64,9 @@ func simulate(t *testing.T, seed uint64, under func(storage.Store) storage.Store
 				r.wrong = wrong + ", after " + what
 			}
 		})
+		untold := w.outbox.finish()
 		if r.wrong == "" {
-			r.wrong = w.mistold
+			r.wrong = cmp.Or(w.mistold, untold)
 		}
 	})
 	if r.wrong == "" {
@@ -95,12 +97,13 @@ func seeds(t *testing.T) (n, first uint64) {
 // calls explains. GATEHOUSE_SEEDS says how many seeds are tried, GATEHOUSE_SEED which is the first.
 func TestSimulation(t *testing.T) {
 	n, first := seeds(t)
-	told, faults, calls, undecided := map[op]map[outcome]int{}, 0, 0, 0
+	told, faults, calls, undecided, notices := map[op]map[outcome]int{}, 0, 0, 0, deliveries{}
 	for seed := first; seed < first+n; seed++ {
 		r := simulate(t, seed, same, whole)
 		faults += r.s.faults
 		calls += r.s.drawn
 		undecided += r.undecided
+		notices.add(r.outbox.deliveries)
 		for does, outcomes := range r.told {
 			if told[does] == nil {
 				told[does] = map[outcome]int{}
@@ -119,7 +122,9 @@ func TestSimulation(t *testing.T) {
 	}
 	t.Logf("%d seeds, %d calls to the store, %d of them with faults, %d searches not ended", n, calls, faults, undecided)
 	require.LessOrEqual(t, undecided, 1+int(n)/1000, "too few orders were found or ruled out")
+	t.Logf("%d notices were told, %d once more, %d with another", notices.first, notices.again, notices.folded)
 	if n >= 200 {
+		require.True(t, notices.first > 0 && notices.again > 0)
 		for does := range often {
 			require.NotZero(t, told[does][ok], "%s never succeeded: the simulation is too narrow", does)
 			require.True(t, does == reseal || told[does][fault] > 0, "%s never met a fault", does)

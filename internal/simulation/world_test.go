@@ -42,8 +42,12 @@ type world struct {
 	store storage.Store // as the nodes have it
 	truth storage.Store // what is really stored
 	gates *posture.Policy
-	keys  [2]*keyring.Ring // the same keys in either order: a rotation that some nodes have yet to take
-	rng   *rand.Rand
+
+	notices bool // what owners must be told is kept until drainers have told it
+	outbox  *outbox
+
+	keys [2]*keyring.Ring // the same keys in either order: a rotation that some nodes have yet to take
+	rng  *rand.Rand
 
 	mu      sync.Mutex
 	nodes   [nodes]*node
@@ -83,6 +87,7 @@ func newWorld(t *testing.T, seed uint64, under func(storage.Store) storage.Store
 	}
 	memory := newMemory()
 	w.store, w.truth = under(memory), memory
+	w.notices, w.outbox = w.rng.IntN(2) == 0, newOutbox(w, seed)
 	one, two := keyring.Generate(), keyring.Generate()
 	for i, text := range []string{one.Reveal() + "\n" + two.Reveal(), two.Reveal() + "\n" + one.Reveal()} {
 		ring, err := keyring.Parse(text)
@@ -109,6 +114,9 @@ func newWorld(t *testing.T, seed uint64, under func(storage.Store) storage.Store
 		w.holders[id] = holder{TokenEpoch: -1, Tokens: map[int]token{}}
 	}
 	w.enroll("ada", memory)
+	for _, n := range w.nodes {
+		w.outbox.start(nil, n)
+	}
 	return w
 }
 
@@ -157,7 +165,7 @@ func (k *known) keep(id int, enr gatehouse.Enrollment) {
 }
 
 func (w *world) config(n *node) gatehouse.Config {
-	return gatehouse.Config{Issuer: "Acme", Keys: w.keys[n.number%2], Recovery: gatehousetest.CheapRecovery(), Now: n.now}
+	return gatehouse.Config{Issuer: "Acme", Keys: w.keys[n.number%2], Recovery: gatehousetest.CheapRecovery(), Now: n.now, Notices: w.notices}
 }
 
 // client is somebody who makes calls, each to a node that lives.
@@ -203,8 +211,9 @@ func (c *client) connect() {
 	i := c.rng.IntN(nodes)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.nodes[i].dead {
+	if died := c.nodes[i]; died.dead {
 		c.nodes[i] = c.newNode(i)
+		c.outbox.start(died, c.nodes[i])
 	}
 	if c.node == c.nodes[i] {
 		return
@@ -289,13 +298,18 @@ var tells = map[op]event.Kind{
 	revokeAll: event.TokensRevoked, imports: event.AccountImported, review: event.ActivityReviewed,
 }
 
+// tells returns what a call tells if it succeeds, or none.
+func (in input) tells() event.Kind {
+	if (in.op == answer || in.op == stepUp) && in.set >= 0 {
+		return event.RecoveryCodeUsed
+	}
+	return tells[in.op]
+}
+
 // hasHeard checks that a call which has succeeded was told before its answer, and what that makes of the posture after
 // it. Of a token its account is saved first, and with that the posture.
 func (c *client) hasHeard(in input) {
-	kind := tells[in.op]
-	if (in.op == answer || in.op == stepUp) && in.set >= 0 {
-		kind = event.RecoveryCodeUsed
-	}
+	kind := in.tells()
 	if kind == "" {
 		return
 	}
