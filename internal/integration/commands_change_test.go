@@ -221,12 +221,18 @@ func (m *machine) Delete(t *rapid.T) {
 	if !oneIn(t, 4, "really") {
 		return
 	}
+	var left []event.Notice
+	var want []notice
 	m.do(t, p, call{
 		name: "DeleteAccount", account: id,
-		rule:     func(a *account, now int64) answer { return a.delete(now) },
-		half:     (*account).forget,
-		run:      func(ctx context.Context, s *process) error { return deleted(operator(s).DeleteAccount(ctx, id)) },
+		rule: func(a *account, now int64) answer { want = a.outbox; return a.delete(now) },
+		half: (*account).forget,
+		run: func(ctx context.Context, s *process) (err error) {
+			left, err = operator(s).DeleteAccount(ctx, id)
+			return err
+		},
 		happened: func(answer) { m.deleteTokens(t, id) },
+		told:     func(*account, answer) { untold(t, want, left) },
 	})
 }
 

@@ -20,7 +20,7 @@ func (m *machine) accountCommands() map[string]func(*rapid.T) {
 		"regenerate": m.Regenerate, "rename": m.Rename, "remove": m.Remove, "disable": m.Disable, "unlock": m.Unlock,
 		"reset": m.Reset, "operator": m.Operator, "delete": m.Delete, "import": m.Import, "reseal": m.Reseal,
 		"clock": m.Clock, "clock again": m.Clock, "damage": m.Damage,
-		"add a passkey": m.AddPasskey, "begin a passkey": m.BeginPasskey, "finish a passkey": m.FinishPasskey, "passkey": m.Passkey, "passkey again": m.Passkey,
+		"add a passkey": m.AddPasskey, "begin a passkey": m.BeginPasskey, "finish a passkey": m.FinishPasskey, "passkey": m.Passkey, "passkey again": m.Passkey, "drain": m.Drain,
 	}
 }
 
@@ -28,7 +28,7 @@ func (m *machine) accountCommands() map[string]func(*rapid.T) {
 var accountsMeanwhile = []string{
 	"acknowledge", "answer", "begin", "cancel", "confirm", "delete", "disable", "guess", "import", "operator",
 	"pair", "redeem", "regenerate", "remove", "rename", "reset", "resync", "step up", "unlock", "vouch",
-	"add a passkey", "begin a passkey", "finish a passkey", "passkey",
+	"add a passkey", "begin a passkey", "finish a passkey", "passkey", "drain",
 }
 
 // Clock moves the clock: on as a rule, and back. Now and then it jumps, and comes back later by as much.

@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
 	"github.com/gatehouse-go/gatehouse/tokens"
@@ -49,6 +50,7 @@ type machine struct {
 	known
 	history
 	table
+	postbox
 
 	busy *process // whose call is under way while another process makes one
 
@@ -79,8 +81,11 @@ type held[T any] struct {
 	what T
 }
 
-func newMachine(t *rapid.T, rules table) *machine {
-	m := &machine{truth: memory.New(), now: gatehousetest.Start.Unix(), model: map[string]*account{}, history: newHistory(), table: rules}
+func newMachine(t *rapid.T, rules table, notices bool) *machine {
+	m := &machine{
+		truth: memory.New(), now: gatehousetest.Start.Unix(), model: map[string]*account{}, history: newHistory(), table: rules,
+		postbox: postbox{notices: map[core.NoticeID]notice{}, of: map[core.NoticeID]string{}},
+	}
 	m.look(t)
 	// Before a key becomes the primary one, every process knows it.
 	one, two := keyring.Generate().Reveal(), keyring.Generate().Reveal()
@@ -91,7 +96,7 @@ func newMachine(t *rapid.T, rules table) *machine {
 	} {
 		p.store = gatehousetest.NewStore(m.truth)
 		svc, err := gatehouse.New(p.store, gatehouse.Config{
-			Issuer: "A", Keys: p.keys, Recovery: gatehousetest.CheapRecovery(),
+			Issuer: "A", Keys: p.keys, Recovery: gatehousetest.CheapRecovery(), Notices: notices,
 			Now: func() time.Time { return time.Unix(m.at(&p), 999_999_999) },
 		})
 		require.NoError(t, err)
@@ -101,7 +106,7 @@ func newMachine(t *rapid.T, rules table) *machine {
 		m.procs = append(m.procs, &p)
 	}
 	for _, id := range ids {
-		m.model[id] = &account{id: id}
+		m.model[id] = &account{id: id, keepsNotices: notices}
 	}
 	return m
 }
@@ -119,7 +124,7 @@ func (m *machine) at(p *process) int64 { return m.now + p.skew }
 // else's record has moved.
 func TestMachine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := newMachine(t, newTable(false, false))
+		m := newMachine(t, newTable(false, false), !oneIn(t, 4, "without notices"))
 		m.commands, m.meanwhile = m.accountCommands(), accountsMeanwhile
 		m.setUp(t)
 		t.Repeat(m.commands)
@@ -129,7 +134,7 @@ func TestMachine(t *testing.T) {
 // TestMachineTokens is the same machine with access tokens, and with less of what never touches them.
 func TestMachineTokens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := newMachine(t, newTable(oneIn(t, 4, "reused tokens are kept"), oneIn(t, 4, "lifetimes are cut")))
+		m := newMachine(t, newTable(oneIn(t, 4, "reused tokens are kept"), oneIn(t, 4, "lifetimes are cut")), false)
 		m.commands, m.meanwhile = m.tokenCommands(), tokensMeanwhile
 		m.setUp(t)
 		t.Repeat(m.commands)

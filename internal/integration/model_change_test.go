@@ -156,15 +156,17 @@ func (a *account) confirm(p proof, in, id, typed string, now int64) answer {
 	next.used = now
 	if i := a.find(a.pending.replace); i >= 0 {
 		a.apps[i] = next
+		a.owe(notice{kind: event.AuthenticatorRemoved, at: now})
 	} else {
-		a.dropFactor(a.pending.replace)
+		a.dropFactor(a.pending.replace, now)
 		a.apps = append(a.apps, next)
 	}
-	return a.enrolled(p, "")
+	return a.enrolled(p, "", now)
 }
 
 // enrolled is what comes along with a factor that was added.
-func (a *account) enrolled(p proof, passkey string) answer {
+func (a *account) enrolled(p proof, passkey string, now int64) answer {
+	a.owe(notice{kind: event.AuthenticatorAdded, at: now})
 	if a.pending.codes != nil {
 		a.codes = a.pending.codes
 	}
@@ -178,7 +180,10 @@ func (a *account) enrolled(p proof, passkey string) answer {
 }
 
 // dropFactor removes an app or a passkey.
-func (a *account) dropFactor(id string) {
+func (a *account) dropFactor(id string, now int64) {
+	if a.find(id) >= 0 || a.findPasskey(id) >= 0 {
+		a.owe(notice{kind: event.AuthenticatorRemoved, at: now})
+	}
 	a.apps = slices.DeleteFunc(a.apps, func(app app) bool { return app.id == id })
 	a.passkeys = slices.DeleteFunc(a.passkeys, func(k passkey) bool { return k.id == id })
 }
@@ -218,6 +223,7 @@ func (a *account) regenerate(p proof, in string, now int64) answer {
 		return state
 	}
 	a.codes = &codes{list: make([]code, 10), created: now}
+	a.owe(notice{kind: event.RecoveryCodesRegenerated, at: now})
 	a.changed()
 	a.endEpoch()
 	return a.successor(p)
@@ -252,7 +258,7 @@ func (a *account) remove(p proof, in, id string, now int64) answer {
 	if a.factors() == 1 {
 		return state
 	}
-	a.dropFactor(id)
+	a.dropFactor(id, now)
 	a.changed()
 	a.endEpoch()
 	return a.successor(p)
@@ -266,6 +272,7 @@ func (a *account) disable(p proof, in string, now int64) answer {
 		return state
 	}
 	a.dropFactors()
+	a.owe(notice{kind: event.TwoFactorOff, at: now})
 	a.endEpoch()
 	return a.successor(p)
 }
@@ -303,6 +310,7 @@ func (a *account) operatorReset(now int64) answer {
 		return state
 	}
 	a.dropFactors()
+	a.owe(notice{kind: event.AccountReset, at: now})
 	a.endEpoch()
 	a.tokenEpoch++
 	a.since = now
@@ -314,6 +322,7 @@ func (a *account) suspend(now int64) answer {
 	if a.suspended == 0 {
 		a.touch()
 		a.suspended, a.since = now, now
+		a.owe(notice{kind: event.AccountSuspended, at: now})
 	}
 	return answer{}
 }
@@ -321,6 +330,7 @@ func (a *account) suspend(now int64) answer {
 func (a *account) resume(now int64) answer {
 	if a.suspended != 0 {
 		a.suspended, a.since = 0, now
+		a.owe(notice{kind: event.AccountResumed, at: now})
 		a.endEpoch()
 	}
 	return answer{}
@@ -436,7 +446,7 @@ func (a *account) delete(now int64) answer {
 
 // forget is a deletion that was cut short.
 func (a *account) forget() {
-	*a = account{id: a.id, epoch: a.epoch, tokenEpoch: a.tokenEpoch}
+	*a = account{id: a.id, epoch: a.epoch, tokenEpoch: a.tokenEpoch, keepsNotices: a.keepsNotices}
 }
 
 func (a *account) reseal(key string) {
@@ -475,6 +485,7 @@ func (a *account) index(now core.Account) storage.AccountIndex {
 	return storage.AccountIndex{
 		Authenticators: len(a.apps), Passkeys: len(a.passkeys), Handle: now.Handle, CodesLeft: a.codes.left(), LockedUntil: moment(a.lockedUntil), Disabled: a.wrong >= most,
 		Suspended: a.suspended != 0, KeyName: strings.Join(slices.Compact(keys), ","), TokenEpoch: now.TokenEpoch,
+		Unsent: moment(a.oldest()),
 	}
 }
 

@@ -118,11 +118,12 @@ func (a *account) finishPasskey(p proof, in string, q question, s assertion, now
 	}
 	if i := a.findPasskey(a.pending.replace); i >= 0 {
 		a.passkeys[i] = next
+		a.owe(notice{kind: event.AuthenticatorRemoved, at: now})
 	} else {
-		a.dropFactor(a.pending.replace)
+		a.dropFactor(a.pending.replace, now)
 		a.passkeys = append(a.passkeys, next)
 	}
-	return a.enrolled(p, next.method())
+	return a.enrolled(p, next.method(), now)
 }
 
 // asks says whether a question is one that the account, in its present state, has asked for what it is used for now.
@@ -167,6 +168,7 @@ func (a *account) show(purpose core.PasskeyPurpose, q question, s assertion, ses
 		}
 		return a.missed(now)
 	case suspect: // a good signature, which uses its challenge up
+		a.owe(notice{kind: event.PasskeySuspect, at: now})
 		k.accepted = q.At
 		return a.kept(now)
 	case q.Purpose == core.PasskeySignIn && !s.verified:

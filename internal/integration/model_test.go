@@ -39,6 +39,10 @@ type account struct {
 	epoch      int // counts what ends challenges and proofs; goes on after a deletion
 	tokenEpoch int // counts what ends all tokens; goes on as well
 
+	keepsNotices bool
+	outbox       []notice // what the owner must be told, the oldest first
+	noticesHeld  int64    // by a drainer, until then
+
 	tokenLog []entry // of the activity, what became of tokens; without end
 }
 
@@ -263,9 +267,13 @@ func (a *account) guessed(m event.Method, now int64) answer {
 		if free, _ := a.limits(); a.wrong > free {
 			ladder := []int64{30, minute, 2 * minute, 5 * minute, 15 * minute, 30 * minute, hour}
 			a.lockedUntil = now + ladder[min(a.wrong-free, len(ladder))-1]
+			a.owe(notice{kind: event.MethodLocked, at: now})
 		}
 	} else {
 		a.bucketFull = a.bucket(now) + 6
+		if _, locked := a.lock(m, now); locked {
+			a.owe(notice{kind: event.MethodLocked, at: now})
+		}
 	}
 	a.failedOn(now)
 	until, locked := a.lock(m, now)
@@ -286,6 +294,7 @@ func (a *account) failedOn(now int64) {
 	many := int64(len(a.failed))
 	if many >= 20 && (now-a.told[0] >= 7*day || a.told[0] > now+30 || many >= 2*a.told[1]) {
 		a.told = [2]int64{now, many}
+		a.owe(notice{kind: event.ManyFailures, at: now, count: int(many)})
 	}
 }
 
@@ -453,6 +462,16 @@ func (a *account) presentCode(m event.Method, c *challenge, typed, session strin
 func (a *account) accepted(c *challenge, k kind, session, app string, now int64) answer {
 	if c != nil {
 		a.signIns++
+	}
+	switch k {
+	case operatorCode:
+		a.owe(notice{kind: event.OperatorCodeUsed, at: now})
+	case recoveryCode:
+		left := a.codes.left()
+		a.owe(notice{kind: event.RecoveryCodeUsed, at: now, left: left})
+		if left < 3 {
+			a.owe(notice{kind: event.RecoveryCodesLow, at: now, left: left})
+		}
 	}
 	return answer{app: app, left: a.codes.left(), proof: &proof{a.id, k, now, session, a.epoch, ""}}
 }

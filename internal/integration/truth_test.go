@@ -118,6 +118,10 @@ func (m *machine) inModel(t *rapid.T, a core.Account) *account {
 	if a.Suspension != nil {
 		r.suspended = a.Suspension.At
 	}
+	r.keepsNotices, r.noticesHeld = m.model[a.ID].keepsNotices, a.NoticesHeld
+	for _, n := range a.Notices {
+		r.outbox = append(r.outbox, storedNotice(n))
+	}
 	return r
 }
 
@@ -188,6 +192,11 @@ func (a *account) adopt(stored *account) {
 	if a.pending != nil && stored.pending != nil && a.pending.app.id == "" {
 		a.pending.app.id, a.pending.app.key = stored.pending.app.id, stored.pending.app.key
 	}
+	for i := range min(len(a.outbox), len(stored.outbox)) {
+		if a.outbox[i].id == (core.NoticeID{}) {
+			a.outbox[i].id = stored.outbox[i].id
+		}
+	}
 	a.codes.adopt(stored.codes)
 	if a.pending != nil && stored.pending != nil {
 		a.pending.codes.adopt(stored.pending.codes)
@@ -215,7 +224,7 @@ func (c *codes) adopt(stored *codes) {
 func (a *account) clone() *account {
 	c := *a
 	c.apps, c.failed, c.tokenLog = slices.Clone(a.apps), slices.Clone(a.failed), slices.Clone(a.tokenLog)
-	c.passkeys = slices.Clone(a.passkeys)
+	c.passkeys, c.outbox = slices.Clone(a.passkeys), slices.Clone(a.outbox)
 	c.codes = a.codes.clone()
 	if a.pending != nil {
 		p := *a.pending
@@ -254,6 +263,9 @@ func (a *account) shape() *account {
 	}
 	if len(s.passkeys) == 0 {
 		s.passkeys = nil
+	}
+	if len(s.outbox) == 0 {
+		s.outbox = nil
 	}
 	sets := []*codes{s.codes}
 	if s.pending != nil {
@@ -343,6 +355,7 @@ func (m *machine) checkModel(t *rapid.T, a core.Account) {
 	m.epochs.note(a.ID, a.Epoch)
 	m.ended.note(a.ID, a.TokenEpoch)
 	m.checkActivity(t, a)
+	m.checkNotices(t, a)
 }
 
 // redeem notes that a recovery or operator code was accepted. Invariant 2.
