@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,6 +29,33 @@ func TestBrokenStoresAreFound(t *testing.T) {
 			t.Error("not found")
 		})
 	}
+}
+
+// A node that reads an old state answers by it, and saves nothing: what is stored stays right, no code is accepted twice, and
+// owners are told.
+func TestStaleReadsSaveNothing(t *testing.T) {
+	under := func(s storage.Store) storage.Store { return &stale{Store: s, old: map[string]storage.Record{}} }
+	told := 0
+	for seed := range uint64(60) {
+		r := simulate(t, seed, under, whole)
+		require.True(t, r.wrong == "" || r.answered, "seed %d: %s", seed, r.wrong)
+		if r.answered {
+			told++
+		}
+		used := map[[3]any]bool{}
+		for _, c := range r.history {
+			if c.told != ok || c.in.op != answer && c.in.op != stepUp {
+				continue
+			}
+			code := [3]any{c.in.account, "app " + strconv.Itoa(c.in.totp), c.in.step}
+			if c.in.set >= 0 {
+				code = [3]any{c.in.account, "set " + strconv.Itoa(c.in.set), c.in.code}
+			}
+			require.False(t, used[code], "seed %d: a code was accepted twice: %+v", seed, c.in)
+			used[code] = true
+		}
+	}
+	require.NotZero(t, told, "no read was stale")
 }
 
 // What is found is made small.

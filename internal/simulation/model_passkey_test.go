@@ -87,11 +87,18 @@ func (a account) shows(in input) []next {
 		}
 		sure = began >= a.Since[1]
 	}
-	if i < 0 || in.issued <= a.Passkeys[i].accepted || (in.count > 0 || a.Passkeys[i].count > 0) && in.count <= a.Passkeys[i].count {
+	if i < 0 || in.issued <= a.Passkeys[i].accepted {
 		return no
 	}
 	b := a.clone()
-	b.Passkeys[i].accepted, b.Passkeys[i].count = in.issued, in.count
+	b.Passkeys[i].accepted = in.issued
+	if count := a.Passkeys[i].count; (in.count > 0 || count > 0) && in.count <= count { // a copy's, which uses its challenge up
+		if sure {
+			no = nil
+		}
+		return append(no, next{denied, b})
+	}
+	b.Passkeys[i].count = in.count
 	if in.purpose != core.PasskeyStepUp {
 		b.SignIns++
 	}

@@ -38,6 +38,7 @@ type run struct {
 	*world
 	wrong     string // "" for nothing
 	undecided int    // searches for an order that took too long
+	answered  bool   // what is stored is right, and only what was told is not
 }
 
 // simulate runs a seed on a store.
@@ -71,6 +72,7 @@ func simulate(t *testing.T, seed uint64, under func(storage.Store) storage.Store
 	})
 	if r.wrong == "" {
 		r.wrong, r.undecided = explained(r.history, r.accounts, r.holders)
+		r.answered = r.wrong != ""
 	}
 	return r
 }
