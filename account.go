@@ -127,18 +127,19 @@ func (s *Service) Account(ctx context.Context, id string) (_ Account, err error)
 	if err != nil {
 		return Account{}, err
 	}
-	return view(s.e, a, s.e.Env()), nil
+	return view(s.e, a, nil, s.e.Env()), nil
 }
 
-func view(e *engine.Engine, a core.Account, env core.Env) Account {
+// view returns what is shown of an account in the browser of a digest, nil for one that is not known.
+func view(e *engine.Engine, a core.Account, browser []byte, env core.Env) Account {
 	v := Account{
 		ID:              a.ID,
 		Protected:       a.Protected(),
 		Authenticators:  authenticators(a),
 		RecoveryCodes:   recoverySet(a.Recovery),
 		OperatorCode:    MethodState(a.OperatorState(env)),
-		TOTP:            MethodState(a.TOTPState(env)),
-		RecoveryCode:    MethodState(a.RecoveryState(env)),
+		TOTP:            MethodState(a.TOTPState(browser, env)),
+		RecoveryCode:    MethodState(a.RecoveryState(browser, env)),
 		Passkey:         MethodState(a.PasskeyState()),
 		CodeUseUnseen:   core.Time(a.CodeUseUnseen()),
 		ServiceOf:       a.ServiceOf,

@@ -57,7 +57,7 @@ type Challenge struct {
 }
 
 // CheckChallenge returns what a challenge asks for now, if the challenge is still valid, for a page
-// that shows the second step again. Where in has an Account, a challenge of any other one is refused. It takes no code
+// that shows the second step again, in the browser of in. Where in has an Account, a challenge of any other one is refused. It takes no code
 // and lets nobody in. ErrDenied says that the challenge has ended: sign in again.
 func (s *Service) CheckChallenge(ctx context.Context, in Session, token string) (_ Challenge, err error) {
 	defer s.e.Begin(&ctx, "gatehouse.Service.CheckChallenge").End(&err)
@@ -73,16 +73,16 @@ func (s *Service) CheckChallenge(ctx context.Context, in Session, token string) 
 	if !a.Stands(*c, env) {
 		return Challenge{}, &DeniedError{}
 	}
-	return challenge(a, token, env), nil
+	return challenge(a, token, engine.BrowserDigests(a.ID, in.Browser), env), nil
 }
 
-func challenge(a core.Account, token string, env core.Env) Challenge {
+func challenge(a core.Account, token string, browser []byte, env core.Env) Challenge {
 	return Challenge{
 		AccountID:      a.ID,
 		Step:           StepNeeded,
 		Token:          ChallengeToken{redact.New(token)},
-		TOTP:           MethodState(a.TOTPState(env)),
-		RecoveryCode:   MethodState(a.RecoveryState(env)),
+		TOTP:           MethodState(a.TOTPState(browser, env)),
+		RecoveryCode:   MethodState(a.RecoveryState(browser, env)),
 		OperatorCode:   MethodState(a.OperatorState(env)),
 		Passkey:        MethodState(a.PasskeyState()),
 		Authenticators: authenticators(a),
@@ -91,7 +91,7 @@ func challenge(a core.Account, token string, env core.Env) Challenge {
 
 // Verification is the result of a right code.
 type Verification struct {
-	Session         Session // as it was given, with the account that was verified and the proof: keep it
+	Session         Session // as it was given, with the account that was verified and the proof: keep it, and its Browser in the browser
 	Method          event.Method
 	AuthenticatorID string // of a TOTP code, or of a passkey
 	CodesLeft       int    // unused recovery codes; when they run low, say so
@@ -108,7 +108,7 @@ func (s *Service) Answer(ctx context.Context, in Session, challenge, code string
 	if err != nil {
 		return Verification{}, err
 	}
-	return s.verify(ctx, c.Account, c, code, in.Secret)
+	return s.verify(ctx, c.Account, c, code, in)
 }
 
 // openChallenge opens a challenge of an account, "" being any.
@@ -127,11 +127,11 @@ func (s *Service) openChallenge(ctx context.Context, text, account string) (*cor
 // account is the session's, never one that the request names. The session's Proof is not looked at.
 func (s *Service) StepUp(ctx context.Context, in Session, code string) (_ Verification, err error) {
 	defer s.e.Begin(&ctx, "gatehouse.Service.StepUp").End(&err)
-	return s.verify(ctx, in.Account, nil, code, in.Secret)
+	return s.verify(ctx, in.Account, nil, code, in)
 }
 
-func (s *Service) verify(ctx context.Context, account string, c *core.Challenge, code, secret string) (Verification, error) {
-	t := core.Attempt{Challenge: c, Session: engine.Digest(secret), Method: event.MethodRecoveryCode}
+func (s *Service) verify(ctx context.Context, account string, c *core.Challenge, code string, in Session) (Verification, error) {
+	t := attemptOf(account, c, event.MethodRecoveryCode, in)
 	if totp.IsCode(code) {
 		t.Method, t.Code = event.MethodTOTP, code
 	}
@@ -147,7 +147,7 @@ func (s *Service) verify(ctx context.Context, account string, c *core.Challenge,
 		return Verification{}, err
 	}
 	return Verification{
-		Session: Session{Account: account, Secret: secret, Proof: proof},
+		Session: Session{Account: account, Secret: in.Secret, Proof: proof, Browser: engine.KeptBrowser(out, in.Browser, in.NewBrowser)},
 		Method:  t.Method, AuthenticatorID: out.AuthenticatorID, CodesLeft: out.CodesLeft,
 	}, nil
 }
@@ -162,12 +162,20 @@ func (s *Service) RedeemOperatorCode(ctx context.Context, in Session, challenge,
 	if err != nil {
 		return Proof{}, err
 	}
-	t := core.Attempt{Challenge: c, Session: engine.Digest(in.Secret), Method: event.MethodOperatorCode}
+	t := attemptOf(c.Account, c, event.MethodOperatorCode, in)
 	out, err := s.attempt(ctx, c.Account, t, code)
 	if err != nil {
 		return Proof{}, err
 	}
 	return s.sealProof(ctx, out.Proof)
+}
+
+// attemptOf returns an attempt in a session, without its code.
+func attemptOf(account string, c *core.Challenge, m event.Method, in Session) core.Attempt {
+	return core.Attempt{
+		Method: m, Challenge: c, Session: engine.Digest(in.Secret),
+		Browser: engine.BrowserDigests(account, in.Browser), NewBrowser: engine.NewBrowserDigest(account, in.NewBrowser),
+	}
 }
 
 // attempt finds out what there is to know of a code and lets the account answer.
@@ -285,7 +293,8 @@ func (s *Service) Resync(ctx context.Context, in Session, challenge, authenticat
 	if !totp.IsCode(first) || !totp.IsCode(second) {
 		return &DeniedError{}
 	}
-	t := core.Attempt{Challenge: c, Method: event.MethodTOTP, Code: first, Keys: map[string]totp.Key{}}
+	t := attemptOf(c.Account, c, event.MethodTOTP, in)
+	t.Code, t.Keys = first, map[string]totp.Key{}
 	return s.e.Change(ctx, c.Account, engine.Transition{
 		Prepare: func(ctx context.Context, a core.Account, env core.Env) error {
 			if _, refused := a.Refused(t, env); refused {

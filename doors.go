@@ -19,7 +19,9 @@ func init() {
 		return s.e
 	}
 	engine.ByOf = func(operator any) core.By { return operator.(Operator).by }
-	engine.ViewOf = func(e *engine.Engine, a core.Account, env core.Env) any { return view(e, a, env) }
+	engine.ViewOf = func(e *engine.Engine, a core.Account, browser []byte, env core.Env) any {
+		return view(e, a, browser, env)
+	}
 	engine.WithinOf = func(operator any, tx storage.Transaction) (any, *engine.Within) {
 		o := operator.(Operator)
 		s := *o.s
@@ -28,8 +30,13 @@ func init() {
 		o.s = &s
 		return o, w
 	}
-	engine.SignIn = func(ctx context.Context, signIn, session, factor any, replaces bool) (any, core.Account, error) {
-		return signIn.(SignIn).vouch(ctx, session.(Session), factor.(FirstFactor), core.FirstFactor{SignIn: true, Replaces: replaces})
+	engine.SignIn = func(ctx context.Context, signIn, session, factor any, by engine.SignedIn) (any, core.Account, error) {
+		checked := core.FirstFactor{SignIn: true, Replaces: by.External}
+		in := session.(Session)
+		if by.KnownBrowser {
+			checked.Browser = engine.BrowserDigests(in.Account, in.Browser)
+		}
+		return signIn.(SignIn).vouch(ctx, in, factor.(FirstFactor), checked)
 	}
 	engine.AccountOf = func(account any) core.Account { return redact.Open(account.(Account).record) }
 }

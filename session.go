@@ -25,15 +25,22 @@ type Session struct {
 	Secret string
 	// Proof is what the owner has proven in it. Defaults to nothing.
 	Proof Proof
+	// Browser and NewBrowser are for package websession, which sets them; most other hosts do without them. Browser is what
+	// this browser keeps across sessions, and NewBrowser a random secret that was made for this request. Once a second step
+	// was completed at a sign-in, or the first factor enrolled, the account knows the browser for 90 days after its last
+	// second step: wrong codes from elsewhere do not lock it out, and a sign-in from one that is not known is told as
+	// event.NewBrowser. It proves nothing. Default to none: no browser is known, and none becomes so.
+	Browser    string
+	NewBrowser string
 }
 
-// Format prints the account, and neither the secret nor the proof.
+// Format prints the account, and neither a secret nor the proof.
 func (s Session) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "session of %q, %s", s.Account, redact.Mark)
 }
 
 func (s Session) presented() engine.Session {
-	return engine.Session{Account: s.Account, Secret: s.Secret, Proof: s.Proof.Reveal()}
+	return engine.Session{Account: s.Account, Secret: s.Secret, Proof: s.Proof.Reveal(), Browser: s.Browser, NewBrowser: s.NewBrowser}
 }
 
 type hiddenText = redact.Value[string]

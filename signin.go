@@ -61,7 +61,7 @@ func (t SignIn) missing(a core.Account, env core.Env) ([]core.Event, error) {
 }
 
 // Challenge says whether the account needs a second step, once the first factor was right. An error is never "not
-// needed". ErrDenied says that the account is suspended or a service account, or that a new password, a reset or
+// needed"; what it says of locks is of browsers that are not known. ErrDenied says that the account is suspended or a service account, or that a new password, a reset or
 // the like has come since Before: begin again, with the password.
 func (t SignIn) Challenge(ctx context.Context) (_ Challenge, err error) {
 	if t.s == nil {
@@ -90,7 +90,7 @@ func (t SignIn) Challenge(ctx context.Context) (_ Challenge, err error) {
 	if err != nil {
 		return Challenge{}, err
 	}
-	return challenge(a, token, env), nil
+	return challenge(a, token, nil, env), nil
 }
 
 // Vouch returns a proof for the first factor that the host itself has just checked, after Before. It is enough only for

@@ -39,6 +39,9 @@ const (
 	// have a copy of it. It stays as it is.
 	PasskeySuspect Kind = "passkey.suspect"
 
+	// A sign-in was completed in a browser that was not known, also if none was. Only where Session.NewBrowser is given.
+	NewBrowser Kind = "browser.new"
+
 	TwoFactorOff     Kind = "two_factor.off"
 	PasswordChanged  Kind = "password.changed"
 	AccountReset     Kind = "account.reset"
@@ -88,7 +91,7 @@ func Kinds() []Kind {
 		EnrollmentBegun, EnrollmentConfirmed, EnrollmentAbandoned,
 		FirstFactorSignIn, CodeAccepted, CodeDenied, MethodLocked, MethodUnlocked, ThrottledBurst, ManyFailures,
 		RecoveryCodeUsed, RecoveryCodesLow, RecoveryCodesRegenerated, RecoveryCodesAcknowledged, OperatorCodeMade, OperatorCodeUsed,
-		AuthenticatorAdded, AuthenticatorRenamed, AuthenticatorRemoved, AuthenticatorResynced, PasskeySuspect,
+		AuthenticatorAdded, AuthenticatorRenamed, AuthenticatorRemoved, AuthenticatorResynced, PasskeySuspect, NewBrowser,
 		TwoFactorOff, PasswordChanged, AccountReset, AccountSuspended, AccountResumed, AccountImported, AccountDeleted, AccountRestored, KeyMoved,
 		SessionsEnded, SecondFactorMissing, ActivityReviewed,
 		TokenMinted, TokenFirstUsed, TokenNewAddress, TokenRotated, TokenRenewed, TokenReused, TokenContested, TokenExpiring,
@@ -101,7 +104,7 @@ func Kinds() []Kind {
 // warns reports whether an event is one to look at.
 func (k Kind) warns() bool {
 	switch k {
-	case CodeDenied, MethodLocked, ThrottledBurst, ManyFailures, RecoveryCodeUsed, RecoveryCodesLow, PasskeySuspect,
+	case CodeDenied, MethodLocked, ThrottledBurst, ManyFailures, RecoveryCodeUsed, RecoveryCodesLow, PasskeySuspect, NewBrowser,
 		TwoFactorOff, AccountReset, AccountRestored, SecondFactorMissing, AccountSuspended, TokenReused, TokenContested,
 		TokenNewAddress, TokenNeedsSecondFactor:
 		return true

@@ -23,7 +23,7 @@ func (u *User) AddPasskey(t testing.TB) *Passkey {
 	t.Helper()
 	ctx, e := context.Background(), engine.Of(u.s.Service)
 	in := u.StepUp(t)
-	session := engine.Session{Account: in.Account, Secret: in.Secret, Proof: in.Proof.Reveal()}
+	session := engine.Session{Account: in.Account, Secret: in.Secret, Proof: in.Proof.Reveal(), Browser: in.Browser, NewBrowser: in.NewBrowser}
 	_, a, err := engine.BeginPasskey(ctx, u.s.Service, session, engine.PasskeyRequest{})
 	if err != nil {
 		t.Fatal(err)

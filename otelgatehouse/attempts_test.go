@@ -60,7 +60,7 @@ func TestAttempts(t *testing.T) {
 			return h.Resync(ctx, gatehouse.Session{}, h.Challenge(t, ada).Token.Reveal(), h.user.AuthenticatorID, h.wrong(), h.wrong())
 		}, "resync", "totp", "wrong"},
 		{"gatehouse.SignIn.Vouch", func() error {
-			_, _, err := engine.SignIn(ctx, h.before, gatehouse.Session{Account: bob, Secret: canary}, gatehouse.FirstFactor{Method: "pwd"}, false)
+			_, _, err := engine.SignIn(ctx, h.before, gatehouse.Session{Account: bob, Secret: canary}, gatehouse.FirstFactor{Method: "pwd"}, engine.SignedIn{})
 			return err
 		}, "sign_in", "password", "accepted"},
 		{"gatehouse.Service.RedeemOperatorCode", func() error {

@@ -32,7 +32,7 @@ func (s *Service) AnswerPasskey(ctx context.Context, in gatehouse.Session, chall
 	if err != nil {
 		return gatehouse.Verification{}, err
 	}
-	a, err := s.read(ctx, core.PasskeyAttempt{Purpose: core.PasskeyAnswer, Challenge: c}, in.Secret, response)
+	a, err := s.read(ctx, core.PasskeyAttempt{Purpose: core.PasskeyAnswer, Challenge: c}, in, response)
 	if err != nil {
 		return gatehouse.Verification{}, err
 	}
@@ -49,7 +49,7 @@ func (s *Service) StepUpOptions(ctx context.Context, in gatehouse.Session) (_ []
 // StepUpOptions in the same session.
 func (s *Service) StepUp(ctx context.Context, in gatehouse.Session, response []byte) (_ gatehouse.Verification, err error) {
 	defer s.e.Begin(&ctx, "passkey.Service.StepUp").End(&err)
-	a, err := s.read(ctx, core.PasskeyAttempt{Purpose: core.PasskeyStepUp}, in.Secret, response)
+	a, err := s.read(ctx, core.PasskeyAttempt{Purpose: core.PasskeyStepUp}, in, response)
 	if err != nil {
 		return gatehouse.Verification{}, err
 	}
@@ -101,7 +101,7 @@ func descriptors(a core.Account) (list []ceremony.Descriptor) {
 type attempt struct {
 	s         *Service
 	t         core.PasskeyAttempt
-	secret    string
+	in        gatehouse.Session
 	assertion *ceremony.Assertion
 	refused   error // why it was not good, if it was not
 	out       core.Outcome
@@ -109,20 +109,21 @@ type attempt struct {
 
 // read reads an assertion. What is none, or answers nothing that we have asked, is no guess: it is denied and not
 // counted.
-func (s *Service) read(ctx context.Context, t core.PasskeyAttempt, secret string, response []byte) (*attempt, error) {
+func (s *Service) read(ctx context.Context, t core.PasskeyAttempt, in gatehouse.Session, response []byte) (*attempt, error) {
 	assertion, err := s.ceremony.ParseAssertion(response)
 	if err != nil {
 		return nil, denied(core.Outcome{Reason: core.Malformed}, err)
 	}
-	t.Session, t.Finding.Credential = engine.Digest(secret), assertion.Credential
+	t.Session, t.Finding.Credential = engine.Digest(in.Secret), assertion.Credential
 	if t.Finding.Challenge, err = s.open(ctx, assertion.Challenge); err != nil {
 		return nil, err
 	}
-	return &attempt{s: s, t: t, secret: secret, assertion: assertion}, nil
+	return &attempt{s: s, t: t, in: in, assertion: assertion}, nil
 }
 
 // answer has an account decide. loaded is the account as it was loaded already, or nil.
 func (a *attempt) answer(ctx context.Context, account string, loaded *engine.Kept[core.Account]) (gatehouse.Verification, error) {
+	a.t.Browser, a.t.NewBrowser = engine.BrowserDigests(account, a.in.Browser), engine.NewBrowserDigest(account, a.in.NewBrowser)
 	err := a.s.e.Change(ctx, account, engine.Transition{Loaded: loaded, Refused: a.refusedNow, Prepare: a.prepare, Step: a.step})
 	if err != nil {
 		return gatehouse.Verification{}, err
@@ -132,7 +133,7 @@ func (a *attempt) answer(ctx context.Context, account string, loaded *engine.Kep
 		return gatehouse.Verification{}, err
 	}
 	return gatehouse.Verification{
-		Session: gatehouse.Session{Account: account, Secret: a.secret, Proof: gatehouse.ParseProof(proof)},
+		Session: gatehouse.Session{Account: account, Secret: a.in.Secret, Proof: gatehouse.ParseProof(proof), Browser: engine.KeptBrowser(a.out, a.in.Browser, a.in.NewBrowser)},
 		Method:  event.MethodPasskey, AuthenticatorID: a.out.AuthenticatorID, CodesLeft: a.out.CodesLeft,
 	}, nil
 }

@@ -256,7 +256,7 @@ func TestHandles(t *testing.T) {
 	o.accepted("sign-in", o.phone, "its own")
 	_, err := h.pk.SignInOptions(t.Context(), "")
 	require.ErrorIs(t, err, gatehouse.ErrInvalid)
-	_, err = h.pk.SignIn(t.Context(), "", nil)
+	_, err = h.pk.SignIn(t.Context(), gatehouse.Session{Secret: ""}, nil)
 	require.ErrorIs(t, err, gatehouse.ErrInvalid)
 }
 
@@ -290,9 +290,9 @@ func TestKeysRotated(t *testing.T) {
 
 	options, err := h.pk.SignInOptions(ctx, "browser")
 	response = h.get(o.phone, options, err)
-	_, err = alone.SignIn(ctx, "browser", response)
+	_, err = alone.SignIn(ctx, gatehouse.Session{Secret: "browser"}, response)
 	require.ErrorIs(t, err, gatehouse.ErrDenied)
-	_, err = both.SignIn(ctx, "browser", response)
+	_, err = both.SignIn(ctx, gatehouse.Session{Secret: "browser"}, response)
 	require.NoError(t, err)
 
 	enr, options, err := h.pk.BeginRegistration(ctx, in, gatehouse.EnrollmentRequest{Label: "ada"})
@@ -307,7 +307,7 @@ func TestKeysRotated(t *testing.T) {
 	// What a passkey is does not depend on keys: with all of them gone it signs in.
 	h.Wait(time.Second)
 	options, err = alone.SignInOptions(ctx, "browser")
-	_, err = alone.SignIn(ctx, "browser", h.get(o.phone, options, err))
+	_, err = alone.SignIn(ctx, gatehouse.Session{Secret: "browser"}, h.get(o.phone, options, err))
 	require.NoError(t, err)
 }
 

@@ -152,7 +152,9 @@ func (w *world) plays() map[string]func() play {
 			if kind == "step-up" {
 				return play{call: func(ctx context.Context) (any, error) { return pk.StepUp(ctx, in, response) }}
 			}
-			return play{call: func(ctx context.Context) (any, error) { return pk.SignIn(ctx, in.Secret, response) }}
+			return play{call: func(ctx context.Context) (any, error) {
+				return pk.SignIn(ctx, gatehouse.Session{Secret: in.Secret}, response)
+			}}
 		}
 	}
 	request := gatehouse.EnrollmentRequest{Label: "ada@acme.test"}

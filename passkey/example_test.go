@@ -155,7 +155,7 @@ func ExampleService_SignIn() {
 	options, err := pk.SignInOptions(ctx, secret)
 	check(err)
 	response := get(phone, options)
-	v, err := pk.SignIn(ctx, secret, response)
+	v, err := pk.SignIn(ctx, gatehouse.Session{Secret: secret}, response)
 	if errors.Is(err, gatehouse.ErrDenied) {
 		signal, err := pk.UnknownSignal(ctx, response)
 		check(err)

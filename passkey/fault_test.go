@@ -60,12 +60,12 @@ func TestPasskeyCosts(t *testing.T) {
 	require.Empty(t, h.counting(func() { options, err = h.pk.SignInOptions(ctx, "browser") }))
 	response = h.get(phone, options, err)
 	byHandle := map[string]int{"AccountByHandle": 1, "SaveAccount": 1}
-	require.Equal(t, byHandle, h.counting(func() { _, err = h.pk.SignIn(ctx, "browser", response) }))
+	require.Equal(t, byHandle, h.counting(func() { _, err = h.pk.SignIn(ctx, gatehouse.Session{Secret: "browser"}, response) }))
 	require.NoError(t, err)
-	require.Equal(t, byHandle, h.counting(func() { _, err = h.pk.SignIn(ctx, "browser", response) }), "a replay is counted")
+	require.Equal(t, byHandle, h.counting(func() { _, err = h.pk.SignIn(ctx, gatehouse.Session{Secret: "browser"}, response) }), "a replay is counted")
 	require.ErrorIs(t, err, gatehouse.ErrDenied)
-	require.Equal(t, map[string]int{"AccountByHandle": 1}, h.counting(func() { _, err = h.pk.SignIn(ctx, "another", response) }))
-	require.Empty(t, h.counting(func() { _, err = h.pk.SignIn(ctx, "browser", []byte("{}")) }))
+	require.Equal(t, map[string]int{"AccountByHandle": 1}, h.counting(func() { _, err = h.pk.SignIn(ctx, gatehouse.Session{Secret: "another"}, response) }))
+	require.Empty(t, h.counting(func() { _, err = h.pk.SignIn(ctx, gatehouse.Session{Secret: "browser"}, []byte("{}")) }))
 	require.Equal(t, read, h.counting(func() { _, err = h.pk.Signals(ctx, "ada", "") }))
 }
 

@@ -161,7 +161,9 @@ func (o *owner) ask(kind, secret string) (options []byte, take take) {
 		take = func(response []byte) (gatehouse.Verification, error) { return pk.StepUp(ctx, in, response) }
 	case "sign-in":
 		options, err = pk.SignInOptions(ctx, secret)
-		take = func(response []byte) (gatehouse.Verification, error) { return pk.SignIn(ctx, secret, response) }
+		take = func(response []byte) (gatehouse.Verification, error) {
+			return pk.SignIn(ctx, gatehouse.Session{Secret: secret}, response)
+		}
 	}
 	require.NoError(t, err)
 	return options, take

@@ -89,7 +89,7 @@ func TestLife(t *testing.T) {
 
 	// Without a password.
 	opts, err = h.pk.SignInOptions(ctx, "another browser")
-	v, err = h.pk.SignIn(ctx, "another browser", h.get(laptop, opts, err))
+	v, err = h.pk.SignIn(ctx, gatehouse.Session{Secret: "another browser"}, h.get(laptop, opts, err))
 	require.NoError(t, err)
 	require.Equal(t, "ada", v.Session.Account)
 	require.Equal(t, second.ID, v.AuthenticatorID)
@@ -103,7 +103,7 @@ func TestLife(t *testing.T) {
 	o.in.Proof = gone
 	opts, err = h.pk.SignInOptions(ctx, "b")
 	response = h.get(phone, opts, err)
-	_, err = h.pk.SignIn(ctx, "b", response)
+	_, err = h.pk.SignIn(ctx, gatehouse.Session{Secret: "b"}, response)
 	require.ErrorIs(t, err, gatehouse.ErrDenied)
 	signal, err := h.pk.UnknownSignal(ctx, response)
 	require.NoError(t, err)

@@ -57,7 +57,7 @@ func (s *Service) BeginRegistration(ctx context.Context, in gatehouse.Session, r
 }
 
 func session(in gatehouse.Session) engine.Session {
-	return engine.Session{Account: in.Account, Secret: in.Secret, Proof: in.Proof.Reveal()}
+	return engine.Session{Account: in.Account, Secret: in.Secret, Proof: in.Proof.Reveal(), Browser: in.Browser, NewBrowser: in.NewBrowser}
 }
 
 // FinishRegistration turns the passkey of an enrollment on, if response is what the browser has made from the options of

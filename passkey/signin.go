@@ -29,21 +29,21 @@ func (s *Service) SignInOptions(ctx context.Context, secret string) (_ []byte, e
 	return s.ceremony.Request(ceremony.Request{Challenge: challenge, UserVerification: "required"})
 }
 
-// SignIn signs in whoever has made response from SignInOptions, in the browser of the same secret. The passkey has
-// verified them by a PIN, a finger or a face, so it is both factors, and no second step follows. Session.Account in the
-// result says whose passkey it is: begin a new session for that account. On failure the error is a
-// *gatehouse.DeniedError, or a fault; neither lets anybody in.
-func (s *Service) SignIn(ctx context.Context, secret string, response []byte) (_ gatehouse.Verification, err error) {
+// SignIn signs in whoever has made response from SignInOptions, in the browser of the same secret: that of in, whose Account
+// is empty; where it has one, a passkey of any other is refused. The passkey has verified its owner by a PIN, a finger or a
+// face, so it is both factors, and no second step follows. Session.Account in the result says whose passkey it is: begin a
+// new session for that account. On failure the error is a *gatehouse.DeniedError, or a fault; neither lets anybody in.
+func (s *Service) SignIn(ctx context.Context, in gatehouse.Session, response []byte) (_ gatehouse.Verification, err error) {
 	defer s.e.Begin(&ctx, "passkey.Service.SignIn").End(&err)
-	if secret == "" {
+	if in.Secret == "" {
 		return gatehouse.Verification{}, errNoSecret
 	}
-	a, err := s.read(ctx, core.PasskeyAttempt{Purpose: core.PasskeySignIn}, secret, response)
+	a, err := s.read(ctx, core.PasskeyAttempt{Purpose: core.PasskeySignIn}, in, response)
 	if err != nil {
 		return gatehouse.Verification{}, err
 	}
 	kept, err := s.named(ctx, a.assertion)
-	if errors.Is(err, gatehouse.ErrNotFound) {
+	if errors.Is(err, gatehouse.ErrNotFound) || err == nil && in.Account != "" && in.Account != kept.Record.ID {
 		return gatehouse.Verification{}, engine.Denied(core.Outcome{Reason: core.Unknown})
 	}
 	if err != nil {

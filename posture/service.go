@@ -248,7 +248,7 @@ func (e *evidence) readTokens(ctx context.Context, live engine.Tokens) error {
 }
 
 func (s *Service) view(a core.Account, env core.Env) gatehouse.Account {
-	return engine.ViewOf(s.e, a, env).(gatehouse.Account)
+	return engine.ViewOf(s.e, a, nil, env).(gatehouse.Account)
 }
 
 // facts returns the evidence for the account as it is in it now.

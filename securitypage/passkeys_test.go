@@ -165,12 +165,12 @@ func (p *passkeys) SignInOptions(ctx context.Context, secret string) ([]byte, er
 	return p.options(ctx, core.SignInChallenge(engine.Digest(secret), p.e().Issued()), nil)
 }
 
-func (p *passkeys) SignIn(ctx context.Context, secret string, response []byte) (gatehouse.Verification, error) {
+func (p *passkeys) SignIn(ctx context.Context, in gatehouse.Session, response []byte) (gatehouse.Verification, error) {
 	s, _, err := p.parse(ctx, response)
 	if err != nil {
 		return gatehouse.Verification{}, err
 	}
-	return p.answer(ctx, gatehouse.Session{Account: s.Account, Secret: secret}, core.PasskeySignIn, nil, response)
+	return p.answer(ctx, gatehouse.Session{Account: s.Account, Secret: in.Secret}, core.PasskeySignIn, nil, response)
 }
 
 func (p *passkeys) answer(ctx context.Context, in gatehouse.Session, purpose core.PasskeyPurpose, signIn *core.Challenge, response []byte) (gatehouse.Verification, error) {

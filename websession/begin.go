@@ -72,6 +72,7 @@ func (t SignIn) Begin(w http.ResponseWriter, r *http.Request, f gatehouse.FirstF
 		return err
 	}
 	if enough {
+		in.Browser = "" // no second step was completed in it
 		return t.s.start(w, r, in, next)
 	}
 	ch, err := t.try.Challenge(t.s.ctx(r))
@@ -85,10 +86,11 @@ func (t SignIn) Begin(w http.ResponseWriter, r *http.Request, f gatehouse.FirstF
 }
 
 // vouch returns a new session with the proof of the first factor, and whether that is enough to be signed in: the account
-// has no second factor, as of the save that has made the proof, or the host's own counts for it.
+// has no second factor, as of the save that has made the proof, or the host's own counts for it, or a browser that is known.
 func (t SignIn) vouch(r *http.Request, f gatehouse.FirstFactor) (in gatehouse.Session, enough bool, err error) {
-	in = gatehouse.Session{Account: t.account, Secret: rand.Text()}
-	proof, a, err := engine.SignIn(t.s.ctx(r), t.try, in, f, t.s.c.ExternalReplacesStep)
+	in = gatehouse.Session{Account: t.account, Secret: rand.Text(), Browser: t.s.keptBy(r)}
+	by := engine.SignedIn{External: t.s.c.ExternalReplacesStep, KnownBrowser: t.s.c.KnownBrowserReplacesStep}
+	proof, a, err := engine.SignIn(t.s.ctx(r), t.try, in, f, by)
 	switch {
 	case errors.Is(err, gatehouse.ErrStepUpRequired):
 		return gatehouse.Session{}, false, fmt.Errorf("%w: %v", gatehouse.ErrDenied, err)
@@ -98,8 +100,11 @@ func (t SignIn) vouch(r *http.Request, f gatehouse.FirstFactor) (in gatehouse.Se
 		return gatehouse.Session{}, false, err
 	}
 	in.Proof = proof.(gatehouse.Proof)
-	p, err := t.s.e.Present(r.Context(), engine.Session{Account: in.Account, Secret: in.Secret, Proof: in.Proof.Reveal()})
-	return in, err == nil && a.SignedInBy(p.Proof, t.s.c.ExternalReplacesStep), err
+	p, err := t.s.present(r.Context(), in, in.Proof)
+	if !by.KnownBrowser {
+		p.Browser = nil
+	}
+	return in, err == nil && a.SignedInBy(p.Proof, by.External, p.Browser, t.s.e.Env()), err
 }
 
 // secondStep leads to the second step.
@@ -112,7 +117,7 @@ func (s *Sessions) secondStep(w http.ResponseWriter, r *http.Request, in signIn)
 	return nil
 }
 
-// start begins the host's session, and keeps what is known of it. In that order: what a new session of the host's clears
+// start begins the host's session, and keeps what is known of it, and in the browser what accounts know that by. In that order: what a new session of the host's clears
 // away must not be ours. If the Keeper fails after the host's has begun, the browser does not hear of that.
 func (s *Sessions) start(w http.ResponseWriter, r *http.Request, in gatehouse.Session, next string) error {
 	text, err := s.e.Seal(r.Context(), sessionPurpose, session{in.Secret, in.Proof.Reveal()})
@@ -120,7 +125,7 @@ func (s *Sessions) start(w http.ResponseWriter, r *http.Request, in gatehouse.Se
 		return err
 	}
 	before := w.Header().Clone()
-	if err := s.keepStarted(w, r, in.Account, text); err != nil {
+	if err := s.keepStarted(w, r, in, text); err != nil {
 		clear(w.Header())
 		maps.Copy(w.Header(), before)
 		return err
@@ -129,12 +134,17 @@ func (s *Sessions) start(w http.ResponseWriter, r *http.Request, in gatehouse.Se
 	return nil
 }
 
-func (s *Sessions) keepStarted(w http.ResponseWriter, r *http.Request, account, text string) error {
-	if err := s.c.SignIn(w, r, account); err != nil {
+func (s *Sessions) keepStarted(w http.ResponseWriter, r *http.Request, in gatehouse.Session, text string) error {
+	if err := s.c.SignIn(w, r, in.Account); err != nil {
 		return fmt.Errorf("websession: Config.SignIn: %v", err) // whatever it wraps, it is no answer of Gatehouse's
 	}
 	if err := s.put(w, r, sessionName, text, sessionLife); err != nil {
 		return err
+	}
+	if in.Browser != "" {
+		if err := s.keepBrowser(w, r, in.Browser); err != nil {
+			return err
+		}
 	}
 	return s.forget(w, r, signInName)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Current returns the session of a request: the zero Session where nobody is signed in, or where the session does not
-// count. It is httpguard.Config.Session. Behind [Sessions.Middleware] it is what that has found out; elsewhere it looks
+// count. Its Browser is what accounts know this browser by. It is httpguard.Config.Session. Behind [Sessions.Middleware] it is what that has found out; elsewhere it looks
 // by itself. An error is a fault: it cannot be found out who is signed in.
 func (s *Sessions) Current(r *http.Request) (gatehouse.Session, error) {
 	if m := s.marked(r.Context()); m != nil {
@@ -22,20 +22,19 @@ func (s *Sessions) Current(r *http.Request) (gatehouse.Session, error) {
 	if err != nil || l.state != core.SessionCounts {
 		return gatehouse.Session{}, err
 	}
-	return l.session.of(l.user), nil
+	in := l.session.of(l.user)
+	in.Browser = s.keptBy(r)
+	return in, nil
 }
 
 // Keep keeps another proof of the session that is signed in, such as one of gatehouse.Service.StepUp or of a change of
 // factors. Call it before anything of the answer is written. gatehouse.ErrStepUpRequired says that the session has ended
 // meanwhile, or that the proof is not its own: nothing is kept then, as a code alone must not have a session go on that a
-// new password has ended.
+// new password has ended. Where the account knows the browser by now, the browser keeps that too.
 func (s *Sessions) Keep(w http.ResponseWriter, r *http.Request, p gatehouse.Proof) error {
-	in, err := s.Current(r)
+	in, err := s.signedIn(r)
 	if err != nil {
 		return err
-	}
-	if in.Account == "" || in.Secret == "" {
-		return fmt.Errorf("%w: nobody is signed in", gatehouse.ErrStepUpRequired)
 	}
 	a, err := s.e.Load(r.Context(), in.Account)
 	if err != nil {
@@ -54,15 +53,27 @@ func (s *Sessions) Keep(w http.ResponseWriter, r *http.Request, p gatehouse.Proo
 	if err := s.saveSession(w, r, in); err != nil {
 		return err
 	}
+	if err := s.renewBrowser(w, r, a, in); err != nil {
+		return err
+	}
 	if m := s.marked(r.Context()); m != nil {
 		m.set(in)
 	}
 	return nil
 }
 
+// signedIn is Current where somebody must be signed in.
+func (s *Sessions) signedIn(r *http.Request) (gatehouse.Session, error) {
+	in, err := s.Current(r)
+	if err == nil && (in.Account == "" || in.Secret == "") {
+		return gatehouse.Session{}, fmt.Errorf("%w: nobody is signed in", gatehouse.ErrStepUpRequired)
+	}
+	return in, err
+}
+
 // present opens a proof in a session.
 func (s *Sessions) present(ctx context.Context, in gatehouse.Session, proof gatehouse.Proof) (core.Presented, error) {
-	return s.e.Present(ctx, engine.Session{Account: in.Account, Secret: in.Secret, Proof: proof.Reveal()})
+	return s.e.Present(ctx, engine.Session{Account: in.Account, Secret: in.Secret, Proof: proof.Reveal(), Browser: in.Browser})
 }
 
 // counts returns gatehouse.ErrStepUpRequired unless a session counts that keeps a proof, on an account as it is now.
@@ -73,15 +84,20 @@ func counts(a core.Account, p core.Presented) error {
 	return nil
 }
 
-// EndElsewhere ends every other browser session of the account that is signed in. Copies of this one's cookies are this
-// one. gatehouse.ErrStepUpRequired says that the session itself has ended meanwhile: it ends nothing.
+// EndElsewhere ends every other browser session of the account that is signed in, and has the account forget every other
+// browser. Copies of this one's cookies are this one. gatehouse.ErrStepUpRequired says that the session itself has ended
+// meanwhile: it ends nothing.
 func (s *Sessions) EndElsewhere(r *http.Request) error {
-	in, err := s.Current(r)
+	return s.change(r, func(a core.Account, p core.Presented, env core.Env) core.Account {
+		return a.EndSessions(p.In, p.Browser, env)
+	})
+}
+
+// change makes a change of the account that is signed in, which takes no more than a session that counts.
+func (s *Sessions) change(r *http.Request, step func(a core.Account, p core.Presented, env core.Env) core.Account) error {
+	in, err := s.signedIn(r)
 	if err != nil {
 		return err
-	}
-	if in.Account == "" || in.Secret == "" {
-		return fmt.Errorf("%w: nobody is signed in", gatehouse.ErrStepUpRequired)
 	}
 	p, err := s.present(r.Context(), in, in.Proof)
 	if err != nil {
@@ -91,7 +107,7 @@ func (s *Sessions) EndElsewhere(r *http.Request) error {
 		if err := counts(a, p); err != nil {
 			return a, err
 		}
-		return a.EndSessions(p.In, env), nil
+		return step(a, p, env), nil
 	}})
 }
 

@@ -66,6 +66,9 @@ func (s *Sessions) Middleware(next http.Handler) http.Handler {
 			return
 		}
 		if pass {
+			if in.Account != "" {
+				in = s.inBrowser(r, in)
+			}
 			m := &mark{in: in}
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), markKey{s}, m)))
 		}

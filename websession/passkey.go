@@ -79,7 +79,7 @@ func (s *Sessions) SignInByPasskey(w http.ResponseWriter, r *http.Request, respo
 	if kept.Secret == "" { // also where the browser keeps no cookies
 		return gatehouse.Verification{}, &gatehouse.DeniedError{}
 	}
-	v, err := s.c.Passkeys.SignIn(s.ctx(r), kept.Secret, response)
+	v, err := s.c.Passkeys.SignIn(s.ctx(r), s.inBrowser(r, gatehouse.Session{Secret: kept.Secret}), response)
 	if err != nil {
 		return gatehouse.Verification{}, err
 	}

@@ -34,12 +34,12 @@ func (p *passkeys) SignInOptions(_ context.Context, secret string) ([]byte, erro
 	return []byte(secret), nil
 }
 
-func (p *passkeys) SignIn(ctx context.Context, secret string, response []byte) (gatehouse.Verification, error) {
+func (p *passkeys) SignIn(ctx context.Context, in gatehouse.Session, response []byte) (gatehouse.Verification, error) {
 	account, code, _ := strings.Cut(string(response), " ")
-	if !p.secrets[secret] {
+	if !p.secrets[in.Secret] {
 		return gatehouse.Verification{}, &gatehouse.DeniedError{}
 	}
-	in := gatehouse.Session{Account: account, Secret: secret}
+	in.Account = account
 	try, err := p.svc.Before(ctx, account)
 	if err != nil {
 		return gatehouse.Verification{}, err

@@ -24,10 +24,8 @@ func (s *Sessions) Step(r *http.Request) (Step, error) {
 	if err != nil {
 		return Step{}, err
 	}
-	return Step{
-		Session:   gatehouse.Session{Account: string(kept.Account), Secret: kept.Secret, Proof: gatehouse.ParseProof(kept.Proof)},
-		Challenge: kept.Challenge, kept: kept,
-	}, nil
+	in := gatehouse.Session{Account: string(kept.Account), Secret: kept.Secret, Proof: gatehouse.ParseProof(kept.Proof)}
+	return Step{Session: s.inBrowser(r, in), Challenge: kept.Challenge, kept: kept}, nil
 }
 
 // Answer completes the sign-in of a request with a code, as gatehouse.Service.Answer does, and signs the browser in: it
@@ -48,7 +46,8 @@ func (s *Sessions) AnswerVia(
 	if err != nil {
 		return gatehouse.Verification{}, err
 	}
-	in := gatehouse.Session{Account: step.Session.Account, Secret: rand.Text()}
+	in := step.Session
+	in.Secret, in.Proof = rand.Text(), gatehouse.Proof{}
 	v, err := s.c.Service.Answer(s.ctx(r), in, step.Challenge, code)
 	if err != nil {
 		return gatehouse.Verification{}, err

@@ -9,6 +9,9 @@
 //     sessions that a new password, a reset, a suspension or a change of factors elsewhere has ended.
 //   - Sign out: [Sessions.End].
 //
+// A third cookie, which is not sealed, is what accounts know the browser by, and stays when its owner signs out: see
+// [Sessions.Browsers].
+//
 // [Sessions.Current] is the Session that package httpguard takes. Package securitypage uses the rest: few hosts need it.
 //
 // A session has no age here: how long one lasts is for the host's own. A copy of a cookie works until something ends the
@@ -74,6 +77,13 @@ type Config struct {
 	// factor within the last day that gatehouse.Config.ExternalFactors names. Defaults to asking for the account's own.
 	ExternalReplacesStep bool
 
+	// KnownBrowserReplacesStep signs in without the second step in a browser that the account knows: one in which a second
+	// step was completed in the last 90 days. It is for sign-in alone: what such a session has proven is the password, which
+	// opens no gate, changes no factor and makes no token where there is a second factor. NIST SP 800-63B-4 §5.1 does not
+	// take a remembered browser for authentication: a sign-in by it is AAL1, and whoever has a copy of the cookie and the
+	// password is in. Defaults to asking for the second step at every sign-in.
+	KnownBrowserReplacesStep bool
+
 	// Passkeys are those of Service, from the module passkey: the second step then takes them, and they sign in alone.
 	// Defaults to none.
 	Passkeys Passkeys
@@ -100,7 +110,7 @@ type Passkeys interface {
 	Of(svc *gatehouse.Service) bool
 	AnswerPasskey(ctx context.Context, in gatehouse.Session, challenge string, response []byte) (gatehouse.Verification, error)
 	SignInOptions(ctx context.Context, secret string) ([]byte, error)
-	SignIn(ctx context.Context, secret string, response []byte) (gatehouse.Verification, error)
+	SignIn(ctx context.Context, in gatehouse.Session, response []byte) (gatehouse.Verification, error)
 }
 
 // Sessions are the browser sessions of one service. They are safe for concurrent use.

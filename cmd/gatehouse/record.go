@@ -93,6 +93,7 @@ type accountRecord struct {
 	Handle         string                `json:"handle"` // the account's name for passkeys; empty: none yet
 	Pending        *pendingRecord        `json:"pending"`
 	RecoveryCodes  *codesRecord          `json:"recovery_codes"`
+	Browsers       []browserRecord       `json:"browsers"` // the one with the latest second step last
 	Throttles      throttlesRecord       `json:"throttles"`
 	Reset          *resetRecord          `json:"reset"`
 	Suspension     *suspensionRecord     `json:"suspension"`
@@ -159,9 +160,19 @@ type codeRecord struct {
 	Tagged      bool       `json:"tagged"`
 }
 
+// browserRecord is a browser that was known once. Its digest is left out: nothing can be found by it.
+type browserRecord struct {
+	Since   *time.Time `json:"since"`
+	Used    *time.Time `json:"used"`
+	Address string     `json:"address"`
+	Agent   string     `json:"agent"`
+}
+
 type throttlesRecord struct {
-	Failures     int         `json:"failures"`
+	Failures     int         `json:"failures"` // of browsers that are not known
 	LockedUntil  *time.Time  `json:"locked_until"`
+	Known        int         `json:"known_failures"` // of those that are
+	KnownUntil   *time.Time  `json:"known_locked_until"`
 	Days         []dayRecord `json:"failures_by_day"`
 	Alarm        *time.Time  `json:"alarm"`
 	AlarmCount   int64       `json:"alarm_count"`
@@ -242,7 +253,10 @@ func (s *session) accountRecord(ctx context.Context, id string) (accountRecord, 
 		FirstFactors: moment(a.Since), SignIns: a.SignIns, Imported: map[core.ImportState]string{core.ImportOpen: "open", core.ImportEnded: "ended"}[a.Imported],
 		ServiceOf: a.ServiceOf, Services: each(a.Services, func(id string) string { return id }),
 		Authenticators: each(a.Authenticators, authenticatorOf), Passkeys: each(a.Passkeys, passkeyOf), Handle: handleOf(a.Handle), RecoveryCodes: codesOf(a.Recovery), MintedOn: dayOf(a.Minted),
-		Throttles:     throttlesRecord{t.Failures, moment(t.Until), each(t.Days, dayOf), moment(t.Alarm.At), t.Alarm.Count, moment(a.RecoveryThrottle.Full), moment(a.Misses.Full)},
+		Browsers: each(a.Browsers, func(b core.Browser) browserRecord {
+			return browserRecord{moment(b.Since), moment(b.Used), engine.Address(b.Client), string(b.Client.Agent)}
+		}),
+		Throttles:     throttlesRecord{t.Failures, moment(t.Until), t.Known.Failures, moment(t.Known.Until), each(t.Days, dayOf), moment(t.Alarm.At), t.Alarm.Count, moment(a.RecoveryThrottle.Full), moment(a.Misses.Full)},
 		ActivityNoted: a.Noted, ActivitySeen: a.LookedAt, Activity: each(a.Activity, activityOf),
 		AcceptedRisks: each(a.Accepted, func(x core.Acceptance) riskRecord {
 			return riskRecord{x.Control, x.By, x.Why, moment(x.At), moment(x.Until)}

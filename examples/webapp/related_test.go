@@ -66,7 +66,7 @@ func TestRelatedOrigins(t *testing.T) {
 
 	options, err = pk.SignInOptions(ctx, "browser")
 	require.NoError(t, err)
-	v, err := pk.SignIn(ctx, "browser", []byte(ceremony("get", "parseRequestOptionsFromJSON", options)))
+	v, err := pk.SignIn(ctx, gatehouse.Session{Secret: "browser"}, []byte(ceremony("get", "parseRequestOptionsFromJSON", options)))
 	require.NoError(t, err)
 	require.Equal(t, "ada", v.Session.Account)
 }

@@ -213,6 +213,9 @@ var plays = []play{
 	{method: "Service.Answer", run: func(ctx context.Context, w *world) (any, error) {
 		return w.Answer(ctx, w.challenge, w.phone.code())
 	}},
+	{method: "Service.Answer/a new browser", run: func(ctx context.Context, w *world) (any, error) {
+		return w.Service.Answer(ctx, gatehouse.Session{NewBrowser: "its secret"}, w.challenge, w.phone.code())
+	}},
 	{method: "Service.Answer/a recovery code", run: func(ctx context.Context, w *world) (any, error) {
 		return w.Answer(ctx, w.challenge, w.ada.codes[3].Reveal())
 	}},
@@ -448,12 +451,12 @@ var plays = []play{
 	}},
 	{method: "websession.EndSessions", run: func(ctx context.Context, w *world) (any, error) {
 		return done(engine.Of(w.Service).Change(ctx, "ada", engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
-			return a.EndSessions(nil, env), nil
+			return a.EndSessions(nil, nil, env), nil
 		}}))
 	}},
 	{method: "websession.SignIn.Begin/by the password alone", first: beginAll, run: func(ctx context.Context, w *world) (any, error) {
 		ctx = event.WithClient(ctx, event.Client{Address: netip.MustParseAddr("203.0.113.24"), Agent: "firefox/linux"})
-		proof, _, err := engine.SignIn(ctx, w.before["plain"], gatehouse.Session{Account: "plain"}, gatehouse.FirstFactor{Method: "pwd"}, false)
+		proof, _, err := engine.SignIn(ctx, w.before["plain"], gatehouse.Session{Account: "plain"}, gatehouse.FirstFactor{Method: "pwd"}, engine.SignedIn{})
 		if err != nil {
 			return nil, err
 		}

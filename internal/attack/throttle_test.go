@@ -97,11 +97,11 @@ func TestLadder(t *testing.T) {
 		authenticators int
 		free, most     int
 	}{
-		"default":                  {nil, 1, 5, 50},
-		"one step":                 {&totp.Window{}, 1, 5, 50},
-		"default, 2":               {nil, 2, 2, 25},
-		"five steps":               {wide, 1, 3, 30},
-		"five steps, 5, the worst": {wide, 5, 1, 6},
+		"default":                  {nil, 1, 5, 40},
+		"one step":                 {&totp.Window{}, 1, 5, 40},
+		"default, 2":               {nil, 2, 2, 20},
+		"five steps":               {wide, 1, 3, 24},
+		"five steps, 5, the worst": {wide, 5, 1, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := new(spy)

@@ -47,6 +47,8 @@ type Account struct {
 	// session by which the owner made the last such change, which goes on; empty: all have ended.
 	SessionEpoch int64
 	Changer      string
+	// Browsers are those in which a second step was completed, in the order of the last one.
+	Browsers []Browser
 	// TokenEpoch is replaced when all tokens are revoked. 0 says that there is no account: see Absent.
 	TokenEpoch int64
 	// Minted counts the tokens of a day. Those that have ended stay stored until they are purged, and this bounds how
@@ -171,6 +173,7 @@ func (a Account) clone() Account {
 		a.Reset = &r
 	}
 	a.Activity = slices.Clone(a.Activity)
+	a.Browsers = slices.Clone(a.Browsers)
 	a.Services = slices.Clone(a.Services)
 	a.Accepted = slices.Clone(a.Accepted)
 	a.History = slices.Clone(a.History)
@@ -195,8 +198,9 @@ func (a *Account) endEpoch(env Env) {
 }
 
 // endFirstFactors ends, in addition to everything that endEpoch ends, every session and what the host has checked so far.
+// No browser is known after it.
 func (a *Account) endFirstFactors(env Env) {
-	a.Since = env.unix()
+	a.Since, a.Browsers = env.unix(), nil
 	a.endEpoch(env)
 	a.endSessions(nil, env)
 }
@@ -238,7 +242,7 @@ func (a Account) Index(window totp.Window) storage.AccountIndex {
 		Passkeys:       len(a.Passkeys),
 		CodesLeft:      a.Recovery.Left(),
 		LockedUntil:    Time(a.TOTPThrottle.Until),
-		Disabled:       a.totpDisabled(window),
+		Disabled:       a.strangersDisabled(window),
 		Suspended:      a.Suspension != nil,
 		KeyName:        strings.Join(slices.Compact(keys), ","),
 		TokenEpoch:     a.TokenEpoch,

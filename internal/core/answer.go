@@ -46,6 +46,10 @@ type Attempt struct {
 	Method    event.Method
 	Challenge *Challenge // nil for a step-up inside a session
 	Session   []byte     // for the proof
+	// Browser has the digests of what the browser keeps that it comes from, one after the other; nil: it keeps nothing.
+	// NewBrowser is that of a new secret, by which the account knows the browser from now on where it signs in and is not
+	// known; nil: none becomes known.
+	Browser, NewBrowser []byte
 
 	Code string              // of TOTP
 	Keys map[string]totp.Key // by ID, of every authenticator
@@ -94,6 +98,7 @@ type Outcome struct {
 	AuthenticatorID string
 	CodesLeft       int
 	Proof           Proof
+	NewBrowser      bool // the browser has become known
 }
 
 // Refused returns whether an attempt is denied whatever its code is, and why. It is asked before
@@ -107,7 +112,7 @@ func (a Account) Refused(t Attempt, env Env) (Outcome, bool) {
 	case t.Challenge != nil && !a.current(*t.Challenge, env):
 		return Outcome{Reason: Stale}, true
 	}
-	if until, locked := a.lock(t.Method, env); locked {
+	if until, locked := a.lock(t, env); locked {
 		return Outcome{Reason: LockedOut, RetryAt: until, Disabled: until.IsZero()}, true
 	}
 	if !a.answerable(t) {
@@ -128,9 +133,9 @@ func (a Account) current(c Challenge, env Env) bool {
 	return c.Account == a.ID && c.Epoch == a.Epoch && c.SignIns == a.SignIns && env.within(c.At, ChallengeLife)
 }
 
-func (a Account) lock(m event.Method, env Env) (time.Time, bool) {
-	if m == event.MethodTOTP {
-		return a.totpLock(env)
+func (a Account) lock(t Attempt, env Env) (time.Time, bool) {
+	if t.Method == event.MethodTOTP {
+		return a.totpLock(t.Browser, env)
 	}
 	return a.RecoveryThrottle.lock(env)
 }
@@ -228,16 +233,33 @@ func (a Account) Answer(t Attempt, env Env) (Account, Outcome, error) {
 	}
 	if out.Reason != Accepted {
 		next.denied(t, out.Reason, env)
-		out.RetryAt, out.Disabled = next.retry(t.Method, env)
+		out.RetryAt, out.Disabled = next.retry(t, env)
 		return next, out, nil
 	}
 	if t.Challenge != nil {
 		next.SignIns++
 	}
+	out.NewBrowser = next.completed(t, out.Proof.Kind, env)
 	out.CodesLeft = next.Recovery.Left()
 	out.Proof.Account, out.Proof.At, out.Proof.Session = next.ID, env.unix(), t.Session
 	out.Proof.Epoch, out.Proof.Stamp = next.Epoch, next.SessionEpoch
 	return next, out, nil
+}
+
+// completed notes in which browser a second step was completed, and ends the failures in a row that a right TOTP code
+// ends. By an operator's code no browser becomes known: it signs nobody in.
+func (a *Account) completed(t Attempt, by Kind, env Env) (met bool) {
+	s, _ := a.streak(t.Browser, env) // before the browser is known
+	if by != OperatorCode {
+		met = a.seen(t.Browser, t.NewBrowser, t.Challenge != nil, env)
+	}
+	if by == SecondFactor {
+		s.clear()
+		if met || a.Knows(t.Browser, env) { // others may go on guessing: theirs stay
+			a.TOTPThrottle.Known.clear()
+		}
+	}
+	return met
 }
 
 // refuse tells of a denial that changes nothing: no code was looked at.
@@ -265,7 +287,7 @@ func (a *Account) denied(t Attempt, why Reason, env Env) {
 	a.note(env, Event{Kind: event.CodeDenied, Method: t.Method, Why: why})
 	switch {
 	case t.Method == event.MethodTOTP:
-		a.totpFailed(env)
+		a.totpFailed(t.Browser, env)
 	case a.missed(t, env):
 		a.Misses.take(env)
 	default:
@@ -274,8 +296,8 @@ func (a *Account) denied(t Attempt, why Reason, env Env) {
 	a.countMonth(env)
 }
 
-func (a Account) retry(m event.Method, env Env) (at time.Time, disabled bool) {
-	at, locked := a.lock(m, env)
+func (a Account) retry(t Attempt, env Env) (at time.Time, disabled bool) {
+	at, locked := a.lock(t, env)
 	return at, locked && at.IsZero()
 }
 
@@ -303,7 +325,6 @@ func (a *Account) answerTOTP(t Attempt, env Env) (Outcome, error) {
 	auth := &a.Authenticators[matched]
 	auth.take(counter, 1)
 	auth.LastUsed = env.unix()
-	a.TOTPThrottle.clear()
 	a.note(env, Event{Kind: event.CodeAccepted, Method: event.MethodTOTP, Auth: auth.ID, SignIn: t.Challenge != nil})
 	return Outcome{
 		Reason:          Accepted,
@@ -382,7 +403,7 @@ func (a Account) Resync(t Attempt, auth, second string, env Env) (Account, Outco
 	case wrongCode(err):
 		a.denied(t, Wrong, env)
 		out = Outcome{Reason: Wrong}
-		out.RetryAt, out.Disabled = a.retry(event.MethodTOTP, env)
+		out.RetryAt, out.Disabled = a.retry(t, env)
 		return a, out, nil
 	case err != nil:
 		return a, Outcome{}, err
@@ -391,7 +412,9 @@ func (a Account) Resync(t Attempt, auth, second string, env Env) (Account, Outco
 	found.take(counter, 2)
 	// Another base is another number of targets, and so another measure for the failures that there are.
 	_, after := a.limits(env.Window)
-	a.TOTPThrottle.Failures = a.TOTPThrottle.Failures * after / before
+	for _, s := range []*Streak{&a.TOTPThrottle.Streak, &a.TOTPThrottle.Known} {
+		s.Failures = s.Failures * after / before
+	}
 	a.note(env, Event{Kind: event.AuthenticatorResynced, Auth: found.ID, Name: found.Name})
 	return a, Outcome{Reason: Accepted}, nil
 }

@@ -31,14 +31,14 @@ func (a Account) broken() string {
 		{a.Recovery.broken(), "recovery codes"},
 		{a.Reset.broken(), "reset"},
 		{len(a.Accepted) > maxAccepted || len(a.History) > maxHistory, "posture"},
-		{t.Failures < 0 || t.Failures > maxFailKept || len(t.Days) > monthDays+1, "throttle"},
+		{t.Failures < 0 || t.Failures > maxFailKept || t.Known.Failures < 0 || t.Known.Failures > maxFailKept || len(t.Days) > monthDays+1, "throttle"},
 		{a.Minted[1] < 0, "count of tokens"},
 	} {
 		if x.is {
 			return x.what
 		}
 	}
-	for _, what := range []string{a.brokenAuthenticators(), a.brokenPasskeys(), a.brokenPending(), a.brokenActivity(), a.brokenServices(), a.brokenNotices()} {
+	for _, what := range []string{a.brokenAuthenticators(), a.brokenPasskeys(), a.brokenPending(), a.brokenActivity(), a.brokenServices(), a.brokenNotices(), a.brokenBrowsers()} {
 		if what != "" {
 			return what
 		}

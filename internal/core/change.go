@@ -91,7 +91,7 @@ func (a Account) Disable(p Presented, env Env) (Account, Proof, error) {
 // dropFactors removes what a second step is answered with. The failures of the month stay: they are
 // the account's, not an authenticator's.
 func (a *Account) dropFactors() {
-	a.Authenticators, a.Passkeys, a.Recovery = nil, nil, nil
+	a.Authenticators, a.Passkeys, a.Recovery, a.Browsers = nil, nil, nil, nil
 	a.endImport()
 	a.TOTPThrottle.clear()
 	a.RecoveryThrottle = Bucket{}
@@ -111,12 +111,15 @@ func (a Account) Unlock(p Presented, m event.Method, env Env) (Account, error) {
 
 func (a Account) unlock(m event.Method, e Event, env Env) Account {
 	a = a.clone()
-	if _, locked := a.lock(m, env); !locked {
-		return a
-	}
 	if m == event.MethodTOTP {
+		if !a.totpLocks(env) {
+			return a
+		}
 		a.TOTPThrottle.clear()
 	} else {
+		if _, locked := a.RecoveryThrottle.lock(env); !locked {
+			return a
+		}
 		a.RecoveryThrottle = Bucket{}
 	}
 	e.Kind, e.Method = event.MethodUnlocked, m

@@ -68,7 +68,7 @@ func TestOperatorsClient(t *testing.T) {
 	from := core.Client{Address: "\xcb\x00\x71\x18"}
 	env := core.Env{Now: start, Fresh: 7, Client: from}
 	by := core.By{Operator: "op-1"}
-	a := core.Account{ID: "user-42"}.Suspend(by, env).Resume(by, env).PasswordChanged(by, false, env).EndSessions(nil, env)
+	a := core.Account{ID: "user-42"}.Suspend(by, env).Resume(by, env).PasswordChanged(by, false, env).EndSessions(nil, nil, env)
 	for i, want := range []core.Client{{}, {}, from, from} {
 		require.Equal(t, want, a.Activity[i].Client, a.Activity[i].Kind)
 	}

@@ -243,6 +243,13 @@ func TestAccountBounds(t *testing.T) {
 			a.History = many(v, func(i int) core.Snapshot { return core.Snapshot{At: int64(i)} })
 		}, []int{1, 10}, []int{11}),
 		in("failures", func(a *A, v int) { a.TOTPThrottle.Failures = v }, []int{0, 1, 1 << 20}, []int{-1, 1<<20 + 1, math.MaxInt, math.MinInt}),
+		in("failures of known browsers", func(a *A, v int) { a.TOTPThrottle.Known.Failures = v }, []int{0, 1, 1 << 20}, []int{-1, 1<<20 + 1, math.MaxInt, math.MinInt}),
+		in("browsers", func(a *A, v int) {
+			a.Browsers = many(v, func(i int) core.Browser { return core.Browser{Digest: fmt.Sprintf("%016d", i)} })
+		}, []int{1, 10}, []int{11, 12}),
+		in("digest of a browser", func(a *A, v string) { a.Browsers[1].Digest = v }, []string{"fedcba9876543210", "\x00123456789abcdef"},
+			[]string{"", "0", "0123456789abcdef", "0123456789abcdef0"}),
+		in("moment of a browser", func(a *A, v int64) { a.Browsers[0].Used = v }, []int64{0, 1, math.MaxInt64, math.MinInt64}, nil),
 		in("days", func(a *A, v int) {
 			a.TOTPThrottle.Days = many(v, func(i int) core.DayCount { return core.DayCount{int64(i), 1} })
 		}, []int{1, 31}, []int{32}),

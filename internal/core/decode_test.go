@@ -20,7 +20,7 @@ func full() core.Account {
 		ID: "user-42", Epoch: -1 << 63, TokenEpoch: 1<<63 - 1, SignIns: 7, Since: 8,
 		Authenticators:   []core.Authenticator{newAuthenticator("A1"), newAuthenticator("A2")},
 		Recovery:         newSet("S1"),
-		TOTPThrottle:     core.TOTPThrottle{Failures: 3, Until: 1772323260, Days: []core.DayCount{{20512, 2}, {20513, 1}}, Alarm: core.Alarm{At: 5, Count: 20}},
+		TOTPThrottle:     core.TOTPThrottle{Streak: core.Streak{Failures: 3, Until: 1772323260}, Days: []core.DayCount{{20512, 2}, {20513, 1}}, Alarm: core.Alarm{At: 5, Count: 20}},
 		RecoveryThrottle: core.Bucket{Full: 1772323260},
 		Misses:           core.Bucket{Full: 1772323261},
 		Suspension:       &core.Suspension{Operator: "op-1", Reason: "<stolen> & \u2028 told", At: 1},
@@ -50,6 +50,11 @@ func full() core.Account {
 		{ID: core.NoticeID{2}, Event: core.Event{Kind: event.RecoveryCodesLow, At: 4, Count: 2, First: 3, Left: 1, Operator: "op-1", Detail: "asked", Token: "T", Service: "bot-1", Method: event.MethodTOTP, SignIn: true}},
 	}
 	a.NoticesHeld = 9
+	a.TOTPThrottle.Known = core.Streak{Failures: 2, Until: 1772323262}
+	a.Browsers = []core.Browser{
+		{Digest: "0123456789abcdef", Since: 1, Used: 2, Client: core.Client{Address: "\xcb\x00\x71\x18", Agent: "firefox/linux"}},
+		{Digest: "fedcba9876543210", Since: 3},
+	}
 	a.History = []core.Snapshot{{At: 7, Model: "1/2", Level: 2, Score: 79, Cause: event.TwoFactorOff}}
 	return a
 }
@@ -123,7 +128,7 @@ func FuzzDecode(f *testing.F) {
 
 		// Nothing that can be asked of it panics, and no code of nobody's gets in.
 		env := core.Env{Now: start, Fresh: 1, Window: totp.DefaultWindow()}
-		_, _, _, _, _, _ = a.TOTPState(env), a.RecoveryState(env), a.OperatorState(env), a.PasskeyState(), a.PendingNow(env), a.Index(env.Window)
+		_, _, _, _, _, _ = a.TOTPState(nil, env), a.RecoveryState(nil, env), a.OperatorState(env), a.PasskeyState(), a.PendingNow(env), a.Index(env.Window)
 		keys := map[string]totp.Key{}
 		for _, auth := range a.Authenticators {
 			keys[auth.ID] = totp.Key{Secret: totp.GenerateSecret(), Algorithm: auth.Algorithm, Digits: auth.Digits}

@@ -16,7 +16,7 @@ func (a *Account) code(c *wire.Coder) {
 	b := c.Bits(len(a.Authenticators) > 0, a.Pending != nil, a.Recovery != nil, a.TOTPThrottle.kept(), a.RecoveryThrottle.Full != 0, a.Misses.Full != 0,
 		a.SignIns != 0, a.Reset != nil, a.Suspension != nil, a.Noted != 0, a.LookedAt != 0, len(a.Activity) > 0, len(a.Accepted) > 0, len(a.History) > 0,
 		a.Since != 0, a.Minted != DayCount{}, a.Imported != 0, len(a.Ancestry) > 0, a.SessionEpoch != 0, a.Changer != "",
-		a.ServiceOf != "", len(a.Services) > 0, len(a.Passkeys) > 0, a.Handle != storage.Handle{}, len(a.Notices) > 0, a.NoticesHeld != 0)
+		a.ServiceOf != "", len(a.Services) > 0, len(a.Passkeys) > 0, a.Handle != storage.Handle{}, len(a.Notices) > 0, a.NoticesHeld != 0, len(a.Browsers) > 0)
 	wire.OptionalRoom(c, &b, &a.Authenticators, MaxAuthenticators)
 	for i := range a.Authenticators {
 		a.Authenticators[i].code(c)
@@ -80,6 +80,7 @@ func (a *Account) code(c *wire.Coder) {
 	}
 	codeNotices(c, &b, &a.Notices)
 	c.OptionalMoment(&b, &a.NoticesHeld)
+	codeBrowsers(c, &b, &a.Browsers)
 }
 
 func (a *Authenticator) code(c *wire.Coder) {
@@ -206,11 +207,11 @@ func (t *Tags) code(c *wire.Coder) {
 }
 
 func (t *TOTPThrottle) kept() bool {
-	return t.Failures != 0 || t.Until != 0 || len(t.Days) > 0 || t.Alarm != Alarm{}
+	return t.Streak != Streak{} || t.Known != Streak{} || len(t.Days) > 0 || t.Alarm != Alarm{}
 }
 
 func (t *TOTPThrottle) code(c *wire.Coder) {
-	b := c.Bits(t.Failures != 0, t.Until != 0, len(t.Days) > 0, t.Alarm != Alarm{})
+	b := c.Bits(t.Failures != 0, t.Until != 0, len(t.Days) > 0, t.Alarm != Alarm{}, t.Known.Failures != 0, t.Known.Until != 0)
 	c.Must(b != 0)
 	wire.Optional(c, &b, &t.Failures)
 	c.OptionalMoment(&b, &t.Until)
@@ -220,6 +221,8 @@ func (t *TOTPThrottle) code(c *wire.Coder) {
 		wire.Number(c, &t.Alarm.Count)
 		c.Must(t.Alarm != Alarm{})
 	}
+	wire.Optional(c, &b, &t.Known.Failures)
+	c.OptionalMoment(&b, &t.Known.Until)
 }
 
 func codeDays(c *wire.Coder, b *wire.Bits, days *[]DayCount) {
@@ -296,15 +299,33 @@ func (e *Event) code(c *wire.Coder, last *Client) {
 	c.OptionalMoment(&b, &e.First)
 	c.OptionalShared(&b, &e.Service)
 	c.Flag(&b, &e.SignIn)
+	e.Client.codeAfter(c, &b, last)
+}
+
+// codeAfter codes a client after another one by two bits: that it is the same, and that it is another.
+func (x *Client) codeAfter(c *wire.Coder, b *wire.Bits, last *Client) {
 	if b.Next() {
-		e.Client = *last
+		*x = *last
 		c.Must(*last != Client{})
 	}
 	if b.Next() {
-		c.Must(e.Client == Client{} || !c.Reading())
-		e.Client.code(c)
-		c.Must(e.Client != *last)
-		*last = e.Client
+		c.Must(*x == Client{} || !c.Reading())
+		x.code(c)
+		c.Must(*x != *last)
+		*last = *x
+	}
+}
+
+func codeBrowsers(c *wire.Coder, b *wire.Bits, browsers *[]Browser) {
+	wire.OptionalRoom(c, b, browsers, maxBrowsers)
+	from := Client{}
+	for i := range *browsers {
+		x := &(*browsers)[i]
+		wire.FixedText(c, &x.Digest, DigestSize)
+		c.Moment(&x.Since)
+		c.Moment(&x.Used)
+		has := c.Bits(x.Client != Client{} && x.Client == from, x.Client != Client{} && x.Client != from)
+		x.Client.codeAfter(c, &has, &from)
 	}
 }
 

@@ -62,6 +62,7 @@ var kinds = number([]event.Kind{
 	52: event.ServiceTokenRenewed,
 	53: event.FirstFactorSignIn,
 	54: event.PasskeySuspect,
+	55: event.NewBrowser,
 })
 
 // methods is the same of the methods in events.

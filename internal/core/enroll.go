@@ -211,6 +211,9 @@ func (a Account) enroll(p Presented, e Event, env Env, put func(a *Account)) (Ac
 	if pending.Replace != "" || a.Factors() == 0 { // another one is none that the rest have to sign in anew for
 		a.endSessions(p.In, env)
 	}
+	if a.Factors() == 0 && p.Kind == Vouched {
+		a.meet(p.NewBrowser, env) // the owner has just shown both factors, and need not be told of it
+	}
 	e.Kind = event.EnrollmentConfirmed
 	a.note(env, e)
 	put(&a)

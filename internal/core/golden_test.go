@@ -75,8 +75,19 @@ func kindsOfRecord() []record {
 			a.Recovery.Slots[1].Digits = 8
 		}},
 		{"throttles", func(a *core.Account) {
-			a.TOTPThrottle = core.TOTPThrottle{Failures: 7, Until: start.Unix() + 30, Days: []core.DayCount{{20512, 2}, {20513, 5}}, Alarm: core.Alarm{At: start.Unix() - 5, Count: 20}}
+			a.TOTPThrottle = core.TOTPThrottle{Streak: core.Streak{Failures: 7, Until: start.Unix() + 30}, Days: []core.DayCount{{20512, 2}, {20513, 5}}, Alarm: core.Alarm{At: start.Unix() - 5, Count: 20}}
 			a.RecoveryThrottle.Full, a.Misses.Full = start.Unix()+6, start.Unix()+12
+		}},
+		{"browsers", func(a *core.Account) {
+			a.TOTPThrottle.Known = core.Streak{Failures: 7, Until: start.Unix() + 30}
+			home := core.Client{Address: "\xcb\x00\x71\x18", Agent: "firefox/linux"}
+			a.Browsers = []core.Browser{
+				{Digest: "0123456789abcdef", Since: start.Unix(), Used: start.Unix() + 9, Client: home},
+				{Digest: "123456789abcdef0", Since: start.Unix() - 5, Used: start.Unix() + 10, Client: home},
+				{Digest: "23456789abcdef01", Since: start.Unix() + 11, Used: start.Unix() + 11},
+			}
+			a.Activity = []core.Event{{Kind: event.NewBrowser, At: start.Unix(), Number: 1, Client: home}}
+			a.Noted = 1
 		}},
 		{"counts", func(a *core.Account) {
 			a.SignIns, a.Noted, a.LookedAt, a.Since, a.Minted = 12, 300, 200, start.Unix(), core.DayCount{20513, 3}

@@ -45,7 +45,10 @@ var moments = map[string]string{
 	"Account.Recovery.Created":               shown,
 	"Account.Recovery.Acknowledged":          isThere,
 	"Account.Recovery.Slots.Used":            isThere,
-	"Account.TOTPThrottle.Until":             isTested,
+	"Account.TOTPThrottle.Streak.Until":      isTested,
+	"Account.TOTPThrottle.Known.Until":       isTested,
+	"Account.Browsers.Since":                 shown,
+	"Account.Browsers.Used":                  isTested,
 	"Account.TOTPThrottle.Days":              isTested,
 	"Account.Minted":                         isTested,
 	"Account.TOTPThrottle.Alarm.At":          isTested,
@@ -197,7 +200,8 @@ func setAhead(path string, v reflect.Value, ahead time.Duration) {
 func gettingIn(m event.Method) (core.Account, map[string]totp.Key) {
 	a := complete()
 	a.Suspension, a.Events = nil, nil
-	a.TOTPThrottle = core.TOTPThrottle{Failures: 3, Until: start.Unix() - 10, Days: []core.DayCount{{20512, 2}}, Alarm: core.Alarm{At: 5, Count: 20}}
+	a.TOTPThrottle = core.TOTPThrottle{Streak: core.Streak{Failures: 3, Until: start.Unix() - 10}, Days: []core.DayCount{{20512, 2}}, Alarm: core.Alarm{At: 5, Count: 20}}
+	a.TOTPThrottle.Known, a.Browsers[0].Used = core.Streak{Failures: 3, Until: start.Unix() - 10}, start.Unix()-10
 	a.RecoveryThrottle.Full = start.Unix() + 10
 	a.Reset.Expires = start.Unix() + 1000
 	a.Authenticators = a.Authenticators[:1]
@@ -238,9 +242,12 @@ func waits(t *testing.T, a core.Account, keys map[string]totp.Key, m event.Metho
 		case event.MethodOperatorCode:
 			attempt.Selector, attempt.Tried["h"] = 'Z', true
 		}
-		_, out, err := a.Answer(attempt, env)
+		_, stranger, err := a.Answer(attempt, env)
 		require.NoError(t, err)
-		if out.Reason == core.Accepted {
+		attempt.Browser = []byte(a.Browsers[0].Digest)
+		_, home, err := a.Answer(attempt, env)
+		require.NoError(t, err)
+		if stranger.Reason == core.Accepted && home.Reason == core.Accepted {
 			return wait
 		}
 	}
@@ -255,9 +262,9 @@ func TestLockOfAnotherClock(t *testing.T) {
 	}{{-1, false}, {0, false}, {1, true}, {3600, true}, {3630, true}, {3631, false}, {1 << 40, false}} {
 		w := &walker{t: t, now: start}
 		a, keys := w.account(1)
-		a.TOTPThrottle = core.TOTPThrottle{Failures: 11, Until: start.Unix() + c.until}
+		a.TOTPThrottle = core.TOTPThrottle{Streak: core.Streak{Failures: 11, Until: start.Unix() + c.until}}
 		env := core.Env{Now: start, Fresh: 1, Window: totp.DefaultWindow()}
-		state := a.TOTPState(env)
+		state := a.TOTPState(nil, env)
 		next, out, err := a.Answer(core.Attempt{Method: event.MethodTOTP, Code: "no code", Keys: keys}, env)
 		require.NoError(t, err)
 		if c.locked {
@@ -270,7 +277,7 @@ func TestLockOfAnotherClock(t *testing.T) {
 		require.Equal(t, core.MethodState{Available: true}, state, "%d", c.until)
 		require.Equal(t, core.Outcome{Reason: core.Wrong, RetryAt: start.Add(time.Hour)}, out)
 		require.Equal(t, core.TOTPThrottle{
-			Failures: 12, Until: start.Unix() + 3600, Days: []core.DayCount{{start.Unix() / 86400, 1}},
+			Streak: core.Streak{Failures: 12, Until: start.Unix() + 3600}, Days: []core.DayCount{{start.Unix() / 86400, 1}},
 		}, next.TOTPThrottle)
 	}
 }

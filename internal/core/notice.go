@@ -45,7 +45,7 @@ type Notice struct {
 func owed(k event.Kind) bool {
 	switch k {
 	case event.AuthenticatorAdded, event.AuthenticatorRemoved, event.RecoveryCodeUsed, event.RecoveryCodesRegenerated, event.RecoveryCodesLow,
-		event.TwoFactorOff, event.MethodLocked, event.ManyFailures, event.PasskeySuspect, event.AccountReset, event.OperatorCodeUsed,
+		event.TwoFactorOff, event.MethodLocked, event.ManyFailures, event.PasskeySuspect, event.NewBrowser, event.AccountReset, event.OperatorCodeUsed,
 		event.AccountSuspended, event.AccountResumed, event.AccountRestored, event.TokenMinted, event.TokenReused, event.TokenRevoked, event.ServiceTokenMinted:
 		return true
 	}

@@ -17,7 +17,7 @@ import (
 // told are the kinds of which owners are told, by what comes of one such event.
 var told = []event.Kind{
 	event.AuthenticatorAdded, event.AuthenticatorRemoved, event.RecoveryCodeUsed, event.RecoveryCodesRegenerated, event.RecoveryCodesLow, event.TwoFactorOff,
-	event.MethodLocked, event.ManyFailures, event.PasskeySuspect, event.AccountReset, event.OperatorCodeUsed, event.AccountSuspended, event.AccountResumed,
+	event.MethodLocked, event.ManyFailures, event.PasskeySuspect, event.NewBrowser, event.AccountReset, event.OperatorCodeUsed, event.AccountSuspended, event.AccountResumed,
 	event.AccountRestored, event.TokenMinted, event.TokenReused, event.TokenRevoked, event.ServiceTokenMinted,
 }
 

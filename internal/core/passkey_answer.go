@@ -26,7 +26,9 @@ type PasskeyAttempt struct {
 	Purpose   PasskeyPurpose
 	Challenge *Challenge // of the sign-in, for PasskeyAnswer alone
 	Session   []byte     // digest of the session that it came in
-	Finding   PasskeyFinding
+
+	Browser, NewBrowser []byte // as in Attempt
+	Finding             PasskeyFinding
 }
 
 // signsIn reports whether it completes a sign-in.
@@ -95,8 +97,9 @@ func (a Account) AnswerPasskey(t PasskeyAttempt, env Env) (Account, Outcome) {
 		next.SignIns++
 	}
 	next.note(env, Event{Kind: event.CodeAccepted, Method: event.MethodPasskey, Auth: k.ID, SignIn: t.signsIn()})
+	met := next.seen(t.Browser, t.NewBrowser, t.signsIn(), env)
 	return next, Outcome{
-		Reason: Accepted, AuthenticatorID: k.ID, CodesLeft: next.Recovery.Left(),
+		Reason: Accepted, NewBrowser: met, AuthenticatorID: k.ID, CodesLeft: next.Recovery.Left(),
 		Proof: Proof{
 			Account: next.ID, Kind: SecondFactor, Method: k.amr(), At: env.unix(), Session: t.Session,
 			Epoch: next.Epoch, Stamp: next.SessionEpoch, Resistant: true, User: t.Finding.UserVerified,

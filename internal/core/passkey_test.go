@@ -321,7 +321,7 @@ func TestWrongAssertionsShutNothing(t *testing.T) {
 			require.Equal(t, core.Event{Kind: event.ThrottledBurst, At: env.Now.Unix(), Method: event.MethodPasskey, Why: core.Wrong, RetryAt: start.Unix() + 66}, e)
 		}
 	}
-	require.True(t, a.PasskeyState().Available && a.TOTPState(env).Available && a.RecoveryState(env).Available)
+	require.True(t, a.PasskeyState().Available && a.TOTPState(nil, env).Available && a.RecoveryState(nil, env).Available)
 	require.Zero(t, a.TOTPThrottle.Failures)
 	require.Equal(t, []core.DayCount{{env.Now.Unix() / 86400, 10}}, a.TOTPThrottle.Days)
 	for n := range 2 {
@@ -350,7 +350,7 @@ func TestWrongAssertionsShutNothing(t *testing.T) {
 	require.True(t, kept)
 
 	a.TOTPThrottle.Failures, a.RecoveryThrottle.Full = 50, start.Unix()+120
-	require.False(t, a.TOTPState(env).Available || a.RecoveryState(env).Available)
+	require.False(t, a.TOTPState(nil, env).Available || a.RecoveryState(nil, env).Available)
 	_, out = a.AnswerPasskey(assertion(a, "SOFT", core.PasskeyAnswer, envAt(2*time.Minute)), envAt(2*time.Minute))
 	require.Equal(t, core.Accepted, out.Reason, "nor does a passkey wait for codes")
 	a.Passkeys = nil
@@ -489,7 +489,7 @@ func TestFirstPasskey(t *testing.T) {
 	require.Equal(t, core.SessionSteps, next.ForSessions().UnknownSession())
 	index := next.Index(totp.DefaultWindow())
 	require.Equal(t, storage.AccountIndex{Passkeys: 1, CodesLeft: 10, TokenEpoch: 7, Handle: storage.Handle{9}}, index)
-	require.Equal(t, core.MethodState{}, next.TOTPState(env))
+	require.Equal(t, core.MethodState{}, next.TOTPState(nil, env))
 	require.Equal(t, core.MethodState{Available: true}, next.PasskeyState())
 	for i, kind := range []event.Kind{event.EnrollmentConfirmed, event.AuthenticatorAdded} {
 		require.Equal(t, core.Event{Kind: kind, At: env.Now.Unix(), Method: event.MethodPasskey, Auth: "K1", Name: "Key K1"}, next.Events[i])

@@ -54,6 +54,8 @@ func (p *Proof) UnmarshalJSON(data []byte) error {
 type Presented struct {
 	Proof
 	In []byte // the same digest of the session as in Session, nil for none
+
+	Browser, NewBrowser []byte // as in Attempt
 }
 
 // action is what a proof is asked for.
@@ -169,6 +171,8 @@ type FirstFactor struct {
 	SignIn bool
 	// Replaces says that an External replaces the second step at a sign-in.
 	Replaces bool
+	// Browser has the digests of a browser that replaces it if it is known; nil: none does.
+	Browser []byte
 }
 
 // method returns what an event says of a first factor.
@@ -198,7 +202,7 @@ func (a Account) Vouch(f FirstFactor, session []byte, env Env) (Account, Proof, 
 	if !env.within(f.At, ProofLife) {
 		p.Kind, p.External = 0, "" // it begins a session and proves nothing
 	}
-	if f.SignIn && a.SignedInBy(p, f.Replaces) {
+	if f.SignIn && a.SignedInBy(p, f.Replaces, f.Browser, env) {
 		a = a.clone()
 		a.note(env, Event{Kind: event.FirstFactorSignIn, Method: f.method()})
 	}
@@ -206,9 +210,10 @@ func (a Account) Vouch(f FirstFactor, session []byte, env Env) (Account, Proof, 
 }
 
 // SignedInBy reports whether the proof of a first factor is enough to be signed in by. replaces says that the host's own
-// second factor is as good as the account's; after an operator's reset only the operator's code leads on.
-func (a Account) SignedInBy(p Proof, replaces bool) bool {
-	return !a.Protected() || replaces && p.External != "" && a.Reset == nil
+// second factor is as good as the account's, and browser has the digests of one that replaces it where it is known, nil for
+// none; after an operator's reset only the operator's code leads on.
+func (a Account) SignedInBy(p Proof, replaces bool, browser []byte, env Env) bool {
+	return !a.Protected() || a.Reset == nil && (replaces && p.External != "" || a.Knows(browser, env))
 }
 
 // over reports whether a first factor proves nothing any more. Where the epoch is known under which it was

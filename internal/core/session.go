@@ -19,10 +19,12 @@ func (a Account) goesOn(p Presented) bool {
 	return p.Stamp == a.SessionEpoch || len(p.In) > 0 && string(p.In) == a.Changer
 }
 
-// EndSessions ends every browser session, and the proofs in them, but the one of a digest, nil for none.
-func (a Account) EndSessions(but []byte, env Env) Account {
+// EndSessions ends every browser session, and the proofs in them, but the one of a digest, nil for none, and forgets
+// every browser but the one of some digests.
+func (a Account) EndSessions(but, browser []byte, env Env) Account {
 	a = a.clone().Create(env)
 	a.endSessions(but, env)
+	a.forgetBrowsers(func(b Browser) bool { return !b.Is(browser) })
 	a.note(env, Event{Kind: event.SessionsEnded})
 	return a
 }

@@ -78,11 +78,11 @@ func TestUnknownSession(t *testing.T) {
 	}{
 		"no record":                              {none, core.SessionCounts},
 		"nothing has ended":                      {seen, core.SessionCounts},
-		"all was ended":                          {none.EndSessions(nil, env), core.SessionEnded},
-		"all but another was ended":              {seen.EndSessions(digest("one"), env), core.SessionEnded},
+		"all was ended":                          {none.EndSessions(nil, nil, env), core.SessionEnded},
+		"all but another was ended":              {seen.EndSessions(digest("one"), nil, env), core.SessionEnded},
 		"two-factor":                             {on, core.SessionSteps},
 		"two-factor, turned on here":             {confirmed, core.SessionSteps},
-		"two-factor, and all was ended":          {on.EndSessions(nil, env), core.SessionSteps},
+		"two-factor, and all was ended":          {on.EndSessions(nil, nil, env), core.SessionSteps},
 		"two-factor that was imported":           {imported(none), core.SessionSteps},
 		"closed by an import":                    {none.Import(by, core.Imported{Code: core.Slot{Selector: "3", Hash: "h"}}, env), core.SessionSteps},
 		"another password":                       {none.PasswordChanged(by, false, env), core.SessionEnded},
@@ -121,7 +121,7 @@ func TestForgotten(t *testing.T) {
 	for what, made := range map[string]core.Account{
 		"created": left.Create(env), "another password": left.PasswordChanged(by, false, env), "suspended": left.Suspend(by, env),
 		"imported":       left.Import(by, core.Imported{Authenticators: []core.Authenticator{newAuthenticator("I")}}, env),
-		"ended sessions": left.EndSessions(nil, env),
+		"ended sessions": left.EndSessions(nil, nil, env),
 	} {
 		require.False(t, made.Absent(), what)
 		require.Equal(t, int64(10), made.TokenEpoch, what)
@@ -320,7 +320,7 @@ var visit = map[string]func(v *visits) bool{
 		if i < 0 || !v.counts(i, v.browsers[i].cookies[0]) {
 			return false
 		}
-		v.a = v.a.EndSessions(v.browsers[i].secret, v.environment())
+		v.a = v.a.EndSessions(v.browsers[i].secret, nil, v.environment())
 		v.end(v.browsers[i].secret)
 		return true
 	},
@@ -328,7 +328,7 @@ var visit = map[string]func(v *visits) bool{
 		if v.IntN(8) > 0 {
 			return false
 		}
-		v.a = v.a.EndSessions(nil, v.environment())
+		v.a = v.a.EndSessions(nil, nil, v.environment())
 		require.Equal(v.t, []core.Event{{Kind: event.SessionsEnded, At: v.now.Unix()}}, v.a.Events)
 		v.end(nil)
 		return true

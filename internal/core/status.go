@@ -8,23 +8,23 @@ type MethodState struct {
 	RetryAt   time.Time
 }
 
-// TOTPState is that of codes of authenticators.
-func (a Account) TOTPState(env Env) MethodState {
+// TOTPState is that of codes of authenticators, for the browser of a digest. For nil it is that of strangers.
+func (a Account) TOTPState(browser []byte, env Env) MethodState {
 	if len(a.Authenticators) == 0 {
 		return MethodState{}
 	}
-	until, locked := a.totpLock(env)
+	until, locked := a.totpLock(browser, env)
 	return MethodState{Available: !locked, RetryAt: until}
 }
 
-// RecoveryState is that of recovery codes.
-func (a Account) RecoveryState(env Env) MethodState {
+// RecoveryState is that of recovery codes, as TOTPState is.
+func (a Account) RecoveryState(browser []byte, env Env) MethodState {
 	if a.Recovery.Left() == 0 {
 		return MethodState{}
 	}
 	until, locked := a.RecoveryThrottle.lock(env)
 	if a.Recovery.Left() == a.Recovery.eightDigits() {
-		until, locked = a.totpLock(env) // they are counted there
+		until, locked = a.totpLock(browser, env) // they are counted there
 	}
 	return MethodState{Available: !locked, RetryAt: until}
 }

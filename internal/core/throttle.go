@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	freeFailures = 5  // failures in a row that cost no waiting
+	freeFailures = 5  // failures in a row that cost no waiting, of strangers and of known browsers
 	maxFailures  = 50 // failures in a row after which codes are refused until unlocked; NIST SP 800-63B-4 §3.2.2 asks for at most 100
+	knownShare   = 5  // one in so many of them is that of known browsers
 
 	// usualTargets is with how many steps one guess is compared in the usual case: one
 	// authenticator, one step on either side.
@@ -27,12 +28,18 @@ var ladder = [...]int64{30, 60, 2 * 60, 5 * 60, 15 * 60, 30 * 60, 60 * 60}
 // TOTPThrottle counts wrong codes of all of an account's authenticators (RFC 4226 §7.3: the count
 // spans sessions).
 type TOTPThrottle struct {
-	Failures int   // since the last success
-	Until    int64 // no code is evaluated before
+	Streak        // of strangers: browsers that are not known, and callers who name none
+	Known  Streak // of all browsers that are known
 	// Days counts failures of every method by day over the last thirty days, oldest first. Success does not reset it:
 	// an attacker who has the password waits for the owner to sign in and reset the other count.
 	Days  []DayCount
 	Alarm Alarm // the last one
+}
+
+// Streak is failures in a row.
+type Streak struct {
+	Failures int   // since the last success
+	Until    int64 // no code is evaluated before
 }
 
 // Alarm is a telling of many failures.
@@ -48,9 +55,9 @@ type DayCount [2]int64
 // 10^8 is right, of codes of six digits one in 10^6.
 const stepWeight = 100
 
-// limits returns how many failures are free and how many disable. Both shrink as a guess is compared
-// with more steps, or with recovery codes of eight digits as well, so that what an attacker can expect of all guesses
-// together does not grow.
+// limits returns how many failures are free and how many disable, of strangers and known browsers together. Both shrink
+// as a guess is compared with more steps, or with recovery codes of eight digits as well, so that what an attacker can
+// expect of all guesses together does not grow.
 func (a Account) limits(w totp.Window) (free, most int) {
 	const usual = usualTargets * stepWeight
 	targets := a.Recovery.eightDigits()
@@ -61,18 +68,53 @@ func (a Account) limits(w totp.Window) (free, most int) {
 	return max(freeFailures*usual/targets, 1), maxFailures * usual / targets
 }
 
-func (a Account) totpDisabled(w totp.Window) bool {
-	_, most := a.limits(w)
-	return a.TOTPThrottle.Failures >= most
+// shares returns how many failures in a row disable codes for strangers and for known browsers. Somebody who has the
+// password and guesses fills the share of strangers alone, and together they are no more than most, which is 3 at the
+// least: five authenticators, a window of five steps and as many of another base.
+func shares(most int) (strangers, known int) {
+	known = max(most/knownShare, 1)
+	return max(most-known, 1), known
 }
 
-// totpLock returns whether codes are refused unseen, and until when; the zero time with true says
+func (a Account) strangersDisabled(w totp.Window) bool {
+	_, most := a.limits(w)
+	strangers, _ := shares(most)
+	return a.TOTPThrottle.Failures >= strangers
+}
+
+// streak returns the failures that a code from a browser is counted with, and how many disable. Known browsers have
+// their own, and those of strangers when their own are used up: so none is worse off for being known. Whoever has the
+// cookie of one gains nothing by that, as they could leave it out.
+func (a *Account) streak(browser []byte, env Env) (s *Streak, most int) {
+	_, all := a.limits(env.Window)
+	strangers, known := shares(all)
+	if a.TOTPThrottle.Known.Failures < known && a.Knows(browser, env) {
+		return &a.TOTPThrottle.Known, known
+	}
+	return &a.TOTPThrottle.Streak, strangers
+}
+
+// totpLock returns whether codes from a browser are refused unseen, and until when; the zero time with true says
 // until unlocked.
-func (a Account) totpLock(env Env) (until time.Time, locked bool) {
-	if a.totpDisabled(env.Window) {
+func (a Account) totpLock(browser []byte, env Env) (until time.Time, locked bool) {
+	s, most := a.streak(browser, env)
+	return s.lock(most, env)
+}
+
+// totpLocks reports whether there is anything to unlock, for whichever browser.
+func (a Account) totpLocks(env Env) bool {
+	_, most := a.limits(env.Window)
+	strangers, known := shares(most)
+	_, some := a.TOTPThrottle.lock(strangers, env)
+	_, others := a.TOTPThrottle.Known.lock(known, env)
+	return some || others
+}
+
+func (s Streak) lock(most int, env Env) (until time.Time, locked bool) {
+	if s.Failures >= most {
 		return time.Time{}, true
 	}
-	if until := a.TOTPThrottle.until(env); env.unix() < until {
+	if until := s.until(env); env.unix() < until {
 		return Time(until), true
 	}
 	return time.Time{}, false
@@ -80,23 +122,23 @@ func (a Account) totpLock(env Env) (until time.Time, locked bool) {
 
 // until returns Until as it counts now. One that lies further ahead than the longest lock is of a clock
 // that had run ahead and came back. It leaves one try, which puts it right, and takes no failure away.
-func (t TOTPThrottle) until(env Env) int64 {
-	if t.Until > env.latest(ladder[len(ladder)-1]) {
+func (s Streak) until(env Env) int64 {
+	if s.Until > env.latest(ladder[len(ladder)-1]) {
 		return 0
 	}
-	return t.Until
+	return s.Until
 }
 
-func (a *Account) totpFailed(env Env) {
-	t := &a.TOTPThrottle
-	t.Failures++
-	if free, _ := a.limits(env.Window); t.Failures > free {
-		t.Until = env.unix() + ladder[min(t.Failures-free, len(ladder))-1]
-		event := Event{Kind: event.MethodLocked, Method: event.MethodTOTP, RetryAt: t.Until}
-		if a.totpDisabled(env.Window) {
-			event.RetryAt = 0
-		}
-		a.note(env, event)
+func (a *Account) totpFailed(browser []byte, env Env) {
+	s, most := a.streak(browser, env)
+	s.Failures++
+	free, _ := a.limits(env.Window)
+	free = min(free, most-1)
+	if s.Failures > free {
+		s.Until = env.unix() + ladder[min(s.Failures-free, len(ladder))-1]
+	}
+	if until, locked := a.totpLock(browser, env); locked {
+		a.note(env, Event{Kind: event.MethodLocked, Method: event.MethodTOTP, RetryAt: unixOf(until)})
 	}
 }
 
@@ -136,8 +178,11 @@ func (m Alarm) over(total int64, env Env) bool {
 	return total >= 2*m.Count || env.unix() >= m.At+alarmAgain || m.At > env.latest(0)
 }
 
-// clear forgets the failures in a row, and not those of the month.
-func (t *TOTPThrottle) clear() { t.Failures, t.Until = 0, 0 }
+// clear forgets the failures in a row.
+func (s *Streak) clear() { *s = Streak{} }
+
+// clear forgets all failures in a row, and not those of the month.
+func (t *TOTPThrottle) clear() { t.Streak, t.Known = Streak{}, Streak{} }
 
 const (
 	bucketSize   = 10 // wrong recovery codes in a row

@@ -63,17 +63,35 @@ func newSet(id string) *core.RecoverySet {
 
 // naive is the throttle of TOTP as the table of numbers has it, in words and not in arithmetic.
 type naive struct {
+	strangers, known streak
+	month            []time.Time
+	told             time.Time
+	toldCount        int
+}
+
+type streak struct {
 	free, most int
 	failures   int
 	until      time.Time
-	month      []time.Time
-	told       time.Time
-	toldCount  int
 }
 
-func (n *naive) fail(now time.Time) {
-	n.failures++
+func (s *streak) clear() { s.failures, s.until = 0, time.Time{} }
+
+// of returns what a code is counted with: known browsers have their own failures, until those are used up.
+func (n *naive) of(known bool) *streak {
+	if known && n.known.failures < n.known.most {
+		return &n.known
+	}
+	return &n.strangers
+}
+
+func (n *naive) fail(s *streak, now time.Time) {
 	n.month = append(n.month, now)
+	s.fail(now)
+}
+
+func (n *streak) fail(now time.Time) {
+	n.failures++
 	waits := []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute}
 	switch over := n.failures - n.free; {
 	case over <= 0:
@@ -111,35 +129,39 @@ func TestTOTPThrottleWalk(t *testing.T) {
 		authenticators int
 		window         totp.Window
 		base           int // of the first of them
-		free, most     int
+
+		free, strangers, knownFree, known int
 	}{
-		{1, totp.DefaultWindow(), 0, 5, 50},
-		{1, totp.Window{}, 0, 5, 50},
-		{3, totp.Window{}, 0, 5, 50},
-		{2, totp.DefaultWindow(), 0, 2, 25},
-		{4, totp.Window{Past: 1}, 0, 1, 18},
-		{1, totp.Window{Past: 2, Ahead: 2}, 0, 3, 30},
-		{5, totp.Window{Past: 2, Ahead: 2}, 0, 1, 6},
-		{1, totp.Window{}, 20, 5, 50},
-		{1, totp.DefaultWindow(), 1, 3, 37},
-		{1, totp.DefaultWindow(), -2, 3, 30},
-		{1, totp.DefaultWindow(), -20, 2, 25},
-		{2, totp.DefaultWindow(), 20, 1, 16},
-		{1, totp.Window{Past: 2, Ahead: 2}, 20, 1, 15},
+		{1, totp.DefaultWindow(), 0, 5, 40, 5, 10},
+		{1, totp.Window{}, 0, 5, 40, 5, 10},
+		{3, totp.Window{}, 0, 5, 40, 5, 10},
+		{2, totp.DefaultWindow(), 0, 2, 20, 2, 5},
+		{4, totp.Window{Past: 1}, 0, 1, 15, 1, 3},
+		{1, totp.Window{Past: 2, Ahead: 2}, 0, 3, 24, 3, 6},
+		{5, totp.Window{Past: 2, Ahead: 2}, 0, 1, 5, 0, 1},
+		{1, totp.Window{}, 20, 5, 40, 5, 10},
+		{1, totp.DefaultWindow(), 1, 3, 30, 3, 7},
+		{1, totp.DefaultWindow(), -2, 3, 24, 3, 6},
+		{1, totp.DefaultWindow(), -20, 2, 20, 2, 5},
+		{2, totp.DefaultWindow(), 20, 1, 13, 1, 3},
+		{1, totp.Window{Past: 2, Ahead: 2}, 20, 1, 12, 1, 3},
 	}
 	walk(t, 2*len(settings), func(w *walker) {
 		s := settings[w.seed%len(settings)]
 		a, keys := w.account(s.authenticators)
 		a.Authenticators[0].Base = s.base
-		model := naive{free: s.free, most: s.most}
+		model := naive{strangers: streak{free: s.free, most: s.strangers}, known: streak{free: s.knownFree, most: s.known}}
 		right, alarms := 0, 0
 		for range 400 {
+			from := [][]byte{nil, digest("away"), digest("home"), digest("work")}[w.IntN(4)]
+			known := string(from) == string(digest("home")) || string(from) == string(digest("work"))
+			counts := model.of(known)
 			switch w.IntN(4) {
 			case 0:
 				w.now = w.now.Add(time.Duration(w.IntN(40)) * time.Second)
 			case 1:
-				if model.until.After(w.now) { // to either side of the lock's end
-					w.now = model.until.Add(time.Duration(w.IntN(2)-1) * time.Second)
+				if counts.until.After(w.now) { // to either side of the lock's end
+					w.now = counts.until.Add(time.Duration(w.IntN(2)-1) * time.Second)
 				}
 			case 2:
 				if w.IntN(20) == 0 {
@@ -147,8 +169,9 @@ func TestTOTPThrottleWalk(t *testing.T) {
 				}
 			}
 			env := w.env(s.window)
-			disabled, locked := model.failures >= model.most, model.until.After(w.now)
-			attempt := core.Attempt{Method: event.MethodTOTP, Code: "no code", Keys: keys}
+			a.Browsers = []core.Browser{{Digest: string(digest("home")), Used: w.now.Unix()}, {Digest: string(digest("work")), Used: w.now.Unix() - 90*86400 + 1}}
+			disabled, locked := counts.failures >= counts.most, counts.until.After(w.now)
+			attempt := core.Attempt{Method: event.MethodTOTP, Code: "no code", Keys: keys, Browser: from}
 			one := w.IntN(s.authenticators)
 			step := totp.Step(w.now)
 			succeeds := w.IntN(12) == 0 && a.Authenticators[one].Last < step
@@ -160,7 +183,7 @@ func TestTOTPThrottleWalk(t *testing.T) {
 
 			next, out, err := a.Answer(attempt, env)
 			require.NoError(t, err)
-			state := a.TOTPState(env)
+			state := a.TOTPState(from, env)
 			require.Equal(t, !disabled && !locked, state.Available)
 			switch {
 			case disabled:
@@ -169,35 +192,41 @@ func TestTOTPThrottleWalk(t *testing.T) {
 				require.Equal(t, a.TOTPThrottle, next.TOTPThrottle)
 				if w.IntN(30) == 0 {
 					a = a.UnlockBy(core.By{Operator: "op"}, event.MethodTOTP, env)
-					model.failures, model.until = 0, time.Time{}
+					model.strangers.clear()
+					model.known.clear()
 				}
 				continue
 			case locked:
-				require.Equal(t, core.Outcome{Reason: core.LockedOut, RetryAt: model.until}, out)
-				require.Equal(t, model.until, state.RetryAt)
+				require.Equal(t, core.Outcome{Reason: core.LockedOut, RetryAt: counts.until}, out)
+				require.Equal(t, counts.until, state.RetryAt)
 				require.Equal(t, a.TOTPThrottle, next.TOTPThrottle)
 				continue
 			case succeeds:
 				require.Equal(t, core.Accepted, out.Reason)
 				right++
-				model.failures, model.until = 0, time.Time{}
+				counts.clear()
+				if known {
+					model.known.clear()
+				}
 			default:
 				require.Equal(t, core.Wrong, out.Reason)
-				model.fail(w.now)
-				require.Equal(t, model.failures >= model.most, out.Disabled)
+				model.fail(counts, w.now)
+				counts = model.of(known) // another, where the last of the known was used up
+				locked := counts.until.After(w.now)
+				require.Equal(t, counts.failures >= counts.most, out.Disabled)
 				switch {
 				case out.Disabled:
 					require.True(t, out.RetryAt.IsZero())
-				case model.failures > model.free:
-					require.Equal(t, model.until, out.RetryAt)
+				case locked:
+					require.Equal(t, counts.until, out.RetryAt)
 				default:
 					require.True(t, out.RetryAt.IsZero(), "a free one")
 				}
 				want := []core.Event{}
-				if model.failures > model.free {
+				if out.Disabled || locked {
 					want = append(want, core.Event{Kind: event.MethodLocked, At: w.now.Unix(), Method: event.MethodTOTP})
 					if !out.Disabled { // otherwise until it is unlocked
-						want[0].RetryAt = model.until.Unix()
+						want[0].RetryAt = counts.until.Unix()
 					}
 				}
 				if model.alarms(w.now) {
@@ -207,7 +236,7 @@ func TestTOTPThrottleWalk(t *testing.T) {
 				got := slices.DeleteFunc(slices.Clone(next.Events), func(e core.Event) bool { return e.Kind == event.CodeDenied })
 				require.Equal(t, want, got)
 			}
-			require.Equal(t, model.failures, next.TOTPThrottle.Failures)
+			require.Equal(t, []int{model.strangers.failures, model.known.failures}, []int{next.TOTPThrottle.Failures, next.TOTPThrottle.Known.Failures})
 			require.LessOrEqual(t, len(next.TOTPThrottle.Days), 30)
 			a = next
 		}

@@ -445,7 +445,7 @@ var transitions = map[string]func(l *life, env core.Env) (core.Account, bool){
 		return let(next, err)
 	},
 	"look": func(l *life, env core.Env) (core.Account, bool) {
-		_, _, _, _ = l.a.TOTPState(env), l.a.RecoveryState(env), l.a.OperatorState(env), l.a.PasskeyState()
+		_, _, _, _ = l.a.TOTPState(nil, env), l.a.RecoveryState(nil, env), l.a.OperatorState(env), l.a.PasskeyState()
 		_, _ = l.a.Index(env.Window), l.a.PendingNow(env)
 		return l.a, true
 	},

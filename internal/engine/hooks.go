@@ -66,17 +66,22 @@ type Secret struct {
 // Gates returns nil if the gates are open to an owner who presents a proof, on an account as it is now.
 type Gates func(a core.Account, p core.Presented, env core.Env) error
 
-// ByOf returns who operates, and why, of a gatehouse.Operator. ViewOf returns what is shown of an account, a
-// gatehouse.Account, and AccountOf the account of one. Package gatehouse sets them, as it does Of.
+// SignedIn says what signs in without the second step.
+type SignedIn struct {
+	External     bool // the host's own second factor
+	KnownBrowser bool // a browser that is known
+}
+
+// ByOf returns who operates, and why, of a gatehouse.Operator. ViewOf returns what is shown of an account in the browser of
+// a digest, nil for one that is not known, a gatehouse.Account, and AccountOf the account of one. Package gatehouse sets them, as it does Of.
 var (
 	ByOf      func(operator any) core.By
-	ViewOf    func(e *Engine, a core.Account, env core.Env) any
+	ViewOf    func(e *Engine, a core.Account, browser []byte, env core.Env) any
 	AccountOf func(account any) core.Account
 
 	// SignIn is Vouch of a gatehouse.SignIn for the first proof of a gatehouse.Session, with a gatehouse.FirstFactor that may
-	// be as old as a sign-in at an identity provider. replaces says that the host's second factor is enough. It returns a
-	// gatehouse.Proof, and the account as it was saved.
-	SignIn func(ctx context.Context, signIn, session, factor any, replaces bool) (any, core.Account, error)
+	// be as old as a sign-in at an identity provider. It returns a gatehouse.Proof, and the account as it was saved.
+	SignIn func(ctx context.Context, signIn, session, factor any, by SignedIn) (any, core.Account, error)
 
 	// DecodeToken returns a pointer to the record of a token, for tests. DescribeToken says what the record has. The error
 	// is core.ErrFormat. Package tokens sets both.

@@ -76,11 +76,11 @@ func (e *Engine) Open(ctx context.Context, purpose, text string, v any) error {
 }
 
 // Session is a host's session as gatehouse.Session has it.
-type Session struct{ Account, Secret, Proof string }
+type Session struct{ Account, Secret, Proof, Browser, NewBrowser string }
 
 // Present opens a session's proof for a check in a transition, which alone says whether it is enough.
 func (e *Engine) Present(ctx context.Context, s Session) (core.Presented, error) {
-	presented := core.Presented{In: Digest(s.Secret)}
+	presented := core.Presented{In: Digest(s.Secret), Browser: BrowserDigests(s.Account, s.Browser), NewBrowser: NewBrowserDigest(s.Account, s.NewBrowser)}
 	err := e.Open(ctx, PurposeProof, s.Proof, &presented.Proof)
 	if errors.Is(err, ErrSealed) || err == nil && (storage.CheckID(presented.Account) != nil || presented.Account != s.Account) {
 		return core.Presented{}, core.ErrStepUpRequired

@@ -481,9 +481,8 @@ func (a *account) index(now core.Account) storage.AccountIndex {
 		keys = append(keys, now.Pending.Authenticator.Key)
 	}
 	slices.Sort(keys)
-	_, most := a.limits()
 	return storage.AccountIndex{
-		Authenticators: len(a.apps), Passkeys: len(a.passkeys), Handle: now.Handle, CodesLeft: a.codes.left(), LockedUntil: moment(a.lockedUntil), Disabled: a.wrong >= most,
+		Authenticators: len(a.apps), Passkeys: len(a.passkeys), Handle: now.Handle, CodesLeft: a.codes.left(), LockedUntil: moment(a.lockedUntil), Disabled: a.wrong >= a.most(),
 		Suspended: a.suspended != 0, KeyName: strings.Join(slices.Compact(keys), ","), TokenEpoch: now.TokenEpoch,
 		Unsent: moment(a.oldest()),
 	}

@@ -193,14 +193,19 @@ func (a *account) touch() {
 // lock says whether a method takes no codes now, and until when: 0 for good.
 func (a *account) lock(m event.Method, now int64) (until int64, locked bool) {
 	if m == event.MethodTOTP {
-		_, most := a.limits()
-		if a.wrong >= most {
+		if a.wrong >= a.most() {
 			return 0, true
 		}
 		return a.lockedUntil, lies(a.lockedUntil, now, hour)
 	}
 	until = a.bucket(now) - 9*6
 	return until, now < until
+}
+
+// most says how many wrong TOTP codes are the last of browsers that are not known: four fifths of all.
+func (a *account) most() int {
+	_, most := a.limits()
+	return most - max(most/5, 1)
 }
 
 // limits says how many wrong TOTP codes are free and how many are the last: 5 and 50 for the three steps of

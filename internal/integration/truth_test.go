@@ -310,8 +310,8 @@ func (m *machine) check(t *rapid.T, p *process, c call, before snapshot, ok bool
 	}
 	// Invariant 3: while a method is locked nothing changes, however the code was.
 	env := core.Env{Now: moment(m.at(p)), Window: totp.DefaultWindow()}
-	if c.guess == event.MethodTOTP && len(old.Authenticators) > 0 && !old.TOTPState(env).Available ||
-		c.guess == event.MethodRecoveryCode && codesOf(old.Recovery).left() > codesOf(old.Recovery).eights() && !old.RecoveryState(env).Available {
+	if c.guess == event.MethodTOTP && len(old.Authenticators) > 0 && !old.TOTPState(nil, env).Available ||
+		c.guess == event.MethodRecoveryCode && codesOf(old.Recovery).left() > codesOf(old.Recovery).eights() && !old.RecoveryState(nil, env).Available {
 		require.Equal(t, before[c.account], after[c.account], "locked")
 	}
 	// Invariant 5: what is pending changes nothing that is active.

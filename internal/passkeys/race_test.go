@@ -129,7 +129,7 @@ func TestOnePasskeyOneWinner(t *testing.T) {
 		answer("step-up", options, err, func(n node, response []byte) (gatehouse.Verification, error) { return n.pk.StepUp(ctx, in, response) })
 		options, err = pk.SignInOptions(ctx, "browser")
 		answer("sign-in", options, err, func(n node, response []byte) (gatehouse.Verification, error) {
-			return n.pk.SignIn(ctx, "browser", response)
+			return n.pk.SignIn(ctx, gatehouse.Session{Secret: "browser"}, response)
 		})
 		a, err := nodes[1].Account(ctx, "ada")
 		require.NoError(t, err)

@@ -163,7 +163,7 @@ func (c *client) bindPasskey(k *known, in *input, face func(...proofKind) (gateh
 			case core.PasskeyStepUp:
 				v, err = c.pk.StepUp(ctx, sessionOf(in.account), response)
 			default:
-				v, err = c.pk.SignIn(ctx, browser, response)
+				v, err = c.pk.SignIn(ctx, gatehouse.Session{Secret: browser}, response)
 			}
 			return c.keepProof(k, in, secondFactor, v.Session.Proof, err)
 		}
