@@ -1,7 +1,10 @@
 package notify_test
 
 import (
+	"context"
 	"net/netip"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,16 +24,41 @@ type minted struct {
 	tok  *tokens.Service
 	user *gatehousetest.User
 	m    tokens.Minted
+
+	old, successor string // see rotated
+
+	mu   sync.Mutex
+	told []event.Kind
+}
+
+// seen returns which of some kinds an Observer was told, in their order.
+func (h *minted) seen(of []event.Kind) (seen []event.Kind) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, kind := range h.told {
+		if slices.Contains(of, kind) {
+			seen = append(seen, kind)
+		}
+	}
+	return seen
+}
+
+// Observe implements event.Observer.
+func (h *minted) Observe(_ context.Context, e event.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.told = append(h.told, e.Kind)
 }
 
 func mints(t *testing.T, keepReused bool) *minted {
 	t.Helper()
-	svc := gatehousetest.New(t, func(c *gatehouse.Config) { c.Notices = true })
+	h := &minted{t: t}
+	svc := gatehousetest.New(t, func(c *gatehouse.Config) { c.Notices, c.Observer = true, h })
 	scopes, err := tokens.NewRegistry(tokens.ScopeInfo{Scope: "logs:read", Description: "Read logs"})
 	require.NoError(t, err)
 	tok, err := tokens.New(svc.Service, tokens.Policy{Brand: "acme", Scopes: scopes, KeepReused: keepReused})
 	require.NoError(t, err)
-	h := &minted{Service: svc, t: t, tok: tok, user: svc.Enroll(t, "ada")}
+	h.Service, h.tok, h.user = svc, tok, svc.Enroll(t, "ada")
 	h.m, err = tok.Mint(t.Context(), h.user.Session(), tokens.Request{Name: "ci", Scopes: h.scopes()})
 	require.NoError(t, err)
 	return h
@@ -51,6 +79,16 @@ func (h *minted) untold(account string) []event.Notice {
 	return untold
 }
 
+// waiting returns how many notices wait.
+func (h *minted) waiting() int {
+	h.t.Helper()
+	n, err := notify.New(h.Service.Service, notify.Config{})
+	require.NoError(h.t, err)
+	lag, err := n.Lag(h.t.Context())
+	require.NoError(h.t, err)
+	return lag.Notices
+}
+
 func kindsOf(notices []event.Notice) (kinds []event.Kind) {
 	for _, n := range notices {
 		kinds = append(kinds, n.Kind)
@@ -62,8 +100,9 @@ func kindsOf(notices []event.Notice) (kinds []event.Kind) {
 func (h *minted) rotated() string {
 	h.t.Helper()
 	h.Wait(time.Minute)
-	_, err := h.tok.Rotate(h.t.Context(), h.user.StepUp(h.t), h.m.Info.ID, tokens.Rotation{})
+	next, err := h.tok.Rotate(h.t.Context(), h.user.StepUp(h.t), h.m.Info.ID, tokens.Rotation{})
 	require.NoError(h.t, err)
+	h.successor = next.Token.Reveal()
 	return h.m.Token.Reveal()
 }
 
@@ -139,6 +178,69 @@ func TestTokenNotices(t *testing.T) {
 			require.Equal(t, method == "SaveToken", untold[2].Count == 2)
 		}
 	})
+}
+
+// A token is ended also where its owner's account is too busy, or down, to keep a notice of it: the answer is that fault,
+// an Observer hears of it at once, and the owner is told when the token is presented or revoked again.
+func TestTokenOfABusyAccount(t *testing.T) {
+	before := []event.Kind{event.AuthenticatorAdded, event.TokenMinted}
+	leaked := []event.Kind{event.TokenReused, event.TokenRevoked}
+	present := func(h *minted) error {
+		_, err := h.tok.Check(context.Background(), h.old, from)
+		return err
+	}
+	giveBack := func(h *minted) error { return h.tok.RevokePresented(context.Background(), h.old) }
+	for name, c := range map[string]struct {
+		end, again func(*minted) error
+		want       []event.Kind
+	}{
+		"checked": {present, present, leaked},
+		"rotates itself": {func(h *minted) error {
+			_, err := h.tok.RotateSelf(context.Background(), h.old, from, tokens.Rotation{})
+			return err
+		}, present, leaked},
+		"given back": {giveBack, giveBack, leaked[1:]},
+		"by an operator": {func(h *minted) error {
+			return h.tok.Operator(h.Operator("op")).Revoke(context.Background(), h.m.Info.ID)
+		}, giveBack, leaked[1:]},
+		"its holder hangs up": {func(h *minted) error {
+			ctx, cancel := context.WithCancel(context.Background())
+			h.Store.Inject(func(method string) gatehousetest.Fault {
+				switch {
+				case method != "LoadAccount":
+					return gatehousetest.None
+				case ctx.Err() != nil:
+					return gatehousetest.Fail
+				}
+				cancel()
+				return gatehousetest.Stall
+			})
+			_, err := h.tok.Check(ctx, h.old, from)
+			return err
+		}, present, leaked},
+	} {
+		for _, fault := range []gatehousetest.Fault{gatehousetest.Conflict, gatehousetest.Fail} {
+			h := mints(t, false)
+			h.old = h.rotated()
+			_, err := h.tok.Check(t.Context(), h.successor, from)
+			require.NoError(t, err)
+			h.Store.Inject(gatehousetest.On("SaveAccount", fault))
+			err = c.end(h)
+			require.Error(t, err, name)
+			require.NotErrorIs(t, err, gatehouse.ErrDenied, "what is not kept is a fault")
+			h.Store.Inject(nil)
+			require.Equal(t, c.want, h.seen(c.want), name)
+			_ = c.again(h)
+			_ = c.again(h)
+			waiting := h.waiting()
+			_, err = h.tok.Check(t.Context(), h.successor, from)
+			require.ErrorIs(t, err, gatehouse.ErrDenied, "%s: it has ended", name)
+			untold := h.untold("ada")
+			require.Len(t, untold, waiting, name)
+			require.Equal(t, append(before, c.want...), kindsOf(untold), name)
+			require.Equal(t, 1, max(untold[2].Count, 1), "once")
+		}
+	}
 }
 
 // An answer costs one write, whether it must be told or not.

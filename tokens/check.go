@@ -76,6 +76,9 @@ func (s *Service) Check(ctx context.Context, text string, from netip.Addr) (_ Gr
 	case good, inGrace:
 	case reusedOld:
 		return Grant{}, s.reused(ctx, h, p, from)
+	case revoked:
+		_ = s.payLate(ctx, h.ID) // the answer is the same
+		return Grant{}, &gatehouse.DeniedError{}
 	default:
 		return Grant{}, &gatehouse.DeniedError{}
 	}
@@ -110,18 +113,17 @@ func (s *Service) find(ctx context.Context, text string) (held, Parsed, error) {
 // reused answers to a rotated copy after its grace: somebody has an old one, and nobody knows who. Its
 // error is gatehouse.ErrDenied once that is dealt with, and the fault otherwise.
 func (s *Service) reused(ctx context.Context, h held, p Parsed, from netip.Addr) error {
-	if err := s.oweReuse(ctx, h, from); err != nil {
-		return err
-	}
-	var events []core.Event
-	err := s.apply(ctx, h.ID, func(h held, now env) (next record, err error) {
-		next, events = h.record, nil
-		if h.presented(p, from, h.owner, now) == reusedOld {
-			next, events = s.reuse(h, from, now)
-		}
-		return next, nil
+	return s.ends(ctx, s.ofReuse(h, from), func(ctx context.Context) error {
+		var events []core.Event
+		err := s.apply(ctx, h.ID, func(h held, now env) (next record, err error) {
+			next, events = h.record, nil
+			if h.presented(p, from, h.owner, now) == reusedOld {
+				next, events = s.reuse(h, from, now)
+			}
+			return next, nil
+		})
+		return s.deny(ctx, h.Account, events, err)
 	})
-	return s.deny(ctx, h.Account, events, err)
 }
 
 // reuse returns what becomes of a token of which an old copy was presented.

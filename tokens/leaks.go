@@ -3,6 +3,8 @@ package tokens
 import (
 	"sync"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
 )
 
 const (
@@ -28,4 +30,37 @@ func (l *leaks) again(id string, now time.Time) bool {
 	}
 	l.last[id] = now
 	return true
+}
+
+// debt is what an owner must be told of a token, in its order, and is not in their account yet.
+type debt struct {
+	token, account string
+	service        bool // the account is a service account
+	events         []core.Event
+}
+
+// unpaid remembers debts that could not be paid, by token.
+type unpaid struct {
+	mu    sync.Mutex
+	debts map[string]debt
+}
+
+func (u *unpaid) keep(d debt) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.debts == nil {
+		u.debts = map[string]debt{}
+	}
+	if len(u.debts) < maxLeaks {
+		u.debts[d.token] = d
+	}
+}
+
+// take returns the debt of a token, with no events if there is none, and forgets it.
+func (u *unpaid) take(id string) debt {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	d := u.debts[id]
+	delete(u.debts, id)
+	return d
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 
+	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/internal/engine"
@@ -12,12 +13,12 @@ import (
 
 // owe keeps in the owner's account what happens to a token without their session, before it is saved in the token. Of a
 // service account it is in the account that owns it. An account that cannot be read keeps no token from being ended.
-func (s *Service) owe(ctx context.Context, h held, e core.Event) error {
+func (s *Service) owe(ctx context.Context, d debt, e core.Event) error {
 	if !s.e.Notices {
 		return nil
 	}
-	account := h.Account
-	if h.How == core.OperatorsWord {
+	account := d.account
+	if d.service {
 		service, err := s.e.Load(ctx, account)
 		if errors.Is(err, core.ErrFormat) || err == nil && service.ServiceOf == "" {
 			return nil
@@ -39,16 +40,66 @@ func (s *Service) owe(ctx context.Context, h held, e core.Event) error {
 	return err
 }
 
-// oweReuse owes what reuse is going to do. Where the policy keeps a token that was reused, whoever has an old copy can
-// present it as often as they like: that is owed once an hour.
-func (s *Service) oweReuse(ctx context.Context, h held, from netip.Addr) error {
-	if s.policy.KeepReused && !s.leaks.again(h.ID, s.e.Now()) {
-		return nil
+// debtOf returns what is owed of a token.
+func debtOf(h held, events ...core.Event) debt {
+	return debt{token: h.ID, account: h.Account, service: h.How == core.OperatorsWord, events: events}
+}
+
+// pay keeps in the owner's account what is owed.
+func (s *Service) pay(ctx context.Context, d *debt) error {
+	for len(d.events) > 0 {
+		if err := s.owe(ctx, *d, d.events[0]); err != nil {
+			return err
+		}
+		d.events = d.events[1:]
 	}
-	now := s.env()
-	err := s.owe(ctx, h, presentedEvent(event.TokenReused, h, from, now))
-	if err == nil && !s.policy.KeepReused {
-		err = s.owe(ctx, h, tokenEvent(event.TokenRevoked, h.record, now))
+	return nil
+}
+
+// ends has end end a token, after a debt was paid. If it cannot be paid, as the account is too busy or cannot be saved,
+// the token ends all the same, whether or not its holder waits: otherwise they could keep it alive by keeping the account
+// busy. The answer is then the fault, unless the debt can be paid right after. If not, it is remembered.
+func (s *Service) ends(ctx context.Context, d debt, end func(context.Context) error) error {
+	fault := s.pay(ctx, &d)
+	if fault == nil {
+		return end(ctx)
+	}
+	ctx, cancel := engine.Detach(ctx)
+	defer cancel()
+	err := end(ctx)
+	if err != nil && !errors.Is(err, gatehouse.ErrDenied) {
+		return err
+	}
+	if s.pay(ctx, &d) == nil {
+		return err
+	}
+	s.unpaid.keep(d)
+	return fault
+}
+
+// payLate pays what could not be paid when a token ended. If it still cannot be, that is for the next time.
+func (s *Service) payLate(ctx context.Context, id string) error {
+	d := s.unpaid.take(id)
+	err := s.pay(ctx, &d)
+	if err != nil {
+		s.unpaid.keep(d)
 	}
 	return err
+}
+
+// ofReuse returns what reuse is going to owe. Where the policy keeps a token that was reused, whoever has an old copy can
+// present it as often as they like: that is owed once an hour.
+func (s *Service) ofReuse(h held, from netip.Addr) debt {
+	if d := s.unpaid.take(h.ID); len(d.events) > 0 {
+		return d
+	}
+	now := s.env()
+	reused := presentedEvent(event.TokenReused, h, from, now)
+	switch {
+	case !s.policy.KeepReused:
+		return debtOf(h, reused, tokenEvent(event.TokenRevoked, h.record, now))
+	case s.leaks.again(h.ID, s.e.Now()):
+		return debtOf(h, reused)
+	}
+	return debt{}
 }

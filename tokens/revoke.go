@@ -36,7 +36,8 @@ func (s *Service) RevokeAll(ctx context.Context, in gatehouse.Session) (err erro
 
 // RevokePresented revokes a token by its possession (RFC 7009), for those who give one back and for
 // reports of leaked ones. The answer is nil also for text that is no token, or none that is known, so that
-// it tells nothing. A rotated copy revokes its successor too.
+// it tells nothing. A rotated copy revokes its successor too. A fault may also say that it was revoked and that its owner's
+// account could not be told so.
 func (s *Service) RevokePresented(ctx context.Context, text string) (err error) {
 	defer s.e.Begin(&ctx, "tokens.Service.RevokePresented").End(&err)
 	h, p, err := s.find(ctx, text)
@@ -54,25 +55,23 @@ func (s *Service) RevokePresented(ctx context.Context, text string) (err error) 
 
 // revoke ends a token, and tells it if that is news.
 func (s *Service) revoke(ctx context.Context, h held, e core.Event) error {
-	news := false
-	var at env
+	e.Kind, e.Token, e.Name = event.TokenRevoked, h.ID, h.Name
+	d := s.unpaid.take(h.ID)
 	if h.Revoked == 0 {
-		owed := e
-		owed.Kind, owed.Token, owed.Name = event.TokenRevoked, h.ID, h.Name
-		if err := s.owe(ctx, h, owed); err != nil {
-			return err
+		d = debtOf(h, e)
+	}
+	return s.ends(ctx, d, func(ctx context.Context) error {
+		news := false
+		err := s.apply(ctx, h.ID, func(h held, now env) (record, error) {
+			news, e.At = h.Revoked == 0, now.unix()
+			return h.revoke(now), nil
+		})
+		if err == errNoToken {
+			return nil
 		}
-	}
-	err := s.apply(ctx, h.ID, func(h held, now env) (record, error) {
-		news, at = h.Revoked == 0, now
-		return h.revoke(now), nil
+		if err == nil && news {
+			s.tell(ctx, h.Account, e)
+		}
+		return err
 	})
-	if err == errNoToken {
-		return nil
-	}
-	if err == nil && news {
-		e.Kind, e.At, e.Token, e.Name = event.TokenRevoked, at.unix(), h.ID, h.Name
-		s.tell(ctx, h.Account, e)
-	}
-	return err
 }

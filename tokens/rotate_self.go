@@ -39,9 +39,7 @@ func (s *Service) RotateSelf(ctx context.Context, text string, from netip.Addr, 
 		}
 	}
 	if c.first == reusedOld {
-		if err := s.oweReuse(ctx, h, from); err != nil {
-			return Minted{}, err
-		}
+		return Minted{}, s.reused(ctx, h, p, from)
 	}
 	err = s.apply(ctx, p.ID, c.step)
 	if c.denied || err == errNoToken {
@@ -78,11 +76,7 @@ func (c *selfRotation) step(h held, now env) (next record, err error) {
 	c.minted, c.events, c.denied = Minted{}, nil, true
 	stands := h.presented(c.p, c.from, h.owner, now)
 	presented, _ := h.which(c.p, now)
-	switch {
-	case stands == reusedOld && c.first == stands:
-		next, c.events = c.s.reuse(h, c.from, now)
-		return next, nil
-	case presented == graceCopy && c.copy == presented && h.RotatesItself && stands != revoked:
+	if presented == graceCopy && c.copy == presented && h.RotatesItself && stands != revoked {
 		next, news := h.contest(c.p)
 		if news {
 			c.events = append(c.events, presentedEvent(event.TokenContested, h, c.from, now))

@@ -16,6 +16,7 @@ type Service struct {
 	policy Policy // settled
 	usage  *usage
 	leaks  leaks
+	unpaid unpaid
 }
 
 // New returns the tokens of a Service, under a policy. ErrInvalid says that the policy has something out of bounds,
