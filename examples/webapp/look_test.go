@@ -43,13 +43,17 @@ func (b *tab) look(name string) {
 	source := browsertest.Axe(b.t)
 	for _, theme := range themes {
 		b.Theme(theme)
+		var rules []string // all
+		if theme == "dark" {
+			rules = browsertest.ColorRules
+		}
 		for _, width := range widths {
 			b.Size(width)
 			b.fits(name, width)
 			if width != 360 && width != 1280 {
 				continue
 			}
-			for _, violation := range b.Violations(source) {
+			for _, violation := range b.Violations(source, rules...) {
 				b.t.Errorf("%s, %d px, %s: %s", name, width, theme, violation)
 			}
 		}

@@ -36,6 +36,9 @@ func Axe(t testing.TB) string {
 const findViolations = `axe.run(document, {resultTypes: ['violations']%s}).then(r => r.violations.map(v =>
 	v.id + ': ' + v.help + v.nodes.map(n => '\n\t' + n.html + '\n\t' + n.failureSummary).join('')))`
 
+// ColorRules are those of axe-core's rules that look at colors: the only ones that can find anything else in another theme.
+var ColorRules = []string{"color-contrast", "link-in-text-block"}
+
 // Violations has axe-core, whose source it is given, look at the page by some of its rules, or by all.
 func (b *Tab) Violations(axe string, rules ...string) []string {
 	b.t.Helper()

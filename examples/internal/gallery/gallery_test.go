@@ -149,7 +149,7 @@ func (v *visit) measure(axe, name string) {
 	v.Size(1280)
 	for _, theme := range []string{"light", "dark", "forced"} {
 		v.Theme(theme)
-		rules := []string{"color-contrast", "link-in-text-block"} // the others see no color
+		rules := browsertest.ColorRules
 		if theme == "light" {
 			rules = nil
 		}
