@@ -43,19 +43,21 @@ func (k Key) QR(issuer, account string) (QR, error) {
 	if err != nil {
 		return QR{}, err
 	}
+	return QR{redact.Later(func() *modules { return draw(uri) })}, nil
+}
+
+// draw takes milliseconds, and is done where a picture is shown first.
+func draw(uri string) *modules {
 	// Level M bears damage to about 15 %. Unicode is the name of the byte mode, which a URI with its
 	// lower-case letters needs; it adds no marks of its own.
-	code, err := qr.Encode(uri, qr.M, qr.Unicode)
-	if err != nil {
-		return QR{}, fmt.Errorf("%w: too long for a QR code", ErrLabel) // not err: its text may hold the URI
-	}
+	code, _ := qr.Encode(uri, qr.M, qr.Unicode) // fails only over 2331 bytes, twice as many as the longest URI has
 	m := &modules{side: code.Bounds().Dx()}
 	for y := range m.side {
 		for x := range m.side {
 			m.dark = append(m.dark, code.At(x, y) == color.Black)
 		}
 	}
-	return QR{redact.New(m)}, nil
+	return m
 }
 
 // PNG returns a black and white picture of 8 pixels a module. The zero QR is nil.

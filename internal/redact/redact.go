@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 )
 
 // Mark is what stands where a secret would have been printed.
@@ -25,6 +26,9 @@ type Value[T any] struct{ open func() T }
 
 // New hides v.
 func New[T any](v T) Value[T] { return Value[T]{func() T { return v }} }
+
+// Later hides what f returns. It is called once, when that is opened first.
+func Later[T any](f func() T) Value[T] { return Value[T]{sync.OnceValue(f)} }
 
 // Open returns what v hides; the zero Value hides the zero T.
 func Open[T any](v Value[T]) T {

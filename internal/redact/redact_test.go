@@ -267,3 +267,15 @@ func TestOpen(t *testing.T) {
 	copied := v
 	require.Equal(t, canary, redact.Open(copied))
 }
+
+func TestLater(t *testing.T) {
+	made := 0
+	v := redact.Later(func() string { made++; return canary })
+	require.Equal(t, redact.Mark, fmt.Sprint(v))
+	require.False(t, v.IsZero())
+	require.Zero(t, made, "it is made though nobody has opened it")
+	for range 2 {
+		require.Equal(t, canary, redact.Open(v))
+	}
+	require.Equal(t, 1, made)
+}
