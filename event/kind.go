@@ -53,6 +53,7 @@ const (
 	KeyMoved         Kind = "key.moved"
 
 	SessionsEnded       Kind = "sessions.ended"        // all but the one in which the owner asked for it
+	SessionEnded        Kind = "session.ended"         // one other, by the owner
 	SecondFactorMissing Kind = "second_factor.missing" // the host expects one, and the store has none
 	ActivityReviewed    Kind = "activity.reviewed"
 
@@ -93,7 +94,7 @@ func Kinds() []Kind {
 		RecoveryCodeUsed, RecoveryCodesLow, RecoveryCodesRegenerated, RecoveryCodesAcknowledged, OperatorCodeMade, OperatorCodeUsed,
 		AuthenticatorAdded, AuthenticatorRenamed, AuthenticatorRemoved, AuthenticatorResynced, PasskeySuspect, NewBrowser,
 		TwoFactorOff, PasswordChanged, AccountReset, AccountSuspended, AccountResumed, AccountImported, AccountDeleted, AccountRestored, KeyMoved,
-		SessionsEnded, SecondFactorMissing, ActivityReviewed,
+		SessionsEnded, SessionEnded, SecondFactorMissing, ActivityReviewed,
 		TokenMinted, TokenFirstUsed, TokenNewAddress, TokenRotated, TokenRenewed, TokenReused, TokenContested, TokenExpiring,
 		TokenNeedsSecondFactor, TokenRevoked, TokensRevoked, TokenPurged,
 		ServiceAccountCreated, ServiceAccountRemoved, ServiceTokenMinted, ServiceTokenRotated, ServiceTokenRenewed,

@@ -138,6 +138,7 @@ func (c *call) remove() error {
 	if err := c.keep(proof); err != nil {
 		return err
 	}
+	c.othersEnded()
 	c.redirect(c.p.path+"/authenticators", notice)
 	return nil
 }
@@ -208,6 +209,7 @@ func (c *call) disable() error {
 	if err := c.keep(proof); err != nil {
 		return err
 	}
+	c.othersEnded()
 	c.redirect(c.p.path+"/", "disabled")
 	return nil
 }

@@ -134,6 +134,11 @@ func (p *Page) routes() *http.ServeMux {
 	handle("/activity/plan", route{who: signedIn, recovery: true, get: (*call).plan, post: (*call).planned})
 	handle("/activity/reviewed", route{who: signedIn, post: (*call).reviewed})
 	handle("/activity/sign-out-elsewhere", route{who: signedIn, post: (*call).endSessions})
+	if p.c.Sessions != nil {
+		handle("/sessions", route{who: signedIn, get: (*call).sessions})
+		handle("/sessions/end", route{who: signedIn, post: (*call).endSession, state: (*call).otherSession})
+		handle("/sessions/end-others", route{who: signedIn, post: (*call).endAllOthers})
+	}
 	handle("/ready", route{who: signedIn, get: (*call).ready})
 	handle("/recovered", route{who: signedIn, get: (*call).recovered})
 	handle("/step-up", route{who: signedIn, get: (*call).stepUpPage, post: (*call).stepUpDone, state: (*call).next})
@@ -257,6 +262,11 @@ func (c *call) submit(rt route) error {
 			return err
 		}
 		defer done()
+		if err := c.p.c.Web.Lasts(c.r); errors.Is(err, gatehouse.ErrStepUpRequired) {
+			return c.message(http.StatusForbidden, "expired")
+		} else if err != nil {
+			return err
+		}
 		if err := c.afterTwin(); err != nil {
 			return err
 		}

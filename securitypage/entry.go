@@ -77,6 +77,7 @@ var looks = map[event.Kind]look{
 	event.AccountSuspended:    {"lock", "changes", false, true},
 	event.AccountResumed:      {"unlock", "changes", false, false},
 	event.SessionsEnded:       {"device", "changes", true, false},
+	event.SessionEnded:        {"device", "changes", true, false},
 	event.SecondFactorMissing: {"alert", "signins", false, true},
 	event.ActivityReviewed:    {"check", "", false, false},
 

@@ -47,6 +47,8 @@ type host struct {
 	page  *securitypage.Page
 	web   *httptest.Server
 	logs  *strings.Builder
+	dir   *websession.Indexed // of the browsers, on rows
+	rows  websession.MemoryIndex
 
 	mu       sync.Mutex
 	sessions map[string]*session
@@ -157,6 +159,8 @@ type parts struct {
 	gates  *posture.Policy // nil: no posture
 	now    func() time.Time
 	web    func(*websession.Config)
+
+	sessions bool // they are listed
 }
 
 func newHostWith(t testing.TB, change func(*parts), edit ...func(*securitypage.Config)) *host {
@@ -176,7 +180,7 @@ func newHostWith(t testing.TB, change func(*parts), edit ...func(*securitypage.C
 	)
 	require.NoError(t, err)
 	h := &host{t: t, sessions: map[string]*session{}, logs: &strings.Builder{}}
-	of := parts{tokens: &tokens.Policy{Brand: "acme", Scopes: scopes, Separator: "/"}, gates: gates}
+	of := parts{tokens: &tokens.Policy{Brand: "acme", Scopes: scopes, Separator: "/"}, gates: gates, sessions: true}
 	if change != nil {
 		change(&of)
 	}
@@ -207,6 +211,11 @@ func newHostWith(t testing.TB, change func(*parts), edit ...func(*securitypage.C
 	if of.web != nil {
 		of.web(&wc)
 	}
+	h.dir, err = websession.NewDirectory(h.svc.Service, &h.rows, 10*365*24*time.Hour)
+	require.NoError(t, err)
+	if of.sessions {
+		wc.Noter = h.dir
+	}
 	h.sess, err = websession.New(wc)
 	require.NoError(t, err)
 	c := securitypage.Config{
@@ -215,9 +224,12 @@ func newHostWith(t testing.TB, change func(*parts), edit ...func(*securitypage.C
 		Owner: func(_ *http.Request, account string) (securitypage.Owner, error) {
 			return securitypage.Owner{Label: account + "@acme.test"}, nil
 		},
-		Links:    securitypage.Links{Home: "/home", SignIn: "/login", Help: "/help", SignOut: "/logout", Password: "/password", Sessions: "/sessions"},
+		Links:    securitypage.Links{Home: "/home", SignIn: "/login", Help: "/help", SignOut: "/logout", Password: "/password"},
 		Password: func(_ *http.Request, _, typed string) (bool, error) { return typed == password, nil },
 		Texts:    func(*http.Request, string) map[string]string { return h.texts },
+	}
+	if of.sessions {
+		c.Sessions = h.dir
 	}
 	for _, f := range edit {
 		f(&c)

@@ -300,6 +300,9 @@ func (c *call) confirmPairing() error {
 	if err := c.endElsewhere(); err != nil {
 		return err
 	}
+	if len(a.Authenticators) == 0 || p.Replace != "" {
+		c.othersEnded()
+	}
 	done := doneAnother
 	switch {
 	case len(a.Authenticators) == 0:

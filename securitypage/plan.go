@@ -152,8 +152,7 @@ func (c *call) planURL(known []string) string {
 func (c *call) planned() error {
 	switch c.field("do") {
 	case "sessions":
-		c.loaded = nil
-		if err := c.p.c.Web.EndElsewhere(c.r); err != nil {
+		if err := c.endOthers(); err != nil {
 			return err
 		}
 	case "tokens":

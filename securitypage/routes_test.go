@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/securitypage"
 	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
+	"github.com/gatehouse-go/gatehouse/websession"
 )
 
 // visit is an owner who comes to a page.
@@ -26,8 +27,9 @@ type visit struct {
 	h       *host
 	b       *browser
 	o       *gatehousetest.User
-	token   string // the ID of one
-	phone   string // the ID of another authenticator
+	other   *browser // of the same owner
+	token   string   // the ID of one
+	phone   string   // the ID of another authenticator
 	last    answer
 	pairing *gatehousetest.Authenticator // the app of a pairing that is pending
 }
@@ -106,6 +108,10 @@ func stops(t *testing.T) []stop {
 		return v.o.Authenticator.Code(v.h.svc.Now())
 	}
 	signingIn := func(v *visit) { v.b = v.h.signIn("ada") }
+	another := func(v *visit) {
+		v.other = v.h.signIn("ada")
+		require.Equal(t, http.StatusSeeOther, v.other.submit("/sign-in", "/sign-in", "code", code(v)).status)
+	}
 	passkeyPending := func(v *visit) {
 		v.last = v.b.follow(v.b.submit("/passkey", "/passkey", "name", "Laptop"))
 	}
@@ -186,6 +192,11 @@ func stops(t *testing.T) []stop {
 			_, err := v.h.svc.StepUp(ctx, v.o.Session(), v.o.RecoveryCodes[0].Reveal())
 			ok(err)
 		}},
+		{path: "/sessions", status: 200},
+		{path: "/sessions/end", post: true, status: 303, begin: another, page: at("/sessions"), stale: func(v *visit) {
+			ok(v.h.rows.Remove(ctx, "ada", websession.SessionID(v.other.in())))
+		}},
+		{path: "/sessions/end-others", post: true, status: 303, begin: another, page: at("/sessions")},
 		{path: "/ready", status: 404},
 		{path: "/recovered", status: 200},
 		{path: "/step-up", status: 200},

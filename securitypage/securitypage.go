@@ -59,7 +59,7 @@ type Links struct {
 	Password string
 
 	SignOut  string // takes a POST without fields. Defaults to none
-	Sessions string // where they are listed and ended. Defaults to none
+	Sessions string // where they are listed and ended, if that is not here: see Config.Sessions. Defaults to none
 	Help     string // where support is found, for owners who have lost everything. Defaults to none
 }
 
@@ -85,6 +85,11 @@ type Config struct {
 	// Passkeys are those of the Service, from the module passkey; Web must have them too. The page then serves its script
 	// "passkey.js", which signs in by a passkey on the host's own form as well. Defaults to none.
 	Passkeys Passkeys
+
+	// Sessions lists where the owner is signed in, on a page of this one, and ends sessions one by one. What ends all others
+	// here, or follows from a change of factors, ends those in it too. The host calls its EndOthers after a new password.
+	// Links.Sessions must then be empty. Defaults to none: then sessions end all together.
+	Sessions websession.Directory
 
 	// Posture is that of the Service. Defaults to none: then the page does not say how well an account is
 	// protected.
@@ -178,6 +183,9 @@ func New(c Config) (*Page, error) {
 	}
 	if c.Passkeys != nil && (!c.Passkeys.Of(c.Web.Service()) || c.Web.Passkeys() == nil) {
 		return nil, fmt.Errorf("%w: the passkeys are of another service, or Web has none", gatehouse.ErrInvalid)
+	}
+	if c.Sessions != nil && c.Links.Sessions != "" {
+		return nil, fmt.Errorf("%w: Sessions is a page here, and Links.Sessions one of the host's: only one can be", gatehouse.ErrInvalid)
 	}
 	if !isAPI(c.API) {
 		return nil, fmt.Errorf("%w: API is an https URL", gatehouse.ErrInvalid)

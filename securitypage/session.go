@@ -73,8 +73,7 @@ func (c *call) endElsewhere() error {
 	if c.field("elsewhere") == "" {
 		return nil
 	}
-	c.loaded = nil
-	return c.p.c.Web.EndElsewhere(c.r)
+	return c.endOthers()
 }
 
 // keep has this request and its session go by another proof.

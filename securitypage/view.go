@@ -115,6 +115,9 @@ func (v *View) SignedIn() bool { return v.c.who() == signedIn }
 // HasTokens reports whether the page has access tokens.
 func (v *View) HasTokens() bool { return v.c.tok() != nil }
 
+// HasSessions reports whether the page lists where the owner is signed in.
+func (v *View) HasSessions() bool { return v.c.p.c.Sessions != nil }
+
 // Section returns "page" for the entry of the navigation that a page belongs to.
 func (v *View) Section(page string) string {
 	if section[v.Page] == page {
@@ -124,7 +127,7 @@ func (v *View) Section(page string) string {
 }
 
 var section = map[string]string{
-	"overview": "overview", "review": "overview", "disable": "authenticators",
+	"overview": "overview", "review": "overview", "sessions": "overview", "disable": "authenticators",
 	"pair": "authenticators", "pairing": "authenticators", "pairingcodes": "authenticators", "pairingcode": "authenticators", "passkey": "authenticators", "pairingpasskey": "authenticators", "paired": "authenticators", "authenticators": "authenticators", "remove": "authenticators",
 	"codes": "authenticators", "newcodes": "authenticators",
 	"tokens": "tokens", "mint": "tokens", "minted": "tokens", "token": "tokens",

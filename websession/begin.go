@@ -135,6 +135,9 @@ func (s *Sessions) start(w http.ResponseWriter, r *http.Request, in gatehouse.Se
 }
 
 func (s *Sessions) keepStarted(w http.ResponseWriter, r *http.Request, in gatehouse.Session, text string) error {
+	if err := s.over(r); err != nil { // of the browser's last session
+		return err
+	}
 	if err := s.c.SignIn(w, r, in.Account); err != nil {
 		return fmt.Errorf("websession: Config.SignIn: %v", err) // whatever it wraps, it is no answer of Gatehouse's
 	}
@@ -146,7 +149,10 @@ func (s *Sessions) keepStarted(w http.ResponseWriter, r *http.Request, in gateho
 			return err
 		}
 	}
-	return s.forget(w, r, signInName)
+	if err := s.forget(w, r, signInName); err != nil {
+		return err
+	}
+	return s.began(r, in)
 }
 
 // End signs the browser out, as the host's handler of a sign-out form. It writes headers alone: answer with a redirect.
@@ -163,6 +169,9 @@ func (s *Sessions) End(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Sessions) end(w http.ResponseWriter, r *http.Request) error {
+	if err := s.over(r); err != nil {
+		return err
+	}
 	for _, name := range []string{sessionName, signInName} {
 		if err := s.forget(w, r, name); err != nil {
 			return err

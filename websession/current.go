@@ -88,7 +88,14 @@ func counts(a core.Account, p core.Presented) error {
 // browser. Copies of this one's cookies are this one. gatehouse.ErrStepUpRequired says that the session itself has ended
 // meanwhile: it ends nothing.
 func (s *Sessions) EndElsewhere(r *http.Request) error {
-	return s.change(r, func(a core.Account, p core.Presented, env core.Env) core.Account {
+	in, err := s.signedIn(r)
+	if err == nil {
+		err = s.Lasts(r)
+	}
+	if err != nil {
+		return err
+	}
+	return s.ending(r, in, func(a core.Account, p core.Presented, env core.Env) core.Account {
 		return a.EndSessions(p.In, p.Browser, env)
 	})
 }
@@ -99,6 +106,11 @@ func (s *Sessions) change(r *http.Request, step func(a core.Account, p core.Pres
 	if err != nil {
 		return err
 	}
+	return s.ending(r, in, step)
+}
+
+// ending changes the account of a session, if that counts.
+func (s *Sessions) ending(r *http.Request, in gatehouse.Session, change func(core.Account, core.Presented, core.Env) core.Account) error {
 	p, err := s.present(r.Context(), in, in.Proof)
 	if err != nil {
 		return err
@@ -107,8 +119,17 @@ func (s *Sessions) change(r *http.Request, step func(a core.Account, p core.Pres
 		if err := counts(a, p); err != nil {
 			return a, err
 		}
-		return step(a, p, env), nil
+		return change(a, p, env), nil
 	}})
+}
+
+// signedIn returns the session of a request, or gatehouse.ErrStepUpRequired where there is none that can be told from others.
+func (s *Sessions) signedIn(r *http.Request) (gatehouse.Session, error) {
+	in, err := s.Current(r)
+	if err == nil && (in.Account == "" || in.Secret == "") {
+		err = fmt.Errorf("%w: nobody is signed in", gatehouse.ErrStepUpRequired)
+	}
+	return in, err
 }
 
 // look is what is found out about a request.
@@ -122,6 +143,15 @@ type look struct {
 
 // look finds out whether the session of a request counts.
 func (s *Sessions) look(r *http.Request) (look, error) {
+	l, err := s.lookUp(r)
+	if err != nil || s.c.Noter == nil || l.state != core.SessionCounts {
+		return l, err
+	}
+	return s.seen(r, l)
+}
+
+// lookUp is look, by our own knowledge alone.
+func (s *Sessions) lookUp(r *http.Request) (look, error) {
 	l := look{user: s.c.User(r)}
 	if l.user == "" {
 		return l, nil

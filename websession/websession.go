@@ -65,6 +65,10 @@ type Config struct {
 	// Keeper keeps what is known of a browser. Defaults to two cookies.
 	Keeper Keeper
 
+	// Noter is told which sessions there are, for a list of them with which their owner can end them: see Directory.
+	// Defaults to none.
+	Noter Noter
+
 	// PlainHTTP is for a browser on the same machine, which reaches the service without HTTPS: the cookies are then
 	// neither Secure nor bound to the host by their names. Any request whose Host is not a loopback one is refused.
 	PlainHTTP bool

@@ -454,6 +454,11 @@ var plays = []play{
 			return a.EndSessions(nil, nil, env), nil
 		}}))
 	}},
+	{method: "websession.EndSession", run: func(ctx context.Context, w *world) (any, error) {
+		return done(engine.Of(w.Service).Change(ctx, "ada", engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
+			return a.SessionEnded(env), nil
+		}}))
+	}},
 	{method: "websession.SignIn.Begin/by the password alone", first: beginAll, run: func(ctx context.Context, w *world) (any, error) {
 		ctx = event.WithClient(ctx, event.Client{Address: netip.MustParseAddr("203.0.113.24"), Agent: "firefox/linux"})
 		proof, _, err := engine.SignIn(ctx, w.before["plain"], gatehouse.Session{Account: "plain"}, gatehouse.FirstFactor{Method: "pwd"}, engine.SignedIn{})

@@ -63,6 +63,7 @@ var kinds = number([]event.Kind{
 	53: event.FirstFactorSignIn,
 	54: event.PasskeySuspect,
 	55: event.NewBrowser,
+	56: event.SessionEnded,
 })
 
 // methods is the same of the methods in events.

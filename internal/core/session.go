@@ -29,6 +29,13 @@ func (a Account) EndSessions(but, browser []byte, env Env) Account {
 	return a
 }
 
+// SessionEnded notes that the owner has ended one other browser session, which the host keeps.
+func (a Account) SessionEnded(env Env) Account {
+	a = a.clone().Create(env)
+	a.note(env, Event{Kind: event.SessionEnded})
+	return a
+}
+
 // SessionState is what becomes of a browser session.
 type SessionState uint8
 
