@@ -124,18 +124,27 @@ func (s *Sessions) start(w http.ResponseWriter, r *http.Request, in gatehouse.Se
 	if err != nil {
 		return err
 	}
-	before := w.Header().Clone()
-	if err := s.keepStarted(w, r, in, text); err != nil {
-		clear(w.Header())
-		maps.Copy(w.Header(), before)
+	if err := orAsBefore(w, func() error { return s.keepStarted(w, r, in, text) }); err != nil {
 		return err
 	}
 	redirect(w, next)
 	return nil
 }
 
+// orAsBefore does something that sets headers. If it fails, they are as before.
+func orAsBefore(w http.ResponseWriter, do func() error) error {
+	before := w.Header().Clone()
+	err := do()
+	if err != nil {
+		clear(w.Header())
+		maps.Copy(w.Header(), before)
+	}
+	return err
+}
+
 func (s *Sessions) keepStarted(w http.ResponseWriter, r *http.Request, in gatehouse.Session, text string) error {
-	if err := s.over(r); err != nil { // of the browser's last session
+	over, err := s.over(r) // the browser's last session
+	if err != nil {
 		return err
 	}
 	if err := s.c.SignIn(w, r, in.Account); err != nil {
@@ -150,6 +159,9 @@ func (s *Sessions) keepStarted(w http.ResponseWriter, r *http.Request, in gateho
 		}
 	}
 	if err := s.forget(w, r, signInName); err != nil {
+		return err
+	}
+	if err := over(); err != nil {
 		return err
 	}
 	return s.began(r, in)
@@ -169,7 +181,12 @@ func (s *Sessions) End(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Sessions) end(w http.ResponseWriter, r *http.Request) error {
-	if err := s.over(r); err != nil {
+	return orAsBefore(w, func() error { return s.endKept(w, r) })
+}
+
+func (s *Sessions) endKept(w http.ResponseWriter, r *http.Request) error {
+	over, err := s.over(r)
+	if err != nil {
 		return err
 	}
 	for _, name := range []string{sessionName, signInName} {
@@ -180,7 +197,7 @@ func (s *Sessions) end(w http.ResponseWriter, r *http.Request) error {
 	if err := s.c.SignOut(w, r); err != nil {
 		return fmt.Errorf("websession: Config.SignOut: %v", err)
 	}
-	return nil
+	return over()
 }
 
 // sameOrigin returns gatehouse.ErrDenied for a request that another origin has made the browser send. The cookies are

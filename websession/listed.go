@@ -151,20 +151,23 @@ func (s *Sessions) began(r *http.Request, in gatehouse.Session) error {
 	return nil
 }
 
-// over tells the Noter that the session of a request ends, if there is one.
-func (s *Sessions) over(r *http.Request) error {
+// over returns what tells the Noter that the session of a request is over, if there is one. Call that once the host's own is
+// over, of which nothing is known then.
+func (s *Sessions) over(r *http.Request) (func() error, error) {
 	account := s.c.User(r)
 	if s.c.Noter == nil || account == "" {
-		return nil
+		return func() error { return nil }, nil
 	}
 	kept, _, known, err := s.kept(r, account)
 	if err != nil || !known {
-		return err
+		return func() error { return nil }, err
 	}
-	if err := s.c.Noter.SessionOver(r, account, SessionID(kept.of(account))); err != nil {
-		return fmt.Errorf("websession: Config.Noter: %v", err)
-	}
-	return nil
+	return func() error {
+		if err := s.c.Noter.SessionOver(r, account, SessionID(kept.of(account))); err != nil {
+			return fmt.Errorf("websession: Config.Noter: %v", err)
+		}
+		return nil
+	}, nil
 }
 
 func (s *Sessions) info(r *http.Request, in gatehouse.Session) SessionInfo {

@@ -58,9 +58,10 @@ type app struct {
 	posture  *posture.Service
 	users    *users
 	sessions *scs.SessionManager
-	passkeys *passkey.Service // nil: none
-	notices  *notify.Service  // nil: none
-	mails    notify.Sink      // of notices
+	browsers *websession.Indexed // in which owners are signed in
+	passkeys *passkey.Service    // nil: none
+	notices  *notify.Service     // nil: none
+	mails    notify.Sink         // of notices
 	web      *websession.Sessions
 	pages    map[string]*template.Template
 	now      func() time.Time
@@ -114,15 +115,18 @@ func newApp(ctx context.Context, o options) (*app, error) {
 	if a.sessions, err = newSessions(ctx, o.DB, o.HTTPS, o.Log); err != nil {
 		return nil, err
 	}
+	if a.browsers, err = websession.NewDirectory(a.svc, sessionIndex{o.DB, o.Now}, browserLife); err != nil {
+		return nil, err
+	}
 	if a.web, err = a.newWeb(o.HTTPS); err != nil {
 		return nil, err
 	}
 	c := securitypage.Config{
 		Web: a.web, Tokens: a.tokens, Posture: a.posture, Name: name, Owner: a.pageOwner, Password: a.pagePassword,
-		Resources: securitypage.Resources{List: a.pageResources},
-		Links:     securitypage.Links{Home: "/", SignIn: "/sign-in", Help: "/help", SignOut: "/sign-out", Password: "/password"},
-		Texts:     func(*http.Request, string) map[string]string { return texts },
-		Layout:    a.shell, Theme: securitypage.Theme{Accent: "#1257c9", Favicon: "/favicon.ico"},
+		Resources: securitypage.Resources{List: a.pageResources}, Sessions: a.browsers,
+		Links:  securitypage.Links{Home: "/", SignIn: "/sign-in", Help: "/help", SignOut: "/sign-out", Password: "/password"},
+		Texts:  func(*http.Request, string) map[string]string { return texts },
+		Layout: a.shell, Theme: securitypage.Theme{Accent: "#1257c9", Favicon: "/favicon.ico"},
 		Faults: o.Log,
 	}
 	if a.passkeys != nil {

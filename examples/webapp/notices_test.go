@@ -167,6 +167,10 @@ func TestThisWasNotMe(t *testing.T) {
 
 	// Late, and again: it is still the same, and does nothing.
 	w.wait(40 * 24 * time.Hour)
+	owner.Open(mail.HTML)
+	owner.Press("This wasn’t me")
+	owner.bothSteps(nextPassword, phone)
+	require.Equal(t, link, owner.where())
 	before = w.records()
 	owner.Open(mail.HTML)
 	owner.Press("This wasn’t me")

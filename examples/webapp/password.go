@@ -17,7 +17,11 @@ func (a *app) passwordPage(w http.ResponseWriter, r *http.Request, u user) error
 // changePassword is behind a step-up: a session that was stolen is not enough. Every session has ended then, this one too:
 // the owner signs in with the new password, and sees that it is the one that was meant.
 func (a *app) changePassword(w http.ResponseWriter, r *http.Request, u user) error {
-	err := a.setPassword(r.Context(), u.id, r.PostFormValue("old"), r.PostFormValue("new"))
+	in, err := a.web.Current(r)
+	if err != nil {
+		return err
+	}
+	err = a.setPassword(r.Context(), u.id, r.PostFormValue("old"), r.PostFormValue("new"))
 	next := r.PostFormValue("next")
 	var what wrong
 	switch {
@@ -27,6 +31,10 @@ func (a *app) changePassword(w http.ResponseWriter, r *http.Request, u user) err
 		return a.render(w, r, u, http.StatusUnprocessableEntity, "password", form{Next: next, Wrong: what.Error()})
 	case err != nil:
 		return err
+	}
+	// They have ended with the old password; this has the list of them say so too.
+	if err := a.browsers.EndOthers(r, in); err != nil {
+		a.log.ErrorContext(r.Context(), "sessions of an old password", "account", u.id, "error", err)
 	}
 	if err := a.web.End(w, r); err != nil {
 		return err

@@ -20,13 +20,13 @@ import (
 // Only a sign-in and a sign-out change a session, and they answer with a redirect. A page that changes one needs more: where
 // the session cannot be saved, scs sends that page after the one of ErrorFunc.
 func newSessions(ctx context.Context, db *sql.DB, https bool, log *slog.Logger) (*scs.SessionManager, error) {
-	if _, err := db.ExecContext(ctx, sessionTable); err != nil {
+	if _, err := db.ExecContext(ctx, sessionTable+browserTable); err != nil {
 		return nil, err
 	}
 	m := scs.New()
 	m.Store = sessionStore{db}
 	m.HashTokenInStore = true // so that a copy of the database is no key to the sessions in it
-	m.Lifetime = 12 * time.Hour
+	m.Lifetime = sessionLife
 	m.Cookie.Name = "session"
 	m.Cookie.Persist = false // it ends with the browser
 	m.Cookie.HttpOnly = true
@@ -41,6 +41,8 @@ func newSessions(ctx context.Context, db *sql.DB, https bool, log *slog.Logger) 
 	}
 	return m, nil
 }
+
+const sessionLife = 12 * time.Hour
 
 // accountKey is that of the account's ID in a session, which has nothing else.
 const accountKey = "account"
@@ -59,6 +61,7 @@ func (a *app) newWeb(https bool) (*websession.Sessions, error) {
 			return nil
 		},
 		SignOut: func(_ http.ResponseWriter, r *http.Request) error { return a.sessions.Destroy(r.Context()) },
+		Noter:   a.browsers,
 	}
 	if a.passkeys != nil {
 		c.Passkeys = a.passkeys

@@ -4,6 +4,8 @@
 // Use it with a store that keeps sessions on the server, and give a FilesystemStore MaxLength(8192): its 4096 bytes are too
 // few for some accounts, and then nobody can sign in to them. A CookieStore has no more room than that: the two cookies
 // that websession keeps by itself are made for it.
+//
+// A Store finds no sessions of an account: for a list of them, and to end them one by one, take websession.NewDirectory.
 package gorillakeeper
 
 import (

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
@@ -27,9 +28,10 @@ type site struct {
 	client *http.Client
 	url    string
 	at     *url.URL
+	web    *websession.Sessions
 }
 
-func newSite(t *testing.T, svc *gatehousetest.Service, dir string) *site {
+func newSite(t *testing.T, svc *gatehousetest.Service, dir string, edit ...func(*websession.Config)) *site {
 	t.Helper()
 	store := sessions.NewFilesystemStore(dir, securecookie.GenerateRandomKey(32))
 	store.MaxLength(8192)
@@ -38,7 +40,7 @@ func newSite(t *testing.T, svc *gatehousetest.Service, dir string) *site {
 		s.Options.HttpOnly = true
 		return s
 	}
-	web, err := websession.New(websession.Config{
+	c := websession.Config{
 		Service: svc.Service, Keeper: gorillakeeper.New(store, sessions.Options{Path: "/"}), Home: "/home",
 		User: func(r *http.Request) string {
 			account, _ := own(r).Values["user"].(string)
@@ -54,7 +56,11 @@ func newSite(t *testing.T, svc *gatehousetest.Service, dir string) *site {
 			s.Options.MaxAge = -1
 			return s.Save(r, w)
 		},
-	})
+	}
+	for _, f := range edit {
+		f(&c)
+	}
+	web, err := websession.New(c)
 	require.NoError(t, err)
 	mux := http.NewServeMux()
 	fail := func(w http.ResponseWriter, err error) {
@@ -79,11 +85,66 @@ func newSite(t *testing.T, svc *gatehousetest.Service, dir string) *site {
 	})
 	server := httptest.NewServer(web.Middleware(mux))
 	t.Cleanup(server.Close)
-	jar, err := cookiejar.New(nil)
-	require.NoError(t, err)
 	at, err := url.Parse(server.URL)
 	require.NoError(t, err)
-	return &site{t, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, server.URL, at}
+	return (&site{t: t, url: server.URL, at: at, web: web}).another()
+}
+
+// another returns another browser at the same site.
+func (s *site) another() *site {
+	s.t.Helper()
+	jar, err := cookiejar.New(nil)
+	require.NoError(s.t, err)
+	b := *s
+	b.client = &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &b
+}
+
+// request is one of the browser's, as a handler has it.
+func (s *site) request() *http.Request {
+	r := httptest.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url, nil)
+	for _, c := range s.client.Jar.Cookies(s.at) {
+		r.AddCookie(c)
+	}
+	return r
+}
+
+// gorilla/sessions lists nothing: an Index does, and a session whose row is gone has ended.
+func TestDirectory(t *testing.T) {
+	svc, rows := gatehousetest.New(t), &websession.MemoryIndex{}
+	list, err := websession.NewDirectory(svc.Service, rows, 24*time.Hour)
+	require.NoError(t, err)
+	mine := newSite(t, svc, t.TempDir(), func(c *websession.Config) { c.Noter = list })
+	other, third, eve := mine.another(), mine.another(), mine.another()
+	for b, account := range map[*site]string{mine: "ada", other: "ada", third: "ada", eve: "eve"} {
+		require.Equal(t, "/home", b.post("/login", "account", account).Header.Get("Location"))
+	}
+	in, err := other.web.Current(other.request())
+	require.NoError(t, err)
+	id := websession.SessionID(in)
+	require.ErrorIs(t, eve.web.EndSession(eve.request(), list, id), gatehouse.ErrNotFound)
+	who, _ := other.user()
+	require.Equal(t, "ada", who)
+	require.NoError(t, mine.web.EndSession(mine.request(), list, id))
+	_, status := other.user()
+	require.Equal(t, http.StatusSeeOther, status)
+	who, _ = other.user()
+	require.Empty(t, who)
+
+	require.NoError(t, mine.web.EndOthers(mine.request(), list))
+	all, err := mine.web.Listed(mine.request(), list)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	_, status = third.user()
+	require.Equal(t, http.StatusSeeOther, status)
+	for b, account := range map[*site]string{mine: "ada", eve: "eve"} {
+		who, _ := b.user()
+		require.Equal(t, account, who)
+	}
+	mine.post("/logout")
+	left, err := rows.Rows(t.Context(), "ada", "")
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
 func (s *site) post(path string, form ...string) *http.Response {

@@ -41,6 +41,9 @@ type host struct {
 	web  *websession.Sessions
 	site *httptest.Server
 
+	listed *websession.Indexed // where owners are signed in, on rows
+	rows   websession.MemoryIndex
+
 	mu        sync.Mutex
 	sessions  map[string]string // the accounts of the host's sessions
 	facts     map[string]posture.Host
@@ -128,7 +131,7 @@ func newHost(t testing.TB, language string, passkeys bool) *host {
 	pc := securitypage.Config{Tokens: h.tok, Posture: h.pos, Name: "Acme", Faults: quiet, API: "https://api.acme.test/v1/me",
 		RotatesItself: true, Owner: h.owner, Password: h.password,
 		Links: securitypage.Links{
-			Home: "/home", SignIn: "/login", Help: "/help", SignOut: "/logout", Password: "/password", Sessions: "/sessions",
+			Home: "/home", SignIn: "/login", Help: "/help", SignOut: "/logout", Password: "/password",
 		},
 		Resources: securitypage.Resources{List: resources},
 		Place:     place,
@@ -140,6 +143,9 @@ func newHost(t testing.TB, language string, passkeys bool) *host {
 		require.NoError(t, err)
 		wc.Passkeys, pc.Passkeys = keys, keys
 	}
+	h.listed, err = websession.NewDirectory(h.svc.Service, &h.rows, 10*365*24*time.Hour)
+	require.NoError(t, err)
+	wc.Noter, pc.Sessions = h.listed, h.listed
 	h.web, err = websession.New(wc)
 	require.NoError(t, err)
 	pc.Web = h.web

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/examples/internal/browsertest"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/recovery"
@@ -19,6 +21,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
+	"github.com/gatehouse-go/gatehouse/websession"
 )
 
 // state is one of the page: a template, and what is special.
@@ -335,6 +338,21 @@ var activities = []state{
 	{name: "activity asks", shows: ".alert.warn form", reach: func(v *visit) { v.enroll(); v.useCodes(9); v.robot("robot-b"); v.in("/activity") }},
 	{name: "activity filtered", shows: ".chips a[href*='tokens'][aria-current]", lacks: ".empty", reach: func(v *visit) { v.busy(); v.in("/activity?show=tokens") }},
 	{name: "activity filtered to nothing", shows: ".empty", reach: func(v *visit) { v.member("/activity?show=tokens") }},
+	{name: "sessions", shows: "form[action$='/sessions/end']", lacks: ".alert", english: "Lisbon", reach: func(v *visit) { v.member("/"); v.signedIn(3); v.open("/sessions") }},
+	{name: "sessions alone", shows: ".badge.good", lacks: "form", says: "sessions.none", reach: func(v *visit) { v.member("/sessions") }},
+	{name: "sessions many", shows: ".under", reach: func(v *visit) { v.enroll(); v.in("/"); v.signedIn(40); v.open("/sessions") }},
+	{name: "sessions ended", shows: ".alert.good", says: "notice.sessionended", reach: func(v *visit) {
+		v.member("/")
+		v.signedIn(2)
+		v.open("/sessions")
+		v.send("/sessions/end")
+	}},
+	{name: "sessions ended all", shows: ".alert.good", lacks: "form", says: "notice.elsewhere", reach: func(v *visit) {
+		v.member("/")
+		v.signedIn(2)
+		v.open("/sessions")
+		v.send("/sessions/end-others")
+	}},
 	{name: "plan", shows: ".todo form [value=sessions]", lacks: ".tile.good", reach: func(v *visit) { v.busy(); v.in("/activity"); v.plan() }},
 	{name: "plan error", shows: "[name=sure][aria-invalid]", status: 422, reach: func(v *visit) {
 		v.enroll()
@@ -629,6 +647,22 @@ func (v *visit) robot(id string) {
 	for _, name := range []string{"Pipeline", long} {
 		_, err := op.Mint(ctx, id, tokens.Request{Name: name, Scopes: tokens.Scopes{"deploys:write"}})
 		v.ok(err)
+	}
+}
+
+// signedIn is an account that is signed in in many other browsers.
+func (v *visit) signedIn(n int) {
+	v.t.Helper()
+	agents := event.Agents()
+	for i := range n {
+		row := websession.Row{
+			Account: v.account, ID: fmt.Sprint("other-", i), Agent: agents[(i*7+3)%len(agents)], Address: netip.AddrFrom4([4]byte{203, 0, 113, byte(24 + i)}),
+			Since: v.h.svc.Now().Add(-time.Duration(9*i+2) * 24 * time.Hour), Seen: v.h.svc.Now().Add(-time.Duration(5*i*i+1) * time.Hour),
+		}
+		if i%3 == 1 {
+			row.Address = netip.MustParseAddr("2001:db8:85a3:1234:5678:8a2e:370:7334")
+		}
+		v.ok(v.h.rows.Add(ctx, row))
 	}
 }
 
