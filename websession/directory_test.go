@@ -263,3 +263,18 @@ func TestFaultsOfTheIndex(t *testing.T) {
 		require.ErrorIs(t, err, gatehouse.ErrInvalid)
 	}
 }
+
+// yes is a Noter that has ended nothing.
+type yes struct{}
+
+func (yes) SessionBegan(*http.Request, string, websession.SessionInfo) error { return nil }
+func (yes) SessionSeen(*http.Request, string, websession.SessionInfo) error  { return nil }
+func (yes) SessionOver(*http.Request, string, string) error                  { return nil }
+
+// A session that leaves our cookie out does not count where sessions are noted, whatever the Noter says of one without an ID.
+func TestNotedWithoutTheCookie(t *testing.T) {
+	h := newHost(t, signed{[]byte("k")}, func(c *websession.Config) { c.Noter = yes{} })
+	b := h.signIn("ada")
+	require.True(t, b.gets("ada"))
+	require.False(t, b.stubborn(sessionCookie).gets("ada"))
+}
