@@ -108,6 +108,7 @@ func TestFormOfAnEndedSession(t *testing.T) {
 			require.NoError(t, h.rows.Remove(t.Context(), "ada", thief.sessionID()))
 		})
 		require.Equal(t, http.StatusForbidden, w.Code, path)
+		require.Contains(t, w.Body.String(), "This sign-in has ended", path)
 		require.True(t, mine.counts(), path)
 		require.False(t, thief.counts(), path)
 		thief = h.signIn("ada")

@@ -88,6 +88,13 @@ func counts(a core.Account, p core.Presented) error {
 // browser. Copies of this one's cookies are this one. gatehouse.ErrStepUpRequired says that the session itself has ended
 // meanwhile: it ends nothing.
 func (s *Sessions) EndElsewhere(r *http.Request) error {
+	return s.change(r, func(a core.Account, p core.Presented, env core.Env) core.Account {
+		return a.EndSessions(p.In, p.Browser, env)
+	})
+}
+
+// change makes a change of the account that is signed in, which takes no more than a session that counts.
+func (s *Sessions) change(r *http.Request, change func(core.Account, core.Presented, core.Env) core.Account) error {
 	in, err := s.signedIn(r)
 	if err == nil {
 		err = s.Lasts(r)
@@ -95,18 +102,7 @@ func (s *Sessions) EndElsewhere(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.ending(r, in, func(a core.Account, p core.Presented, env core.Env) core.Account {
-		return a.EndSessions(p.In, p.Browser, env)
-	})
-}
-
-// change makes a change of the account that is signed in, which takes no more than a session that counts.
-func (s *Sessions) change(r *http.Request, step func(a core.Account, p core.Presented, env core.Env) core.Account) error {
-	in, err := s.signedIn(r)
-	if err != nil {
-		return err
-	}
-	return s.ending(r, in, step)
+	return s.ending(r, in, change)
 }
 
 // ending changes the account of a session, if that counts.
@@ -121,15 +117,6 @@ func (s *Sessions) ending(r *http.Request, in gatehouse.Session, change func(cor
 		}
 		return change(a, p, env), nil
 	}})
-}
-
-// signedIn returns the session of a request, or gatehouse.ErrStepUpRequired where there is none that can be told from others.
-func (s *Sessions) signedIn(r *http.Request) (gatehouse.Session, error) {
-	in, err := s.Current(r)
-	if err == nil && (in.Account == "" || in.Secret == "") {
-		err = fmt.Errorf("%w: nobody is signed in", gatehouse.ErrStepUpRequired)
-	}
-	return in, err
 }
 
 // look is what is found out about a request.
