@@ -28,13 +28,18 @@ type operation struct {
 }
 
 func (s *store) begin(ctx *context.Context, name string) *operation {
-	o := &operation{w: s.w, name: name, began: time.Now()}
+	o := &operation{w: s.w, name: name, began: time.Now(), ctx: *ctx}
+	defer quiet()
 	*ctx, o.span = s.w.tracer.Start(*ctx, "storage.Store."+name)
 	o.ctx = *ctx
 	return o
 }
 
+// quiet ends a panic of a tracer or meter: it fails no operation of the store. It is deferred itself.
+func quiet() { _ = recover() }
+
 func (o *operation) end(err *error) {
+	defer quiet()
 	code, fault := codeOf(*err)
 	took(o.ctx, o.w.store, o.began, storeLabels, o.name, o.w.database, code)
 	say(o.span, storeLabels, o.name, o.w.database)

@@ -72,7 +72,7 @@ func (o *observers) add(ctx context.Context, account string, events []core.Event
 	}
 	if o.watch != nil {
 		for _, e := range events {
-			o.watch.Told(ctx, e)
+			o.watched(ctx, e)
 		}
 	}
 	if o.observer == nil || len(events) == 0 {
@@ -98,6 +98,11 @@ func (o *observers) add(ctx context.Context, account string, events []core.Event
 	told := make(chan struct{})
 	q.waiting[len(q.waiting)-1].told = told
 	return func() { o.work(q, told) }
+}
+
+func (o *observers) watched(ctx context.Context, e core.Event) {
+	defer quiet()
+	o.watch.Told(ctx, e)
 }
 
 // repeats reports whether an event is a burst in a lock of which one was told.

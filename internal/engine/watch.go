@@ -36,9 +36,18 @@ func (e *Engine) Begin(ctx *context.Context, name string) *Call {
 		return &unwatched
 	}
 	c := new(Call)
-	*ctx, c.ended = e.Hooks.watch.Call(*ctx, name)
+	c.begin(ctx, e.Hooks.watch, name)
 	return c
 }
+
+func (c *Call) begin(ctx *context.Context, w Watcher, name string) {
+	defer quiet()
+	*ctx, c.ended = w.Call(*ctx, name)
+}
+
+// quiet ends a panic of the Watcher: a trace that cannot be written fails no sign-in, and leaves nothing held. It is
+// deferred itself.
+func quiet() { _ = recover() }
 
 // unwatched is every Call that nobody watches. It is never written to.
 var unwatched Call
@@ -59,10 +68,15 @@ func (c *Call) End(err *error) {
 		return
 	}
 	if p := recover(); p != nil {
-		c.ended(Ended{Err: ErrPanic, Why: c.why})
+		c.tell(ErrPanic)
 		panic(p)
 	}
-	c.ended(Ended{Err: *err, Why: c.why})
+	c.tell(*err)
+}
+
+func (c *Call) tell(err error) {
+	defer quiet()
+	c.ended(Ended{Err: err, Why: c.why})
 }
 
 // Each watches a listing as a call, from its first value to its last.
@@ -85,10 +99,20 @@ func (e *Engine) Argon2(ctx context.Context, kind queue.Kind, bytes int, f func(
 	if w == nil {
 		return busy(queue.Argon2.Run(ctx, kind, bytes, f))
 	}
-	begun, ended := w.Argon2id(ctx, kind)
+	begun, ended := waits(ctx, w, kind)
 	defer func() { ended(err) }()
 	return busy(queue.Argon2.Run(ctx, kind, bytes, func() {
 		begun()
 		f()
 	}))
+}
+
+// waits is Argon2id of a Watcher, without its panics.
+func waits(ctx context.Context, w Watcher, kind queue.Kind) (begun func(), ended func(error)) {
+	began, end := func() {}, func(error) {}
+	func() {
+		defer quiet()
+		began, end = w.Argon2id(ctx, kind)
+	}()
+	return func() { defer quiet(); began() }, func(err error) { defer quiet(); end(err) }
 }

@@ -138,6 +138,45 @@ func TestWatchPanic(t *testing.T) {
 	require.Equal(t, []string{"call gatehouse: panic "}, w.take())
 }
 
+// broken is a Watcher that panics, whatever it is told.
+type broken struct{ begins bool }
+
+func (w broken) Store(s storage.Store) storage.Store { return s }
+func (w broken) Told(context.Context, core.Event)    { panic("the watcher") }
+func (w broken) Call(ctx context.Context, _ string) (context.Context, func(engine.Ended)) {
+	if !w.begins {
+		panic("the watcher")
+	}
+	return ctx, func(engine.Ended) { panic("the watcher") }
+}
+
+func (w broken) Argon2id(context.Context, queue.Kind) (begun func(), ended func(error)) {
+	if !w.begins {
+		panic("the watcher")
+	}
+	return func() { panic("the watcher") }, func(error) { panic("the watcher") }
+}
+
+// A Watcher that panics fails no call, and leaves no turn of an account and no memory of Argon2id held.
+func TestBrokenWatcher(t *testing.T) {
+	for _, w := range []broken{{}, {begins: true}} {
+		svc := gatehousetest.New(t)
+		require.NoError(t, engine.Of(svc.Service).Watch(w))
+		ada := svc.Enroll(t, "ada")
+		for _, code := range ada.RecoveryCodes[:3] {
+			_, err := svc.StepUp(t.Context(), gatehouse.Session{Account: "ada"}, code.Reveal())
+			require.NoError(t, err)
+		}
+		_, err := svc.Operator("op").DeleteAccount(t.Context(), "ada")
+		require.NoError(t, err)
+		require.PanicsWithValue(t, "host", func() {
+			ctx, err := t.Context(), error(nil)
+			defer engine.Of(svc.Service).Begin(&ctx, "call").End(&err)
+			panic("host")
+		})
+	}
+}
+
 // Where nobody watches, calls cost nothing.
 func TestUnwatched(t *testing.T) {
 	e := newEngine(&told{})

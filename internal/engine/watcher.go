@@ -9,7 +9,7 @@ import (
 )
 
 // Watcher sees what an engine does, for traces and metrics. It decides nothing, and it must not wait: some of its methods
-// are called while an account's turn is held.
+// are called while an account's turn is held. A panic of its methods ends there; its Store has to see to that itself.
 type Watcher interface {
 	// Store returns s with its calls watched.
 	Store(s storage.Store) storage.Store
