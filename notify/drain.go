@@ -97,14 +97,28 @@ func (d *drain) round(ctx context.Context) {
 		d.wait.Go(func() {
 			defer func() { <-d.slots }()
 			defer d.ends(rec.ID)
-			d.outcome(v, d.account(ctx, v))
+			err := d.account(ctx, v)
+			d.outcome(v, err)
+			if err != errElsewhere {
+				d.fault(ctx, err, "notify: an owner could not be told", "account", rec.ID)
+			}
 		})
 		return nil
 	})
+	if err != errDown {
+		d.fault(ctx, err, "notify: the accounts with notices could not be listed")
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err == nil {
 		d.cursor = ""
+	}
+}
+
+// fault logs an error, unless it is that Drain ends.
+func (d *drain) fault(ctx context.Context, err error, what string, of ...any) {
+	if err != nil && ctx.Err() == nil {
+		d.s.c.Faults.WarnContext(ctx, what, append(of, "error", err)...)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -35,6 +36,9 @@ func newNode(t *testing.T, c notify.Config, edit ...func(*gatehouse.Config)) *no
 
 func on(t *testing.T, svc *gatehousetest.Service, c notify.Config) *node {
 	t.Helper()
+	if c.Faults == nil {
+		c.Faults = slog.New(slog.DiscardHandler)
+	}
 	n, err := notify.New(svc.Service, c)
 	require.NoError(t, err)
 	return &node{Service: svc, n: n}

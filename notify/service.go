@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse"
@@ -34,6 +35,9 @@ type Config struct {
 	Timeout time.Duration
 	// Parallel is to how many accounts one Drain delivers at once, at most 64. Defaults to 8.
 	Parallel int
+	// Faults is told once for each time that an account could not be told, with the error of the Sink, or that the accounts
+	// could not be listed. Defaults to slog.Default.
+	Faults *slog.Logger
 }
 
 func (c *Config) settle() error {
@@ -45,6 +49,9 @@ func (c *Config) settle() error {
 	}
 	if c.Parallel == 0 {
 		c.Parallel = 8
+	}
+	if c.Faults == nil {
+		c.Faults = slog.Default()
 	}
 	if c.Every < 100*time.Millisecond || c.Timeout < time.Second || c.Timeout > 10*time.Minute || c.Parallel < 0 || c.Parallel > maxParallel {
 		return fmt.Errorf("%w: notify.Config has something out of bounds", gatehouse.ErrInvalid)
