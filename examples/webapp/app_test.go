@@ -392,7 +392,8 @@ func TestCookies(t *testing.T) {
 	w.client(t).signUp("ada@acme.test")
 	phone, _ := w.pair("ada@acme.test")
 	for https, names := range map[bool][]string{
-		false: {"session", "gatehouse", "gatehouse-signin"}, true: {"__Host-session", "__Host-gatehouse", "__Host-gatehouse-signin"},
+		false: {"session", "gatehouse", "gatehouse-signin", "gatehouse-browser"},
+		true:  {"__Host-session", "__Host-gatehouse", "__Host-gatehouse-signin", "__Host-gatehouse-browser"},
 	} {
 		w.stop()
 		w.https = https
@@ -423,7 +424,7 @@ func TestCookies(t *testing.T) {
 		for _, cookie := range append(got.Result().Cookies(), first...) {
 			set[cookie.Name] = cookie
 		}
-		require.Len(t, set, 3)
+		require.Len(t, set, len(names))
 		for _, name := range names {
 			cookie := set[name]
 			require.NotNil(t, cookie, name)
