@@ -45,10 +45,6 @@ func (c *Call) begin(ctx *context.Context, w Watcher, name string) {
 	*ctx, c.ended = w.Call(*ctx, name)
 }
 
-// quiet ends a panic of the Watcher: a trace that cannot be written fails no sign-in, and leaves nothing held. It is
-// deferred itself.
-func quiet() { _ = recover() }
-
 // unwatched is every Call that nobody watches. It is never written to.
 var unwatched Call
 

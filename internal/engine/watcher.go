@@ -31,3 +31,7 @@ type Ended struct {
 	Err error
 	Why string // what the service knows in addition, as a code; nobody outside may hear of it
 }
+
+// quiet ends a panic of the Watcher: a trace that cannot be written fails no sign-in, and leaves nothing held. It is
+// deferred itself.
+func quiet() { _ = recover() }
