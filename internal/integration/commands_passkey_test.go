@@ -215,8 +215,9 @@ func (m *machine) showPasskey(t *rapid.T, p *process, q question, s assertion, c
 func (m *machine) showPasskeyIn(t *rapid.T, p *process, id string, q question, s assertion, session string, purpose core.PasskeyPurpose, c held[challenge]) {
 	var got gatehouse.Proof
 	var out core.Outcome
+	from := m.browser(t)
 	m.do(t, p, call{
-		name: "Passkey", account: id,
+		name: "Passkey", account: id, browser: from,
 		rule: func(a *account, now int64) answer {
 			if purpose == core.PasskeySignIn && !a.named {
 				return denied
@@ -225,7 +226,7 @@ func (m *machine) showPasskeyIn(t *rapid.T, p *process, id string, q question, s
 		},
 		run: func(ctx context.Context, of *process) (err error) {
 			e := engine.Of(of.Service)
-			at := core.PasskeyAttempt{Purpose: purpose, Session: engine.Digest(session), Finding: core.PasskeyFinding{
+			at := core.PasskeyAttempt{Purpose: purpose, Session: engine.Digest(session), Browser: engine.BrowserDigests(id, from), NewBrowser: engine.NewBrowserDigest(id, from), Finding: core.PasskeyFinding{
 				Challenge: q.PasskeyChallenge, Credential: []byte(s.credential), PublicKey: []byte(s.key), Good: s.good, UserVerified: s.verified,
 				Eligible: s.eligible, BackedUp: s.backedUp, Count: s.count,
 			}}

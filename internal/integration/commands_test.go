@@ -21,6 +21,7 @@ func (m *machine) accountCommands() map[string]func(*rapid.T) {
 		"reset": m.Reset, "operator": m.Operator, "delete": m.Delete, "import": m.Import, "reseal": m.Reseal,
 		"clock": m.Clock, "clock again": m.Clock, "damage": m.Damage,
 		"add a passkey": m.AddPasskey, "begin a passkey": m.BeginPasskey, "finish a passkey": m.FinishPasskey, "passkey": m.Passkey, "passkey again": m.Passkey, "drain": m.Drain,
+		"browsers": m.Browsers, "forget": m.Forget,
 	}
 }
 
@@ -28,7 +29,7 @@ func (m *machine) accountCommands() map[string]func(*rapid.T) {
 var accountsMeanwhile = []string{
 	"acknowledge", "answer", "begin", "cancel", "confirm", "delete", "disable", "guess", "import", "operator",
 	"pair", "redeem", "regenerate", "remove", "rename", "reset", "resync", "step up", "unlock", "vouch",
-	"add a passkey", "begin a passkey", "finish a passkey", "passkey", "drain",
+	"add a passkey", "begin a passkey", "finish a passkey", "passkey", "drain", "forget",
 }
 
 // Clock moves the clock: on as a rule, and back. Now and then it jumps, and comes back later by as much.
@@ -149,29 +150,40 @@ func (m *machine) Answer(t *rapid.T) {
 	p, id := m.process(t), m.likely(t, isProtected)
 	c := m.challenge(t, p, id)
 	typed, session := m.code(t, p, id), m.session(t)
-	of, in := whose(c.what.account, id), gatehouse.Session{Account: c.what.account, Secret: session}
+	of := whose(c.what.account, id)
+	in := c.what.account
 	if oneIn(t, 12, "in another's session") {
-		in.Account = otherThan(of)
+		in = otherThan(of)
 		c.what.account = "" // it is no challenge there
 	}
-	m.verify(t, p, of, &c, typed, session, func(ctx context.Context, s *process) (gatehouse.Verification, error) {
+	m.answer(t, p, c, typed, session, m.browser(t), in)
+}
+
+// answer answers a challenge in a session of an account.
+func (m *machine) answer(t *rapid.T, p *process, c held[challenge], typed, session, browser, account string) {
+	in := fromBrowser(gatehouse.Session{Account: account, Secret: session}, browser)
+	of := c.what.account
+	if of == "" {
+		of = whose(account, ids[0])
+	}
+	m.verify(t, p, of, &c, typed, session, browser, func(ctx context.Context, s *process) (gatehouse.Verification, error) {
 		return s.Answer(ctx, in, c.text, typed)
 	})
 }
 
 func (m *machine) StepUp(t *rapid.T) {
 	p, id := m.process(t), m.likely(t, isProtected)
-	m.stepUp(t, p, id, m.code(t, p, id), m.session(t))
+	m.stepUp(t, p, id, m.code(t, p, id), m.session(t), m.browser(t))
 }
 
-func (m *machine) stepUp(t *rapid.T, p *process, id, typed, session string) {
-	m.verify(t, p, id, nil, typed, session, func(ctx context.Context, s *process) (gatehouse.Verification, error) {
-		return s.StepUp(ctx, gatehouse.Session{Account: id, Secret: session}, typed)
+func (m *machine) stepUp(t *rapid.T, p *process, id, typed, session, browser string) {
+	m.verify(t, p, id, nil, typed, session, browser, func(ctx context.Context, s *process) (gatehouse.Verification, error) {
+		return s.StepUp(ctx, fromBrowser(gatehouse.Session{Account: id, Secret: session}, browser), typed)
 	})
 }
 
 // verify is Answer, or StepUp where c is nil.
-func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], typed, session string,
+func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], typed, session, browser string,
 	run func(context.Context, *process) (gatehouse.Verification, error)) {
 	method := event.MethodRecoveryCode
 	if isTOTP(typed) {
@@ -179,7 +191,7 @@ func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], 
 	}
 	var got gatehouse.Verification
 	m.do(t, p, call{
-		name: "Answer or StepUp", account: id, guess: method,
+		name: "Answer or StepUp", account: id, guess: method, browser: browser,
 		rule: func(a *account, now int64) answer {
 			if c == nil {
 				return a.present(nil, typed, session, now)
@@ -200,7 +212,7 @@ func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], 
 		},
 		told: func(a *account, ok answer) {
 			m.hold(t, p, a, got.Session.Proof, ok)
-			got.Session.Proof = gatehouse.Proof{}
+			got.Session.Proof, got.Session.Browser, got.Session.NewBrowser = gatehouse.Proof{}, "", ""
 			method := event.MethodTOTP
 			if ok.proof.kind == recoveryCode {
 				method = event.MethodRecoveryCode
@@ -215,9 +227,15 @@ func (m *machine) verify(t *rapid.T, p *process, id string, c *held[challenge], 
 func (m *machine) Guess(t *rapid.T) {
 	p, id := m.process(t), m.likely(t, hasSeveral)
 	method := rapid.SampledFrom([]event.Method{event.MethodTOTP, event.MethodRecoveryCode}).Draw(t, "method")
-	wait := rapid.Bool().Draw(t, "wait")
-	for range rapid.SampledFrom([]int{1, 2, 3, 6, 6, 12, 60}).Draw(t, "guesses") {
-		until, locked := m.model[id].lock(method, m.at(p))
+	wait, from := rapid.Bool().Draw(t, "wait"), m.browser(t)
+	n := rapid.SampledFrom([]int{1, 2, 3, 6, 6, 12, 60}).Draw(t, "guesses")
+	if b, ok := last(m.model[id].browsers); ok && oneIn(t, 2, "from a browser that is known") {
+		wait, from, n = true, b.secret, max(n, 12) // more than its share
+	}
+	for range n {
+		a := m.model[id].clone()
+		a.from = from
+		until, locked := a.lock(method, m.at(p))
 		if locked && (until == 0 || !wait || m.busy != nil || until-m.at(p) > hour) {
 			break
 		}
@@ -228,7 +246,7 @@ func (m *machine) Guess(t *rapid.T) {
 		if method == event.MethodTOTP {
 			typed = "000000"
 		}
-		m.stepUp(t, p, id, typed, "")
+		m.stepUp(t, p, id, typed, "", from)
 	}
 }
 
@@ -256,8 +274,9 @@ func (m *machine) Resync(t *rapid.T) {
 	if oneIn(t, 5, "wrong") {
 		second = rapid.SampledFrom([]string{first, app.code(step + 2), "", "x", "000000"}).Draw(t, "second")
 	}
+	from := m.browser(t)
 	m.do(t, p, call{
-		name: "Resync", account: whose(c.what.account, id), guess: event.MethodTOTP,
+		name: "Resync", account: whose(c.what.account, id), guess: event.MethodTOTP, browser: from,
 		rule: func(a *account, now int64) answer {
 			if c.what.account == "" {
 				return denied
@@ -265,7 +284,7 @@ func (m *machine) Resync(t *rapid.T) {
 			return a.resync(c.what, app.id, first, second, now)
 		},
 		run: func(ctx context.Context, s *process) error {
-			return s.Resync(ctx, gatehouse.Session{}, c.text, app.id, first, second)
+			return s.Resync(ctx, fromBrowser(gatehouse.Session{Account: whose(c.what.account, id)}, from), c.text, app.id, first, second)
 		},
 	})
 }
@@ -392,19 +411,26 @@ func (m *machine) Confirm(t *rapid.T) {
 }
 
 func (m *machine) confirm(t *rapid.T, p *process, id string, h held[proof], in, enrollment, typed string) {
-	m.owning(t, p, id, "ConfirmEnrollment", h, true, func(a *account, now int64) answer {
+	from := m.browser(t)
+	m.owningFrom(t, p, id, "ConfirmEnrollment", h, true, from, func(a *account, now int64) answer {
 		return a.confirm(h.what, in, enrollment, typed, now)
 	}, func(ctx context.Context, s *process) (gatehouse.Proof, error) {
-		return m.owner(s, h, in).ConfirmEnrollment(ctx, enrollment, typed)
+		return s.Owner(fromBrowser(sessionOf(h, in), from)).ConfirmEnrollment(ctx, enrollment, typed)
 	})
 }
 
 // owning is a call that ends the proof it takes and returns its successor.
 func (m *machine) owning(t *rapid.T, p *process, id, name string, h held[proof], staging bool,
 	rule func(*account, int64) answer, run func(context.Context, *process) (gatehouse.Proof, error)) {
+	m.owningFrom(t, p, id, name, h, staging, "", rule, run)
+}
+
+// owningFrom is owning from a browser.
+func (m *machine) owningFrom(t *rapid.T, p *process, id, name string, h held[proof], staging bool, from string,
+	rule func(*account, int64) answer, run func(context.Context, *process) (gatehouse.Proof, error)) {
 	var got gatehouse.Proof
 	m.do(t, p, call{
-		name: name, account: whose(h.what.account, id), staging: staging,
+		name: name, account: whose(h.what.account, id), staging: staging, browser: from,
 		rule: func(a *account, now int64) answer {
 			if h.what.account == "" {
 				return stepUp

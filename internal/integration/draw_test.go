@@ -245,10 +245,10 @@ func (m *machine) prove(t *rapid.T, p *process, id string) {
 		m.showPasskey(t, p, m.ask(t, p, id, core.PasskeyStepUp, m.session(t), held[challenge]{}), k.next(), held[challenge]{})
 	case len(a.apps) > 0 && !oneIn(t, 4, "by a recovery code"):
 		app := a.apps[rapid.IntRange(0, len(a.apps)-1).Draw(t, "authenticator")]
-		m.waitFor(p, app, a.lockedUntil)
-		m.stepUp(t, p, id, app.unused(m.at(p)), m.session(t))
+		m.waitFor(p, app, a.strangers.until)
+		m.stepUp(t, p, id, app.unused(m.at(p)), m.session(t), "")
 	case len(a.apps) > 0:
-		m.stepUp(t, p, id, m.recoveryCode(t, id), m.session(t))
+		m.stepUp(t, p, id, m.recoveryCode(t, id), m.session(t), "")
 	case a.reset.code.text != "":
 		m.later(t)
 		m.challengeFor(t, p, id)

@@ -166,6 +166,7 @@ type call struct {
 	staging  bool                        // it is about a pending enrollment alone, unless it confirms it
 	names    bool                        // it gives the account its handle
 	guess    event.Method                // of the code that it presents
+	browser  string                      // that it comes from
 	half     func(a *account)            // what a fault midway may leave of it; nil: nothing
 }
 
@@ -186,6 +187,7 @@ func (m *machine) do(t *rapid.T, p *process, c call) bool {
 	now := m.at(p)
 	t.Logf("%s: %s(%q) at %d: %v", p.name, c.name, c.account, now, err)
 	after := m.model[c.account].clone()
+	after.from = c.browser
 	want := c.rule(after, now)
 	if way.meanwhile != nil && c.guess != "" && want.err != nil {
 		want.retryAt = max(want.retryAt, after.lookedAt(m.model[c.account], m.read(t, c.account), now))
@@ -213,6 +215,7 @@ func (m *machine) do(t *rapid.T, p *process, c call) bool {
 	}
 	if happened {
 		after.adopt(m.read(t, c.account))
+		after.from = ""
 		m.model[c.account] = after
 		if want.err == nil && c.happened != nil {
 			c.happened(want)

@@ -170,6 +170,9 @@ func (a *account) enrolled(p proof, passkey string, now int64) answer {
 	if a.pending.codes != nil {
 		a.codes = a.pending.codes
 	}
+	if p.kind == vouched {
+		a.meet(now)
+	}
 	a.reset = nil
 	a.changed()
 	a.endEpoch()
@@ -280,7 +283,7 @@ func (a *account) disable(p proof, in string, now int64) answer {
 func (a *account) dropFactors() {
 	a.apps, a.passkeys, a.codes = nil, nil, nil
 	a.changed()
-	a.wrong, a.lockedUntil, a.bucketFull = 0, 0, 0
+	a.strangers, a.known, a.browsers, a.bucketFull = streak{}, streak{}, nil, 0
 }
 
 func (a *account) unlock(p proof, in string, m event.Method, now int64) answer {
@@ -297,9 +300,14 @@ func (a *account) unlock(p proof, in string, m event.Method, now int64) answer {
 // --- what an operator does ---
 
 func (a *account) unlockBy(m event.Method, now int64) answer {
-	if _, locked := a.lock(m, now); locked && m == event.MethodTOTP {
-		a.wrong, a.lockedUntil = 0, 0
-	} else if locked {
+	strangers, known := a.shares()
+	_, some := a.strangers.lock(strangers, now)
+	_, others := a.known.lock(known, now)
+	if m == event.MethodTOTP {
+		if some || others {
+			a.strangers, a.known = streak{}, streak{}
+		}
+	} else if _, locked := a.lock(m, now); locked {
 		a.bucketFull = 0
 	}
 	return answer{}
@@ -313,7 +321,7 @@ func (a *account) operatorReset(now int64) answer {
 	a.owe(notice{kind: event.AccountReset, at: now})
 	a.endEpoch()
 	a.tokenEpoch++
-	a.since = now
+	a.since, a.browsers = now, nil
 	a.reset = &reset{at: now, expires: now + day, life: day}
 	return answer{}
 }
@@ -321,7 +329,7 @@ func (a *account) operatorReset(now int64) answer {
 func (a *account) suspend(now int64) answer {
 	if a.suspended == 0 {
 		a.touch()
-		a.suspended, a.since = now, now
+		a.suspended, a.since, a.browsers = now, now, nil
 		a.owe(notice{kind: event.AccountSuspended, at: now})
 	}
 	return answer{}
@@ -329,7 +337,7 @@ func (a *account) suspend(now int64) answer {
 
 func (a *account) resume(now int64) answer {
 	if a.suspended != 0 {
-		a.suspended, a.since = 0, now
+		a.suspended, a.since, a.browsers = 0, now, nil
 		a.owe(notice{kind: event.AccountResumed, at: now})
 		a.endEpoch()
 	}
@@ -341,7 +349,7 @@ func (a *account) passwordChanged(revoke bool, now int64) answer {
 		a.tokenEpoch++
 	}
 	a.touch()
-	a.since = now
+	a.since, a.browsers = now, nil
 	return answer{}
 }
 
@@ -481,8 +489,9 @@ func (a *account) index(now core.Account) storage.AccountIndex {
 		keys = append(keys, now.Pending.Authenticator.Key)
 	}
 	slices.Sort(keys)
+	strangers, _ := a.shares()
 	return storage.AccountIndex{
-		Authenticators: len(a.apps), Passkeys: len(a.passkeys), Handle: now.Handle, CodesLeft: a.codes.left(), LockedUntil: moment(a.lockedUntil), Disabled: a.wrong >= a.most(),
+		Authenticators: len(a.apps), Passkeys: len(a.passkeys), Handle: now.Handle, CodesLeft: a.codes.left(), LockedUntil: moment(a.strangers.until), Disabled: a.strangers.wrong >= strangers,
 		Suspended: a.suspended != 0, KeyName: strings.Join(slices.Compact(keys), ","), TokenEpoch: now.TokenEpoch,
 		Unsent: moment(a.oldest()),
 	}

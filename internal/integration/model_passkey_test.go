@@ -178,6 +178,7 @@ func (a *account) show(purpose core.PasskeyPurpose, q question, s assertion, ses
 	if q.Purpose != core.PasskeyStepUp {
 		a.signIns++
 	}
+	a.seen(q.Purpose != core.PasskeyStepUp, now)
 	return answer{proof: &proof{a.id, secondFactor, now, session, a.epoch, k.method()}, passkey: k.id, left: a.codes.left()}
 }
 

@@ -26,12 +26,14 @@ type account struct {
 	suspended int64  // since when
 	since     int64  // first factors that were checked by then are over
 
-	wrong       int      // TOTP codes since the last right one
-	lockedUntil int64    // for TOTP
-	missFull    int64    // the same for those of ours, and for wrong assertions, of which no more are kept
-	bucketFull  int64    // when ten wrong recovery codes are free again
-	failed      []int64  // the day of each wrong code of the last thirty days, whatever was right since
-	told        [2]int64 // when it was told last that they are many, and how many
+	browsers   []browser // in order of their last second step
+	from       string    // the secret of the one that the present call comes from
+	strangers  streak    // of browsers that are not known
+	known      streak    // of all others
+	missFull   int64     // the same for those of ours, and for wrong assertions, of which no more are kept
+	bucketFull int64     // when ten wrong recovery codes are free again
+	failed     []int64   // the day of each wrong code of the last thirty days, whatever was right since
+	told       [2]int64  // when it was told last that they are many, and how many
 
 	imported core.ImportState // whether another import may add to the factors
 
@@ -193,19 +195,11 @@ func (a *account) touch() {
 // lock says whether a method takes no codes now, and until when: 0 for good.
 func (a *account) lock(m event.Method, now int64) (until int64, locked bool) {
 	if m == event.MethodTOTP {
-		if a.wrong >= a.most() {
-			return 0, true
-		}
-		return a.lockedUntil, lies(a.lockedUntil, now, hour)
+		s, most := a.streak(now)
+		return s.lock(most, now)
 	}
 	until = a.bucket(now) - 9*6
 	return until, now < until
-}
-
-// most says how many wrong TOTP codes are the last of browsers that are not known: four fifths of all.
-func (a *account) most() int {
-	_, most := a.limits()
-	return most - max(most/5, 1)
 }
 
 // limits says how many wrong TOTP codes are free and how many are the last: 5 and 50 for the three steps of
@@ -268,12 +262,7 @@ func (a *account) refuses(m event.Method, c *challenge, guess bool, now int64) (
 // guessed counts a wrong code.
 func (a *account) guessed(m event.Method, now int64) answer {
 	if m == event.MethodTOTP {
-		a.wrong++
-		if free, _ := a.limits(); a.wrong > free {
-			ladder := []int64{30, minute, 2 * minute, 5 * minute, 15 * minute, 30 * minute, hour}
-			a.lockedUntil = now + ladder[min(a.wrong-free, len(ladder))-1]
-			a.owe(notice{kind: event.MethodLocked, at: now})
-		}
+		a.wrongTOTP(now)
 	} else {
 		a.bucketFull = a.bucket(now) + 6
 		if _, locked := a.lock(m, now); locked {
@@ -318,7 +307,6 @@ func (a *account) presentTOTP(challenge *challenge, typed, session string, now i
 	for i := range a.apps {
 		if app := &a.apps[i]; app.match(typed, now) {
 			app.used = now
-			a.wrong, a.lockedUntil = 0, 0
 			return a.accepted(challenge, secondFactor, session, app.id, now)
 		}
 	}
@@ -478,6 +466,7 @@ func (a *account) accepted(c *challenge, k kind, session, app string, now int64)
 			a.owe(notice{kind: event.RecoveryCodesLow, at: now, left: left})
 		}
 	}
+	a.completed(k, c != nil, now)
 	return answer{app: app, left: a.codes.left(), proof: &proof{a.id, k, now, session, a.epoch, ""}}
 }
 
@@ -511,7 +500,8 @@ func (a *account) resync(c challenge, id, first, second string, now int64) answe
 	app.spend(found-1, found)
 	app.base = int(found - now/30)
 	_, after := a.limits()
-	a.wrong = a.wrong * after / before
+	a.strangers.wrong = a.strangers.wrong * after / before
+	a.known.wrong = a.known.wrong * after / before
 	return answer{}
 }
 

@@ -14,9 +14,9 @@ import (
 
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/storage"
-	"github.com/gatehouse-go/gatehouse/totp"
 )
 
 // history is what the invariants remember, apart from the model.
@@ -90,7 +90,8 @@ func (m *machine) read(t *rapid.T, id string) *account {
 func (m *machine) inModel(t *rapid.T, a core.Account) *account {
 	r := &account{
 		id: a.ID, stored: !a.Absent(), codes: codesOf(a.Recovery),
-		wrong: a.TOTPThrottle.Failures, lockedUntil: a.TOTPThrottle.Until, bucketFull: a.RecoveryThrottle.Full, missFull: a.Misses.Full,
+		strangers: streak{a.TOTPThrottle.Failures, a.TOTPThrottle.Until}, known: streak{a.TOTPThrottle.Known.Failures, a.TOTPThrottle.Known.Until},
+		browsers: m.storedBrowsers(t, a), bucketFull: a.RecoveryThrottle.Full, missFull: a.Misses.Full,
 		told:     [2]int64{a.TOTPThrottle.Alarm.At, a.TOTPThrottle.Alarm.Count},
 		imported: a.Imported, signIns: a.SignIns, since: a.Since, epoch: m.epochs.number(a.ID, a.Epoch), tokenEpoch: m.ended.number(a.ID, a.TokenEpoch),
 	}
@@ -224,7 +225,7 @@ func (c *codes) adopt(stored *codes) {
 func (a *account) clone() *account {
 	c := *a
 	c.apps, c.failed, c.tokenLog = slices.Clone(a.apps), slices.Clone(a.failed), slices.Clone(a.tokenLog)
-	c.passkeys, c.outbox = slices.Clone(a.passkeys), slices.Clone(a.outbox)
+	c.passkeys, c.outbox, c.browsers = slices.Clone(a.passkeys), slices.Clone(a.outbox), slices.Clone(a.browsers)
 	c.codes = a.codes.clone()
 	if a.pending != nil {
 		p := *a.pending
@@ -263,6 +264,9 @@ func (a *account) shape() *account {
 	}
 	if len(s.passkeys) == 0 {
 		s.passkeys = nil
+	}
+	if s.from = ""; len(s.browsers) == 0 {
+		s.browsers = nil
 	}
 	if len(s.outbox) == 0 {
 		s.outbox = nil
@@ -309,9 +313,9 @@ func (m *machine) check(t *rapid.T, p *process, c call, before snapshot, ok bool
 		}
 	}
 	// Invariant 3: while a method is locked nothing changes, however the code was.
-	env := core.Env{Now: moment(m.at(p)), Window: totp.DefaultWindow()}
-	if c.guess == event.MethodTOTP && len(old.Authenticators) > 0 && !old.TOTPState(nil, env).Available ||
-		c.guess == event.MethodRecoveryCode && codesOf(old.Recovery).left() > codesOf(old.Recovery).eights() && !old.RecoveryState(nil, env).Available {
+	env, from := m.envOf(p), engine.BrowserDigests(c.account, c.browser)
+	if c.guess == event.MethodTOTP && len(old.Authenticators) > 0 && !old.TOTPState(from, env).Available ||
+		c.guess == event.MethodRecoveryCode && codesOf(old.Recovery).left() > codesOf(old.Recovery).eights() && !old.RecoveryState(from, env).Available {
 		require.Equal(t, before[c.account], after[c.account], "locked")
 	}
 	// Invariant 5: what is pending changes nothing that is active.
@@ -328,6 +332,7 @@ func (m *machine) check(t *rapid.T, p *process, c call, before snapshot, ok bool
 	if now.Factors() == 0 {
 		require.Nil(t, now.Recovery)
 	}
+	m.checkBrowsers(t, c, old, now, env)
 	m.checkPasskeys(t, old, now, m.at(p))
 	if old.Protected() && !now.Protected() {
 		require.Nil(t, now.Pending)

@@ -12,6 +12,8 @@
 // happened is in the save of what has happened, every call that has succeeded is told, in order and by one drainer at a time,
 // and nothing is told that has not happened.
 //
+// Three clients have a browser that becomes known; two have none, and guess. Whoever guesses must not lock the others out.
+//
 // After each call what is stored is held against the invariants, and at the end what every client was told is held
 // against a sequential model, by porcupine: some order of the calls must explain all answers.
 package simulation

@@ -111,6 +111,7 @@ func (v *invariants) account(rec storage.Record, now core.Account, stored storag
 	if wrong := v.w.outbox.check(was, now); wrong != "" {
 		v.fail("%s", wrong)
 	}
+	v.browsers(was, now)
 	if now.Factors() == 0 && now.Recovery != nil {
 		v.fail("%s: recovery codes without a second factor", now.ID)
 	}
@@ -138,6 +139,32 @@ func (v *invariants) account(rec storage.Record, now core.Account, stored storag
 	}
 	if now.Noted < was.Noted || now.SignIns < was.SignIns {
 		v.fail("%s: a count falls", now.ID)
+	}
+}
+
+// browsers compares which browsers are known with which were: one that has become known is told, but for that of the first
+// enrollment, and none goes from one state of the account to the next that ends them.
+func (v *invariants) browsers(was, now core.Account) {
+	told := 0
+	for _, e := range now.Activity {
+		if e.Number > was.Noted && e.Kind == event.NewBrowser {
+			told++
+		}
+	}
+	fresh := 0
+	for _, b := range now.Browsers {
+		if !slices.ContainsFunc(was.Browsers, func(old core.Browser) bool { return old.Digest == b.Digest }) {
+			fresh++
+		}
+	}
+	if fresh != told && was.Factors() > 0 {
+		v.fail("%s: %d browsers are new, and %d are told", now.ID, fresh, told)
+	}
+	if len(was.Browsers) > 0 && len(now.Browsers) > 0 && (now.Since != was.Since || now.Factors() == 0) {
+		v.fail("%s: a browser is known that was before all ended", now.ID)
+	}
+	if t := now.TOTPThrottle; t.Failures+t.Known.Failures > 50 {
+		v.fail("%s: more wrong codes in a row than there may be", now.ID)
 	}
 }
 

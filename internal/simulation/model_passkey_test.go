@@ -101,6 +101,7 @@ func (a account) shows(in input) []next {
 	b.Passkeys[i].count = in.count
 	if in.purpose != core.PasskeyStepUp {
 		b.SignIns++
+		b.meet(in.browser)
 	}
 	b.Proofs[in.id] = proof{a.Epoch, secondFactor}
 	if sure {

@@ -51,6 +51,7 @@ type input struct {
 	op       op
 	id       int
 	account  string
+	browser  string
 	from, to int64 // by its node's clock, when it began and when it ended
 
 	try              int   // the sign-in that it goes on with, by the call that began it
@@ -143,7 +144,9 @@ type account struct {
 	PendingPasskey    bool // it is one of a passkey
 	Set               int
 	Used              uint16
-	Wrong, WrongCodes int
+	Browsers          []string // that are known
+	Wrong, WrongKnown int      // codes of authenticators in a row, from others and from them
+	WrongCodes        int
 	Reset             int
 	ResetUsed         bool
 	Ended             bool        // first factors, once at least
@@ -204,8 +207,10 @@ func (a account) changed(in input) account {
 	return a
 }
 
-// endFirstFactors ends what the host has checked so far, and sign-ins by a passkey alone.
-func (a *account) endFirstFactors(in input) { a.Ended, a.Since = true, [2]int64{in.from, in.to} }
+// endFirstFactors ends what the host has checked so far, and sign-ins by a passkey alone, and forgets all browsers.
+func (a *account) endFirstFactors(in input) {
+	a.Ended, a.Since, a.Browsers = true, [2]int64{in.from, in.to}, nil
+}
 
 // step returns every way in which a call can go.
 func (a account) step(in input) []next {
@@ -306,7 +311,7 @@ func (a account) step(in input) []next {
 		}
 		return []next{{ok, b}}
 	case unlock:
-		b.Wrong = 0
+		b.unlocked()
 		return append(same(ok), next{ok, b}) // it opens what is locked, and nothing else
 	case mint:
 		switch {
@@ -345,7 +350,7 @@ func (a account) step(in input) []next {
 }
 
 func (a *account) dropFactors() {
-	a.Apps, a.Passkeys, a.Set, a.Used, a.Wrong, a.WrongCodes = nil, nil, -1, 0, 0, 0
+	a.Apps, a.Passkeys, a.Browsers, a.Set, a.Used, a.Wrong, a.WrongKnown, a.WrongCodes = nil, nil, nil, -1, 0, 0, 0, 0
 	a.endImport()
 }
 
@@ -401,14 +406,16 @@ func (a account) present(in input) (ways []next) {
 		i := slices.IndexFunc(a.Apps, func(app app) bool { return app.by == in.totp })
 		if i >= 0 && in.step > a.Apps[i].last {
 			found, sure = inWindow(in, in.step)
-			sure = sure && a.Wrong < a.free()
+			sure = sure && *a.wrongFrom(in.browser) < a.free()
 			right.Apps[i].last = in.step
 		}
-		right.Wrong = 0
 		right.Proofs[in.id] = proof{a.Epoch, secondFactor}
 		if len(a.Apps) > 0 {
-			wrong.Wrong++
+			*wrong.wrongFrom(in.browser)++
 		}
+	}
+	if in.op != redeem { // by which nobody is signed in
+		right.rightFrom(in, in.set < 0)
 	}
 	if in.op != stepUp {
 		right.SignIns++
@@ -461,6 +468,7 @@ func (a account) enrolled(in input) account {
 	kind := a.Proofs[in.proof].kind
 	if kind == vouched {
 		kind = secondFactor
+		b.meet(in.browser)
 	}
 	b.Proofs[in.id] = proof{in.id, kind}
 	return b
@@ -593,7 +601,7 @@ func (a *account) settle(wanted func(id int) bool) {
 		a.Looks[look] -= a.Seen
 	}
 	a.SignIns, a.Uses, a.Seen = 0, a.Uses-a.Seen, 0
-	a.Wrong, a.WrongCodes = min(a.Wrong, 5), min(a.WrongCodes, 9)
+	a.Wrong, a.WrongKnown, a.WrongCodes = min(a.Wrong, 5), min(a.WrongKnown, 5), min(a.WrongCodes, 9)
 }
 
 // settle drops tokens that work in no state that can come, or that nobody presents.

@@ -177,7 +177,7 @@ func (o *outbox) takes(n event.Notice) {
 // mustBeTold are the kinds of which owners are told.
 var mustBeTold = []event.Kind{
 	event.AuthenticatorAdded, event.AuthenticatorRemoved, event.RecoveryCodeUsed, event.RecoveryCodesRegenerated, event.RecoveryCodesLow, event.TwoFactorOff,
-	event.MethodLocked, event.ManyFailures, event.PasskeySuspect, event.AccountReset, event.OperatorCodeUsed, event.AccountSuspended, event.AccountResumed,
+	event.MethodLocked, event.ManyFailures, event.PasskeySuspect, event.NewBrowser, event.AccountReset, event.OperatorCodeUsed, event.AccountSuspended, event.AccountResumed,
 	event.TokenMinted, event.TokenReused, event.TokenRevoked,
 }
 

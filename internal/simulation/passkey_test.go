@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -26,6 +27,22 @@ const (
 func sessionOf(account string) gatehouse.Session {
 	return gatehouse.Session{Account: account, Secret: browser}
 }
+
+func (c *client) sessionOf(account string) gatehouse.Session {
+	in := sessionOf(account)
+	in.Browser, in.NewBrowser = c.browser(), c.browser()
+	return in
+}
+
+// browser returns the secret of a client's browser. The last two clients have none: they have the password, and guess.
+func (c *client) browser() string {
+	if c.guesses() {
+		return ""
+	}
+	return fmt.Sprint("browser of client ", c.number)
+}
+
+func (c *client) guesses() bool { return c.number >= clients-2 }
 
 // madePasskey is a passkey that an enrollment has made, whether it was turned on or not.
 type madePasskey struct {
@@ -124,9 +141,9 @@ func (c *client) ask(ctx context.Context, k *known, in input) error {
 	var err error
 	switch in.purpose {
 	case core.PasskeyAnswer:
-		options, err = c.pk.AnswerOptions(ctx, sessionOf(in.account), k.challenges[in.challenge])
+		options, err = c.pk.AnswerOptions(ctx, c.sessionOf(in.account), k.challenges[in.challenge])
 	case core.PasskeyStepUp:
-		options, err = c.pk.StepUpOptions(ctx, sessionOf(in.account))
+		options, err = c.pk.StepUpOptions(ctx, c.sessionOf(in.account))
 	default:
 		options, err = c.pk.SignInOptions(ctx, browser)
 	}
@@ -159,11 +176,11 @@ func (c *client) bindPasskey(k *known, in *input, face func(...proofKind) (gateh
 			response := k.asserts[asked].response
 			switch purpose {
 			case core.PasskeyAnswer:
-				v, err = c.pk.AnswerPasskey(ctx, sessionOf(in.account), k.challenges[challenge], response)
+				v, err = c.pk.AnswerPasskey(ctx, c.sessionOf(in.account), k.challenges[challenge], response)
 			case core.PasskeyStepUp:
-				v, err = c.pk.StepUp(ctx, sessionOf(in.account), response)
+				v, err = c.pk.StepUp(ctx, c.sessionOf(in.account), response)
 			default:
-				v, err = c.pk.SignIn(ctx, gatehouse.Session{Secret: browser}, response)
+				v, err = c.pk.SignIn(ctx, gatehouse.Session{Secret: browser, Browser: c.browser(), NewBrowser: c.browser()}, response)
 			}
 			return c.keepProof(k, in, secondFactor, v.Session.Proof, err)
 		}

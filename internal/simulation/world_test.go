@@ -381,13 +381,16 @@ func (c *client) plan() (p planned) {
 			break
 		}
 	}
+	if c.guesses() && c.rng.IntN(2) == 0 {
+		p.op = stepUp
+	}
 	p.account = "ada"
 	if c.rng.IntN(4) == 0 {
 		p.account = "bob"
 	}
 	c.ids++
 	p.id = c.ids
-	p.asked, p.passkey = -1, -1
+	p.asked, p.passkey, p.browser = -1, -1, c.browser()
 	p.totp, p.set, p.enrollment, p.reset, p.challenge, p.proof, p.token = -1, -1, -1, -1, -1, -1, -1
 	k := c.knows[p.account]
 	in := &p.input
@@ -448,7 +451,7 @@ var errNoActivity = errors.New("simulation: there is no activity")
 // bind draws what a call presents, and returns the call.
 func (c *client) bind(k *known, in *input) func(context.Context) error {
 	svc, op := c.svc, c.svc.Operator("op-7")
-	session := sessionOf(in.account)
+	session := c.sessionOf(in.account)
 	face := func(kinds ...proofKind) (gatehouse.Session, bool) {
 		id, any := c.newest(slices.DeleteFunc(slices.Sorted(maps.Keys(k.proofs)), func(id int) bool {
 			return !slices.Contains(kinds, k.kinds[id]) && c.rng.IntN(8) > 0
@@ -457,7 +460,7 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 			return gatehouse.Session{}, false
 		}
 		in.proof, in.strong = id, k.kinds[id] == secondFactor
-		with := sessionOf(in.account)
+		with := c.sessionOf(in.account)
 		with.Proof = k.proofs[id]
 		return with, true
 	}
@@ -735,7 +738,7 @@ func (c *client) code(k *known, in *input) (string, bool) {
 	}
 	in.totp = by
 	in.step = totp.Step(c.node.now()) + int64(c.rng.IntN(3)) - 1
-	if c.rng.IntN(10) == 0 {
+	if c.rng.IntN(10) == 0 || c.guesses() && c.rng.IntN(3) > 0 {
 		in.step += 100
 	}
 	code, err := k.apps[by].Code(in.step)
