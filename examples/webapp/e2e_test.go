@@ -133,6 +133,8 @@ func TestOwner(t *testing.T) {
 	b.Press("I know all tokens")
 	b.Has("2 of 5 steps done")
 	b.look("plan begun")
+	b.Visit(securityPath + "/sessions")
+	b.look("sessions")
 	b.Visit(securityPath + "/activity")
 	b.Press("Yes, that was me")
 	b.Has("Noted: it was you.")
