@@ -54,7 +54,7 @@ func (c *call) tok() *tokens.Service { return c.p.c.Tokens }
 // account returns the session's account. It is loaded once, and again after a change.
 func (c *call) account() (gatehouse.Account, error) {
 	if c.loaded == nil {
-		a, err := c.p.c.Web.Account(c.ctx(), c.s.in)
+		a, err := c.svc().Account(c.ctx(), c.s.in.Account)
 		if err != nil {
 			return gatehouse.Account{}, err
 		}

@@ -55,7 +55,7 @@ var looks = map[event.Kind]look{
 	event.ThrottledBurst:    {"lock", "signins", true, true},
 	event.ManyFailures:      {"alert", "signins", true, true},
 	event.PasskeySuspect:    {"alert", "signins", true, true},
-	event.NewBrowser:        {"device", "signins", true, true},
+	event.NewBrowser:        {"device", "signins", true, false},
 
 	event.RecoveryCodeUsed:          {"lifebuoy", "signins", true, false},
 	event.RecoveryCodesLow:          {"lifebuoy", "", false, false},

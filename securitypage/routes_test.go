@@ -296,7 +296,10 @@ func hardened(t *testing.T, a answer) {
 	}
 	got := maps.Clone(a.header)
 	require.Equal(t, a.status == http.StatusSeeOther, got.Get("Location") != "")
-	for _, name := range []string{"Date", "Content-Length", "Location"} {
+	for _, cookie := range got["Set-Cookie"] { // all else is in the host's sessions
+		require.True(t, strings.HasPrefix(cookie, "__Host-gatehouse-browser="), cookie)
+	}
+	for _, name := range []string{"Date", "Content-Length", "Location", "Set-Cookie"} {
 		delete(got, name)
 	}
 	require.Equal(t, want, got)

@@ -99,7 +99,7 @@ func (c *call) prompt(status int, wrong map[string]string) error {
 // stepUpData returns the data of a prompt that leads to a path.
 func (c *call) stepUpData(a gatehouse.Account, next string) (stepUpData, error) {
 	d := stepUpData{
-		Password: !a.Protected && c.hasPassword(), SignIn: c.signInAgain(a, next), TOTP: a.TOTP,
+		Password: !a.Protected && c.hasPassword(), SignIn: c.signInAgain(a, next), TOTP: c.p.c.Web.InBrowser(a, c.s.in).TOTP,
 		App: len(ofKind(a.Authenticators, false)) > 0, Recovery: c.recovery && !c.stepped, TooLittle: c.stepped,
 	}
 	if c.p.c.Passkeys == nil || !a.Passkey.Available {

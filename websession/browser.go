@@ -1,7 +1,6 @@
 package websession
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -108,13 +107,11 @@ func (s *Sessions) forgetBrowsers(r *http.Request, id string) error {
 	return s.change(r, func(a core.Account, _ core.Presented, _ core.Env) core.Account { return a.ForgetBrowser(id) })
 }
 
-// Account is gatehouse.Service.Account for the account of a session, with what holds in the session's browser: codes may
-// be locked for browsers alone that are not known. Few hosts need it.
-func (s *Sessions) Account(ctx context.Context, in gatehouse.Session) (gatehouse.Account, error) {
-	a, err := s.c.Service.Account(ctx, in.Account)
-	if err != nil || in.Browser == "" {
-		return a, err
+// InBrowser returns an account, as it was loaded, with what holds in the browser of a session: codes may be locked for
+// browsers alone that are not known. Few hosts need it.
+func (s *Sessions) InBrowser(a gatehouse.Account, in gatehouse.Session) gatehouse.Account {
+	if in.Browser == "" {
+		return a
 	}
-	known := engine.BrowserDigests(in.Account, in.Browser)
-	return engine.ViewOf(s.e, engine.AccountOf(a), known, s.e.Env()).(gatehouse.Account), nil
+	return engine.ViewOf(s.e, engine.AccountOf(a), engine.BrowserDigests(a.ID, in.Browser), s.e.Env()).(gatehouse.Account)
 }
