@@ -71,7 +71,8 @@ func (e Enrollment) URI() string { return redact.Open(e.uri) }
 // pending one.
 //
 // It needs a proof of the last 5 minutes: by Vouch if the account has no second factor, otherwise by an
-// authenticator, or by a recovery code to replace one. ErrPrecondition says that
+// authenticator, or by a recovery code to replace one. Where the account has a passkey, a code of an app is not enough
+// for this, nor for any other change of factors: it can have been phished. ErrPrecondition says that
 // there are 5 apps already, and ErrNotFound that there is no authenticator of the ID to replace.
 //
 // With Resume it shows the pending enrollment again, until that is confirmed or has ended: to the session that began it,

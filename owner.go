@@ -58,8 +58,8 @@ type RecoveryCodes struct {
 }
 
 // RegenerateRecoveryCodes makes new recovery codes; the old ones stop working at once. It needs a
-// proof of the last 5 minutes, by an authenticator or by a recovery code. ErrPrecondition says
-// that the account has no authenticator.
+// proof of the last 5 minutes, by an authenticator, which is the passkey where there is one, or by a recovery code.
+// ErrPrecondition says that the account has no authenticator.
 func (o Owner) RegenerateRecoveryCodes(ctx context.Context) (_ RecoveryCodes, err error) {
 	defer o.s.e.Begin(&ctx, "gatehouse.Owner.RegenerateRecoveryCodes").End(&err)
 	var codes recovery.Codes
@@ -107,8 +107,8 @@ func (o Owner) RenameAuthenticator(ctx context.Context, id, name string) (err er
 
 // RemoveAuthenticator removes one authenticator of several, and returns the proof that succeeds the
 // Owner's. The last one is ErrPrecondition: DisableTwoFactor removes it with everything else, and a
-// BeginEnrollment with Replace exchanges it. It needs a proof of the last 5 minutes, by an
-// authenticator.
+// BeginEnrollment with Replace exchanges it. It needs a proof of the last 5 minutes, by an authenticator: by a passkey
+// where there is one. A passkey may also be removed by a recovery code, as its owner may have lost it.
 func (o Owner) RemoveAuthenticator(ctx context.Context, id string) (_ Proof, err error) {
 	defer o.s.e.Begin(&ctx, "gatehouse.Owner.RemoveAuthenticator").End(&err)
 	return o.succeed(ctx, func(a core.Account, p core.Presented, env core.Env) (core.Account, core.Proof, error) {
@@ -118,7 +118,8 @@ func (o Owner) RemoveAuthenticator(ctx context.Context, id string) (_ Proof, err
 
 // DisableTwoFactor removes all authenticators, the recovery codes and a pending enrollment, and returns
 // the proof that succeeds the Owner's. From then on the first factor is enough to sign in, and tokens that need
-// a second factor are denied until there is one again. It needs a proof of the last 5 minutes, by an authenticator.
+// a second factor are denied until there is one again. It needs a proof of the last 5 minutes, by an authenticator: by
+// a passkey where there is one.
 func (o Owner) DisableTwoFactor(ctx context.Context) (_ Proof, err error) {
 	defer o.s.e.Begin(&ctx, "gatehouse.Owner.DisableTwoFactor").End(&err)
 	return o.succeed(ctx, func(a core.Account, p core.Presented, env core.Env) (core.Account, core.Proof, error) {

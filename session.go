@@ -163,8 +163,8 @@ func (s *Service) CheckProof(ctx context.Context, in Session, maxAge time.Durati
 // Permissions is what an owner's proof is enough for. The zero Permissions is nothing.
 type Permissions struct {
 	Enroll  bool // BeginEnrollment without Replace
-	Replace bool // BeginEnrollment with it, RegenerateRecoveryCodes
-	Factors bool // RemoveAuthenticator, DisableTwoFactor
+	Replace bool // BeginEnrollment with it, RegenerateRecoveryCodes, RemoveAuthenticator of a passkey
+	Factors bool // RemoveAuthenticator of an app, DisableTwoFactor
 	Revoke  bool // revoke tokens
 	Tokens  bool // mint, rotate and renew tokens
 }

@@ -18,11 +18,16 @@ type Passkey struct {
 	count uint32
 }
 
-// AddPasskey adds a passkey to the account.
+// AddPasskey adds a passkey to the account. Where it has one, that is used for it: a code is not enough any more.
 func (u *User) AddPasskey(t testing.TB) *Passkey {
 	t.Helper()
 	ctx, e := context.Background(), engine.Of(u.s.Service)
-	in := u.StepUp(t)
+	var in gatehouse.Session
+	if u.passkey == nil {
+		in = u.StepUp(t)
+	} else {
+		in = u.passkey.StepUp(t)
+	}
 	session := engine.Session{Account: in.Account, Secret: in.Secret, Proof: in.Proof.Reveal(), Browser: in.Browser, NewBrowser: in.NewBrowser}
 	_, a, err := engine.BeginPasskey(ctx, u.s.Service, session, engine.PasskeyRequest{})
 	if err != nil {
@@ -41,7 +46,7 @@ func (u *User) AddPasskey(t testing.TB) *Passkey {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	u.Proof = k.seal(t, proof)
+	u.Proof, u.passkey = k.seal(t, proof), k
 	return k
 }
 

@@ -75,7 +75,8 @@ type User struct {
 	RecoveryCodes   recovery.Codes
 	Proof           gatehouse.Proof // of the second factor, as of the enrollment
 
-	s *Service
+	s       *Service
+	passkey *Passkey // the last one that was added
 }
 
 // Enroll gives an account its first authenticator, and waits until a code can be used again.

@@ -64,7 +64,9 @@ func (t *Trial) owner() core.Presented {
 		kind = core.Vouched
 	}
 	t.e.env.Fresh = engine.Fresh()
-	return core.Presented{Proof: core.Proof{Account: a.ID, Kind: kind, At: t.e.env.Now.Unix(), Epoch: a.Epoch, Stamp: a.SessionEpoch}}
+	return core.Presented{Proof: core.Proof{
+		Account: a.ID, Kind: kind, At: t.e.env.Now.Unix(), Epoch: a.Epoch, Stamp: a.SessionEpoch, Resistant: kind == core.SecondFactor,
+	}}
 }
 
 // AddAuthenticator pairs another authenticator, with recovery codes where there are none. The owner has saved those, as the

@@ -111,7 +111,11 @@ func (c *call) removal() error {
 	if len(a.Authenticators) == 1 {
 		return c.render(http.StatusOK, "remove", changeData{Authenticator: a.Authenticators[i], Last: true, Account: a})
 	}
-	if err := c.allowed(forFactors); err != nil {
+	enough := forFactors
+	if c.recovery = isPasskey(a.Authenticators[i]); c.recovery {
+		enough = forLost
+	}
+	if err := c.allowed(enough); err != nil {
 		return err
 	}
 	d, err := c.change(func(t *posture.Trial) error { return t.RemoveAuthenticator(id) })
@@ -130,6 +134,8 @@ func (c *call) remove() error {
 	id, notice := c.field("id"), "removed"
 	if slices.ContainsFunc(a.Authenticators, func(a gatehouse.Authenticator) bool { return a.ID == id && isPasskey(a) }) {
 		notice = "passkeyremoved"
+	} else {
+		c.recovery = false
 	}
 	proof, err := c.owner().RemoveAuthenticator(c.ctx(), id)
 	if err != nil {

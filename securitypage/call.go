@@ -34,6 +34,7 @@ type call struct {
 	stepped  bool        // this request has brought a code (or the password) for the prompt, and it was right
 	seen     tokens.Info // what the form is about, where it is about one
 	recovery bool        // a recovery code will do for what is asked for
+	changes  bool        // it changes factors: where there is a passkey, a code of an app will not do
 	wanted   *wanted     // what this is done for; nil: itself
 	status   int         // of the answer; 0: the host has written it
 	body     []byte
@@ -88,6 +89,8 @@ type route struct {
 	post func(*call) error
 	// recovery says that a proof by a recovery code is enough, for some of what it does at least.
 	recovery bool
+	// changes says that it changes factors: where there is a passkey, a code of an app is not enough.
+	changes bool
 	// state returns what a form of this path was made for. It is refused once that is another.
 	state func(*call) (string, error)
 }
@@ -102,24 +105,24 @@ func (p *Page) routes() *http.ServeMux {
 	if p.c.Posture != nil {
 		handle("/review", route{who: signedIn, get: (*call).wholeReview})
 	}
-	handle("/pair", route{who: either, recovery: true, get: (*call).pair, post: (*call).beginPairing, state: (*call).factors})
-	handle("/pair/scan", route{who: either, recovery: true, get: (*call).scan})
-	handle("/pair/codes", route{who: either, recovery: true, get: (*call).pairingCodes, post: (*call).savePairingCodes, state: (*call).factors})
-	handle("/pair/confirm", route{who: either, recovery: true, get: (*call).pairing, post: (*call).confirmPairing, state: (*call).factors})
-	handle("/pair/cancel", route{who: signedIn, recovery: true, post: (*call).cancelPairing, state: (*call).factors})
+	handle("/pair", route{who: either, recovery: true, changes: true, get: (*call).pair, post: (*call).beginPairing, state: (*call).factors})
+	handle("/pair/scan", route{who: either, recovery: true, changes: true, get: (*call).scan})
+	handle("/pair/codes", route{who: either, recovery: true, changes: true, get: (*call).pairingCodes, post: (*call).savePairingCodes, state: (*call).factors})
+	handle("/pair/confirm", route{who: either, recovery: true, changes: true, get: (*call).pairing, post: (*call).confirmPairing, state: (*call).factors})
+	handle("/pair/cancel", route{who: signedIn, recovery: true, changes: true, post: (*call).cancelPairing, state: (*call).factors})
 	handle("/pair/done", route{who: signedIn, get: (*call).paired})
 	if p.c.Passkeys != nil {
-		handle("/passkey", route{who: either, recovery: true, get: (*call).passkey, post: (*call).beginPasskey, state: (*call).factors})
+		handle("/passkey", route{who: either, recovery: true, changes: true, get: (*call).passkey, post: (*call).beginPasskey, state: (*call).factors})
 		mux.HandleFunc("POST "+p.path+"/passkey/options", p.passkeyOptions)
 		mux.HandleFunc("POST "+p.path+"/passkey/sign-in", p.passkeySignIn)
 	}
 	handle("/authenticators", route{who: signedIn, get: (*call).authenticators})
 	handle("/authenticators/rename", route{who: signedIn, post: (*call).rename, state: (*call).factors})
-	handle("/authenticators/remove", route{who: signedIn, get: (*call).removal, post: (*call).remove, state: (*call).factors})
-	handle("/recovery-codes", route{who: signedIn, recovery: true, get: (*call).codes, post: (*call).newCodes, state: (*call).factors})
+	handle("/authenticators/remove", route{who: signedIn, recovery: true, changes: true, get: (*call).removal, post: (*call).remove, state: (*call).factors})
+	handle("/recovery-codes", route{who: signedIn, recovery: true, changes: true, get: (*call).codes, post: (*call).newCodes, state: (*call).factors})
 	handle("/recovery-codes/saved", route{who: signedIn, recovery: true, post: (*call).savedCodes, state: (*call).factors})
 	handle("/unlock", route{who: signedIn, recovery: true, post: (*call).unlock})
-	handle("/disable", route{who: signedIn, get: (*call).disabling, post: (*call).disable, state: (*call).factors})
+	handle("/disable", route{who: signedIn, changes: true, get: (*call).disabling, post: (*call).disable, state: (*call).factors})
 	if p.c.Tokens != nil {
 		handle("/tokens", route{who: signedIn, get: (*call).tokens})
 		handle("/tokens/new", route{who: signedIn, get: (*call).minting, post: (*call).mint, state: (*call).tokenList})
@@ -180,7 +183,7 @@ func (p *Page) harden(h http.Header, path string) {
 func (p *Page) serve(w http.ResponseWriter, r *http.Request, rt route) {
 	c, err := p.call(w, r, rt)
 	if err == nil {
-		c.recovery = rt.recovery
+		c.recovery, c.changes = rt.recovery, rt.changes
 		err = c.run(rt)
 	}
 	if err != nil && !errors.Is(err, errAnswered) {

@@ -126,6 +126,6 @@ func tokenStateOf(t tokens.Info) string {
 // next is the state of the step-up form: where it leads.
 func (c *call) next() (string, error) {
 	with := c.r.PostForm.Get("with")
-	c.recovery = with == "recovery"
+	c.recovery, c.changes = strings.Contains(with, "recovery"), strings.Contains(with, "passkey")
 	return digest([]string{c.r.PostForm.Get("next"), with}), nil
 }

@@ -136,6 +136,7 @@ func TestPasskeyBesideAnApp(t *testing.T) {
 	require.Contains(t, a.text(), "Another way to sign in")
 	_, a = b.addsPasskey(signed{Credential: "laptop"}, "name", "Laptop")
 	require.Contains(t, b.follow(a).text(), "Your new passkey works You can now sign in with “Laptop” as well.")
+	b.confirms(signed{Credential: "laptop"})
 	b.addsPasskey(signed{Credential: "key", Device: true}, "name", "Laptop")
 	a = b.get("/authenticators")
 	require.Contains(t, a.text(), "Laptop 2 Provider only on this device")
@@ -152,17 +153,18 @@ func TestPasskeyBesideAnApp(t *testing.T) {
 	require.Contains(t, a.text(), "Use a passkey")
 	require.Equal(t, "/home", in.send(a, "/sign-in", "code", o.Code()).header.Get("Location"))
 
-	// The prompt takes either, and carries the form along.
+	// The prompt takes the passkey, and carries the form along.
 	h.svc.Wait(16 * time.Minute)
 	keys := h.view("ada").Authenticators[1:]
-	a = b.send(b.get("/authenticators/remove?id="+keys[0].ID), "/step-up", "step_up", o.Code())
+	a = b.get("/authenticators/remove?id=" + keys[0].ID)
+	a = b.send(a, "/step-up", "step_up_passkey", signed{Credential: "laptop"}.of(t, a))
 	removal, ok := b.follow(a).form("/authenticators/remove")
 	require.True(t, ok)
 	h.svc.Wait(16 * time.Minute)
 	a = b.post("/authenticators/remove", removal)
 	require.Equal(t, http.StatusForbidden, a.status)
 	require.Equal(t, 2, strings.Count(a.body, `name="id" value="`+keys[0].ID))
-	require.Contains(t, a.text(), "Code from the app")
+	require.NotContains(t, a.text(), "Code from the app")
 	a = b.follow(b.send(a, "/authenticators/remove", "step_up_passkey", signed{Credential: "key", Device: true}.of(t, a)))
 	require.Contains(t, a.text(), "The passkey is removed.")
 	require.Equal(t, []any{"key"}, a.signal(t)["allAcceptedCredentialIds"])
@@ -194,6 +196,49 @@ func TestPasskeyBesideAnApp(t *testing.T) {
 	require.Equal(t, http.StatusOK, a.status)
 	require.Nil(t, a.signal(t))
 	require.Contains(t, h.logs.String()[before:], "no signals")
+}
+
+// Where there is a passkey, whoever has phished a code of the app changes no way in with it: the page asks for the passkey
+// and says why. A recovery code removes or replaces the passkey that is lost, and then the app is enough again.
+func TestCodeBesideAPasskey(t *testing.T) {
+	h, _ := newPasskeyHost(t)
+	b, o := h.enrolled("ada")
+	b.addsPasskey(signed{Credential: "lost"}, "name", "Laptop")
+	h.svc.Wait(16 * time.Minute)
+	in := h.signIn("ada")
+	require.Equal(t, "/home", in.send(in.get("/sign-in?with=app"), "/sign-in", "code", o.Code()).header.Get("Location"))
+	app, key := h.view("ada").Authenticators[0].ID, h.view("ada").Authenticators[1].ID
+	const replaces, first = "enter a recovery code. It lets you replace or remove the passkey.", "remove it first. A recovery code is enough for that."
+	for path, says := range map[string]string{
+		"/pair": replaces, "/pair?replace=" + app: replaces, "/passkey": replaces, "/authenticators/remove?id=" + key: replaces,
+		"/authenticators/remove?id=" + app: first, "/disable": first,
+	} {
+		a := in.get(path)
+		require.Equal(t, http.StatusForbidden, a.status, path)
+		require.Contains(t, a.text(), "a code from your authenticator app is not enough, because a fake page could have asked you for it", path)
+		require.Contains(t, a.text(), says, path)
+		require.NotContains(t, a.text(), "Code from the app", path)
+		require.Equal(t, says == replaces, strings.Contains(a.body, `name="step_up"`), path)
+		if says == replaces { // and again, where what was typed is wrong
+			h.svc.Wait(totp.Period)
+			a = in.send(a, "/step-up", "step_up", "AAAA-AAAA-AAAA")
+			require.Contains(t, a.text(), says, path)
+			require.NotContains(t, a.text(), "Code from the app", path)
+		}
+	}
+	a := in.submit("/recovery-codes", "/recovery-codes")
+	require.Equal(t, http.StatusForbidden, a.status)
+	require.Contains(t, a.text(), replaces)
+	a = in.get("/authenticators/remove?id=" + key)
+	a = in.follow(in.send(a, "/step-up", "step_up", o.RecoveryCodes[0].Reveal()))
+	a = in.follow(in.send(a, "/authenticators/remove"))
+	require.Contains(t, a.text(), "The passkey is removed.")
+	h.svc.Wait(16 * time.Minute)
+	a = in.get("/passkey")
+	require.Contains(t, a.text(), "Enter a code from your authenticator app, or a recovery code.")
+	require.Equal(t, http.StatusSeeOther, in.send(a, "/step-up", "step_up", o.Code()).status)
+	in.addsPasskey(signed{Credential: "new"})
+	require.Len(t, h.view("ada").Authenticators, 2)
 }
 
 // However many wrong passkeys somebody sends who has the password, the owner's own is taken.

@@ -272,6 +272,13 @@ func (b *browser) addsPasskey(s signed, pairs ...string) (codes []string, done a
 	return codes, b.send(a, "/pair/confirm", "passkey", s.of(b.h.t, a))
 }
 
+// confirms gives the prompt a passkey.
+func (b *browser) confirms(s signed) {
+	b.h.t.Helper()
+	a := b.get("/step-up")
+	require.Equal(b.h.t, http.StatusSeeOther, b.send(a, "/step-up", "step_up_passkey", s.of(b.h.t, a)).status)
+}
+
 // withPasskey is an owner whose only factor is a passkey, in a browser that has just signed in with it.
 func (h *host) withPasskey(account, credential string) (b *browser, codes []string) {
 	h.t.Helper()

@@ -33,6 +33,7 @@ func (c *call) allowed(enough func(gatehouse.Permissions) bool) error {
 }
 
 func forFactors(may gatehouse.Permissions) bool { return may.Factors }
+func forLost(may gatehouse.Permissions) bool    { return may.Replace } // a passkey, which a recovery code removes
 func forTokens(may gatehouse.Permissions) bool  { return may.Tokens }
 
 // stepUpData is what the step-up prompt shows.
@@ -45,6 +46,8 @@ type stepUpData struct {
 	TOTP      gatehouse.MethodState
 	App       bool   // the account has an authenticator app
 	Passkey   string // what the script asks the browser for, where the account has a passkey that can be used
+	KeyOnly   bool   // the account has a passkey and an app, of which a code will not do
+	Lost      bool   // say what to do without the passkey
 	Recovery  bool   // a recovery code will do
 	TooLittle bool   // what was given is right, and not enough for this
 }
@@ -102,6 +105,9 @@ func (c *call) stepUpData(a gatehouse.Account, next string) (stepUpData, error) 
 		Password: !a.Protected && c.hasPassword(), SignIn: c.signInAgain(a, next), TOTP: c.p.c.Web.InBrowser(a, c.s.in).TOTP,
 		App: len(ofKind(a.Authenticators, false)) > 0, Recovery: c.recovery && !c.stepped, TooLittle: c.stepped,
 	}
+	if c.changes && a.Passkey.Available && d.App {
+		d.App, d.KeyOnly, d.Lost = false, true, !c.stepped
+	}
 	if c.p.c.Passkeys == nil || !a.Passkey.Available {
 		return d, nil
 	}
@@ -149,9 +155,8 @@ func withNext(link, next string) string {
 func (d *stepUpData) promptFor(c *call, next string) {
 	d.Action = c.p.path + "/step-up"
 	d.Fields = []field{{"next", next}}
-	with := ""
-	if d.Recovery {
-		with = "recovery"
+	with := map[bool]string{true: "passkey"}[d.KeyOnly] + map[bool]string{true: "recovery"}[d.Recovery]
+	if with != "" {
 		d.Fields = append(d.Fields, field{"with", with})
 	}
 	d.Form = c.sign("form", d.Action, digest([]string{next, with}))
@@ -337,7 +342,7 @@ func (c *call) stepUpPage() error {
 	// An owner who has signed in just now is sent here by something that asks for a second factor, which there is not.
 	d.TooLittle = !a.Protected && c.allowed(forFactors) == nil
 	if d.Passkey != "" && c.r.URL.Query().Has(passkeyOnly) {
-		d.App, d.Recovery = false, false
+		d.App, d.Recovery, d.KeyOnly = false, false, d.App
 	}
 	d.promptFor(c, next)
 	return c.render(http.StatusOK, "stepup", d)

@@ -153,6 +153,16 @@ func (d *device) use(ctx context.Context, in gatehouse.Session, purpose core.Pas
 	return d.answer(ctx, in, purpose, c, begun, d.found)
 }
 
+// stepUp returns a proof by the passkey, of a session.
+func (d *device) stepUp(ctx context.Context, in gatehouse.Session) (gatehouse.Proof, error) {
+	out, err := d.use(ctx, in, core.PasskeyStepUp, "")
+	if err != nil {
+		return gatehouse.Proof{}, err
+	}
+	text, err := engine.Of(d.h.Service).Seal(ctx, engine.PurposeProof, out.Proof)
+	return gatehouse.ParseProof(text), err
+}
+
 // handle returns the account's name for passkeys, as the authenticator keeps it.
 func (d *device) handle() storage.Handle {
 	rec, err := d.h.store.LoadAccount(context.Background(), d.account)

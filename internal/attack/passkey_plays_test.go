@@ -124,6 +124,9 @@ func withPasskey(ctx context.Context, w *world) (err error) {
 		return err
 	}
 	w.keyID = d.id
+	if w.keyProof, err = d.stepUp(ctx, w.in(w.keyProof)); err != nil { // a code of the app is not enough any more
+		return err
+	}
 	asked, err := w.Challenge(ctx, "ada")
 	w.asked = asked.Token.Reveal()
 	return err

@@ -318,6 +318,10 @@ func TestRollingUpgradeToPasskeys(t *testing.T) {
 	// The app goes. What is left is a second factor on every node that knows it.
 	text, _ := ada.mint("projects:read")
 	_, err := first.Owner(ada.fresh()).RemoveAuthenticator(ctx, ada.auth)
+	require.ErrorIs(t, err, gatehouse.ErrStepUpRequired, "a code is not enough")
+	proof, err := d.on(first).stepUp(ctx, ada.h.in(ada.proof))
+	require.NoError(t, err)
+	_, err = first.Owner(proof).RemoveAuthenticator(ctx, ada.auth)
 	require.NoError(t, err)
 	for _, n := range []*house{first, second} {
 		n.good(text)
@@ -343,11 +347,9 @@ func TestRollingUpgradeToPasskeys(t *testing.T) {
 	signsIn(bob, old, first, old)
 
 	// There is no way back: also without a passkey the account keeps its handle.
-	out, err := d.use(ctx, gatehouse.Session{}, core.PasskeyStepUp, "")
+	proof, err = d.stepUp(ctx, gatehouse.Session{})
 	require.NoError(t, err)
-	proof, err := engine.Of(first.Service).Seal(ctx, engine.PurposeProof, out.Proof)
-	require.NoError(t, err)
-	_, err = first.Owner(gatehouse.ParseProof(proof)).DisableTwoFactor(ctx)
+	_, err = first.Owner(proof).DisableTwoFactor(ctx)
 	require.NoError(t, err)
 	_, err = old.Challenge(ctx, "ada")
 	require.ErrorIs(t, err, core.ErrFormat)
@@ -457,6 +459,10 @@ func TestRecordSizeWithPasskeys(t *testing.T) {
 			var err error
 			in.Proof, err = d.add(t.Context(), in, engine.PasskeyRequest{})
 			require.NoError(t, err)
+			if i == 0 { // the first one was added with a code, which is not enough for the next
+				in.Proof, err = d.stepUp(t.Context(), in)
+				require.NoError(t, err)
+			}
 		}
 		return len(h.record("u").Data) - one
 	}

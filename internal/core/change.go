@@ -58,7 +58,11 @@ func (a Account) own(p Presented, act action, id string, env Env) error {
 // Remove removes an app or a passkey that is not the last factor: without any, recovery codes would be all
 // that is left of two-factor. Disable turns it off instead.
 func (a Account) Remove(p Presented, id string, env Env) (Account, Proof, error) {
-	if err := a.own(p, remove, id, env); err != nil {
+	act := remove
+	if a.findPasskey(id) >= 0 {
+		act = removePasskey
+	}
+	if err := a.own(p, act, id, env); err != nil {
 		return a, Proof{}, err
 	}
 	if a.Factors() == 1 {

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func TestFinishPasskey(t *testing.T) {
 	env := envAt(time.Minute)
 	begun := func() (core.Account, core.Presented, core.PasskeyChallenge, core.Passkey) {
 		a, _ := keyed(t)
-		p := proofOf(a, core.SecondFactor, "otp")
+		p := proofOf(a, core.SecondFactor, "hwk")
 		a, err := a.BeginPasskey(p, core.Pending{Authenticator: core.Authenticator{ID: "NEW"}}, storage.Handle{9}, env)
 		require.NoError(t, err)
 		require.Equal(t, storage.Handle{7}, a.Handle, "it never changes")
@@ -119,7 +120,7 @@ func TestFinishPasskey(t *testing.T) {
 func TestKindsOfEnrollments(t *testing.T) {
 	env := envAt(time.Minute)
 	a, _ := keyed(t)
-	p := proofOf(a, core.SecondFactor, "otp")
+	p := proofOf(a, core.SecondFactor, "hwk")
 	kept := &core.Kept{Session: string(here), Sealed: []byte("kept")}
 	passkey, err := a.BeginPasskey(p, core.Pending{Authenticator: core.Authenticator{ID: "NEW", Key: "k1"}, Kept: kept}, storage.Handle{9}, env)
 	require.NoError(t, err)
@@ -168,7 +169,7 @@ func TestMostPasskeys(t *testing.T) {
 	for i := len(a.Authenticators); i < 5; i++ {
 		a.Authenticators = append(a.Authenticators, newAuthenticator(fmt.Sprint("APP", i)))
 	}
-	p := func() core.Presented { return proofOf(a, core.SecondFactor, "otp") }
+	p := func() core.Presented { return proofOf(a, core.SecondFactor, "hwk") }
 	for i := len(a.Passkeys); i < core.MaxPasskeys; i++ {
 		next, _, err := enrolls(t, a, p(), fmt.Sprint("K", i), "", envAt(0))
 		require.NoError(t, err)
@@ -301,15 +302,96 @@ func TestLastFactorOfAnyKind(t *testing.T) {
 	require.Zero(t, core.Account{ID: "user-42"}.Forgotten(env).Handle)
 }
 
-// A proof by a passkey is enough for what one by a code is, and it unlocks the codes of apps: whoever guesses codes has no
-// passkey.
+// Where there is a passkey, a phished code of an app adds nothing of the thief's, makes no recovery codes, which would be a
+// way round, and takes nothing away. A recovery code replaces or removes the passkey that its owner has lost. Without a
+// passkey, a code does it all.
+func TestCodeBesideAPasskey(t *testing.T) {
+	env := envAt(time.Minute)
+	set := newSet("NEW")
+	set.Acknowledged = 0
+	do := map[string]func(a core.Account, p core.Presented) (core.Account, error){
+		"add a passkey": func(a core.Account, p core.Presented) (core.Account, error) {
+			next, _, err := enrolls(t, a, p, "K1", "", env)
+			return next, err
+		},
+		"replace a passkey": func(a core.Account, p core.Presented) (core.Account, error) {
+			next, _, err := enrolls(t, a, p, "K1", "HARD", env)
+			return next, err
+		},
+		"replace an app": func(a core.Account, p core.Presented) (core.Account, error) {
+			next, _, err := enrolls(t, a, p, "K1", "AUTH0", env)
+			return next, err
+		},
+		"add an app": func(a core.Account, p core.Presented) (core.Account, error) {
+			return a.Begin(p, core.Pending{Authenticator: newAuthenticator("NEW")}, env)
+		},
+		"new recovery codes": func(a core.Account, p core.Presented) (core.Account, error) {
+			next, _, err := a.Regenerate(p, set, env)
+			return next, err
+		},
+		"remove a passkey": func(a core.Account, p core.Presented) (core.Account, error) {
+			next, _, err := a.Remove(p, "HARD", env)
+			return next, err
+		},
+		"remove an app": func(a core.Account, p core.Presented) (core.Account, error) {
+			next, _, err := a.Remove(p, "AUTH0", env)
+			return next, err
+		},
+		"turn it off": func(a core.Account, p core.Presented) (core.Account, error) {
+			next, _, err := a.Disable(p, env)
+			return next, err
+		},
+		"mint a token": func(a core.Account, p core.Presented) (core.Account, error) {
+			if !a.Permissions(p, env).Tokens {
+				return a, core.ErrStepUpRequired
+			}
+			return a, nil
+		},
+		"rename": func(a core.Account, p core.Presented) (core.Account, error) { return a.Rename(p, "HARD", "Key", env) },
+	}
+	byCode, byRecovery := []string{"mint a token", "rename"}, []string{"replace a passkey", "replace an app", "new recovery codes", "remove a passkey"}
+	for what, try := range do {
+		a, _ := keyed(t)
+		_, err := try(a, proofOf(a, core.SecondFactor, "hwk"))
+		require.NoError(t, err, what)
+		for kind, enough := range map[core.Kind][]string{core.SecondFactor: byCode, core.RecoveryCode: byRecovery} {
+			next, err := try(a, proofOf(a, kind, "otp"))
+			if slices.Contains(enough, what) {
+				require.NoError(t, err, "%s, %d", what, kind)
+				continue
+			}
+			require.ErrorIs(t, err, core.ErrStepUpRequired, "%s, %d", what, kind)
+			require.Equal(t, stored(t, a), stored(t, next))
+		}
+		a.Authenticators, a.Passkeys = append(a.Authenticators, newAuthenticator("HARD")), nil
+		_, err = try(a, proofOf(a, core.SecondFactor, "otp"))
+		require.NoError(t, err, "%s, without a passkey", what)
+		_, err = try(a, proofOf(a, core.RecoveryCode, "recovery"))
+		require.Equal(t, slices.Contains(byRecovery, what) && what != "remove a passkey", err == nil, "%s, without a passkey", what)
+	}
+
+	// The way round, step by step.
+	a, _ := keyed(t)
+	for _, id := range []string{"HARD", "SOFT"} {
+		next, proof, err := a.Remove(proofOf(a, core.RecoveryCode, "recovery"), id, env)
+		require.NoError(t, err)
+		require.Equal(t, core.RecoveryCode, proof.Kind)
+		a = next
+	}
+	_, _, err := enrolls(t, a, proofOf(a, core.SecondFactor, "otp"), "K1", "", env)
+	require.NoError(t, err)
+}
+
+// A proof by a passkey is enough for what one by a code is, and for more: it unlocks the codes of apps, since whoever
+// guesses codes has no passkey, and it changes factors.
 func TestProofByPasskey(t *testing.T) {
 	env := envAt(time.Minute)
 	a, _ := keyed(t)
 	a.TOTPThrottle.Failures = 50
 	a.RecoveryThrottle.Full = start.Unix() + 1000
 	code, key := proofOf(a, core.SecondFactor, "otp"), proofOf(a, core.SecondFactor, "hwk")
-	require.Equal(t, a.Permissions(code, env), a.Permissions(key, env))
+	require.Equal(t, core.Permissions{Revoke: true, Tokens: true}, a.Permissions(code, env))
+	require.Equal(t, core.Permissions{Enroll: true, Replace: true, Factors: true, Revoke: true, Tokens: true}, a.Permissions(key, env))
 	_, err := a.Unlock(code, event.MethodTOTP, env)
 	require.ErrorIs(t, err, core.ErrStepUpRequired)
 	next, err := a.Unlock(key, event.MethodTOTP, env)

@@ -499,8 +499,10 @@ func TestFirstPasskey(t *testing.T) {
 	_, _, err = enrolls(t, next, proofOf(next, core.Vouched, "pwd"), "K2", "", env)
 	require.ErrorIs(t, err, core.ErrStepUpRequired, "the password alone binds no second one")
 
-	_, second, err := enrolls(t, next, proofOf(next, core.SecondFactor, "otp"), "K2", "", env)
+	_, second, err := enrolls(t, next, proofOf(next, core.SecondFactor, "swk"), "K2", "", env)
+	require.ErrorIs(t, err, core.ErrStepUpRequired)
+	require.Zero(t, second)
+	_, second, err = enrolls(t, next, proofOf(next, core.SecondFactor, "hwk"), "K2", "", env)
 	require.NoError(t, err)
-	require.Equal(t, "otp", second.Method, "a proof stays what it was")
-	require.False(t, second.Resistant)
+	require.False(t, second.User, "a proof stays what it was")
 }

@@ -69,7 +69,8 @@ const (
 	acknowledge
 	regenerate
 	rename
-	remove // an authenticator, or all of two-factor
+	remove // an app, or all of two-factor
+	removePasskey
 	unlockTOTP
 	unlockRecovery
 	mintToken // or rotate or renew one
@@ -86,16 +87,28 @@ func (act action) age() time.Duration {
 	return factorAge
 }
 
-// allowed reports whether a kind of proof is enough for an action.
+// changesFactors reports whether an action changes what gets somebody in.
+func (act action) changesFactors() bool {
+	switch act {
+	case enroll, replace, finishEnrollment, finishReplacement, regenerate, remove, removePasskey:
+		return true
+	}
+	return false
+}
+
+// allowed reports whether a kind of proof is enough for an action. Where there is a passkey, a code of an app changes no
+// factors: whoever has phished one would add a passkey of theirs, and keep it. A recovery code is the way round for an
+// owner who has lost the passkey: it replaces or removes that.
 func (a Account) allowed(p Proof, act action) bool {
 	switch p.Kind {
 	case SecondFactor:
-		return act != unlockTOTP || p.Resistant // one who has guessed a code must not go on guessing
+		guessed := act == unlockTOTP // one who has guessed a code must not go on guessing
+		return p.Resistant || !guessed && !(act.changesFactors() && len(a.Passkeys) > 0)
 	case Vouched:
 		return !a.Protected()
 	case RecoveryCode:
 		switch act {
-		case replace, finishReplacement, acknowledge, regenerate, unlockTOTP, revokeToken:
+		case replace, finishReplacement, removePasskey, acknowledge, regenerate, unlockTOTP, revokeToken:
 			return true
 		}
 	case OperatorCode:

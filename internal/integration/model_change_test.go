@@ -24,6 +24,7 @@ const (
 	regenerate        action = "regenerate"
 	rename            action = "rename"
 	remove            action = "remove"
+	removePasskey     action = "remove a passkey"
 	unlockTOTP        action = "unlock TOTP"
 	unlockCodes       action = "unlock recovery codes"
 	mintToken         action = "mint, rotate or renew a token"
@@ -36,12 +37,15 @@ var late = []action{finishEnrollment, finishReplacement, acknowledge, rename, mi
 // allowed says what each kind of proof is enough for, beside vouched ones.
 var allowed = map[kind][]action{
 	secondFactor: {
-		enroll, replace, finishEnrollment, finishReplacement, acknowledge, regenerate, rename, remove, unlockCodes,
-		mintToken, revokeToken,
+		enroll, replace, finishEnrollment, finishReplacement, acknowledge, regenerate, rename, remove, removePasskey,
+		unlockCodes, mintToken, revokeToken,
 	},
-	recoveryCode: {replace, finishReplacement, acknowledge, regenerate, unlockTOTP, revokeToken},
+	recoveryCode: {replace, finishReplacement, removePasskey, acknowledge, regenerate, unlockTOTP, revokeToken},
 	operatorCode: {acknowledge},
 }
+
+// withPasskey has what only a passkey is enough for, where there is one, of what a code is enough for otherwise.
+var withPasskey = []action{enroll, replace, finishEnrollment, finishReplacement, regenerate, remove, removePasskey}
 
 // authorized answers whether a proof that is presented in a session is enough for an action.
 func (a *account) authorized(p proof, in string, act action, now int64) answer {
@@ -57,6 +61,8 @@ func (a *account) authorized(p proof, in string, act action, now int64) answer {
 		enough = a.reset != nil
 	case p.passkey != "" && act == unlockTOTP: // which no guess of a code has made
 		enough = true
+	case p.kind == secondFactor && p.passkey == "" && len(a.passkeys) > 0 && slices.Contains(withPasskey, act):
+		enough = false
 	}
 	if !a.stored || p.account != a.id || p.epoch != a.epoch || p.session != "" && p.session != in ||
 		!fresh(p.at, now, age) || !enough {
@@ -252,7 +258,11 @@ func (a *account) rename(p proof, in, id, name string, now int64) answer {
 }
 
 func (a *account) remove(p proof, in, id string, now int64) answer {
-	if no := a.authorized(p, in, remove, now); no.err != nil {
+	act := remove
+	if a.findPasskey(id) >= 0 {
+		act = removePasskey
+	}
+	if no := a.authorized(p, in, act, now); no.err != nil {
 		return no
 	}
 	if a.find(id) < 0 && a.findPasskey(id) < 0 {

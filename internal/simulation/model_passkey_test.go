@@ -12,7 +12,7 @@ func (a account) passkey(in input) []next {
 	switch in.op {
 	case register:
 		switch {
-		case !a.good(in, a.pairs()...):
+		case !a.changes(in, a.pairs()...):
 			return []next{{needsStep, a}}
 		case len(a.Passkeys) >= 10:
 			return []next{{state, a}}
@@ -22,7 +22,7 @@ func (a account) passkey(in input) []next {
 		if refused := a.finishes(in, true); refused != nil {
 			return refused
 		}
-		b := a.enrolled(in)
+		b := a.enrolled(in, byPasskey)
 		b.Passkeys = append(b.Passkeys, passkey{in.enrollment, in.registered, in.count})
 		return []next{{ok, b}}
 	case ask:
@@ -103,7 +103,7 @@ func (a account) shows(in input) []next {
 		b.SignIns++
 		b.meet(in.browser)
 	}
-	b.Proofs[in.id] = proof{a.Epoch, secondFactor}
+	b.Proofs[in.id] = proof{a.Epoch, byPasskey}
 	if sure {
 		return []next{{ok, b}}
 	}

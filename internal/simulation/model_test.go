@@ -97,7 +97,13 @@ const (
 	secondFactor
 	recoveryCode
 	operatorCode
+	byPasskey // a second factor that nobody can have phished
 )
+
+// among reports whether a kind of proof is one of some, of which secondFactor is any second factor.
+func (k proofKind) among(kinds []proofKind) bool {
+	return slices.Contains(kinds, k) || k == byPasskey && slices.Contains(kinds, secondFactor)
+}
 
 type label struct{ epoch, signIns int }
 
@@ -183,7 +189,12 @@ func (a account) free() int { return max(15/max(3*len(a.Apps), 3), 1) }
 // good reports whether a proof is good for something that kinds of it are enough for.
 func (a account) good(in input, kinds ...proofKind) bool {
 	p, known := a.Proofs[in.proof]
-	return known && p.epoch == a.Epoch && !a.Suspended && slices.Contains(kinds, p.kind) && (p.kind != vouched || !a.protected())
+	return known && p.epoch == a.Epoch && !a.Suspended && p.kind.among(kinds) && (p.kind != vouched || !a.protected())
+}
+
+// changes is good for a change of factors: where there is a passkey, a code is not enough.
+func (a account) changes(in input, kinds ...proofKind) bool {
+	return a.good(in, kinds...) && (a.Proofs[in.proof].kind != secondFactor || len(a.Passkeys) == 0)
 }
 
 // shut reports whether a gate is closed to whoever would make a secret of a token: after a recovery code that the owner
@@ -249,7 +260,7 @@ func (a account) step(in input) []next {
 		return []next{{ok, b}}
 	case begin:
 		switch {
-		case !a.good(in, a.pairs()...):
+		case !a.changes(in, a.pairs()...):
 			return same(needsStep)
 		case len(a.Apps) >= 5:
 			return same(state)
@@ -261,7 +272,7 @@ func (a account) step(in input) []next {
 		return a.passkey(in)
 	case regen:
 		switch {
-		case !a.good(in, vouched, secondFactor, recoveryCode):
+		case !a.changes(in, vouched, secondFactor, recoveryCode):
 			return same(needsStep)
 		case a.factors() == 0:
 			return same(state)
@@ -273,14 +284,14 @@ func (a account) step(in input) []next {
 		return []next{{ok, b}}
 	case disable:
 		switch {
-		case !a.good(in, vouched, secondFactor):
+		case !a.changes(in, vouched, secondFactor):
 			return same(needsStep)
 		case a.factors() == 0:
 			return same(state)
 		}
 		b = b.changed(in)
 		b.dropFactors()
-		b.Proofs[in.id] = proof{in.id, secondFactor}
+		b.Proofs[in.id] = proof{in.id, a.Proofs[in.proof].kind}
 		return []next{{ok, b}}
 	case reset:
 		if !a.protected() {
@@ -449,7 +460,7 @@ func (a account) stages(in input, passkey bool) account {
 // finishes returns what becomes of whoever may not finish an enrollment of a kind, or nothing.
 func (a account) finishes(in input, passkey bool) []next {
 	switch {
-	case !a.good(in, a.pairs()...):
+	case !a.changes(in, a.pairs()...):
 		return []next{{needsStep, a}}
 	case in.enrollment != a.Pending || a.Pending < 0 || a.PendingPasskey != passkey:
 		return []next{{state, a}}
@@ -457,8 +468,8 @@ func (a account) finishes(in input, passkey bool) []next {
 	return nil
 }
 
-// enrolled returns the account after an enrollment, without the factor.
-func (a account) enrolled(in input) account {
+// enrolled returns the account after an enrollment, without the factor, a proof by which is of a kind.
+func (a account) enrolled(in input, by proofKind) account {
 	b := a.clone().changed(in)
 	b.endImport()
 	if a.Brings >= 0 {
@@ -467,7 +478,7 @@ func (a account) enrolled(in input) account {
 	b.Reset, b.ResetUsed = -1, false
 	kind := a.Proofs[in.proof].kind
 	if kind == vouched {
-		kind = secondFactor
+		kind = by
 		b.meet(in.browser)
 	}
 	b.Proofs[in.id] = proof{in.id, kind}
@@ -478,7 +489,7 @@ func (a account) confirm(in input) []next {
 	if refused := a.finishes(in, false); refused != nil {
 		return refused
 	}
-	b := a.enrolled(in)
+	b := a.enrolled(in, secondFactor)
 	b.Apps = append(b.Apps, app{in.enrollment, in.step})
 	may, surely := inWindow(in, in.step)
 	var ways []next

@@ -182,7 +182,7 @@ func (c *client) bindPasskey(k *known, in *input, face func(...proofKind) (gateh
 			default:
 				v, err = c.pk.SignIn(ctx, gatehouse.Session{Secret: browser, Browser: c.browser(), NewBrowser: c.browser()}, response)
 			}
-			return c.keepProof(k, in, secondFactor, v.Session.Proof, err)
+			return c.keepProof(k, in, byPasskey, v.Session.Proof, err)
 		}
 	}
 	session, any := face(vouched, secondFactor, operatorCode)
@@ -207,7 +207,7 @@ func (c *client) bindPasskey(k *known, in *input, face func(...proofKind) (gateh
 		p, err := c.pk.FinishRegistration(ctx, session, made.enrollment, made.response)
 		kind := k.kinds[in.proof]
 		if kind == vouched {
-			kind = secondFactor
+			kind = byPasskey
 		}
 		return c.keepProof(k, in, kind, p, err)
 	}

@@ -454,12 +454,12 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 	session := c.sessionOf(in.account)
 	face := func(kinds ...proofKind) (gatehouse.Session, bool) {
 		id, any := c.newest(slices.DeleteFunc(slices.Sorted(maps.Keys(k.proofs)), func(id int) bool {
-			return !slices.Contains(kinds, k.kinds[id]) && c.rng.IntN(8) > 0
+			return !k.kinds[id].among(kinds) && c.rng.IntN(8) > 0
 		}))
 		if !any {
 			return gatehouse.Session{}, false
 		}
-		in.proof, in.strong = id, k.kinds[id] == secondFactor
+		in.proof, in.strong = id, k.kinds[id].among([]proofKind{secondFactor})
 		with := c.sessionOf(in.account)
 		with.Proof = k.proofs[id]
 		return with, true

@@ -147,9 +147,14 @@ var keyed = withPasskeys(
 		}
 		v.open("/passkey")
 	}},
-	state{name: "passkey remove", shows: ".preview", says: "remove.about.passkey", reach: func(v *visit) { v.both("/"); v.open("/authenticators/remove?id=" + v.passkeyOf()) }},
+	state{name: "passkey remove", shows: ".preview", says: "remove.about.passkey", reach: func(v *visit) {
+		v.both("/step-up")
+		v.usePasskey("/step-up", "step_up_passkey")
+		v.open("/authenticators/remove?id=" + v.passkeyOf())
+	}},
 	state{name: "passkey removed", shows: ".alert.good", says: "notice.passkeyremoved", reach: func(v *visit) {
-		v.both("/")
+		v.both("/step-up")
+		v.usePasskey("/step-up", "step_up_passkey")
 		v.open("/authenticators/remove?id=" + v.passkeyOf())
 		v.send("/authenticators/remove")
 	}},
@@ -175,12 +180,13 @@ var keyed = withPasskeys(
 		v.h.svc.Wait(16 * time.Minute)
 		v.open("/disable")
 	}},
-	state{name: "passkey step-up or a code", shows: "form[data-passkey] ~ form #step_up", status: 403, says: "code.app", reach: func(v *visit) {
-		v.both("/")
-		v.h.svc.Wait(16 * time.Minute)
-		v.open("/disable")
+	state{name: "passkey step-up or a code", shows: "form[data-passkey] ~ form #step_up", says: "code.app", reach: func(v *visit) {
+		v.both("/step-up")
 	}},
-	state{name: "passkey step-up or either code", shows: "form[data-passkey] ~ form #step_up.long", status: 403, says: "code.both", reach: func(v *visit) {
+	state{name: "passkey step-up and no code", shows: "form[data-passkey]", lacks: "#step_up", status: 403, says: "stepup.keylost.first", reach: func(v *visit) {
+		v.both("/disable")
+	}},
+	state{name: "passkey step-up or a recovery code", shows: "form[data-passkey] ~ form #step_up.long", status: 403, says: "stepup.keylost", reach: func(v *visit) {
 		v.both("/recovery-codes")
 		v.h.svc.Wait(16 * time.Minute)
 		v.send("/recovery-codes")
