@@ -115,9 +115,6 @@ func newApp(ctx context.Context, o options) (*app, error) {
 	if a.sessions, err = newSessions(ctx, o.DB, o.HTTPS, o.Log); err != nil {
 		return nil, err
 	}
-	if a.browsers, err = websession.NewDirectory(a.svc, sessionIndex{o.DB, o.Now}, browserLife); err != nil {
-		return nil, err
-	}
 	if a.web, err = a.newWeb(o.HTTPS); err != nil {
 		return nil, err
 	}

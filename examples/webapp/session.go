@@ -49,6 +49,10 @@ const accountKey = "account"
 
 // newWeb tells Gatehouse how this service keeps sessions.
 func (a *app) newWeb(https bool) (*websession.Sessions, error) {
+	var err error
+	if a.browsers, err = websession.NewDirectory(a.svc, sessionIndex{a.users.db, a.now}, browserLife); err != nil {
+		return nil, err
+	}
 	c := websession.Config{
 		Service: a.svc, Path: securityPath, PlainHTTP: !https, Faults: a.log,
 		User: func(r *http.Request) string { return a.sessions.GetString(r.Context(), accountKey) },
