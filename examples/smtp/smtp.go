@@ -21,7 +21,8 @@ type Server struct {
 	Address string // "mail.acme.test:587"
 	From    mail.Address
 	Auth    smtp.Auth // nil: none
-	// TLS is used with STARTTLS. nil: the mail is sent in the clear, which is for a server on the same machine.
+	// TLS is used with STARTTLS, and without it nothing is sent; new(tls.Config) checks the name in Address. nil: the mail
+	// is sent in the clear, which is for a server on the same machine.
 	TLS *tls.Config
 }
 
@@ -48,7 +49,7 @@ func (s Server) Send(ctx context.Context, m email.Message) error {
 	if err != nil {
 		return err
 	}
-	if err := s.greet(c, m.To); err != nil {
+	if err := s.greet(c, host, m.To); err != nil {
 		return err
 	}
 	w, err := c.Data()
@@ -66,9 +67,13 @@ func (s Server) Send(ctx context.Context, m email.Message) error {
 }
 
 // greet does what comes before the mail itself.
-func (s Server) greet(c *smtp.Client, to string) error {
+func (s Server) greet(c *smtp.Client, host, to string) error {
 	if s.TLS != nil {
-		if err := c.StartTLS(s.TLS); err != nil {
+		conf := s.TLS.Clone()
+		if conf.ServerName == "" {
+			conf.ServerName = host
+		}
+		if err := c.StartTLS(conf); err != nil { // also of a server that offers none
 			return err
 		}
 	}

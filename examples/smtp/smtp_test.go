@@ -3,12 +3,19 @@ package smtp_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
+	"math/big"
 	"mime"
 	"net"
 	"net/mail"
+	netsmtp "net/smtp"
 	"net/textproto"
 	"strings"
 	"sync"
@@ -34,6 +41,8 @@ type server struct {
 	busy  int               // mails that it refuses for now
 	rcpts map[string]string // what it answers of an address, if not 250
 	hang  bool
+	tls   *tls.Config // nil: it offers no STARTTLS
+	clear []string    // the verbs that came in the clear
 }
 
 type received struct {
@@ -74,6 +83,7 @@ func (s *server) state() (hang, busy bool) {
 func (s *server) serve(conn net.Conn) {
 	defer conn.Close()
 	c := textproto.NewConn(conn)
+	secret := false
 	say := func(line string) { _ = c.PrintfLine("%s", line) }
 	hang, busy := s.state()
 	if hang {
@@ -88,9 +98,22 @@ func (s *server) serve(conn net.Conn) {
 			return
 		}
 		verb, _, _ := strings.Cut(strings.ToUpper(line), " ")
+		if !secret {
+			s.mu.Lock()
+			s.clear = append(s.clear, verb)
+			s.mu.Unlock()
+		}
 		switch verb {
 		case "EHLO", "HELO":
-			say("250 mail.acme.test")
+			if s.tls != nil && !secret {
+				say("250-mail.acme.test")
+				say("250 STARTTLS")
+			} else {
+				say("250-mail.acme.test")
+				say("250 AUTH PLAIN")
+			}
+		case "AUTH":
+			say("235 welcome")
 		case "MAIL":
 			m = received{from: line}
 			say("250 OK")
@@ -112,6 +135,14 @@ func (s *server) serve(conn net.Conn) {
 			}
 			say("250 taken")
 			s.mails <- m
+		case "STARTTLS":
+			if s.tls == nil {
+				say("502 what?")
+				continue
+			}
+			say("220 go on")
+			conn, secret = tls.Server(conn, s.tls), true
+			c = textproto.NewConn(conn)
 		case "QUIT":
 			say("221 bye")
 			return
@@ -201,4 +232,53 @@ func TestRefused(t *testing.T) {
 		require.Error(t, err)
 		require.Equal(t, refused, errors.Is(err, email.ErrRefused), answer)
 	}
+}
+
+// Where TLS is asked for, neither the password nor the mail goes out without it: not to a server that offers none, and not
+// to one that cannot show who it is.
+func TestStartTLS(t *testing.T) {
+	made, roots := certificate(t)
+	for name, c := range map[string]struct {
+		offers *tls.Config
+		wants  *tls.Config
+		taken  bool
+	}{
+		"taken":          {&tls.Config{Certificates: []tls.Certificate{made}}, &tls.Config{RootCAs: roots}, true},
+		"offers none":    {nil, &tls.Config{RootCAs: roots}, false},
+		"is nobody":      {&tls.Config{Certificates: []tls.Certificate{made}}, &tls.Config{RootCAs: x509.NewCertPool()}, false},
+		"is another one": {&tls.Config{Certificates: []tls.Certificate{made}}, &tls.Config{RootCAs: roots, ServerName: "mail.acme.test"}, false},
+	} {
+		s := newServer(t)
+		s.tls = c.offers
+		out := smtp.Server{
+			Address: s.address, From: mail.Address{Address: "no-reply@acme.test"}, TLS: c.wants, Auth: netsmtp.PlainAuth("", "acme", "password", "127.0.0.1"),
+		}
+		err := out.Send(t.Context(), email.Message{ID: "x", To: "ada@acme.test"})
+		require.Equal(t, c.taken, err == nil, "%s: %v", name, err)
+		require.Equal(t, c.taken, len(s.mails) == 1, name)
+		s.mu.Lock()
+		for _, verb := range s.clear {
+			require.Contains(t, []string{"EHLO", "STARTTLS", "QUIT"}, verb, name)
+		}
+		require.Contains(t, s.clear, "STARTTLS", name)
+		s.mu.Unlock()
+	}
+}
+
+// certificate returns one of 127.0.0.1 that it has signed itself.
+func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	parsed, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	roots.AddCert(parsed)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
 }
