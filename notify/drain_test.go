@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/notify"
 	"github.com/gatehouse-go/gatehouse/storage"
 )
@@ -492,6 +493,46 @@ func TestNoticesOff(t *testing.T) {
 		(&node{n: n}).drains(t, b)
 		passes(time.Minute)
 		require.Equal(t, inTurn[:1], b.kinds(t, "ada"))
+	})
+}
+
+// While some nodes have notices on already and others do not: what the first keep stays, whatever the others do to the
+// account, its owner gets in at either, and either delivers it.
+func TestNoticesAreRolledOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on := newNode(t, notify.Config{}, func(c *gatehouse.Config) { c.Keys = keys })
+		user := on.Enroll(t, "ada")
+		svc, err := gatehouse.New(on.Store, gatehouse.Config{Issuer: "Acme", Keys: keys, Now: time.Now})
+		require.NoError(t, err)
+		waits := func() []event.Kind {
+			rec, err := on.Store.LoadAccount(t.Context(), "ada")
+			require.NoError(t, err)
+			a, err := core.Decode("ada", rec.Data)
+			require.NoError(t, err)
+			kinds := []event.Kind{}
+			for _, n := range a.Notices {
+				kinds = append(kinds, n.Kind)
+			}
+			return kinds
+		}
+		require.Equal(t, []event.Kind{event.AuthenticatorAdded}, waits())
+		for _, node := range []*gatehouse.Service{svc, on.Service.Service, svc} {
+			passes(2 * time.Minute)
+			_, err := node.StepUp(t.Context(), gatehouse.Session{Account: "ada"}, user.Code())
+			require.NoError(t, err)
+			require.NoError(t, node.Operator("op").Suspend(t.Context(), "ada"))
+			require.NoError(t, node.Operator("op").Resume(t.Context(), "ada"))
+		}
+		want := []event.Kind{event.AuthenticatorAdded, event.AccountSuspended, event.AccountResumed}
+		require.Equal(t, want, waits(), "of the one node that has them on")
+		off, err := notify.New(svc, notify.Config{})
+		require.NoError(t, err)
+		b := newInbox(nil)
+		(&node{n: off}).drains(t, b)
+		on.drains(t, b)
+		passes(time.Minute)
+		require.Equal(t, want, b.kinds(t, "ada"))
+		require.Empty(t, waits())
 	})
 }
 
