@@ -399,3 +399,21 @@ func TestGuessesAfterResync(t *testing.T) {
 		}
 	}
 }
+
+// TestKnownBrowsersHaveOneFailureAtLeast: with as many targets as there can be, three failures are all there are.
+func TestKnownBrowsersHaveOneFailureAtLeast(t *testing.T) {
+	w := &walker{Rand: rand.New(rand.NewPCG(1, 7)), t: t, now: start}
+	a, keys := w.account(core.MaxAuthenticators)
+	for i := range a.Authenticators {
+		a.Authenticators[i].Base = 20
+	}
+	a.Browsers = []core.Browser{{Digest: string(digest("home")), Used: w.now.Unix()}}
+	env := w.env(totp.Window{Past: 2, Ahead: 2})
+	a.TOTPThrottle.Failures = 2
+	require.True(t, a.Index(env.Window).Disabled)
+	require.True(t, a.TOTPState(digest("home"), env).Available)
+	next, out, err := a.Answer(core.Attempt{Method: event.MethodTOTP, Code: "no code", Keys: keys, Browser: digest("home")}, env)
+	require.NoError(t, err)
+	require.Equal(t, core.Outcome{Reason: core.Wrong, Disabled: true}, out)
+	require.Equal(t, 1, next.TOTPThrottle.Known.Failures)
+}
