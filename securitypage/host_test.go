@@ -163,6 +163,13 @@ type parts struct {
 	sessions bool // they are listed
 }
 
+// unlisted is newHost for a service that lists no sessions: one in which somebody else signs in, without our knowledge,
+// counts there.
+func unlisted(t testing.TB) *host {
+	t.Helper()
+	return newHostWith(t, func(of *parts) { of.sessions = false })
+}
+
 func newHostWith(t testing.TB, change func(*parts), edit ...func(*securitypage.Config)) *host {
 	t.Helper()
 	model, err := posture.NewModel(posture.ModelConfig{})

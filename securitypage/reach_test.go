@@ -502,7 +502,7 @@ func TestBackToTheForm(t *testing.T) {
 
 // A form is one account's, also in a session that goes from one to another without a new secret.
 func TestFormIsOfTheAccount(t *testing.T) {
-	h := newHost(t)
+	h := unlisted(t)
 	b := h.signIn("ada")
 	form, _ := b.get("/step-up").form("/step-up")
 	form.Set("step_up_password", password)

@@ -42,7 +42,7 @@ func (h *host) wrong(account string) (n int) {
 // twinned is an owner whose proof is too old, and a prompt that is filled in.
 func twinned(t *testing.T) (*host, *browser, *gatehousetest.User, url.Values) {
 	t.Helper()
-	h := newHost(t)
+	h := unlisted(t)
 	b, o := h.enrolled("ada")
 	h.svc.Wait(20 * time.Minute)
 	require.Equal(t, http.StatusForbidden, b.get("/disable").status)
