@@ -29,6 +29,7 @@ func (c *call) authenticatorsWith(status int, typed, wrong map[string]string) er
 	if err != nil {
 		return err
 	}
+	a.TOTP = c.codeState(a)
 	return c.renderWith(status, "authenticators", authenticatorsData{
 		Account: a, Passkeys: ofKind(a.Authenticators, true), Apps: ofKind(a.Authenticators, false), Offered: c.p.c.Passkeys != nil,
 		FullPasskeys: full(a, true), Full: full(a, false), State: factorState(a), Typed: typed,
@@ -171,7 +172,7 @@ func (c *call) isOpen(method event.Method, locked error) error {
 	if err != nil {
 		return err
 	}
-	state := a.TOTP
+	state := c.codeState(a)
 	if method == event.MethodRecoveryCode {
 		state = a.RecoveryCode
 	}
@@ -179,6 +180,15 @@ func (c *call) isOpen(method event.Method, locked error) error {
 		return locked
 	}
 	return nil
+}
+
+// codeState is the state of codes of apps, locked where it is so in some browser: in those that the account does not know, or in
+// this one.
+func (c *call) codeState(a gatehouse.Account) gatehouse.MethodState {
+	if !a.TOTP.Available {
+		return a.TOTP
+	}
+	return c.p.c.Web.InBrowser(a, c.s.in).TOTP
 }
 
 // disabling shows what turning two-factor off would do.

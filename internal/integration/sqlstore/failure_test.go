@@ -62,6 +62,22 @@ func (d database) waits(t testing.TB, db *sql.DB) (id int64) {
 	return id
 }
 
+// rests waits until the server is done with the statements that were given up: they get their locks late, and may write.
+func (d database) rests(t testing.TB, db *sql.DB) {
+	t.Helper()
+	if d.dialect == sqlstore.SQLite {
+		return
+	}
+	require.Eventually(t, func() bool {
+		running := -1
+		err := db.QueryRow(d.pick(
+			"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()",
+			"SELECT count(*) FROM information_schema.processlist WHERE db = DATABASE() AND command <> 'Sleep' AND id <> CONNECTION_ID()",
+		)).Scan(&running)
+		return err == nil && running == 0
+	}, time.Minute, 20*time.Millisecond, "a statement goes on")
+}
+
 // call is a call of each method that writes, with a record that is locked by lock.
 type call struct {
 	name string
@@ -159,6 +175,7 @@ func TestGivenUp(t *testing.T) {
 			givenUp(<-done, context.Canceled)
 			givenUp(c.do(t.Context(), hasty), context.DeadlineExceeded)
 			end("ROLLBACK")
+			d.rests(t, db)
 		}
 	})
 }
