@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/storage/memory"
@@ -147,6 +149,14 @@ func (h *house) good(text string, from ...netip.Addr) tokens.Grant {
 	g, err := h.check(text, from...)
 	require.NoError(h.t, err)
 	return g
+}
+
+// told returns what was told since the last time. A check does not wait until what it tells is, and so neither does what
+// comes meanwhile.
+func (h *house) told(events *gatehousetest.Recorder) []event.Event {
+	h.t.Helper()
+	require.NoError(h.t, h.Close(context.Background()))
+	return events.Take()
 }
 
 // bad asserts the one answer to a token that is not accepted.

@@ -625,10 +625,10 @@ func TestSecondFactorOnly(t *testing.T) {
 	require.Len(t, preview.Suspends, 1)
 	require.Equal(t, info.ID, preview.Suspends[0].ID)
 
-	events.Take()
+	h.told(events)
 	o = h.enroll(o.id)
 	told := event.Event{Kind: event.TokenNeedsSecondFactor, AccountID: o.id, At: h.clock().Add(-totp.Period), TokenID: info.ID, TokenName: "ci", Count: 1}
-	require.Equal(t, []event.Event{told}, onlyTokens(events.Take()))
+	require.Equal(t, []event.Event{told}, onlyTokens(h.told(events)))
 	h.bad(weak, "its owner has a second factor")
 	_, err = h.RotateSelf(ctx, weak, tokens.Rotation{})
 	require.Equal(t, &gatehouse.DeniedError{}, err)
@@ -640,20 +640,20 @@ func TestSecondFactorOnly(t *testing.T) {
 	m, err := h.Owner(o.fresh()).Rotate(ctx, info.ID, tokens.Rotation{})
 	require.NoError(t, err)
 	h.good(m.Token.Reveal())
-	events.Take()
+	h.told(events)
 	h.bad(weak, "an old copy")
-	require.Equal(t, []event.Kind{event.TokenReused, event.TokenRevoked}, kinds(events.Take()))
+	require.Equal(t, []event.Kind{event.TokenReused, event.TokenRevoked}, kinds(h.told(events)))
 
 	_, err = h.Owner(o.fresh()).DisableTwoFactor(ctx)
 	require.NoError(t, err)
 	again, _ := o.mint("logs:read")
 	h.good(again)
-	events.Take()
+	h.told(events)
 	o = h.enroll(o.id)
 	h.bad(again, "again")
 	h.good(strong)
 	// Another authenticator turns nothing on.
-	events.Take()
+	h.told(events)
 	face := h.Owner(o.fresh())
 	enr, err := face.BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: "ada"})
 	require.NoError(t, err)
@@ -661,7 +661,7 @@ func TestSecondFactorOnly(t *testing.T) {
 	require.NoError(t, err)
 	_, err = face.ConfirmEnrollment(ctx, enr.ID, code)
 	require.NoError(t, err)
-	require.Empty(t, onlyTokens(events.Take()))
+	require.Empty(t, onlyTokens(h.told(events)))
 }
 
 // What a copy gives away it gives away at the first look: one that another call rotates in this moment is denied, and
