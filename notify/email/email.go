@@ -35,7 +35,8 @@ type Config struct {
 	// told; an error has it tried again.
 	Recipient func(ctx context.Context, account string) (Recipient, error)
 	// Send sends a mail to one address. An error has it tried again, and one that wraps ErrRefused has the address passed
-	// over where another one takes the notice. Each address has an equal part of the time that is left.
+	// over where another one takes the notice. A panic counts as an error. Each address has an equal part of the time that is
+	// left.
 	Send func(ctx context.Context, m Message) error
 	// Faults is told of addresses that are passed over. Defaults to slog.Default.
 	Faults *slog.Logger
@@ -47,8 +48,12 @@ const maxName = 100
 // wraps it. A server that refuses the sender, or is busy, is none of that.
 var ErrRefused = errors.New("the address is refused")
 
-// errNoAddress says that each address of an owner is no plain address.
-var errNoAddress = errors.New("no address of the owner can be written to")
+var (
+	// errNoAddress says that each address of an owner is no plain address.
+	errNoAddress = errors.New("no address of the owner can be written to")
+	errNobody    = fmt.Errorf("no address of the owner takes the notice: %w", ErrRefused)
+	errPanicked  = errors.New("Config.Send has panicked")
+)
 
 // New returns a Sink. It is gatehouse.ErrInvalid if the Config lacks something.
 func New(c Config) (notify.Sink, error) {

@@ -60,8 +60,8 @@ func (s *sink) Deliver(ctx context.Context, n event.Notice) error {
 		return errors.Join(errs...)
 	}
 	s.forget(n.ID)
-	if count[taken] == 0 { // and all are tried again
-		return errors.Join(errs...)
+	if count[taken] == 0 { // and all are tried again, those too that were refused at a try before and have no error here
+		return errors.Join(append(errs, errNobody)...)
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func (s *sink) send(ctx context.Context, n event.Notice, m Message, left int) (r
 		ctx, cancel = context.WithTimeout(ctx, time.Until(until)/time.Duration(left))
 		defer cancel()
 	}
-	err := s.Send(ctx, m)
+	err := s.call(ctx, m)
 	r := taken
 	switch {
 	case errors.Is(err, ErrRefused):
@@ -102,6 +102,16 @@ func (s *sink) send(ctx context.Context, n event.Notice, m Message, left int) (r
 	}
 	s.begun[m.ID][m.To] = r
 	return r, err
+}
+
+// call calls Send. One that panics for an address leaves the others theirs.
+func (s *sink) call(ctx context.Context, m Message) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errPanicked
+		}
+	}()
+	return s.Send(ctx, m)
 }
 
 // before returns what became of an address at a try before, failed if there was none.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +21,8 @@ import (
 type mailer struct {
 	answer map[string]error
 	hangs  string
+	panics string
+	left   map[string]bool // addresses that the owner no longer has
 	to     []string
 	log    bytes.Buffer
 }
@@ -29,13 +32,16 @@ func (m *mailer) sink(t *testing.T, addresses ...string) notify.Sink {
 	sink, err := email.New(email.Config{
 		Name: "Acme", Page: "https://acme.test/settings/security", Faults: slog.New(slog.NewTextHandler(&m.log, nil)),
 		Recipient: func(context.Context, string) (email.Recipient, error) {
-			return email.Recipient{Addresses: addresses}, nil
+			return email.Recipient{Addresses: slices.DeleteFunc(slices.Clone(addresses), func(a string) bool { return m.left[a] })}, nil
 		},
 		Send: func(ctx context.Context, mail email.Message) error {
 			m.to = append(m.to, mail.To)
 			if mail.To == m.hangs {
 				<-ctx.Done()
 				return ctx.Err()
+			}
+			if mail.To == m.panics {
+				panic("a mail server that does not answer")
 			}
 			return m.answer[mail.To]
 		},
@@ -80,6 +86,30 @@ func TestAddresses(t *testing.T) {
 	}
 	m.answer["c@acme.test"] = nil
 	require.NoError(t, sink.Deliver(t.Context(), used))
+}
+
+// Nobody was told where one address was refused at a try before and the other has gone since: the notice waits.
+func TestNobodyTold(t *testing.T) {
+	busy, gone := errors.New("busy"), fmt.Errorf("550 no such user: %w", email.ErrRefused)
+	m := &mailer{answer: map[string]error{"a@acme.test": gone, "b@acme.test": busy}, left: map[string]bool{}}
+	sink := m.sink(t, "a@acme.test", "b@acme.test")
+	require.ErrorIs(t, sink.Deliver(t.Context(), used), busy)
+	m.left["b@acme.test"] = true
+	require.ErrorIs(t, sink.Deliver(t.Context(), used), email.ErrRefused)
+	m.answer["a@acme.test"] = nil
+	require.NoError(t, sink.Deliver(t.Context(), used), "it is tried again, though it was refused")
+	require.Equal(t, []string{"a@acme.test", "b@acme.test", "a@acme.test"}, m.wrote())
+}
+
+// A panic for one address is an error of that one: the others get their mail, and once.
+func TestAddressPanics(t *testing.T) {
+	m := &mailer{panics: "a@acme.test"}
+	sink := m.sink(t, "a@acme.test", "b@acme.test")
+	require.ErrorContains(t, sink.Deliver(t.Context(), used), "panicked")
+	require.Equal(t, []string{"a@acme.test", "b@acme.test"}, m.wrote())
+	m.panics = ""
+	require.NoError(t, sink.Deliver(t.Context(), used))
+	require.Equal(t, []string{"a@acme.test"}, m.wrote())
 }
 
 // An address that hangs has a part of the time, and no more.
