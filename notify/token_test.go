@@ -243,6 +243,60 @@ func TestTokenOfABusyAccount(t *testing.T) {
 	}
 }
 
+// What an owner must be told of a leak is not lost where the token is revoked next, or cannot be saved either.
+func TestTokenOwedTwice(t *testing.T) {
+	before := []event.Kind{event.AuthenticatorAdded, event.TokenMinted}
+	present := func(h *minted) error {
+		_, err := h.tok.Check(context.Background(), h.old, from)
+		return err
+	}
+	giveBack := func(h *minted) error { return h.tok.RevokePresented(context.Background(), h.successor) }
+	// failing fails each save of the account, and of the token too if it says so, with each load of that but the first.
+	failing := func(token bool) func(string) gatehousetest.Fault {
+		loads := 0
+		return func(method string) gatehousetest.Fault {
+			if method == "LoadToken" {
+				loads++
+			}
+			if method == "SaveAccount" || token && (method == "SaveToken" || loads > 1) {
+				return gatehousetest.Fail
+			}
+			return gatehousetest.None
+		}
+	}
+	type step struct {
+		do    func(*minted) error
+		token bool
+	}
+	for name, c := range map[string]struct {
+		steps []step
+		last  func(*minted) error
+		want  []event.Kind
+	}{
+		"revoked next": {[]step{{present, false}}, giveBack, []event.Kind{event.TokenReused, event.TokenRevoked}},
+		"remembered, then the token fails": {
+			[]step{{present, false}, {present, true}}, present, []event.Kind{event.TokenReused},
+		},
+		"the token fails at once": {[]step{{present, true}}, present, []event.Kind{event.TokenReused}},
+		"its revocation fails": {
+			[]step{{present, false}, {giveBack, true}}, present, []event.Kind{event.TokenReused},
+		},
+	} {
+		h := mints(t, true)
+		h.old = h.rotated()
+		for _, s := range c.steps {
+			h.Store.Inject(failing(s.token))
+			require.ErrorIs(t, s.do(h), gatehousetest.ErrFault, name)
+		}
+		h.Store.Inject(nil)
+		_ = c.last(h)
+		untold := h.untold("ada")
+		require.Equal(t, append(before, c.want...), kindsOf(untold), name)
+		require.Equal(t, from.String(), untold[2].Address, name)
+		require.Equal(t, 1, max(untold[2].Count, 1), name)
+	}
+}
+
 // An answer costs one write, whether it must be told or not.
 func TestCallsOfAnswer(t *testing.T) {
 	for _, notices := range []bool{false, true} {

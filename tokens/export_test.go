@@ -1,6 +1,11 @@
 package tokens
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-go/gatehouse/internal/core"
+)
 
 // Work returns how many bytes Find looks at in a text, counted each time.
 func Work(brand string, text []byte) int {
@@ -17,3 +22,10 @@ func (p Policy) Request(r Request) (Request, error) { return p.request(r) }
 
 // Life returns the lifetime that the policy gives.
 func (p Policy) Life(asked time.Duration) (time.Duration, error) { return p.life(asked) }
+
+// FillUnpaid has what is owed of other tokens take every place.
+func (s *Service) FillUnpaid() {
+	for i := range maxLeaks {
+		s.unpaid.keep(debt{token: fmt.Sprint(i), events: make([]core.Event, 1)})
+	}
+}

@@ -37,6 +37,7 @@ type debt struct {
 	token, account string
 	service        bool // the account is a service account
 	events         []core.Event
+	past           int // so many of the events have happened, even if the token does not end
 }
 
 // unpaid remembers debts that could not be paid, by token.
@@ -45,15 +46,22 @@ type unpaid struct {
 	debts map[string]debt
 }
 
-func (u *unpaid) keep(d debt) {
+// keep reports whether there is a place for a debt. All that it has is then past.
+func (u *unpaid) keep(d debt) bool {
+	if len(d.events) == 0 {
+		return true
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.debts == nil {
 		u.debts = map[string]debt{}
 	}
-	if len(u.debts) < maxLeaks {
-		u.debts[d.token] = d
+	if _, is := u.debts[d.token]; !is && len(u.debts) >= maxLeaks {
+		return false
 	}
+	d.past = len(d.events)
+	u.debts[d.token] = d
+	return true
 }
 
 // take returns the debt of a token, with no events if there is none, and forgets it.

@@ -3,6 +3,7 @@ package tokens
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 
 	"github.com/gatehouse-go/gatehouse"
@@ -51,14 +52,15 @@ func (s *Service) pay(ctx context.Context, d *debt) error {
 		if err := s.owe(ctx, *d, d.events[0]); err != nil {
 			return err
 		}
-		d.events = d.events[1:]
+		d.events, d.past = d.events[1:], max(d.past-1, 0)
 	}
 	return nil
 }
 
 // ends has end end a token, after a debt was paid. If it cannot be paid, as the account is too busy or cannot be saved,
 // the token ends all the same, whether or not its holder waits: otherwise they could keep it alive by keeping the account
-// busy. The answer is then the fault, unless the debt can be paid right after. If not, it is remembered.
+// busy. The answer is then the fault, unless the debt can be paid right after. If not, it is remembered: where the token
+// could not be ended either, what has happened all the same.
 func (s *Service) ends(ctx context.Context, d debt, end func(context.Context) error) error {
 	fault := s.pay(ctx, &d)
 	if fault == nil {
@@ -68,13 +70,21 @@ func (s *Service) ends(ctx context.Context, d debt, end func(context.Context) er
 	defer cancel()
 	err := end(ctx)
 	if err != nil && !errors.Is(err, gatehouse.ErrDenied) {
-		return err
+		d.events = d.events[:d.past]
+		return s.remember(d, err)
 	}
 	if s.pay(ctx, &d) == nil {
 		return err
 	}
-	s.unpaid.keep(d)
-	return fault
+	return s.remember(d, fault)
+}
+
+// remember keeps a debt that could not be paid because of a fault, and returns that. It says so where there is no place.
+func (s *Service) remember(d debt, fault error) error {
+	if s.unpaid.keep(d) {
+		return fault
+	}
+	return fmt.Errorf("%w; the owner will not be told, as too many others wait for that", fault)
 }
 
 // payLate pays what could not be paid when a token ended. If it still cannot be, that is for the next time.
@@ -82,9 +92,9 @@ func (s *Service) payLate(ctx context.Context, id string) error {
 	d := s.unpaid.take(id)
 	err := s.pay(ctx, &d)
 	if err != nil {
-		s.unpaid.keep(d)
+		return s.remember(d, err)
 	}
-	return err
+	return nil
 }
 
 // ofReuse returns what reuse is going to owe. Where the policy keeps a token that was reused, whoever has an old copy can
@@ -99,7 +109,9 @@ func (s *Service) ofReuse(h held, from netip.Addr) debt {
 	case !s.policy.KeepReused:
 		return debtOf(h, reused, tokenEvent(event.TokenRevoked, h.record, now))
 	case s.leaks.again(h.ID, s.e.Now()):
-		return debtOf(h, reused)
+		d := debtOf(h, reused)
+		d.past = 1 // within the hour it is not owed again
+		return d
 	}
 	return debt{}
 }

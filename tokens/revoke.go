@@ -58,7 +58,9 @@ func (s *Service) revoke(ctx context.Context, h held, e core.Event) error {
 	e.Kind, e.Token, e.Name = event.TokenRevoked, h.ID, h.Name
 	d := s.unpaid.take(h.ID)
 	if h.Revoked == 0 {
-		d = debtOf(h, e)
+		past := d.past
+		d = debtOf(h, append(d.events, e)...)
+		d.past = past
 	}
 	return s.ends(ctx, d, func(ctx context.Context) error {
 		news := false
