@@ -241,6 +241,32 @@ func TestCodeBesideAPasskey(t *testing.T) {
 	require.Len(t, h.view("ada").Authenticators, 2)
 }
 
+// Where the page no longer takes passkeys, nothing asks for one: it says that a recovery code removes it, or support helps.
+func TestPasskeySwitchedOff(t *testing.T) {
+	h, _ := newPasskeyHost(t)
+	b, o := h.enrolled("ada")
+	b.addsPasskey(signed{Credential: "laptop"}, "name", "Laptop")
+	without, err := securitypage.New(securitypage.Config{Web: h.sess, Name: "Acme", Links: securitypage.Links{Home: "/home", SignIn: "/login"}})
+	require.NoError(t, err)
+	h.web.Config.Handler = h.sess.Middleware(without)
+	h.svc.Wait(16 * time.Minute)
+	key := h.view("ada").Authenticators[1].ID
+	for path, recovery := range map[string]bool{"/pair": true, "/authenticators/remove?id=" + key: true, "/disable": false} {
+		a := b.get(path)
+		require.Equal(t, http.StatusForbidden, a.status, path)
+		require.Contains(t, a.text(), "which cannot be used here at the moment", path)
+		require.Contains(t, a.text(), "If you have no recovery code, ask support.", path)
+		require.NotContains(t, a.text(), "If you no longer have your passkey", path)
+		require.Equal(t, recovery, strings.Contains(a.body, `name="step_up"`), path)
+		require.Equal(t, !recovery, strings.Contains(a.body, `<p class="small"><a href="/settings/security/authenticators">`), path)
+	}
+	a := b.get("/authenticators/remove?id=" + key)
+	a = b.follow(b.send(a, "/step-up", "step_up", o.RecoveryCodes[0].Reveal()))
+	require.Contains(t, b.follow(b.send(a, "/authenticators/remove")).text(), "The passkey is removed.")
+	h.svc.Wait(16 * time.Minute)
+	require.Contains(t, b.get("/disable").text(), "Enter a code from your authenticator app.")
+}
+
 // However many wrong passkeys somebody sends who has the password, the owner's own is taken.
 func TestPasskeyIsNotLocked(t *testing.T) {
 	h, _ := newPasskeyHost(t)

@@ -47,6 +47,7 @@ type stepUpData struct {
 	App       bool   // the account has an authenticator app
 	Passkey   string // what the script asks the browser for, where the account has a passkey that can be used
 	KeyOnly   bool   // the account has a passkey and an app, of which a code will not do
+	KeyOff    bool   // and the page takes no passkeys
 	Lost      bool   // say what to do without the passkey
 	Recovery  bool   // a recovery code will do
 	TooLittle bool   // what was given is right, and not enough for this
@@ -106,7 +107,7 @@ func (c *call) stepUpData(a gatehouse.Account, next string) (stepUpData, error) 
 		App: len(ofKind(a.Authenticators, false)) > 0, Recovery: c.recovery && !c.stepped, TooLittle: c.stepped,
 	}
 	if c.changes && a.Passkey.Available && d.App {
-		d.App, d.KeyOnly, d.Lost = false, true, !c.stepped
+		d.App, d.KeyOnly, d.KeyOff, d.Lost = false, true, c.p.c.Passkeys == nil, !c.stepped
 	}
 	if c.p.c.Passkeys == nil || !a.Passkey.Available {
 		return d, nil
