@@ -169,7 +169,8 @@ func (s *Sessions) keepStarted(w http.ResponseWriter, r *http.Request, in gateho
 
 // End signs the browser out, as the host's handler of a sign-out form. It writes headers alone: answer with a redirect.
 // gatehouse.ErrDenied says that the request is no POST, with which other sites could sign people out by a link, or that it
-// comes from another origin; nothing was ended then.
+// comes from another origin; nothing was ended then. If only Config.Noter fails, the browser is signed out and Config.Faults
+// is told: the session stays in the list, and a copy of its cookies opens it until its owner ends it there.
 func (s *Sessions) End(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		return fmt.Errorf("%w: signing out takes a POST", gatehouse.ErrDenied)
@@ -197,7 +198,10 @@ func (s *Sessions) endKept(w http.ResponseWriter, r *http.Request) error {
 	if err := s.c.SignOut(w, r); err != nil {
 		return fmt.Errorf("websession: Config.SignOut: %v", err)
 	}
-	return over()
+	if err := over(); err != nil { // with an error, a host that keeps sessions in cookies would stay signed in
+		s.c.Faults.Log(r.Context(), level(r), "websession: the list of sessions does not know of a sign-out", "error", err)
+	}
+	return nil
 }
 
 // sameOrigin returns gatehouse.ErrDenied for a request that another origin has made the browser send. The cookies are

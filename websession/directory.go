@@ -46,7 +46,7 @@ type Noter interface {
 	// ErrEnded says that the session has been ended, and ends it here.
 	SessionSeen(r *http.Request, account string, s SessionInfo) error
 	// SessionOver is told that somebody has signed out, or that a session has ended of which this request was. It may be
-	// unknown.
+	// unknown. At a sign-in its errors let nobody in; otherwise they go to Config.Faults alone.
 	SessionOver(r *http.Request, account, id string) error
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -31,7 +30,11 @@ type Row struct {
 //		since BIGINT NOT NULL, seen BIGINT NOT NULL, PRIMARY KEY (account, id))
 //
 // A session whose row is gone has ended, whoever has deleted it. Delete rows from time to time that were not seen for
-// longer than a session lasts.
+// longer than a session lasts, and SeenEvery more.
+//
+// Accounts and IDs are compared byte by byte: "ada" and "ADA" are two accounts, so take a collation that is binary. A read
+// must see all earlier writes: do not read from a replica that lags behind, or a new session has ended and an ended one
+// goes on.
 type Index interface {
 	// Add inserts a row.
 	Add(ctx context.Context, row Row) error
@@ -55,18 +58,20 @@ type Indexed struct {
 	now   func() time.Time
 }
 
-// NewDirectory returns a Directory of an account's sessions on an Index, or gatehouse.ErrInvalid. One that was not seen for
-// life has ended: take the time after which the host's own session is over that is not used.
+// NewDirectory returns a Directory of an account's sessions on an Index, or gatehouse.ErrInvalid. A session that was not
+// used for life has ended, up to SeenEvery later: take the time after which the host's own sessions end unused.
 //
 // Sessions that began before there was a Noter have no row: everybody signs in again once it is there.
 func NewDirectory(svc *gatehouse.Service, index Index, life time.Duration) (*Indexed, error) {
 	if svc == nil || index == nil || life < SeenEvery {
-		return nil, fmt.Errorf("%w: a Service and an Index are needed, and a life of at least %v", gatehouse.ErrInvalid, SeenEvery)
+		return nil, fmt.Errorf("%w: NewDirectory takes a Service, an Index and a life of at least %v",
+			gatehouse.ErrInvalid, SeenEvery)
 	}
 	return &Indexed{index, life, engine.Of(svc).Now}, nil
 }
 
-func (d *Indexed) live(row Row) bool { return d.now().Sub(row.Seen) < d.life }
+// live goes by the last request, which may have been SeenEvery after the one that was noted.
+func (d *Indexed) live(row Row) bool { return d.now().Sub(row.Seen) < d.life+SeenEvery }
 
 // SessionBegan implements Noter.
 func (d *Indexed) SessionBegan(r *http.Request, account string, s SessionInfo) error {
@@ -77,7 +82,10 @@ func rowOf(account string, s SessionInfo) Row {
 	return Row{account, s.ID, s.Client.Address, s.Client.Agent, s.Since, s.Seen}
 }
 
-// SessionSeen implements Noter.
+// unnotedError is the error of a note of a session that is live.
+type unnotedError struct{ error }
+
+// SessionSeen implements Noter. If Touch fails, the session goes on, and Config.Faults is told.
 func (d *Indexed) SessionSeen(r *http.Request, account string, s SessionInfo) error {
 	rows, err := d.index.Rows(r.Context(), account, s.ID)
 	if err != nil {
@@ -91,7 +99,10 @@ func (d *Indexed) SessionSeen(r *http.Request, account string, s SessionInfo) er
 	}
 	row := rowOf(account, s)
 	row.Since = rows[0].Since
-	return d.index.Touch(r.Context(), row)
+	if err := d.index.Touch(r.Context(), row); err != nil {
+		return unnotedError{err}
+	}
+	return nil
 }
 
 // SessionOver implements Noter.
@@ -116,16 +127,17 @@ func (d *Indexed) List(r *http.Request, in gatehouse.Session) (list []SessionInf
 // End implements Directory.
 func (d *Indexed) End(r *http.Request, in gatehouse.Session, id string) error {
 	rows, err := d.index.Rows(r.Context(), in.Account, id)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case id == "" || len(rows) == 0:
+	}
+	own := func(row Row) bool { return row.Account == in.Account && row.ID == id }
+	if id == "" || !slices.ContainsFunc(rows, own) {
 		return gatehouse.ErrNotFound
 	}
 	return d.index.Remove(r.Context(), in.Account, id)
 }
 
-// EndOthers implements Directory. Who signs in meanwhile stays so.
+// EndOthers implements Directory. A session that begins while it runs may go on.
 func (d *Indexed) EndOthers(r *http.Request, in gatehouse.Session) error {
 	rows, err := d.index.Rows(r.Context(), in.Account, "")
 	if err != nil {
@@ -133,14 +145,15 @@ func (d *Indexed) EndOthers(r *http.Request, in gatehouse.Session) error {
 	}
 	var ids []string
 	for _, row := range rows {
-		if row.ID != SessionID(in) {
+		if row.Account == in.Account && row.ID != SessionID(in) {
 			ids = append(ids, row.ID)
 		}
 	}
 	return d.index.Remove(r.Context(), in.Account, ids...)
 }
 
-// MemoryIndex is an Index in memory, for tests and for a program of one process: when that ends, everybody is signed out.
+// MemoryIndex is an Index in memory, for tests: it keeps the rows of browsers that never come back, and when the program
+// ends, everybody is signed out.
 type MemoryIndex struct {
 	mu   sync.Mutex
 	rows map[[2]string]Row
@@ -161,8 +174,20 @@ func (m *MemoryIndex) Add(_ context.Context, row Row) error {
 func (m *MemoryIndex) Rows(_ context.Context, account, id string) ([]Row, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	rows := slices.SortedFunc(maps.Values(m.rows), func(a, b Row) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID)) })
-	return slices.DeleteFunc(rows, func(row Row) bool { return row.Account != account || id != "" && row.ID != id }), nil
+	if id != "" {
+		if row, ok := m.rows[[2]string{account, id}]; ok {
+			return []Row{row}, nil
+		}
+		return nil, nil
+	}
+	var rows []Row
+	for key, row := range m.rows {
+		if key[0] == account {
+			rows = append(rows, row)
+		}
+	}
+	slices.SortFunc(rows, func(a, b Row) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID)) })
+	return rows, nil
 }
 
 // Touch implements Index.

@@ -11,12 +11,16 @@ import (
 	"github.com/gatehouse-go/gatehouse/internal/core"
 )
 
-// EndSession ends one other session of the account that is signed in, and notes that in its activity. No proof is needed, as
-// for EndElsewhere. gatehouse.ErrStepUpRequired says that the session of the request has ended meanwhile, and
-// gatehouse.ErrNotFound that the other one has, or that it is none of the account's. Where the activity cannot be written,
-// that is an error, and the session has ended all the same.
+// EndSession ends one other session of the account that is signed in, and notes that in its activity. No proof is needed,
+// as for EndElsewhere. gatehouse.ErrStepUpRequired says that the session of the request has ended meanwhile, and
+// gatehouse.ErrNotFound that the other one has, or that it belongs to another account. Where the activity cannot be
+// written, that is an error, and the session has ended all the same.
 func (s *Sessions) EndSession(r *http.Request, d Directory, id string) error {
-	in, others, err := s.others(r, d)
+	in, err := s.counting(r)
+	if err != nil {
+		return err
+	}
+	others, err := s.others(r, d, in)
 	if err != nil {
 		return err
 	}
@@ -32,15 +36,22 @@ func (s *Sessions) EndSession(r *http.Request, d Directory, id string) error {
 	return s.ending(r, in, func(a core.Account, _ core.Presented, env core.Env) core.Account { return a.SessionEnded(env) })
 }
 
-// EndOthers is EndElsewhere, with the sessions of d. Those behind Middleware have ended once the first is saved; a Directory
-// that fails then is an error, and its sessions end when their browsers come back, or at the next try.
+// EndOthers is EndElsewhere, with the sessions of d. Those behind Middleware have ended once the first is saved, whether d
+// answers or not. A Directory that fails is an error; its sessions end when their browsers come back, or at the next try.
 func (s *Sessions) EndOthers(r *http.Request, d Directory) error {
-	in, _, err := s.others(r, d)
+	in, err := s.counting(r)
 	if err != nil {
 		return err
 	}
+	_, fault := s.others(r, d, in)
+	if errors.Is(fault, gatehouse.ErrStepUpRequired) {
+		return fault
+	}
 	if err := s.EndElsewhere(r); err != nil {
 		return err
+	}
+	if fault != nil {
+		return fault
 	}
 	if err := d.EndOthers(r, in); err != nil {
 		return fmt.Errorf("websession: Directory: %v", err)
@@ -48,33 +59,35 @@ func (s *Sessions) EndOthers(r *http.Request, d Directory) error {
 	return nil
 }
 
-// others returns the session of a request, and all others of its account. Of one that was ended while its form was under
-// way, d has nothing any more: it ends no other one.
-func (s *Sessions) others(r *http.Request, d Directory) (gatehouse.Session, []SessionInfo, error) {
+// counting returns the session of a request, if it still counts on the account as it is now.
+func (s *Sessions) counting(r *http.Request) (gatehouse.Session, error) {
 	in, err := s.signedIn(r)
 	if err != nil {
-		return gatehouse.Session{}, nil, err
+		return gatehouse.Session{}, err
 	}
 	a, err := s.e.Load(r.Context(), in.Account)
 	if err != nil {
-		return gatehouse.Session{}, nil, err
+		return gatehouse.Session{}, err
 	}
 	p, err := s.present(r.Context(), in, in.Proof)
 	if err == nil {
 		err = counts(a, p)
 	}
-	if err != nil {
-		return gatehouse.Session{}, nil, err
-	}
+	return in, err
+}
+
+// others returns all other sessions of an account. A session that is no longer in the list was ended while its form was
+// under way: gatehouse.ErrStepUpRequired, so that it ends no others.
+func (s *Sessions) others(r *http.Request, d Directory, in gatehouse.Session) ([]SessionInfo, error) {
 	list, err := d.List(r, in)
 	if err != nil {
-		return gatehouse.Session{}, nil, fmt.Errorf("websession: Directory: %v", err)
+		return nil, fmt.Errorf("websession: Directory: %v", err)
 	}
 	current := func(o SessionInfo) bool { return o.Current }
 	if !slices.ContainsFunc(list, current) {
-		return gatehouse.Session{}, nil, fmt.Errorf("%w: the session has ended", gatehouse.ErrStepUpRequired)
+		return nil, fmt.Errorf("%w: the session has ended", gatehouse.ErrStepUpRequired)
 	}
-	return in, slices.DeleteFunc(slices.Clone(list), current), nil
+	return slices.DeleteFunc(slices.Clone(list), current), nil
 }
 
 // Listed returns the sessions that d has of the account that is signed in, that of the request first and then those that
@@ -131,9 +144,15 @@ func (s *Sessions) seen(r *http.Request, l look) (look, error) {
 	return l, nil
 }
 
-// noted tells the Noter of a request. Of its errors, none but ErrEnded is one of ours.
+// noted tells the Noter of a request. Of its errors, none but ErrEnded is one of ours. A session that is live, of which only
+// the note failed, goes on.
 func (s *Sessions) noted(r *http.Request, in gatehouse.Session) error {
 	err := s.c.Noter.SessionSeen(r, in.Account, s.info(r, in))
+	var unnoted unnotedError
+	if errors.As(err, &unnoted) {
+		s.c.Faults.Log(r.Context(), level(r), "websession: the list of sessions does not know of a request", "path", r.URL.Path, "error", err)
+		return nil
+	}
 	if err != nil && !errors.Is(err, ErrEnded) {
 		return fmt.Errorf("websession: Config.Noter: %v", err)
 	}

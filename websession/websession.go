@@ -103,7 +103,8 @@ type Config struct {
 	// trusted origins can be added. Defaults to http.NewCrossOriginProtection.
 	CrossOrigin *http.CrossOriginProtection
 
-	// Faults is told what went wrong where the answer is 503, and never a secret. Defaults to slog.Default.
+	// Faults is told what went wrong where the answer is 503, and what Noter did not note, and never a secret. Defaults to
+	// slog.Default.
 	Faults *slog.Logger
 }
 

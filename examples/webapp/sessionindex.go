@@ -32,7 +32,7 @@ type sessionIndex struct {
 }
 
 func (s sessionIndex) Add(ctx context.Context, row websession.Row) error {
-	if _, err := s.db.ExecContext(ctx, `DELETE FROM browser_sessions WHERE seen < ?`, s.now().Add(-browserLife).Unix()); err != nil {
+	if _, err := s.db.ExecContext(ctx, `DELETE FROM browser_sessions WHERE seen < ?`, s.now().Add(-browserLife-websession.SeenEvery).Unix()); err != nil {
 		return err
 	}
 	_, err := s.db.ExecContext(ctx, `INSERT INTO browser_sessions (account, id, address, agent, since, seen) VALUES (?, ?, ?, ?, ?, ?)`,
