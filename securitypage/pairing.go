@@ -297,8 +297,8 @@ func (c *call) confirmPairing() error {
 	if err := c.keep(proof); err != nil {
 		return err
 	}
-	if err := c.endElsewhere(); err != nil {
-		return err
+	if err := c.endElsewhere(); err != nil { // no reason to say that the pairing was not made
+		c.log(err)
 	}
 	if len(a.Authenticators) == 0 || p.Replace != "" {
 		c.othersEnded()

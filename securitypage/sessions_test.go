@@ -226,7 +226,10 @@ func TestDirectoryFails(t *testing.T) {
 
 	app := secretOf(t, mine.pair("/pair", "name", "First"))
 	_, form := mine.savesCodes()
-	require.Equal(t, http.StatusSeeOther, mine.send(form, "/pair/confirm", "code", app.Code(h.svc.Now())).status, "the pairing was made")
+	done := mine.send(form, "/pair/confirm", "code", app.Code(h.svc.Now()), "elsewhere", "yes")
+	require.Equal(t, http.StatusSeeOther, done.status, "the pairing was made")
+	require.Contains(t, done.header.Get("Location"), "/pair/done")
+	require.Contains(t, h.logs.String(), "it is down")
 }
 
 // failing is a directory that lists and ends nothing.
