@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -20,24 +21,27 @@ const (
 	idKey      = prefix + "id"
 	addressKey = prefix + "address"
 	agentKey   = prefix + "agent"
-	sinceKey   = prefix + "since" // in Unix seconds, as the next
-	seenKey    = prefix + "seen"
+	sinceKey   = prefix + "since" // in Unix seconds, as decimal text: a codec may have no integers; empty: not known
+	seenKey    = prefix + "seen"  // the same
 )
 
-// endedToken is, with an ID, the token of a record that the session was ended. No cookie can have a semicolon, so no browser
-// has it deleted; it has 38 bytes, and stores take 43.
+// endedToken is, with an ID, the token of a record that the session was ended. No cookie can have a semicolon, so no
+// browser has it deleted; it has 38 bytes, and stores take 43.
 const endedToken = "gatehouse;ended;"
 
 // Directory lists the sessions of an account that a manager's store has, and ends them. It is a websession.Noter as well,
 // which notes in each session whose it is and where it was seen: give it to websession.Config.Noter and to
 // securitypage.Config.Sessions alike, with any Keeper.
 //
-// scs finds no session by its account, so a list reads and decodes all sessions of the store, and so does the end of one.
-// Above some ten thousand sessions take websession.NewDirectory, which has a table of its own.
+// scs finds no session by its account, so a list reads and decodes all sessions of the store, and the form that ends one
+// session does so three times: limit how often a client may send it. Above some ten thousand sessions take
+// websession.NewDirectory, which has a table of its own.
 //
-// A session is stored once in five minutes while it is used. Before that, and not at other requests, the store is asked
-// whether the session was ended: one of its requests that was under way then may have stored it again, and it goes on for
-// five minutes at the most. With a store whose Delete is for good, as that of examples/webapp, it does not.
+// A session that is used is stored again every five minutes. What says that it was ended or signed out stays in the store
+// for as long as the session could have lasted, because a request that was under way may store the session again. The
+// store is asked for that at every request but GET and HEAD, and at those once in five minutes: such a session shows pages
+// for at most five minutes more, and sends no form. With a store whose Delete is for good, as that of examples/webapp, it
+// does not come back at all.
 type Directory struct{ manager *scs.SessionManager }
 
 // NewDirectory returns the Directory of a manager, or gatehouse.ErrInvalid: its Store must be one that can be iterated.
@@ -58,7 +62,7 @@ func (d *Directory) SessionBegan(r *http.Request, account string, s websession.S
 	ctx := r.Context()
 	d.manager.Put(ctx, accountKey, account)
 	d.manager.Put(ctx, idKey, s.ID)
-	d.manager.Put(ctx, sinceKey, s.Since.Unix())
+	d.manager.Put(ctx, sinceKey, text(s.Since))
 	d.see(ctx, s)
 	_, _, err = d.manager.Commit(ctx)
 	return err
@@ -71,25 +75,46 @@ func (d *Directory) see(ctx context.Context, s websession.SessionInfo) {
 	}
 	d.manager.Put(ctx, addressKey, address)
 	d.manager.Put(ctx, agentKey, string(s.Client.Agent))
-	d.manager.Put(ctx, seenKey, s.Seen.Unix())
+	d.manager.Put(ctx, seenKey, text(s.Seen))
 }
 
-// SessionSeen implements websession.Noter. A session of before there was a Directory is noted from here on.
+// text and moment are how a moment is stored.
+func text(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return strconv.FormatInt(t.Unix(), 10)
+}
+
+func moment(text string) time.Time {
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
+}
+
+// SessionSeen implements websession.Noter. A session from before the Directory is noted from here on; when it began is not
+// known.
 func (d *Directory) SessionSeen(r *http.Request, account string, s websession.SessionInfo) (err error) {
 	defer outside(&err)
 	ctx := r.Context()
 	known := d.manager.GetString(ctx, idKey) == s.ID && d.manager.GetString(ctx, accountKey) == account
-	age := s.Seen.Sub(time.Unix(d.manager.GetInt64(ctx, seenKey), 0))
-	if known && age >= 0 && age < websession.SeenEvery {
+	age := s.Seen.Sub(moment(d.manager.GetString(ctx, seenKey)))
+	recent := known && age >= 0 && age < websession.SeenEvery
+	if recent && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		return nil
 	}
 	if _, ended, err := d.find(ctx, endedToken+s.ID); ended || err != nil {
 		return orEnded(err)
 	}
-	if !known {
+	switch {
+	case !known:
+		s.Since = time.Time{}
 		return d.SessionBegan(r, account, s)
+	case !recent:
+		d.see(ctx, s) // scs stores it when the answer begins; if that fails, the next request sets it again
 	}
-	d.see(ctx, s) // stored when the answer begins, or with the next session that is
 	return nil
 }
 
@@ -100,8 +125,12 @@ func orEnded(err error) error {
 	return err
 }
 
-// SessionOver implements websession.Noter: what the host destroys is gone.
-func (d *Directory) SessionOver(*http.Request, string, string) error { return nil }
+// SessionOver implements websession.Noter. The host has destroyed the session, or given it another token; a request that
+// is under way may store the old one again.
+func (d *Directory) SessionOver(r *http.Request, _, id string) (err error) {
+	defer outside(&err)
+	return d.commit(r.Context(), endedToken+id, d.manager.Deadline(r.Context()))
+}
 
 // kept is a session of the store.
 type kept struct {
@@ -125,11 +154,11 @@ func (d *Directory) of(ctx context.Context, in gatehouse.Session) (list []kept, 
 		k.ID, _ = values[idKey].(string)
 		address, _ := values[addressKey].(string)
 		agent, _ := values[agentKey].(string)
-		since, _ := values[sinceKey].(int64)
-		seen, _ := values[seenKey].(int64)
+		since, _ := values[sinceKey].(string)
+		seen, _ := values[seenKey].(string)
 		k.Client.Address, _ = netip.ParseAddr(address)
 		k.Client.Agent = event.Agent(agent)
-		k.Since, k.Seen, k.Current = time.Unix(since, 0), time.Unix(seen, 0), k.ID == websession.SessionID(in)
+		k.Since, k.Seen, k.Current = moment(since), moment(seen), k.ID == websession.SessionID(in)
 		list = append(list, k)
 	}
 	return list, nil
@@ -159,7 +188,8 @@ func (d *Directory) EndOthers(r *http.Request, in gatehouse.Session) error {
 	return err
 }
 
-// end ends sessions of an account. That one was ended is stored before it is deleted, and for as long as it could come back.
+// end ends sessions of an account. That one was ended is stored before it is deleted, and for as long as it could come
+// back.
 func (d *Directory) end(ctx context.Context, in gatehouse.Session, which func(kept) bool) (ended bool, err error) {
 	all, err := d.of(ctx, in)
 	for _, k := range all {

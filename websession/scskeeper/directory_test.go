@@ -1,6 +1,7 @@
 package scskeeper_test
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -26,6 +27,7 @@ type site struct {
 	m     *scs.SessionManager
 	store *failing
 	dir   *scskeeper.Directory
+	held  func() // while a request is under way
 	web   *websession.Sessions
 	app   http.Handler
 }
@@ -100,8 +102,12 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 		var list []websession.SessionInfo
 		list, err = s.web.Listed(r, s.dir)
 		for _, l := range list {
-			_, _ = io.WriteString(w, l.ID+" "+l.Client.Address.String()+" "+string(l.Client.Agent)+" "+l.Seen.UTC().Format(time.RFC3339)+"\n")
+			since, seen := l.Since.UTC().Format(time.RFC3339), l.Seen.UTC().Format(time.RFC3339)
+			_, _ = io.WriteString(w, l.ID+" "+l.Client.Address.String()+" "+string(l.Client.Agent)+" "+seen+" since "+since+"\n")
 		}
+	case "/held":
+		s.held()
+		err = s.web.Lasts(r)
 	default:
 		in, err := s.web.Current(r)
 		require.NoError(s.t, err)
@@ -201,9 +207,17 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
-// A request that was under way when its session was ended stores that again. It goes on for as long as it is not noted, and
-// no cookie deletes what says that it was ended.
+// A request that was under way when its session was ended, or signed out, stores that again. It goes on for as long as it is
+// not noted, but for no form, and no cookie deletes what says that it was ended.
 func TestSessionThatComesBack(t *testing.T) {
+	for _, path := range []string{"/end", "/others", "/logout"} {
+		for _, form := range []bool{true, false} {
+			comesBack(t, path, form)
+		}
+	}
+}
+
+func comesBack(t *testing.T, path string, form bool) {
 	s := newSite(t, false)
 	mine, thief := s.signIn("ada"), s.signIn("ada")
 	id := thief.ids()[0]
@@ -211,8 +225,12 @@ func TestSessionThatComesBack(t *testing.T) {
 	data, found, err := s.store.Find(token)
 	require.NoError(t, err)
 	require.True(t, found)
-	code, body := mine.do(http.MethodPost, "/end?id="+id)
-	require.Equal(t, http.StatusOK, code, body)
+	by := mine
+	if path == "/logout" {
+		by = &browser{s, map[string]string{"session": token}}
+	}
+	code, body := by.do(http.MethodPost, path+"?id="+id)
+	require.Less(t, code, http.StatusBadRequest, body)
 	require.NoError(t, s.store.Commit(token, data, time.Now().Add(time.Hour)))
 	all, err := s.store.All()
 	require.NoError(t, err)
@@ -224,8 +242,13 @@ func TestSessionThatComesBack(t *testing.T) {
 			s.app.ServeHTTP(httptest.NewRecorder(), r)
 		}
 	}
-	s.svc.Wait(websession.SeenEvery)
-	require.NotEqual(t, "ada", thief.user())
+	if form {
+		code, body = thief.do(http.MethodPost, "/x")
+		require.Equal(t, http.StatusUnauthorized, code, body)
+	} else {
+		s.svc.Wait(websession.SeenEvery)
+	}
+	require.NotEqual(t, "ada", thief.user(), path)
 	require.Equal(t, "ada", mine.user())
 	require.Len(t, mine.ids(), 1)
 }
@@ -255,4 +278,66 @@ func TestDirectoryFaults(t *testing.T) {
 	s.m.Store = struct{ scs.Store }{s.store}
 	_, err = scskeeper.NewDirectory(s.m)
 	require.ErrorIs(t, err, gatehouse.ErrInvalid, "it cannot list")
+}
+
+// A form whose body was held back until its session was ended is none of that session's.
+func TestFormThatIsHeldBack(t *testing.T) {
+	s := newSite(t, false)
+	mine, thief := s.signIn("ada"), s.signIn("ada")
+	s.held = func() {}
+	code, body := thief.do(http.MethodPost, "/held")
+	require.Equal(t, http.StatusOK, code, body)
+	s.held = func() { mine.do(http.MethodPost, "/others") }
+	code, body = thief.do(http.MethodPost, "/held")
+	require.Equal(t, http.StatusInternalServerError, code)
+	require.Contains(t, body, gatehouse.ErrStepUpRequired.Error())
+}
+
+// jsonCodec is one that has no integers.
+type jsonCodec struct{}
+
+type jsonSession struct {
+	Deadline time.Time
+	Values   map[string]any
+}
+
+func (jsonCodec) Encode(deadline time.Time, values map[string]any) ([]byte, error) {
+	return json.Marshal(jsonSession{deadline, values})
+}
+
+func (jsonCodec) Decode(data []byte) (time.Time, map[string]any, error) {
+	var s jsonSession
+	err := json.Unmarshal(data, &s)
+	return s.Deadline, s.Values, err
+}
+
+// A codec may have no integers. And when a session of before the Directory began is not known.
+func TestCodecOfTheHost(t *testing.T) {
+	s := newSite(t, false)
+	s.m.Codec = jsonCodec{}
+	b := s.signIn("ada")
+	began := s.svc.Now().UTC().Format(time.RFC3339)
+	s.svc.Wait(websession.SeenEvery - time.Second)
+	s.store.fail = "Commit"
+	code, body := b.do(http.MethodGet, "/list")
+	require.Equal(t, http.StatusOK, code, "it is not stored once more")
+	require.Contains(t, body, " "+began+" since "+began+"\n")
+	s.store.fail = ""
+
+	token := b.cookies["session"]
+	data, _, err := s.store.Find(token)
+	require.NoError(t, err)
+	deadline, values, err := s.m.Codec.Decode(data)
+	require.NoError(t, err)
+	for key := range values {
+		if key != "gatehouse.session" && key != "user" {
+			delete(values, key)
+		}
+	}
+	data, err = s.m.Codec.Encode(deadline, values)
+	require.NoError(t, err)
+	require.NoError(t, s.store.Commit(token, data, deadline))
+	require.Equal(t, "ada", b.user())
+	_, body = b.do(http.MethodGet, "/list")
+	require.Contains(t, body, " "+s.svc.Now().UTC().Format(time.RFC3339)+" since 0001-01-01T00:00:00Z\n")
 }
