@@ -21,9 +21,9 @@ type SignIn struct {
 }
 
 // Before returns the beginning of a sign-in to an account. Call it before you look at the password, then check the
-// password, and go on with [SignIn.Begin]. Where an identity provider has checked it, call it once you know the account,
-// and give Begin the moment of that check. gatehouse.ErrInvalid says that there can be no such account; other errors are
-// faults.
+// password, and go on with [SignIn.Begin]. Where an identity provider has checked it, call it once you know the
+// account, and give Begin the moment of that check. gatehouse.ErrInvalid says that there can be no such account; other
+// errors are faults.
 func (s *Sessions) Before(r *http.Request, account string) (SignIn, error) {
 	try, err := s.c.Service.Before(r.Context(), account)
 	if err != nil {
@@ -49,12 +49,13 @@ func (t SignIn) To(path string) SignIn {
 // first factor. It answers with a redirect: to the place in the parameter "next" if that is a path, otherwise to
 // Config.Home. Where somebody was signed in already, this is a new session that carries over nothing.
 //
-// A first factor that was checked elsewhere, by an identity provider, has the moment of that in f.At (auth_time). One of
-// over a day ago signs in as well, and proves nothing.
+// A first factor that was checked elsewhere, by an identity provider, has the moment of that in f.At (auth_time). One
+// of over a day ago signs in as well, and proves nothing.
 //
 // An error lets nobody in, and nothing of the answer is written. gatehouse.ErrDenied says that the request comes from
 // another origin, or that the account is suspended, or that its password was changed since Before or f.At, or the like:
-// ask for the password again. gatehouse.ErrInvalid says that f is none, such as one of an identity provider without At.
+// ask for the password again. gatehouse.ErrInvalid says that f is none, such as one of an identity provider without
+// At.
 func (t SignIn) Begin(w http.ResponseWriter, r *http.Request, f gatehouse.FirstFactor) error {
 	if t.s == nil {
 		return gatehouse.ErrDenied
@@ -85,8 +86,9 @@ func (t SignIn) Begin(w http.ResponseWriter, r *http.Request, f gatehouse.FirstF
 	return t.s.secondStep(w, r, signIn{Account: []byte(t.account), Challenge: ch.Token.Reveal(), Next: []byte(next)})
 }
 
-// vouch returns a new session with the proof of the first factor, and whether that is enough to be signed in: the account
-// has no second factor, as of the save that has made the proof, or the host's own counts for it, or a browser that is known.
+// vouch returns a new session with the proof of the first factor, and whether that is enough to be signed in: the
+// account has no second factor, as of the save that has made the proof, or the host's own counts for it, or a browser
+// that is known.
 func (t SignIn) vouch(r *http.Request, f gatehouse.FirstFactor) (in gatehouse.Session, enough bool, err error) {
 	in = gatehouse.Session{Account: t.account, Secret: rand.Text(), Browser: t.s.keptBy(r)}
 	by := engine.SignedIn{External: t.s.c.ExternalReplacesStep, KnownBrowser: t.s.c.KnownBrowserReplacesStep}
@@ -117,8 +119,9 @@ func (s *Sessions) secondStep(w http.ResponseWriter, r *http.Request, in signIn)
 	return nil
 }
 
-// start begins the host's session, and keeps what is known of it, and in the browser what accounts know that by. In that order: what a new session of the host's clears
-// away must not be ours. If the Keeper fails after the host's has begun, the browser does not hear of that.
+// start begins the host's session, and keeps what is known of it, and in the browser what accounts know that by. In
+// that order: what a new session of the host's clears away must not be ours. If the Keeper fails after the host's has
+// begun, the browser does not hear of that.
 func (s *Sessions) start(w http.ResponseWriter, r *http.Request, in gatehouse.Session, next string) error {
 	text, err := s.e.Seal(r.Context(), sessionPurpose, session{in.Secret, in.Proof.Reveal()})
 	if err != nil {
@@ -167,10 +170,11 @@ func (s *Sessions) keepStarted(w http.ResponseWriter, r *http.Request, in gateho
 	return s.began(r, in)
 }
 
-// End signs the browser out, as the host's handler of a sign-out form. It writes headers alone: answer with a redirect.
-// gatehouse.ErrDenied says that the request is no POST, with which other sites could sign people out by a link, or that it
-// comes from another origin; nothing was ended then. If only Config.Noter fails, the browser is signed out and Config.Faults
-// is told: the session stays in the list, and a copy of its cookies opens it until its owner ends it there.
+// End signs the browser out, as the host's handler of a sign-out form. It writes headers alone: answer with a
+// redirect. gatehouse.ErrDenied says that the request is no POST, with which other sites could sign people out by a
+// link, or that it comes from another origin; nothing was ended then. If only Config.Noter fails, the browser is
+// signed out and Config.Faults is told: the session stays in the list, and a copy of its cookies opens it until its
+// owner ends it there.
 func (s *Sessions) End(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		return fmt.Errorf("%w: signing out takes a POST", gatehouse.ErrDenied)
@@ -199,7 +203,8 @@ func (s *Sessions) endKept(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("websession: Config.SignOut: %v", err)
 	}
 	if err := over(); err != nil { // with an error, a host that keeps sessions in cookies would stay signed in
-		s.c.Faults.Log(r.Context(), level(r), "websession: the list of sessions does not know of a sign-out", "error", err)
+		s.c.Faults.Log(r.Context(), level(r), "websession: the list of sessions does not know of a sign-out",
+			"path", r.URL.Path, "error", err)
 	}
 	return nil
 }

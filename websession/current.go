@@ -12,8 +12,9 @@ import (
 )
 
 // Current returns the session of a request: the zero Session where nobody is signed in, or where the session does not
-// count. Its Browser is what accounts know this browser by. It is httpguard.Config.Session. Behind [Sessions.Middleware] it is what that has found out; elsewhere it looks
-// by itself. An error is a fault: it cannot be found out who is signed in.
+// count. Its Browser is what accounts know this browser by. It is httpguard.Config.Session. Behind
+// [Sessions.Middleware] it is what that has found out; elsewhere it looks by itself. An error is a fault: it cannot be
+// found out who is signed in.
 func (s *Sessions) Current(r *http.Request) (gatehouse.Session, error) {
 	if m := s.marked(r.Context()); m != nil {
 		return m.session(), nil
@@ -28,9 +29,9 @@ func (s *Sessions) Current(r *http.Request) (gatehouse.Session, error) {
 }
 
 // Keep keeps another proof of the session that is signed in, such as one of gatehouse.Service.StepUp or of a change of
-// factors. Call it before anything of the answer is written. gatehouse.ErrStepUpRequired says that the session has ended
-// meanwhile, or that the proof is not its own: nothing is kept then, as a code alone must not have a session go on that a
-// new password has ended. Where the account knows the browser by now, the browser keeps that too.
+// factors. Call it before anything of the answer is written. gatehouse.ErrStepUpRequired says that the session has
+// ended meanwhile, or that the proof is not its own: nothing is kept then, as a code alone must not have a session go
+// on that a new password has ended. Where the account knows the browser by now, the browser keeps that too.
 func (s *Sessions) Keep(w http.ResponseWriter, r *http.Request, p gatehouse.Proof) error {
 	in, err := s.signedIn(r)
 	if err != nil {
@@ -73,7 +74,9 @@ func (s *Sessions) signedIn(r *http.Request) (gatehouse.Session, error) {
 
 // present opens a proof in a session.
 func (s *Sessions) present(ctx context.Context, in gatehouse.Session, proof gatehouse.Proof) (core.Presented, error) {
-	return s.e.Present(ctx, engine.Session{Account: in.Account, Secret: in.Secret, Proof: proof.Reveal(), Browser: in.Browser})
+	return s.e.Present(ctx, engine.Session{
+		Account: in.Account, Secret: in.Secret, Proof: proof.Reveal(), Browser: in.Browser,
+	})
 }
 
 // counts returns gatehouse.ErrStepUpRequired unless a session counts that keeps a proof, on an account as it is now.
@@ -84,17 +87,20 @@ func counts(a core.Account, p core.Presented) error {
 	return nil
 }
 
-// EndElsewhere ends every other browser session of the account that is signed in, and has the account forget every other
-// browser. Copies of this one's cookies are this one. gatehouse.ErrStepUpRequired says that the session itself has ended
-// meanwhile: it ends nothing.
+// EndElsewhere ends every other browser session of the account that is signed in, and has the account forget every
+// other browser. Copies of this one's cookies are this one. gatehouse.ErrStepUpRequired says that the session itself
+// has ended meanwhile: it ends nothing.
 func (s *Sessions) EndElsewhere(r *http.Request) error {
 	return s.change(r, func(a core.Account, p core.Presented, env core.Env) core.Account {
 		return a.EndSessions(p.In, p.Browser, env)
 	})
 }
 
+// changing is a change of an account by one of its sessions.
+type changing func(core.Account, core.Presented, core.Env) core.Account
+
 // change makes a change of the account that is signed in, which takes no more than a session that counts.
-func (s *Sessions) change(r *http.Request, change func(core.Account, core.Presented, core.Env) core.Account) error {
+func (s *Sessions) change(r *http.Request, change changing) error {
 	in, err := s.signedIn(r)
 	if err == nil {
 		err = s.Lasts(r)
@@ -106,17 +112,18 @@ func (s *Sessions) change(r *http.Request, change func(core.Account, core.Presen
 }
 
 // ending changes the account of a session, if that counts.
-func (s *Sessions) ending(r *http.Request, in gatehouse.Session, change func(core.Account, core.Presented, core.Env) core.Account) error {
+func (s *Sessions) ending(r *http.Request, in gatehouse.Session, change changing) error {
 	p, err := s.present(r.Context(), in, in.Proof)
 	if err != nil {
 		return err
 	}
-	return s.e.Change(s.ctx(r), in.Account, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
+	step := func(a core.Account, env core.Env) (core.Account, error) {
 		if err := counts(a, p); err != nil {
 			return a, err
 		}
 		return change(a, p, env), nil
-	}})
+	}
+	return s.e.Change(s.ctx(r), in.Account, engine.Transition{Step: step})
 }
 
 // look is what is found out about a request.

@@ -13,8 +13,8 @@ import (
 
 // Directory lists the browser sessions of an account and ends them one by one, where the host keeps them. It is for
 // securitypage.Config.Sessions. A host that has a table of its sessions implements it on that; [NewDirectory] and the
-// module scskeeper have one for others. Each method is given the session that asks, which counts. Errors are faults, but
-// for gatehouse.ErrNotFound.
+// module scskeeper have one for others. Each method is given the session that asks, which counts. Errors are faults,
+// but for gatehouse.ErrNotFound.
 type Directory interface {
 	// List returns the sessions of in.Account that have not ended, in any order: that of the request is among them.
 	List(r *http.Request, in gatehouse.Session) ([]SessionInfo, error)
@@ -37,13 +37,13 @@ type SessionInfo struct {
 }
 
 // Noter is told which sessions there are, so that a [Directory] can list them: Config.Noter. An error is a fault: the
-// request is answered with 503, or the sign-in with an error. Where there is a Noter, a session of which nothing is kept
-// here, such as one from before the host used Gatehouse, does not count: it was never noted.
+// request is answered with 503, or the sign-in with an error. Where there is a Noter, a session of which nothing is
+// kept here, such as one from before the host used Gatehouse, does not count: it was never noted.
 type Noter interface {
 	// SessionBegan notes a session. Of a browser that was signed in before, SessionOver has been told.
 	SessionBegan(r *http.Request, account string, s SessionInfo) error
-	// SessionSeen is called for each request of a session that counts: what it writes at each of them, it writes very often.
-	// ErrEnded says that the session has been ended, and ends it here.
+	// SessionSeen is called for each request of a session that counts: what it writes at each of them, it writes
+	// very often. ErrEnded says that the session has been ended, and ends it here.
 	SessionSeen(r *http.Request, account string, s SessionInfo) error
 	// SessionOver is told that somebody has signed out, or that a session has ended of which this request was. It may be
 	// unknown. At a sign-in its errors let nobody in; otherwise they go to Config.Faults alone.
@@ -53,8 +53,8 @@ type Noter interface {
 // ErrEnded is what Noter.SessionSeen returns for a session that was ended.
 var ErrEnded = errors.New("websession: the session was ended")
 
-// SessionID returns what a Noter calls a session, "" for one that has no Secret. It is the same for as long as the session
-// lasts, and leads to nothing.
+// SessionID returns what a Noter calls a session, "" for one that has no Secret. It is the same for as long as the
+// session lasts, and leads to nothing.
 func SessionID(in gatehouse.Session) string {
 	if in.Secret == "" {
 		return ""

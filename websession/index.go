@@ -32,9 +32,9 @@ type Row struct {
 // A session whose row is gone has ended, whoever has deleted it. Delete rows from time to time that were not seen for
 // longer than a session lasts, and SeenEvery more.
 //
-// Accounts and IDs are compared byte by byte: "ada" and "ADA" are two accounts, so take a collation that is binary. A read
-// must see all earlier writes: do not read from a replica that lags behind, or a new session has ended and an ended one
-// goes on.
+// Accounts and IDs are compared byte by byte: "ada" and "ADA" are two accounts, so take a collation that is binary. A
+// read must see all earlier writes: do not read from a replica that lags behind, or a new session has ended and an
+// ended one goes on.
 type Index interface {
 	// Add inserts a row.
 	Add(ctx context.Context, row Row) error
@@ -50,16 +50,16 @@ type Index interface {
 const SeenEvery = 5 * time.Minute
 
 // Indexed is a Directory on an Index, and the Noter that fills it: give it to Config.Noter and to
-// securitypage.Config.Sessions alike. It goes by our cookies alone, so it is for every host, however that keeps sessions.
-// Each request of somebody who is signed in reads one row.
+// securitypage.Config.Sessions alike. It goes by our cookies alone, so it is for every host, however that keeps
+// sessions. Each request of somebody who is signed in reads one row, and a form that changes something reads it again.
 type Indexed struct {
 	index Index
 	life  time.Duration
 	now   func() time.Time
 }
 
-// NewDirectory returns a Directory of an account's sessions on an Index, or gatehouse.ErrInvalid. A session that was not
-// used for life has ended, up to SeenEvery later: take the time after which the host's own sessions end unused.
+// NewDirectory returns a Directory of an account's sessions on an Index, or gatehouse.ErrInvalid. A session that was
+// not used for life has ended, up to SeenEvery later: take the time after which the host's own sessions end unused.
 //
 // Sessions that began before there was a Noter have no row: everybody signs in again once it is there.
 func NewDirectory(svc *gatehouse.Service, index Index, life time.Duration) (*Indexed, error) {
@@ -152,8 +152,8 @@ func (d *Indexed) EndOthers(r *http.Request, in gatehouse.Session) error {
 	return d.index.Remove(r.Context(), in.Account, ids...)
 }
 
-// MemoryIndex is an Index in memory, for tests: it keeps the rows of browsers that never come back, and when the program
-// ends, everybody is signed out.
+// MemoryIndex is an Index in memory, for tests: it keeps the rows of browsers that never come back, and when the
+// program ends, everybody is signed out.
 type MemoryIndex struct {
 	mu   sync.Mutex
 	rows map[[2]string]Row

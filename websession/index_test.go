@@ -16,18 +16,25 @@ import (
 	"github.com/gatehouse-go/gatehouse/websession"
 )
 
-// unlisted is a Directory that cannot list.
-type unlisted struct{ websession.Directory }
-
-func (unlisted) List(*http.Request, gatehouse.Session) ([]websession.SessionInfo, error) {
-	return nil, fmt.Errorf("%w: %w", errRows, gatehouse.ErrStepUpRequired)
+// unlisted is a Directory that lists nothing, or cannot.
+type unlisted struct {
+	websession.Directory
+	err error
 }
 
-// A Directory that is down does not keep the others signed in: they end by the account, and the fault is told.
+func (u unlisted) List(*http.Request, gatehouse.Session) ([]websession.SessionInfo, error) {
+	return nil, u.err
+}
+
+// A Directory that is down does not keep the others signed in: they end by the account, and the fault is told. Where it
+// does not know the session that asks, nothing ends.
 func TestEndOthersWithoutTheList(t *testing.T) {
 	h, _, dir := newListed(t, signed{[]byte("k")})
 	mine, other := h.signIn("ada"), h.signIn("ada")
-	err := h.web.EndOthers(mine.ask(), unlisted{dir})
+	require.ErrorIs(t, h.web.EndOthers(mine.ask(), unlisted{dir, nil}), gatehouse.ErrStepUpRequired, "it has ended itself")
+	require.True(t, other.gets("ada"))
+	down := fmt.Errorf("%w: %w", errRows, gatehouse.ErrStepUpRequired)
+	err := h.web.EndOthers(mine.ask(), unlisted{dir, down})
 	require.ErrorContains(t, err, errRows.Error())
 	require.NotErrorIs(t, err, gatehouse.ErrStepUpRequired, "it is no answer of Gatehouse's, whatever it wraps")
 	require.False(t, other.gets("ada"))
@@ -35,8 +42,8 @@ func TestEndOthersWithoutTheList(t *testing.T) {
 	require.Equal(t, event.SessionsEnded, kindsNoted(t, h, "ada")[0])
 }
 
-// A session lasts for the whole time that the host gives it, from its last request on: that may have been some minutes after
-// it was noted.
+// A session lasts for the whole time that the host gives it, from its last request on: that may have been some
+// minutes after it was noted.
 func TestLifeOfASession(t *testing.T) {
 	h, _, _ := newListed(t, signed{[]byte("k")})
 	b := h.signIn("ada")
@@ -60,7 +67,8 @@ func TestUnnoted(t *testing.T) {
 	require.NoError(t, h.web.Lasts(b.ask()))
 }
 
-// A sign-out signs the browser out, also where the Noter fails: the host's log says that a copy of its cookies does not know.
+// A sign-out signs the browser out, also where the Noter fails: the host's log says that a copy of its cookies does
+// not know.
 func TestSignOutThatIsNotNoted(t *testing.T) {
 	h, index, dir := newListed(t, signed{[]byte("k")})
 	mine, other := h.signIn("ada"), h.signIn("ada")

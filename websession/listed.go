@@ -11,10 +11,10 @@ import (
 	"github.com/gatehouse-go/gatehouse/internal/core"
 )
 
-// EndSession ends one other session of the account that is signed in, and notes that in its activity. No proof is needed,
-// as for EndElsewhere. gatehouse.ErrStepUpRequired says that the session of the request has ended meanwhile, and
-// gatehouse.ErrNotFound that the other one has, or that it belongs to another account. Where the activity cannot be
-// written, that is an error, and the session has ended all the same.
+// EndSession ends one other session of the account that is signed in, and notes that in its activity. No proof is
+// needed, as for EndElsewhere. gatehouse.ErrStepUpRequired says that the session of the request has ended meanwhile,
+// and gatehouse.ErrNotFound that the other one has, or that it belongs to another account. Where the activity cannot
+// be written, that is an error, and the session has ended all the same.
 func (s *Sessions) EndSession(r *http.Request, d Directory, id string) error {
 	in, err := s.counting(r)
 	if err != nil {
@@ -33,11 +33,14 @@ func (s *Sessions) EndSession(r *http.Request, d Directory, id string) error {
 	case err != nil:
 		return fmt.Errorf("websession: Directory: %v", err)
 	}
-	return s.ending(r, in, func(a core.Account, _ core.Presented, env core.Env) core.Account { return a.SessionEnded(env) })
+	return s.ending(r, in, func(a core.Account, _ core.Presented, env core.Env) core.Account {
+		return a.SessionEnded(env)
+	})
 }
 
-// EndOthers is EndElsewhere, with the sessions of d. Those behind Middleware have ended once the first is saved, whether d
-// answers or not. A Directory that fails is an error; its sessions end when their browsers come back, or at the next try.
+// EndOthers is EndElsewhere, with the sessions of d. Those behind Middleware have ended once the first is saved,
+// whether d answers or not. A Directory that fails is an error; its sessions end when their browsers come back, or at
+// the next try.
 func (s *Sessions) EndOthers(r *http.Request, d Directory) error {
 	in, err := s.counting(r)
 	if err != nil {
@@ -90,8 +93,8 @@ func (s *Sessions) others(r *http.Request, d Directory, in gatehouse.Session) ([
 	return slices.DeleteFunc(slices.Clone(list), current), nil
 }
 
-// Listed returns the sessions that d has of the account that is signed in, that of the request first and then those that
-// were seen last.
+// Listed returns the sessions that d has of the account that is signed in, that of the request first and then those
+// that were seen last.
 func (s *Sessions) Listed(r *http.Request, d Directory) ([]SessionInfo, error) {
 	in, err := s.signedIn(r)
 	if err != nil {
@@ -128,8 +131,8 @@ func (s *Sessions) Lasts(r *http.Request) error {
 	return err
 }
 
-// seen has the Noter know of a session that counts, and returns what becomes of that. One of which nothing is kept here was
-// never noted: a browser whose session was ended must not go on by leaving its cookie out.
+// seen has the Noter know of a session that counts, and returns what becomes of that. One of which nothing is kept
+// here was never noted: a browser whose session was ended must not go on by leaving its cookie out.
 func (s *Sessions) seen(r *http.Request, l look) (look, error) {
 	if !l.known {
 		l.state = core.SessionEnded
@@ -144,13 +147,14 @@ func (s *Sessions) seen(r *http.Request, l look) (look, error) {
 	return l, nil
 }
 
-// noted tells the Noter of a request. Of its errors, none but ErrEnded is one of ours. A session that is live, of which only
-// the note failed, goes on.
+// noted tells the Noter of a request. Of its errors, none but ErrEnded is one of ours. A session that is live, of
+// which only the note failed, goes on.
 func (s *Sessions) noted(r *http.Request, in gatehouse.Session) error {
 	err := s.c.Noter.SessionSeen(r, in.Account, s.info(r, in))
 	var unnoted unnotedError
 	if errors.As(err, &unnoted) {
-		s.c.Faults.Log(r.Context(), level(r), "websession: the list of sessions does not know of a request", "path", r.URL.Path, "error", err)
+		s.c.Faults.Log(r.Context(), level(r), "websession: the list of sessions does not know of a request",
+			"path", r.URL.Path, "error", err)
 		return nil
 	}
 	if err != nil && !errors.Is(err, ErrEnded) {
@@ -170,8 +174,8 @@ func (s *Sessions) began(r *http.Request, in gatehouse.Session) error {
 	return nil
 }
 
-// over returns what tells the Noter that the session of a request is over, if there is one. Call that once the host's own is
-// over, of which nothing is known then.
+// over returns what tells the Noter that the session of a request is over, if there is one. Call that once the host's
+// own is over, of which nothing is known then.
 func (s *Sessions) over(r *http.Request) (func() error, error) {
 	account := s.c.User(r)
 	if s.c.Noter == nil || account == "" {

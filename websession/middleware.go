@@ -42,13 +42,14 @@ func (m *mark) set(in gatehouse.Session) {
 
 // Middleware lets a request through if nobody is signed in, or if the session still counts: put it inside the host's
 // session middleware and around everything of the host's. For each request of somebody who is signed in it reads the
-// account once.
+// account once, and asks Config.Noter where there is one.
 //
-// A session that has ended does not reach a handler. Config.SignOut is called, and the answer is 303 to the same address
-// for GET and HEAD, otherwise 401, with a page for somebody who has sent a form. A session of which nothing is known here is one of before the host used Gatehouse, or
-// its cookie was left out: if the account has a second factor, the browser is led to the second step; if it has none, the
-// session counts, without a proof, only while nothing of the account has ever been ended. A fault is 503, and signs
-// nobody out.
+// A session that has ended does not reach a handler. Config.SignOut is called, and the answer is 303 to the same
+// address for GET and HEAD, otherwise 401, with a page for somebody who has sent a form. A session of which nothing
+// is known here is from before the host used Gatehouse, or its cookie was left out: if the account has a second
+// factor, the browser is led to the second step; if it has none, the session counts, without a proof, only while
+// nothing of the account has ever been ended. With a Config.Noter it never counts. A fault is 503, and signs nobody
+// out.
 func (s *Sessions) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.marked(r.Context()) != nil { // by another Middleware, further out
@@ -105,8 +106,8 @@ func (s *Sessions) admit(w http.ResponseWriter, r *http.Request) (in gatehouse.S
 	return gatehouse.Session{}, false, nil
 }
 
-// refuse answers a request that is not to be led anywhere: it would be taken for one that was carried out. To somebody who
-// has sent a form, a page says so, with a link back to the one that had the form.
+// refuse answers a request that must not be led anywhere: it would be taken for one that was carried out. To somebody
+// who has sent a form, a page says so, with a link back to the one that had the form.
 func (s *Sessions) refuse(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -143,7 +144,10 @@ const signedOut = `<!doctype html>
 // from returns the page that a form was sent from, if it is one of this service.
 func (s *Sessions) from(r *http.Request) string {
 	from, err := url.Parse(r.Referer())
-	if err == nil && from.Host != "" && (from.Host == r.Host || r.Header.Get("Sec-Fetch-Site") == "same-origin") && local.Is(from.RequestURI()) {
+	if err != nil || from.Host == "" || !local.Is(from.RequestURI()) {
+		return s.c.Home
+	}
+	if from.Host == r.Host || r.Header.Get("Sec-Fetch-Site") == "same-origin" {
 		return from.RequestURI()
 	}
 	return s.c.Home
@@ -189,11 +193,12 @@ func (s *Sessions) askSecondStep(w http.ResponseWriter, r *http.Request, a core.
 	if err != nil {
 		return err
 	}
-	return s.secondStep(w, r, signIn{Account: []byte(a.ID), Challenge: challenge, Next: []byte(s.next(local.Public(r, s.c.Prefix).RequestURI()))})
+	next := s.next(local.Public(r, s.c.Prefix).RequestURI())
+	return s.secondStep(w, r, signIn{Account: []byte(a.ID), Challenge: challenge, Next: []byte(next)})
 }
 
-// isPages reports whether a request is for the Security page or what is below it. A path that was escaped in another way
-// than it has to be is not: routers go by the escapes.
+// isPages reports whether a request is for the Security page or what is below it. A path that was escaped in another
+// way than it has to be is not: routers go by the escapes.
 func (s *Sessions) isPages(r *http.Request) bool {
 	return r.URL.RawPath == "" && local.Below(r, s.c.Prefix, s.c.Path) != nil
 }
@@ -211,7 +216,8 @@ func forPeople(r *http.Request) bool {
 
 // fault is told to the host alone.
 func (s *Sessions) fault(w http.ResponseWriter, r *http.Request, err error) {
-	s.c.Faults.Log(r.Context(), level(r), "websession: it cannot be found out whether a session counts", "path", r.URL.Path, "error", err)
+	s.c.Faults.Log(r.Context(), level(r), "websession: it cannot be found out whether a session counts",
+		"path", r.URL.Path, "error", err)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Retry-After", "5")
 	http.Error(w, "It cannot be checked now who is signed in. Try again soon.", http.StatusServiceUnavailable)

@@ -8,7 +8,6 @@
 //     RevokeTokens, and then an ordinary sign-in, second step included
 //   - a change of the e-mail address, which asks for a fresh proof and tells the old address
 //   - the deletion of an account: its row, its sessions, and Operator.DeleteAccount
-//   - a list of sessions, to end them one by one
 //   - a confirmed address before there is an account: here one can be made with somebody else's
 //   - limits by client address, for sign-in, sign-up and mail: who knows the proxies has to set them
 //   - a list of passwords that have leaked, which are refused

@@ -29,19 +29,19 @@ const (
 // browser has it deleted; it has 38 bytes, and stores take 43.
 const endedToken = "gatehouse;ended;"
 
-// Directory lists the sessions of an account that a manager's store has, and ends them. It is a websession.Noter as well,
-// which notes in each session whose it is and where it was seen: give it to websession.Config.Noter and to
+// Directory lists the sessions of an account that a manager's store has, and ends them. It is a websession.Noter as
+// well, which notes in each session whose it is and where it was seen: give it to websession.Config.Noter and to
 // securitypage.Config.Sessions alike, with any Keeper.
 //
-// scs finds no session by its account, so a list reads and decodes all sessions of the store, and the form that ends one
-// session does so three times: limit how often a client may send it. Above some ten thousand sessions take
+// scs finds no session by its account, so a list reads and decodes all sessions of the store, and the form that ends
+// one session does so three times: limit how often a client may send it. Above some ten thousand sessions take
 // websession.NewDirectory, which has a table of its own.
 //
-// A session that is used is stored again every five minutes. What says that it was ended or signed out stays in the store
-// for as long as the session could have lasted, because a request that was under way may store the session again. The
-// store is asked for that at every request but GET and HEAD, and at those once in five minutes: such a session shows pages
-// for at most five minutes more, and sends no form. With a store whose Delete is for good, as that of examples/webapp, it
-// does not come back at all.
+// A session that is used is stored again every five minutes. What says that it was ended or signed out stays in the
+// store for as long as the session could have lasted, because a request that was under way may store the session
+// again. The store is asked for that at every request but GET and HEAD, and at those once in five minutes: such a
+// session shows pages for at most five minutes more, and sends no form. With a store whose Delete is for good, as
+// that of examples/webapp, it does not come back at all.
 type Directory struct{ manager *scs.SessionManager }
 
 // NewDirectory returns the Directory of a manager, or gatehouse.ErrInvalid: its Store must be one that can be iterated.
@@ -94,8 +94,8 @@ func moment(text string) time.Time {
 	return time.Unix(seconds, 0)
 }
 
-// SessionSeen implements websession.Noter. A session from before the Directory is noted from here on; when it began is not
-// known.
+// SessionSeen implements websession.Noter. A session from before the Directory is noted from here on; when it began
+// is not known.
 func (d *Directory) SessionSeen(r *http.Request, account string, s websession.SessionInfo) (err error) {
 	defer outside(&err)
 	ctx := r.Context()
@@ -125,8 +125,8 @@ func orEnded(err error) error {
 	return err
 }
 
-// SessionOver implements websession.Noter. The host has destroyed the session, or given it another token; a request that
-// is under way may store the old one again.
+// SessionOver implements websession.Noter. The host has destroyed the session, or given it another token; a request
+// that is under way may store the old one again.
 func (d *Directory) SessionOver(r *http.Request, _, id string) (err error) {
 	defer outside(&err)
 	return d.commit(r.Context(), endedToken+id, d.manager.Deadline(r.Context()))
