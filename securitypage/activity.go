@@ -19,6 +19,7 @@ type activityData struct {
 	// AskService says the same of a service account, or a token of one, that an operator has made.
 	AskService bool
 	Seen       int64 // the Number of the newest entry
+	Knows      bool  // there is a page of the browsers that the account knows
 }
 
 // filter is a choice of entries. Its text is "show." and Name.
@@ -33,7 +34,7 @@ func (c *call) activity() error {
 		return err
 	}
 	all := c.entries(a, len(a.Activity))
-	d := activityData{Ask: !a.CodeUseUnseen.IsZero(), AskService: !a.ServiceUnseen.IsZero(), Seen: newest(a)}
+	d := activityData{Ask: !a.CodeUseUnseen.IsZero(), AskService: !a.ServiceUnseen.IsZero(), Seen: newest(a), Knows: a.Protected}
 	looks := 0
 	for _, e := range all {
 		if e.Look {

@@ -137,6 +137,9 @@ func (p *Page) routes() *http.ServeMux {
 	handle("/activity/plan", route{who: signedIn, recovery: true, get: (*call).plan, post: (*call).planned})
 	handle("/activity/reviewed", route{who: signedIn, post: (*call).reviewed})
 	handle("/activity/sign-out-elsewhere", route{who: signedIn, post: (*call).endSessions})
+	handle("/browsers", route{who: signedIn, get: (*call).browsers})
+	handle("/browsers/forget", route{who: signedIn, post: (*call).forgetBrowser, state: (*call).knownBrowser})
+	handle("/browsers/forget-all", route{who: signedIn, post: (*call).forgetBrowsers})
 	if p.c.Sessions != nil {
 		handle("/sessions", route{who: signedIn, get: (*call).sessions})
 		handle("/sessions/end", route{who: signedIn, post: (*call).endSession, state: (*call).otherSession})

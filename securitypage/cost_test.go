@@ -46,10 +46,10 @@ func TestStoreCalls(t *testing.T) {
 	require.Equal(t, http.StatusOK, a.status, a.text())
 	require.Equal(t, map[string]int{"LoadAccount": 2, "LiveTokens": 1}, n, "the overview")
 
-	// The list of tokens loads the account by itself, and so do a pairing that is shown again and the
-	// history of a level.
+	// The lists of tokens and of known browsers load the account by themselves, and so do a pairing that is shown again
+	// and the history of a level.
 	again := map[string]bool{
-		"/tokens/new": true, "/tokens/service-accounts": true, "/pair/scan": true, "/pair/codes": true, "/pair/confirm": true, "/review": true,
+		"/tokens/new": true, "/tokens/service-accounts": true, "/pair/scan": true, "/pair/codes": true, "/pair/confirm": true, "/review": true, "/browsers": true,
 	}
 	for _, s := range stops(t) {
 		if s.post {

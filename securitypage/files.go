@@ -31,7 +31,7 @@ var sheets = []string{"page.css", "theme.css", "host.css"}
 // pages are the templates that fill the layout.
 var pages = []string{
 	"overview", "review", "pair", "pairing", "pairingcodes", "pairingcode", "passkey", "pairingpasskey", "paired", "authenticators", "remove", "codes", "newcodes", "disable", "tokens", "mint", "minted",
-	"token", "revoke", "revokeall", "serviceaccounts", "activity", "plan", "sessions", "recovered", "stepup", "secondstep", "clock", "gate", "ready", "message",
+	"token", "revoke", "revokeall", "serviceaccounts", "activity", "plan", "browsers", "sessions", "recovered", "stepup", "secondstep", "clock", "gate", "ready", "message",
 }
 
 // files are templates, style sheet and script, with what the host has put in their place.

@@ -192,6 +192,11 @@ func stops(t *testing.T) []stop {
 			_, err := v.h.svc.StepUp(ctx, v.o.Session(), v.o.RecoveryCodes[0].Reveal())
 			ok(err)
 		}},
+		{path: "/browsers", status: 200},
+		{path: "/browsers/forget", post: true, status: 303, page: at("/browsers"), stale: func(v *visit) {
+			ok(v.h.sess.ForgetBrowsers(request(t, v.b)))
+		}},
+		{path: "/browsers/forget-all", post: true, status: 303, page: at("/browsers")},
 		{path: "/sessions", status: 200},
 		{path: "/sessions/end", post: true, status: 303, begin: another, page: at("/sessions"), stale: func(v *visit) {
 			ok(v.h.rows.Remove(ctx, "ada", websession.SessionID(v.other.in())))

@@ -1,6 +1,7 @@
 package securitypage
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -17,6 +18,7 @@ const maxSessions = 12
 type sessionsData struct {
 	Sessions []sessionRow // the request's own first, then those that were seen last
 	Total    int
+	Knows    bool // there is a page of the browsers that the account knows
 }
 
 // sessionRow is one browser session as a line.
@@ -30,11 +32,15 @@ type sessionRow struct {
 }
 
 func (c *call) sessions() error {
-	all, err := c.browsers()
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
-	d := sessionsData{Total: len(all)}
+	all, err := c.allSessions()
+	if err != nil {
+		return err
+	}
+	d := sessionsData{Total: len(all), Knows: a.Protected}
 	var addresses []netip.Addr
 	for _, s := range all[:min(len(all), maxSessions)] {
 		row := c.sessionRow(s)
@@ -50,8 +56,9 @@ func (c *call) sessions() error {
 	return c.render(http.StatusOK, "sessions", d)
 }
 
-// browsers returns the sessions of the account. What the host says of a client is taken only as event.WithClient takes it.
-func (c *call) browsers() ([]websession.SessionInfo, error) {
+// allSessions returns the sessions of the account. What the host says of a client is taken only as event.WithClient
+// takes it.
+func (c *call) allSessions() ([]websession.SessionInfo, error) {
 	all, err := c.p.c.Web.Listed(c.r, c.p.c.Sessions)
 	for i := range all {
 		all[i].Client, _ = event.ClientOf(event.WithClient(c.ctx(), all[i].Client))
@@ -60,30 +67,35 @@ func (c *call) browsers() ([]websession.SessionInfo, error) {
 }
 
 func (c *call) sessionRow(s websession.SessionInfo) sessionRow {
-	row := sessionRow{SessionInfo: s, Icon: "device", Agent: c.agent(s.Client.Agent), State: sessionState(s.ID)}
+	row := sessionRow{SessionInfo: s, State: presence(s.ID)}
+	row.Icon, row.Agent = c.device(s.Client.Agent)
 	if s.Client.Address.IsValid() {
 		row.Address = s.Client.Address.String()
-	}
-	if slices.Contains([]string{"android", "ios"}, s.Client.Agent.System()) {
-		row.Icon = "phone"
-	}
-	if row.Agent == "" {
-		row.Agent = c.text("sessions.browser")
 	}
 	return row
 }
 
+// device returns an icon for a browser, and the browser in words.
+func (c *call) device(a event.Agent) (icon, words string) {
+	icon = "device"
+	if slices.Contains([]string{"android", "ios"}, a.System()) {
+		icon = "phone"
+	}
+	return icon, cmp.Or(c.agent(a), c.text("sessions.browser"))
+}
+
 // otherSession is the state of the form that ends a session: that it is there. So it works once.
 func (c *call) otherSession() (string, error) {
-	all, err := c.browsers()
+	all, err := c.allSessions()
 	id := c.field("id")
 	if err != nil || !slices.ContainsFunc(all, func(s websession.SessionInfo) bool { return s.ID == id && !s.Current }) {
 		return "", err
 	}
-	return sessionState(id), nil
+	return presence(id), nil
 }
 
-func sessionState(id string) string { return digest([]string{id}) }
+// presence is the state of a form about what is there or not.
+func presence(id string) string { return digest([]string{id}) }
 
 // endSession ends one other session.
 func (c *call) endSession() error {

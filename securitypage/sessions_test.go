@@ -85,7 +85,7 @@ func formOf(body, id string) string {
 	return form
 }
 
-func request(t *testing.T, b *browser) *http.Request {
+func request(t testing.TB, b *browser) *http.Request {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.absolute("/"), nil)
 	require.NoError(t, err)
 	r.AddCookie(&http.Cookie{Name: "session", Value: b.id})

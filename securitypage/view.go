@@ -132,7 +132,7 @@ var section = map[string]string{
 	"codes": "authenticators", "newcodes": "authenticators",
 	"tokens": "tokens", "mint": "tokens", "minted": "tokens", "token": "tokens",
 	"revoke": "tokens", "revokeall": "tokens", "serviceaccounts": "tokens",
-	"activity": "activity", "plan": "activity",
+	"activity": "activity", "plan": "activity", "browsers": "activity",
 }
 
 // Form is the hidden field without which a form of a path is refused.

@@ -179,6 +179,9 @@ func (s *Sessions) Prefix() string { return s.c.Prefix }
 // Passkeys returns Config.Passkeys.
 func (s *Sessions) Passkeys() Passkeys { return s.c.Passkeys }
 
+// KnownBrowserReplacesStep returns Config.KnownBrowserReplacesStep.
+func (s *Sessions) KnownBrowserReplacesStep() bool { return s.c.KnownBrowserReplacesStep }
+
 // ctx returns the context of a request, with its client.
 func (s *Sessions) ctx(r *http.Request) context.Context { return local.WithClient(r, s.c.Client) }
 

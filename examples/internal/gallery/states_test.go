@@ -2,6 +2,7 @@ package gallery_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -353,6 +354,18 @@ var activities = []state{
 		v.open("/sessions")
 		v.send("/sessions/end-others")
 	}},
+	{name: "browsers", shows: "li:nth-child(5) form[action$='/browsers/forget']", lacks: ".alert", says: "browsers.step", english: "Lisbon", reach: func(v *visit) { v.known(9); v.in("/browsers") }},
+	{name: "browsers one", shows: ".badge.good", lacks: ".methods li + li", reach: func(v *visit) { v.enroll(); v.in("/browsers") }},
+	{name: "browsers forgotten", shows: ".alert.good", says: "notice.forgotten", reach: func(v *visit) {
+		v.known(2)
+		v.in("/browsers")
+		v.send("/browsers/forget")
+	}},
+	{name: "browsers forgotten all", shows: ".alert.good", lacks: "form", says: "browsers.none", reach: func(v *visit) {
+		v.known(2)
+		v.in("/browsers")
+		v.send("/browsers/forget-all")
+	}},
 	{name: "plan", shows: ".todo form [value=sessions]", lacks: ".tile.good", reach: func(v *visit) { v.busy(); v.in("/activity"); v.plan() }},
 	{name: "plan error", shows: "[name=sure][aria-invalid]", status: 422, reach: func(v *visit) {
 		v.enroll()
@@ -663,6 +676,28 @@ func (v *visit) signedIn(n int) {
 			row.Address = netip.MustParseAddr("2001:db8:85a3:1234:5678:8a2e:370:7334")
 		}
 		v.ok(v.h.rows.Add(ctx, row))
+	}
+}
+
+// known is an account that knows many browsers.
+func (v *visit) known(n int) {
+	v.t.Helper()
+	v.enroll()
+	agents := event.Agents()
+	for i := range n {
+		in := v.user.Session()
+		in.NewBrowser = rand.Text()
+		step, err := v.h.svc.Before(ctx, in.Account)
+		v.ok(err)
+		challenge, err := step.Challenge(ctx)
+		v.ok(err)
+		address := fmt.Sprint("203.0.113.", 24+i)
+		if i%3 == 1 {
+			address = "2001:db8:85a3:1234:5678:8a2e:370:7334"
+		}
+		_, err = v.h.svc.Answer(from(address, agents[(i*7+3)%len(agents)]), in, challenge.Token.Reveal(), v.user.Code())
+		v.ok(err)
+		v.h.svc.Wait(50 * time.Hour)
 	}
 }
 
