@@ -18,17 +18,23 @@ const (
 	off   = time.Duration(-1) // for good
 )
 
-// ladder returns what each failed code costs: how long the next one has to wait.
-func ladder(free, most int) []time.Duration {
-	rungs := make([]time.Duration, free)
-	for _, m := range []float64{0.5, 1, 2, 5, 15, 30, 60} {
-		rungs = append(rungs, time.Duration(m*float64(time.Minute)))
+// ladder returns what each failed code costs: how long the next one has to wait. No browser is known, so strangers have
+// the share of known browsers after theirs, with a ladder of its own.
+func ladder(free, strangers, known int) []time.Duration {
+	steps := func(free, most int) []time.Duration {
+		rungs := make([]time.Duration, free)
+		for _, m := range []float64{0.5, 1, 2, 5, 15, 30, 60} {
+			rungs = append(rungs, time.Duration(m*float64(time.Minute)))
+		}
+		for len(rungs) < most {
+			rungs = append(rungs, time.Hour)
+		}
+		return rungs[:most]
 	}
-	for len(rungs) < most {
-		rungs = append(rungs, time.Hour)
-	}
-	rungs = rungs[:most]
-	rungs[most-1] = off
+	rungs := steps(free, strangers)
+	rungs[strangers-1] = never // it costs nothing: the next one is of the other share
+	rungs = append(rungs, steps(min(free, known-1), known)...)
+	rungs[len(rungs)-1] = off
 	return rungs
 }
 
@@ -95,13 +101,15 @@ func TestLadder(t *testing.T) {
 	for name, c := range map[string]struct {
 		window         *totp.Window
 		authenticators int
-		free, most     int
+		free           int
+		strangers      int
+		known          int
 	}{
-		"default":                  {nil, 1, 5, 40},
-		"one step":                 {&totp.Window{}, 1, 5, 40},
-		"default, 2":               {nil, 2, 2, 20},
-		"five steps":               {wide, 1, 3, 24},
-		"five steps, 5, the worst": {wide, 5, 1, 5},
+		"default":                  {nil, 1, 5, 40, 10},
+		"one step":                 {&totp.Window{}, 1, 5, 40, 10},
+		"default, 2":               {nil, 2, 2, 20, 5},
+		"five steps":               {wide, 1, 3, 24, 6},
+		"five steps, 5, the worst": {wide, 5, 1, 5, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := new(spy)
@@ -116,7 +124,7 @@ func TestLadder(t *testing.T) {
 			require.NoError(t, err)
 			h.wait(totp.Period)
 
-			o.climb(seen, ladder(c.free, c.most))
+			o.climb(seen, ladder(c.free, c.strangers, c.known))
 
 			require.NotZero(t, h.account(o.id).TOTPThrottle.Failures)
 			require.True(t, h.record(o.id).Index.Disabled)

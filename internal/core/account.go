@@ -227,7 +227,8 @@ func (a Account) Create(env Env) Account {
 // Absent reports whether there is no account: no record, or only what Forgotten leaves.
 func (a Account) Absent() bool { return a.TokenEpoch == 0 }
 
-// Index returns what the store keeps next to the data.
+// Index returns what the store keeps next to the data. What it says of locks is of strangers. It has no clock, so a
+// browser that is no longer known, and is still kept, counts as one that is.
 func (a Account) Index(window totp.Window) storage.AccountIndex {
 	var keys []string
 	for _, auth := range a.Authenticators {
@@ -237,12 +238,13 @@ func (a Account) Index(window totp.Window) storage.AccountIndex {
 		keys = append(keys, a.Pending.Authenticator.Key)
 	}
 	slices.Sort(keys)
+	strangers, most := a.share(false, len(a.Browsers) > 0, window)
 	return storage.AccountIndex{
 		Authenticators: len(a.Authenticators),
 		Passkeys:       len(a.Passkeys),
 		CodesLeft:      a.Recovery.Left(),
-		LockedUntil:    Time(a.TOTPThrottle.Until),
-		Disabled:       a.strangersDisabled(window),
+		LockedUntil:    Time(strangers.Until),
+		Disabled:       strangers.Failures >= most,
 		Suspended:      a.Suspension != nil,
 		KeyName:        strings.Join(slices.Compact(keys), ","),
 		TokenEpoch:     a.TokenEpoch,

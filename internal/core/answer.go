@@ -250,6 +250,7 @@ func (a Account) Answer(t Attempt, env Env) (Account, Outcome, error) {
 // ends. By an operator's code no browser becomes known: it signs nobody in.
 func (a *Account) completed(t Attempt, by Kind, env Env) (met bool) {
 	s, _ := a.streak(t.Browser, env) // before the browser is known
+	together := !a.knowsAny(env)
 	if by != OperatorCode {
 		met = a.seen(t.Browser, t.NewBrowser, t.Challenge != nil, env)
 	}
@@ -257,6 +258,9 @@ func (a *Account) completed(t Attempt, by Kind, env Env) (met bool) {
 		s.clear()
 		if met || a.Knows(t.Browser, env) { // others may go on guessing: theirs stay
 			a.TOTPThrottle.Known.clear()
+		}
+		if together { // strangers had both shares
+			a.TOTPThrottle.clear()
 		}
 	}
 	return met

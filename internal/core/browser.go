@@ -52,6 +52,11 @@ func (a Account) browser(digests []byte, env Env) int {
 // Knows reports whether a browser of some digests is known. None is known by no digest.
 func (a Account) Knows(digests []byte, env Env) bool { return a.browser(digests, env) >= 0 }
 
+// knowsAny reports whether any browser is known.
+func (a Account) knowsAny(env Env) bool {
+	return slices.ContainsFunc(a.Browsers, func(b Browser) bool { return b.known(env) })
+}
+
 // KnownBrowsers returns the browsers that are known, the one whose last second step is the latest first.
 func (a Account) KnownBrowsers(env Env) (known []Browser) {
 	for _, b := range slices.Backward(a.Browsers) {

@@ -325,6 +325,71 @@ func TestGuesserLocksNoKnownBrowserOut(t *testing.T) {
 	})
 }
 
+// guess gives wrong codes from no browser until they are looked at no more, and returns how many were.
+func (v *visitor) guess() (guesses int) {
+	v.t.Helper()
+	for {
+		state := v.a.TOTPState(nil, v.environment())
+		switch {
+		case state.Available:
+			require.Equal(v.t, core.Wrong, v.answer("", false, true).Reason)
+			guesses++
+		case state.RetryAt.IsZero():
+			return guesses
+		default:
+			v.now = state.RetryAt
+		}
+	}
+}
+
+// TestOwnerIsNoStrangerForGood: somebody with the password uses up the failures of strangers. Then the owner sets a new
+// one, or what is known of browsers ends otherwise, and every browser is a stranger's: those of known browsers are
+// theirs then, and no more than fifty together. A sign-in ends them all.
+func TestOwnerIsNoStrangerForGood(t *testing.T) {
+	for what, ends := range map[string]func(v *visitor){
+		"new password": func(v *visitor) { v.a = v.a.PasswordChanged(by, false, v.environment()) },
+		"suspended":    func(v *visitor) { v.a = v.a.Suspend(by, v.environment()).Resume(by, v.environment()) },
+		"restored":     func(v *visitor) { v.a = v.a.Restored(by, true, false, v.environment()) },
+		"forgotten":    func(v *visitor) { v.a = v.a.ForgetBrowser("") },
+		"ninety days":  func(v *visitor) { v.now = v.now.Add(90 * 24 * time.Hour) },
+	} {
+		for _, mistakes := range []int{0, 9, 10} { // of known browsers before
+			t.Run(fmt.Sprint(what, " ", mistakes), func(t *testing.T) {
+				v := anyVisitor(t)
+				v.signIn("home")
+				for range mistakes {
+					v.now = v.now.Add(2 * time.Hour)
+					require.Equal(t, core.Wrong, v.answer("home", false, true).Reason)
+				}
+				require.Equal(t, 40, v.guess())
+				require.True(t, v.a.Index(totp.DefaultWindow()).Disabled)
+
+				ends(v)
+				state := v.a.TOTPState(nil, v.environment())
+				kept := len(v.a.Browsers) > 0 // and known no more: the index cannot tell
+				require.Equal(t, mistakes < 10, state.Available || !state.RetryAt.IsZero())
+				require.Equal(t, mistakes == 10 || kept, v.a.Index(totp.DefaultWindow()).Disabled)
+				if mistakes < 10 {
+					v.now = v.now.Add(2 * time.Hour)
+					owner := *v
+					require.Contains(t, owner.signIn("home"), event.NewBrowser)
+					require.Zero(t, [2]core.Streak{owner.a.TOTPThrottle.Streak, owner.a.TOTPThrottle.Known})
+					owner = *v
+					owner.now = owner.now.Add(totp.Period)
+					require.Equal(t, core.Accepted, owner.answer("", true, false).Reason)
+					require.Zero(t, [2]core.Streak{owner.a.TOTPThrottle.Streak, owner.a.TOTPThrottle.Known}, "nobody else has any of them")
+				}
+				require.Equal(t, 10-mistakes, v.guess())
+				require.True(t, v.a.Index(totp.DefaultWindow()).Disabled)
+				require.Equal(t, 50, v.a.TOTPThrottle.Failures+v.a.TOTPThrottle.Known.Failures)
+			})
+		}
+	}
+	v := anyVisitor(t)
+	v.a.TOTPThrottle.Failures = 50 // of a program that had no shares
+	require.Zero(t, v.guess())
+}
+
 // TestKnownBrowserIsNoWorseOff: where the failures of known browsers are used up, by a copy of a cookie, they are as good
 // as any other. A sign-in from any makes it right, and so does unlocking.
 func TestKnownBrowserIsNoWorseOff(t *testing.T) {

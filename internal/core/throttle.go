@@ -29,7 +29,7 @@ var ladder = [...]int64{30, 60, 2 * 60, 5 * 60, 15 * 60, 30 * 60, 60 * 60}
 // spans sessions).
 type TOTPThrottle struct {
 	Streak        // of strangers: browsers that are not known, and callers who name none
-	Known  Streak // of all browsers that are known
+	Known  Streak // of all browsers that are known, and of strangers who have used up theirs while none is: see share
 	// Days counts failures of every method by day over the last thirty days, oldest first. Success does not reset it:
 	// an attacker who has the password waits for the owner to sign in and reset the other count.
 	Days  []DayCount
@@ -76,22 +76,24 @@ func shares(most int) (strangers, known int) {
 	return max(most-known, 1), known
 }
 
-func (a Account) strangersDisabled(w totp.Window) bool {
-	_, most := a.limits(w)
-	strangers, _ := shares(most)
-	return a.TOTPThrottle.Failures >= strangers
+// streak returns the failures that a code from a browser is counted with, and how many disable.
+func (a *Account) streak(browser []byte, env Env) (s *Streak, most int) {
+	return a.share(a.Knows(browser, env), a.knowsAny(env), env.Window)
 }
 
-// streak returns the failures that a code from a browser is counted with, and how many disable. Known browsers have
-// their own, and those of strangers when their own are used up: so none is worse off for being known. Whoever has the
-// cookie of one gains nothing by that, as they could leave it out.
-func (a *Account) streak(browser []byte, env Env) (s *Streak, most int) {
-	_, all := a.limits(env.Window)
-	strangers, known := shares(all)
-	if a.TOTPThrottle.Known.Failures < known && a.Knows(browser, env) {
-		return &a.TOTPThrottle.Known, known
+// share returns the failures that a code from a known browser or from a stranger is counted with, and how many disable.
+// Known browsers have their own, and those of strangers when their own are used up: so none is worse off for being known.
+// Whoever has the cookie of one gains nothing by that, as they could leave it out. While no browser is known, strangers
+// have both shares, theirs first: nothing is kept from an owner for browsers that there are not.
+func (a *Account) share(known, anyKnown bool, w totp.Window) (s *Streak, most int) {
+	_, all := a.limits(w)
+	strangers, others := shares(all)
+	t := &a.TOTPThrottle
+	spare := t.Failures >= strangers && t.Failures+t.Known.Failures < all
+	if known && t.Known.Failures < others || !anyKnown && spare {
+		return &t.Known, others
 	}
-	return &a.TOTPThrottle.Streak, strangers
+	return &t.Streak, strangers
 }
 
 // totpLock returns whether codes from a browser are refused unseen, and until when; the zero time with true says

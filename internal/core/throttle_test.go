@@ -77,9 +77,10 @@ type streak struct {
 
 func (s *streak) clear() { s.failures, s.until = 0, time.Time{} }
 
-// of returns what a code is counted with: known browsers have their own failures, until those are used up.
-func (n *naive) of(known bool) *streak {
-	if known && n.known.failures < n.known.most {
+// of returns what a code is counted with: known browsers have their own failures, until those are used up, and strangers
+// have them after theirs where no browser is known.
+func (n *naive) of(known, noneKnown bool) *streak {
+	if n.known.failures < n.known.most && (known || noneKnown && n.strangers.failures >= n.strangers.most) {
 		return &n.known
 	}
 	return &n.strangers
@@ -151,11 +152,14 @@ func TestTOTPThrottleWalk(t *testing.T) {
 		a, keys := w.account(s.authenticators)
 		a.Authenticators[0].Base = s.base
 		model := naive{strangers: streak{free: s.free, most: s.strangers}, known: streak{free: s.knownFree, most: s.known}}
-		right, alarms := 0, 0
+		right, alarms, noneKnown := 0, 0, false
 		for range 400 {
+			if w.IntN(50) == 0 {
+				noneKnown = !noneKnown
+			}
 			from := [][]byte{nil, digest("away"), digest("home"), digest("work")}[w.IntN(4)]
-			known := string(from) == string(digest("home")) || string(from) == string(digest("work"))
-			counts := model.of(known)
+			known := !noneKnown && (string(from) == string(digest("home")) || string(from) == string(digest("work")))
+			counts := model.of(known, noneKnown)
 			switch w.IntN(4) {
 			case 0:
 				w.now = w.now.Add(time.Duration(w.IntN(40)) * time.Second)
@@ -170,6 +174,9 @@ func TestTOTPThrottleWalk(t *testing.T) {
 			}
 			env := w.env(s.window)
 			a.Browsers = []core.Browser{{Digest: string(digest("home")), Used: w.now.Unix()}, {Digest: string(digest("work")), Used: w.now.Unix() - 90*86400 + 1}}
+			if noneKnown { // any more
+				a.Browsers = []core.Browser{{Digest: string(digest("home")), Used: w.now.Unix() - 90*86400}}
+			}
 			disabled, locked := counts.failures >= counts.most, counts.until.After(w.now)
 			attempt := core.Attempt{Method: event.MethodTOTP, Code: "no code", Keys: keys, Browser: from}
 			one := w.IntN(s.authenticators)
@@ -205,13 +212,16 @@ func TestTOTPThrottleWalk(t *testing.T) {
 				require.Equal(t, core.Accepted, out.Reason)
 				right++
 				counts.clear()
-				if known {
+				if known || noneKnown {
 					model.known.clear()
+				}
+				if noneKnown {
+					model.strangers.clear()
 				}
 			default:
 				require.Equal(t, core.Wrong, out.Reason)
 				model.fail(counts, w.now)
-				counts = model.of(known) // another, where the last of the known was used up
+				counts = model.of(known, noneKnown) // another, where the last of one was used up
 				locked := counts.until.After(w.now)
 				require.Equal(t, counts.failures >= counts.most, out.Disabled)
 				switch {
@@ -237,6 +247,7 @@ func TestTOTPThrottleWalk(t *testing.T) {
 				require.Equal(t, want, got)
 			}
 			require.Equal(t, []int{model.strangers.failures, model.known.failures}, []int{next.TOTPThrottle.Failures, next.TOTPThrottle.Known.Failures})
+			require.LessOrEqual(t, model.strangers.failures+model.known.failures, s.strangers+s.known)
 			require.LessOrEqual(t, len(next.TOTPThrottle.Days), 30)
 			a = next
 		}
@@ -359,7 +370,7 @@ func TestGuessesAfterResync(t *testing.T) {
 				a, keys := w.account(1)
 				compared := 0
 				guess := func() {
-					a.TOTPThrottle.Until = 0
+					a.TOTPThrottle.Until, a.TOTPThrottle.Known.Until = 0, 0
 					next, out, err := a.Answer(core.Attempt{Method: event.MethodTOTP, Code: "no code", Keys: keys}, w.env(window))
 					require.NoError(t, err)
 					require.Equal(t, core.Wrong, out.Reason)
@@ -380,7 +391,7 @@ func TestGuessesAfterResync(t *testing.T) {
 				require.NoError(t, err)
 				two, err := keys["AUTH0"].Code(step)
 				require.NoError(t, err)
-				a.TOTPThrottle.Until = 0
+				a.TOTPThrottle.Until, a.TOTPThrottle.Known.Until = 0, 0
 				days := a.TOTPThrottle.Days
 				next, out, err := a.Resync(core.Attempt{Method: event.MethodTOTP, Code: one, Keys: keys}, "AUTH0", two, w.env(window))
 				require.NoError(t, err)

@@ -31,10 +31,15 @@ var browserSecrets = []string{"home", "work", "b0", "b1", "b2", "b3", "b4", "b5"
 
 // knows says whether the browser that the present call comes from is known.
 func (a *account) knows(now int64) bool {
-	return slices.ContainsFunc(a.browsers, func(b browser) bool {
-		return b.secret == a.from && b.used > now-90*day && b.used <= now+hour+30
-	})
+	return slices.ContainsFunc(a.browsers, func(b browser) bool { return b.secret == a.from && b.known(now) })
 }
+
+// knowsAny says whether any browser is known.
+func (a *account) knowsAny(now int64) bool {
+	return slices.ContainsFunc(a.browsers, func(b browser) bool { return b.known(now) })
+}
+
+func (b browser) known(now int64) bool { return b.used > now-90*day && b.used <= now+hour+30 }
 
 // seen is a second step that was completed. A sign-in makes the browser known.
 func (a *account) seen(signIn bool, now int64) {
@@ -72,13 +77,25 @@ func (a *account) shares() (strangers, known int) {
 }
 
 // streak is what a code from the browser of the present call is counted with: known browsers have their own share, and
-// when that is used up the strangers'.
+// when that is used up the strangers'. Strangers have that share after theirs where no browser is known.
 func (a *account) streak(now int64) (s *streak, most int) {
 	strangers, known := a.shares()
 	if a.knows(now) && a.known.wrong < known {
 		return &a.known, known
 	}
+	if _, all := a.limits(); !a.knowsAny(now) && a.strangers.wrong >= strangers && a.strangers.wrong+a.known.wrong < all {
+		return &a.known, known
+	}
 	return &a.strangers, strangers
+}
+
+// ofStrangers is what a store says of strangers. It has no clock: a browser that is kept counts as known.
+func (a *account) ofStrangers() (s streak, most int) {
+	strangers, known := a.shares()
+	if _, all := a.limits(); len(a.browsers) == 0 && a.strangers.wrong >= strangers && a.strangers.wrong+a.known.wrong < all {
+		return a.known, known
+	}
+	return a.strangers, strangers
 }
 
 func (s streak) lock(most int, now int64) (until int64, locked bool) {
@@ -105,13 +122,17 @@ func (a *account) wrongTOTP(now int64) {
 // completed is what a right code means for browsers and wrong codes.
 func (a *account) completed(k kind, signIn bool, now int64) {
 	s, _ := a.streak(now)
+	together := !a.knowsAny(now)
 	if k != operatorCode {
 		a.seen(signIn, now)
 	}
 	if k == secondFactor {
 		*s = streak{}
-		if a.knows(now) {
+		if together || a.knows(now) {
 			a.known = streak{}
+		}
+		if together {
+			a.strangers = streak{}
 		}
 	}
 }

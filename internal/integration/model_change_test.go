@@ -499,9 +499,9 @@ func (a *account) index(now core.Account) storage.AccountIndex {
 		keys = append(keys, now.Pending.Authenticator.Key)
 	}
 	slices.Sort(keys)
-	strangers, _ := a.shares()
+	strangers, most := a.ofStrangers()
 	return storage.AccountIndex{
-		Authenticators: len(a.apps), Passkeys: len(a.passkeys), Handle: now.Handle, CodesLeft: a.codes.left(), LockedUntil: moment(a.strangers.until), Disabled: a.strangers.wrong >= strangers,
+		Authenticators: len(a.apps), Passkeys: len(a.passkeys), Handle: now.Handle, CodesLeft: a.codes.left(), LockedUntil: moment(strangers.until), Disabled: strangers.wrong >= most,
 		Suspended: a.suspended != 0, KeyName: strings.Join(slices.Compact(keys), ","), TokenEpoch: now.TokenEpoch,
 		Unsent: moment(a.oldest()),
 	}

@@ -26,6 +26,9 @@ func (a *account) wrongFrom(browser string) *int {
 func (a *account) rightFrom(in input, totp bool) {
 	if totp {
 		*a.wrongFrom(in.browser) = 0
+		if len(a.Browsers) == 0 { // both are the strangers'
+			a.WrongKnown = 0
+		}
 	}
 	if in.op != stepUp {
 		a.meet(in.browser)
