@@ -175,6 +175,28 @@ func TestBrowsersEnd(t *testing.T) {
 	p := core.Presented{Proof: core.Proof{Account: two.a.ID, Kind: core.SecondFactor, At: env.Now.Unix(), Epoch: two.a.Epoch}}
 	off, _, err := two.a.Disable(p, env)
 	require.NoError(t, err)
+	at := func(browser string) core.Presented {
+		p := p
+		p.In, p.Browser = digest("session"), slices.Concat(digest("another account's"), digest(browser))
+		return p
+	}
+	add := func(a core.Account, p core.Presented, instead string) core.Account {
+		a, err := a.Begin(p, core.Pending{Authenticator: newAuthenticator("NEW"), Replace: instead}, env)
+		require.NoError(t, err)
+		code, err := two.keys["AUTH0"].Code(totp.Step(env.Now))
+		require.NoError(t, err)
+		a, _, err = a.Confirm(p, "NEW", code, two.keys["AUTH0"], env)
+		require.NoError(t, err)
+		return a
+	}
+	added, replaced := add(two.a, at("work"), ""), add(two.a, at("work"), "AUTH0")
+	remover := at("home")
+	remover.Epoch = added.Epoch
+	removed, _, err := added.Remove(remover, "AUTH0", env)
+	require.NoError(t, err)
+	remover.Browser = nil
+	removedElsewhere, _, err := added.Remove(remover, "AUTH0", env)
+	require.NoError(t, err)
 	reset, err := two.a.Resets(by, core.Slot{Selector: "Z", Hash: "h"}, env)
 	require.NoError(t, err)
 	for what, c := range map[string]struct {
@@ -188,6 +210,10 @@ func TestBrowsersEnd(t *testing.T) {
 		"restored":             {two.a.Restored(by, true, false, env), false, false},
 		"deleted":              {two.a.Forgotten(env), false, false},
 		"two-factor off":       {off, false, false},
+		"one more app":         {added, true, true},
+		"replaced at work":     {replaced, false, true},
+		"removed at home":      {removed, true, false},
+		"removed elsewhere":    {removedElsewhere, false, false},
 		"ended elsewhere":      {two.a.EndSessions(digest("session"), digest("work"), env), false, true},
 		"all ended":            {two.a.EndSessions(nil, nil, env), false, false},
 		"forgotten":            {two.a.ForgetBrowser(two.a.Browsers[0].ID()), false, true},

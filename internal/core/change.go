@@ -72,7 +72,7 @@ func (a Account) Remove(p Presented, id string, env Env) (Account, Proof, error)
 	a.drop(id, env)
 	a.endImport()
 	a.endEpoch(env)
-	a.endSessions(p.In, env)
+	a.endOthers(p.In, p.Browser, env)
 	return a, a.successor(p), nil
 }
 

@@ -209,7 +209,7 @@ func (a Account) enroll(p Presented, e Event, env Env, put func(a *Account)) (Ac
 	pending := a.Pending
 	a.Pending = nil
 	if pending.Replace != "" || a.Factors() == 0 { // another one is none that the rest have to sign in anew for
-		a.endSessions(p.In, env)
+		a.endOthers(p.In, p.Browser, env)
 	}
 	if a.Factors() == 0 && p.Kind == Vouched {
 		a.meet(p.NewBrowser, env) // the owner has just shown both factors, and need not be told of it

@@ -14,6 +14,13 @@ func (a *Account) endSessions(but []byte, env Env) {
 	a.SessionEpoch, a.Changer = env.Fresh, string(but)
 }
 
+// endOthers ends every browser session of the account but one, and forgets every browser but one, nil for none: those in
+// which a change is made. Whoever had got in otherwise is a stranger again.
+func (a *Account) endOthers(session, browser []byte, env Env) {
+	a.endSessions(session, env)
+	a.forgetBrowsers(func(b Browser) bool { return !b.Is(browser) })
+}
+
 // goesOn reports whether nothing has ended a proof's session, but for its own change, whose answer may have been lost.
 func (a Account) goesOn(p Presented) bool {
 	return p.Stamp == a.SessionEpoch || len(p.In) > 0 && string(p.In) == a.Changer
@@ -23,8 +30,7 @@ func (a Account) goesOn(p Presented) bool {
 // every browser but the one of some digests.
 func (a Account) EndSessions(but, browser []byte, env Env) Account {
 	a = a.clone().Create(env)
-	a.endSessions(but, env)
-	a.forgetBrowsers(func(b Browser) bool { return !b.Is(browser) })
+	a.endOthers(but, browser, env)
 	a.note(env, Event{Kind: event.SessionsEnded})
 	return a
 }

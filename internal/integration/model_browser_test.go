@@ -69,6 +69,11 @@ func (a *account) meet(now int64) {
 	a.browsers = a.browsers[max(len(a.browsers)-10, 0):]
 }
 
+// forgetOthers is what a change that ends sessions means for browsers.
+func (a *account) forgetOthers() {
+	a.browsers = slices.DeleteFunc(a.browsers, func(b browser) bool { return b.secret != a.from })
+}
+
 // shares says how many wrong codes are the last, of strangers and of known browsers.
 func (a *account) shares() (strangers, known int) {
 	_, most := a.limits()

@@ -176,6 +176,9 @@ func (a *account) enrolled(p proof, passkey string, now int64) answer {
 	if a.pending.codes != nil {
 		a.codes = a.pending.codes
 	}
+	if a.pending.replace != "" {
+		a.forgetOthers()
+	}
 	if p.kind == vouched {
 		a.meet(now)
 	}
@@ -272,6 +275,7 @@ func (a *account) remove(p proof, in, id string, now int64) answer {
 		return state
 	}
 	a.dropFactor(id, now)
+	a.forgetOthers()
 	a.changed()
 	a.endEpoch()
 	return a.successor(p)
