@@ -476,4 +476,12 @@ func TestKnownBrowserReplacesStep(t *testing.T) {
 		closed.Reset = &core.Reset{}
 		require.False(t, closed.SignedInBy(p, false, f.Browser, env))
 	}
+	for age, signs := range map[time.Duration]bool{core.ProofLife: true, core.ProofLife + time.Second: false, 1000 * time.Hour: false} {
+		f := core.FirstFactor{Method: "fed", At: env.Now.Add(-age).Unix(), Before: &epoch, SignIn: true, Browser: digest("home")}
+		next, p, err := v.a.Vouch(f, digest("session"), env)
+		require.NoError(t, err)
+		require.Equal(t, signs, p.Kind == core.Vouched, age)
+		require.Equal(t, signs, v.a.SignedInBy(p, false, f.Browser, env), age)
+		require.Equal(t, signs, slices.Contains(kindsOf(next.Events), event.FirstFactorSignIn), age)
+	}
 }

@@ -224,9 +224,10 @@ func (a Account) Vouch(f FirstFactor, session []byte, env Env) (Account, Proof, 
 
 // SignedInBy reports whether the proof of a first factor is enough to be signed in by. replaces says that the host's own
 // second factor is as good as the account's, and browser has the digests of one that replaces it where it is known, nil for
-// none; after an operator's reset only the operator's code leads on.
+// none. To a proof that is too old to prove anything, as of a check by an identity provider long ago, no browser adds
+// what it lacks. After an operator's reset only the operator's code leads on.
 func (a Account) SignedInBy(p Proof, replaces bool, browser []byte, env Env) bool {
-	return !a.Protected() || a.Reset == nil && (replaces && p.External != "" || a.Knows(browser, env))
+	return !a.Protected() || a.Reset == nil && (replaces && p.External != "" || p.Kind == Vouched && a.Knows(browser, env))
 }
 
 // over reports whether a first factor proves nothing any more. Where the epoch is known under which it was
