@@ -54,6 +54,7 @@ func TestOperatorQueries(t *testing.T) {
 			"passkeys low": {Passkeys: 1, CodesLeft: 1},
 			"one passkey":  {Passkeys: 1},
 			"two passkeys": {Passkeys: 2},
+			"app, passkey": {Authenticators: 1, Passkeys: 1, KeyName: "2026-10"},
 			"low":          {Authenticators: 1, CodesLeft: 2, KeyName: "2026-10"},
 			"no codes":     {Authenticators: 2, CodesLeft: 0, KeyName: "2026-10"},
 			"enough":       {Authenticators: 1, CodesLeft: 3, KeyName: "2026-10"},
@@ -94,15 +95,16 @@ func TestOperatorQueries(t *testing.T) {
 
 		queries, unserved := operatorQueries(t, d)
 		want := map[string][]string{
-			"Accounts without a second factor": {"none", "none, locked"},
-			"Recovery codes running low":       {"no codes", "one passkey", "two passkeys", "passkeys low", "low"},
-			"One lost passkey from support":    {"one passkey"},
-			"Accounts with passkeys alone":     {"one passkey", "passkeys", "passkeys low", "two passkeys"},
-			"Locked now":                       {"both", "disabled", "locked", "none, locked"},
-			"Still under an old key":           {"newer key", "old key", "two keys", "two keys too"},
-			"Tokens that end within 30 days":   {"sooner", "soon"},
-			"Tokens that hold a scope":         {"later", "soon", "sooner"},
-			"Tokens that were never used":      {"alike", "expired", "sooner"},
+			"Accounts without a second factor":       {"none", "none, locked"},
+			"Recovery codes running low":             {"app, passkey", "no codes", "one passkey", "two passkeys", "passkeys low", "low"},
+			"One lost passkey from support":          {"one passkey"},
+			"Factors that only a passkey can change": {"app, passkey"},
+			"Accounts with passkeys alone":           {"one passkey", "passkeys", "passkeys low", "two passkeys"},
+			"Locked now":                             {"both", "disabled", "locked", "none, locked"},
+			"Still under an old key":                 {"newer key", "old key", "two keys", "two keys too"},
+			"Tokens that end within 30 days":         {"sooner", "soon"},
+			"Tokens that hold a scope":               {"later", "soon", "sooner"},
+			"Tokens that were never used":            {"alike", "expired", "sooner"},
 		}
 		require.Len(t, queries, len(want))
 		for heading, ids := range want {
