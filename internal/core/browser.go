@@ -31,8 +31,11 @@ func (b Browser) ID() string { return hex.EncodeToString([]byte(b.Digest)) }
 // known reports whether the browser's last second step was in the last ninety days. One that lies over an hour ahead was
 // noted by a clock that had run ahead: the browser is not known before its next, as nobody could say for how long.
 func (b Browser) known(env Env) bool {
-	return b.Used > env.unix()-int64(BrowserLife/time.Second) && b.Used <= env.latest(int64(ClockBack/time.Second))
+	return !b.over(env) && b.Used <= env.latest(int64(ClockBack/time.Second))
 }
+
+// over reports whether the ninety days are over.
+func (b Browser) over(env Env) bool { return b.Used <= env.unix()-int64(BrowserLife/time.Second) }
 
 // Is reports whether one of some digests, one after the other, is the browser's: what a browser keeps serves several
 // accounts, each of which knows it by a secret of its own.

@@ -276,6 +276,24 @@ func TestBrowserOfAnotherClock(t *testing.T) {
 	require.Equal(t, v.now.Unix(), v.a.Browsers[0].Used, "and so is the moment")
 }
 
+// TestBrowsersAreNotKeptForGood: a save leaves out browsers whose ninety days are over, and no others, such as those whose
+// last second step lies ahead.
+func TestBrowsersAreNotKeptForGood(t *testing.T) {
+	v := anyVisitor(t)
+	last := v.now
+	v.signIn("home")
+	v.signIn("work")
+	before := slices.Clone(v.a.Browsers)
+	env := v.environment()
+	for days, kept := range map[time.Duration]int{-1000: 2, 0: 2, 89: 2, 90: 1, 91: 0} {
+		env.Now = last.Add(totp.Period + days*24*time.Hour) // of the first of them
+		a := v.a.WithoutExpired(env)
+		require.Equal(t, before[2-kept:], append([]core.Browser{}, a.Browsers...), days)
+		require.Equal(t, kept == 0, a.Browsers == nil, days)
+		require.Equal(t, before, v.a.Browsers, "the account is as it was")
+	}
+}
+
 // TestCopyOfAnEndedBrowser: what a browser keeps serves several accounts. Where an account does not know it, any more or
 // yet, it becomes known by a new secret: a copy from before is not known again.
 func TestCopyOfAnEndedBrowser(t *testing.T) {

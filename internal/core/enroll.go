@@ -143,12 +143,17 @@ func (a Account) CanShow(p Presented, id string, passkey bool, env Env) (Pending
 	return *a.Pending, nil
 }
 
-// WithoutExpired returns the account without what an enrollment that has expired has kept.
+// WithoutExpired returns the account without what an enrollment that has expired has kept, and without browsers whose
+// ninety days are over: their addresses are nobody's business any more. By a clock that runs ahead either is gone for good.
 func (a Account) WithoutExpired(env Env) Account {
 	if p := a.Pending; p != nil && p.Kept != nil && a.PendingNow(env) == nil {
 		gone := *p
 		gone.forget()
 		a.Pending = &gone
+	}
+	if slices.ContainsFunc(a.Browsers, func(b Browser) bool { return b.over(env) }) {
+		a.Browsers = slices.Clone(a.Browsers)
+		a.forgetBrowsers(func(b Browser) bool { return b.over(env) })
 	}
 	return a
 }

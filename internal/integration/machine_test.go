@@ -189,6 +189,9 @@ func (m *machine) do(t *rapid.T, p *process, c call) bool {
 	after := m.model[c.account].clone()
 	after.from = c.browser
 	want := c.rule(after, now)
+	if m.snapshot(t)[c.account].Version != before[c.account].Version {
+		after.saved(now)
+	}
 	if way.meanwhile != nil && c.guess != "" && want.err != nil {
 		want.retryAt = max(want.retryAt, after.lookedAt(m.model[c.account], m.read(t, c.account), now))
 	}
@@ -205,6 +208,7 @@ func (m *machine) do(t *rapid.T, p *process, c call) bool {
 		happened = adopted.shape().equal(m.read(t, c.account).shape())
 		if half := m.model[c.account].clone(); !happened && c.half != nil {
 			c.half(half)
+			half.saved(now)
 			if half.shape().equal(m.read(t, c.account).shape()) {
 				after, happened = half, true
 			}

@@ -74,6 +74,11 @@ func (a *account) forgetOthers() {
 	a.browsers = slices.DeleteFunc(a.browsers, func(b browser) bool { return b.secret != a.from })
 }
 
+// saved is what a save leaves out.
+func (a *account) saved(now int64) {
+	a.browsers = slices.DeleteFunc(a.browsers, func(b browser) bool { return b.used <= now-90*day })
+}
+
 // shares says how many wrong codes are the last, of strangers and of known browsers.
 func (a *account) shares() (strangers, known int) {
 	_, most := a.limits()
