@@ -301,6 +301,10 @@ func TestOwner(t *testing.T) {
 	b.Has("The clock is corrected.")
 	require.Equal(t, 200, b.Answer("Code from the app", phone.Code(ahead.Add(time.Minute))))
 
+	b.Visit(securityPath + "/browsers")
+	b.Has("This browser")
+	b.look("browsers")
+
 	// Off again.
 	b.Visit(securityPath + "/disable")
 	b.Has("Deploy publicly")
