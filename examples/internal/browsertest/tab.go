@@ -317,8 +317,17 @@ func (b *Tab) Cookies() []*network.Cookie {
 	return all.Cookies
 }
 
-// SetCookies has the profile send these cookies to the service and no others.
+// SetCookies has the profile send these cookies to the service and no others. An answer that was under way may set one
+// meanwhile, such as one to a page's script.
 func (b *Tab) SetCookies(cookies []*network.Cookie) {
+	b.t.Helper()
+	b.Await(func() bool {
+		b.putCookies(cookies)
+		return len(b.Cookies()) == len(cookies)
+	})
+}
+
+func (b *Tab) putCookies(cookies []*network.Cookie) {
 	b.t.Helper()
 	for _, c := range b.Cookies() {
 		b.Do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
@@ -334,7 +343,6 @@ func (b *Tab) SetCookies(cookies []*network.Cookie) {
 	b.Do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 		return cdp.Call(ctx, t, network.SetCookies, set)
 	})
-	require.Len(b.t, b.Cookies(), len(cookies))
 }
 
 // In returns the same tab for a part of the test.
