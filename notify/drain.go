@@ -179,7 +179,7 @@ func (d *drain) account(ctx context.Context, v *visit) error {
 	saving, cancel := engine.Detach(ctx) // what was delivered is not delivered again, though ctx may have ended
 	defer cancel()
 	err = d.s.e.Change(saving, v.rec.ID, engine.Transition{Step: func(a core.Account, _ core.Env) (core.Account, error) {
-		return a.NoticesTold(v.told), nil
+		return a.NoticesTold(v.told, held.NoticesHeld), nil
 	}})
 	return errors.Join(failed, err)
 }

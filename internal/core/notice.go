@@ -155,13 +155,16 @@ func (a Account) HoldNotices(seconds int64, env Env) (held Account, ok bool) {
 	return a, true
 }
 
-// NoticesTold takes out notices that were delivered, and lets others deliver the rest.
-func (a Account) NoticesTold(ids []NoticeID) Account {
+// NoticesTold takes out notices that were delivered, and lets others deliver the rest, unless they do already: held is
+// until when they could not.
+func (a Account) NoticesTold(ids []NoticeID, held int64) Account {
 	a = a.clone()
-	a.NoticesHeld = 0
+	if a.NoticesHeld == held {
+		a.NoticesHeld = 0
+	}
 	a.Notices = slices.DeleteFunc(a.Notices, func(n Notice) bool { return slices.Contains(ids, n.ID) })
 	if len(a.Notices) == 0 {
-		a.Notices = nil
+		a.Notices, a.NoticesHeld = nil, 0
 	}
 	return a
 }

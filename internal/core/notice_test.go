@@ -121,7 +121,7 @@ func (m *outbox) drained(w *walker, a core.Account, env core.Env) core.Account {
 		ids = append(ids, n.ID)
 		m.heard[string(n.Kind)] += max(n.Count, 1)
 	}
-	next := held.NoticesTold(ids)
+	next := held.NoticesTold(ids, held.NoticesHeld)
 	m.holds(next, env)
 	return next
 }

@@ -19,6 +19,7 @@ const holdFor = 90
 type visit struct {
 	id   string
 	list []notice
+	held int64 // until when nobody else has the account
 }
 
 // postbox is what owners were told, and the drainers that are on their way.
@@ -47,14 +48,14 @@ func (m *machine) Drain(t *rapid.T) {
 	}
 	m.do(t, p, call{
 		name: "NoticesTold", account: v.id,
-		rule: func(a *account, _ int64) answer { a.noticesTold(told); return answer{} },
+		rule: func(a *account, _ int64) answer { a.noticesTold(told, v.held); return answer{} },
 		run: func(ctx context.Context, s *process) error {
 			return engine.Of(s.Service).Change(ctx, v.id, engine.Transition{Step: func(a core.Account, _ core.Env) (core.Account, error) {
 				var ids []core.NoticeID
 				for _, n := range told {
 					ids = append(ids, n.id)
 				}
-				return a.NoticesTold(ids), nil
+				return a.NoticesTold(ids, v.held), nil
 			}})
 		},
 	})
@@ -83,7 +84,7 @@ func (m *machine) beginVisit(t *rapid.T, p *process, id string) {
 			return err
 		},
 		told: func(a *account, _ answer) {
-			v := visit{id: id}
+			v := visit{id: id, held: a.noticesHeld}
 			for _, n := range list {
 				v.list = append(v.list, storedNotice(n))
 			}

@@ -47,11 +47,13 @@ func (a *account) holdNotices(now int64) (ok bool) {
 }
 
 // noticesTold is the rule of a drainer that has told some.
-func (a *account) noticesTold(told []notice) {
-	a.noticesHeld = 0
+func (a *account) noticesTold(told []notice, held int64) {
 	a.outbox = slices.DeleteFunc(a.outbox, func(n notice) bool {
 		return slices.ContainsFunc(told, func(t notice) bool { return t.id == n.id })
 	})
+	if a.noticesHeld == held || len(a.outbox) == 0 {
+		a.noticesHeld = 0
+	}
 }
 
 // oldest says since when something waits to be told, 0 for nothing.

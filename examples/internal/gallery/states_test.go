@@ -462,8 +462,8 @@ var stepUps = []state{
 		v.send("/pair", "name", "Tablet")
 		v.send("/pair", "step_up", v.user.RecoveryCodes[0].Reveal())
 	}},
-	{name: "step-up locked", shows: ".alert.warn [data-countdown]", status: 403, reach: func(v *visit) { v.later(); v.guess(6); v.open("/disable") }},
-	{name: "step-up disabled", shows: ".alert.warn", lacks: "[data-countdown]", status: 403, reach: func(v *visit) { v.later(); v.disableCodes(); v.open("/disable") }},
+	{name: "step-up locked", shows: ".alert.warn [data-countdown]", status: 403, reach: func(v *visit) { v.later(); v.forget(); v.guess(6); v.open("/disable") }},
+	{name: "step-up disabled", shows: ".alert.warn", lacks: "[data-countdown]", status: 403, reach: func(v *visit) { v.later(); v.forget(); v.disableCodes(); v.open("/disable") }},
 	{name: "step-up password", shows: "#step_up_password", lacks: "[aria-invalid]", status: 403, reach: func(v *visit) { v.member("/"); v.h.svc.Wait(6 * time.Minute); v.open("/pair") }},
 	{name: "step-up password wrong", shows: "#step_up_password[aria-invalid]", status: 422, reach: func(v *visit) {
 		v.member("/")

@@ -17,6 +17,8 @@ import (
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/examples/internal/browsertest"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/internal/core"
+	"github.com/gatehouse-go/gatehouse/internal/engine"
 	"github.com/gatehouse-go/gatehouse/passkey/passkeytest"
 	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
@@ -103,6 +105,14 @@ func (v *visit) guess(times int) {
 		_, err := v.h.svc.StepUp(from("198.51.100.23", "chrome/windows"), v.user.Session(), v.wrong())
 		require.ErrorIs(v.t, err, gatehouse.ErrDenied)
 	}
+}
+
+// forget has the account know no browser, so that what strangers lock is locked in this one.
+func (v *visit) forget() {
+	v.t.Helper()
+	v.ok(engine.Of(v.h.svc.Service).Change(ctx, v.account, engine.Transition{Step: func(a core.Account, _ core.Env) (core.Account, error) {
+		return a.ForgetBrowser(""), nil
+	}}))
 }
 
 // disableCodes guesses until codes of the app are refused for good.
