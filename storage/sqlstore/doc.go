@@ -31,9 +31,9 @@
 //
 // MySQL 8.0.19 or newer, MariaDB 10.6 or newer, under any sql_mode and default collation. Neither
 // parseTime, loc nor clientFoundRows in the DSN makes a difference. Statements are prepared at their
-// first use, and then once a connection. On a Galera cluster set wsrep_sync_wait=1 for the sessions
-// of the program, or a load may not see a save made through another node; and migrate from one
-// process, as GET_LOCK knows nothing of other nodes.
+// first use, and then once a connection. On a Galera cluster set wsrep_sync_wait=7 for the sessions
+// of the program, which is refused otherwise: a load or a deletion may not see a save made through
+// another node.
 //
 // # SQLite
 //

@@ -56,7 +56,8 @@ func (s *Store) inTransaction(ctx context.Context, change func(session) error) e
 	return tx.Commit()
 }
 
-// underLock holds one of MySQL's named locks, which belong to a connection.
+// underLock holds one of MySQL's named locks, which belong to a connection, and to one node of a Galera cluster: there
+// another node may migrate at the same time, and have a statement of this one undone. All can be run again.
 func (s *Store) underLock(ctx context.Context, change func(session) error) error {
 	c, err := s.db.Conn(ctx)
 	if err != nil {
@@ -73,7 +74,7 @@ func (s *Store) underLock(ctx context.Context, change func(session) error) error
 			return errors.New("GET_LOCK failed")
 		}
 	}
-	err = change(c)
+	err = s.patiently(ctx, func() error { return change(c) })
 	end(ctx, c, "DO RELEASE_LOCK('"+s.lockName()+"')")
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -30,6 +31,9 @@ type rule struct {
 	harm  string // what would happen
 	mend  string
 }
+
+// galera reports whether the server is a node of a Galera cluster.
+func (all settings) galera() bool { return all["wsrep_cluster_address"] != "" }
 
 func is(values ...string) func(string, settings) bool {
 	return func(value string, _ settings) bool { return slices.Contains(values, value) }
@@ -84,10 +88,18 @@ var rules = map[Dialect][]rule{
 			"a power cut breaks tables, unless the file system writes pages whole", "set it ON"},
 		{"sql_log_bin", func(v string, all settings) bool { return v == "OFF" && all["log_bin"] == "ON" }, weak,
 			"replicas do not get the saves, and a failover loses them", "set it ON"},
+		// Galera. Its bits 1, 2 and 4 have reads, UPDATE and DELETE, and INSERT wait for what other nodes have committed.
+		// A conditional save needs none of them; a deletion that does not wait removes nothing, and says that it has.
 		{"wsrep_sync_wait", func(v string, all settings) bool {
-			odd := v != "" && strings.Contains("13579", v[len(v)-1:]) // the bit for reads
-			return !odd && all["wsrep_on"] == "ON" && all["wsrep_cluster_address"] != ""
-		}, weak, "a load may not see a save made through another node", "set it to 1, unless all connections go to one node"},
+			bits, err := strconv.Atoi(v)
+			return all.galera() && all["wsrep_on"] == "ON" && (err != nil || bits&7 != 7)
+		}, refused, "a load or a deletion may not see a save made through another node", "set it to 7, in the DSN or on the server"},
+		{"wsrep_on", func(v string, all settings) bool { return all.galera() && v != "ON" }, refused,
+			"saves stay on this node", "set it ON, or take wsrep_cluster_address away where there is no cluster"},
+		{"wsrep_dirty_reads", func(v string, all settings) bool { return all.galera() && v == "ON" }, refused,
+			"a node that is cut off from the others answers loads without their saves", "set it OFF"},
+		{"wsrep_osu_method", func(v string, all settings) bool { return all.galera() && v != "TOI" }, weak,
+			"Migrate changes the tables of one node alone", "set it TOI"},
 		{"read_only", isNot("OFF", "0"), weak, cannotSave + ", and a replica does not have the last saves",
 			"connect to the primary"},
 		{"tx_read_only", is("ON"), weak, cannotSave, "set it OFF"},
@@ -126,7 +138,7 @@ FROM pg_class c WHERE c.oid IN (to_regclass('{table}accounts'), to_regclass('{ta
 SHOW SESSION VARIABLES WHERE Variable_name IN ('autocommit', 'tx_isolation', 'transaction_isolation', 'sql_mode',
 	'character_set_client', 'character_set_connection', 'innodb_flush_log_at_trx_commit', 'sync_binlog', 'log_bin', 'sql_log_bin',
 	'innodb_doublewrite', 'read_only', 'tx_read_only', 'transaction_read_only',
-	'wsrep_on', 'wsrep_cluster_address', 'wsrep_sync_wait')`, `
+	'wsrep_on', 'wsrep_cluster_address', 'wsrep_sync_wait', 'wsrep_dirty_reads', 'wsrep_osu_method')`, `
 SELECT CONCAT('engine of ', table_name), COALESCE(engine, '')
 FROM information_schema.tables
 WHERE table_schema = COALESCE(NULLIF('{schema}', ''), DATABASE())

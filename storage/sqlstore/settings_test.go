@@ -23,7 +23,8 @@ var good = map[sqlstore.Dialect]map[string]string{
 		"autocommit": "ON", "tx_isolation": "REPEATABLE-READ", "transaction_isolation": "READ-COMMITTED", "sql_mode": "STRICT_TRANS_TABLES,ORACLE",
 		"character_set_client": "latin1", "character_set_connection": "latin1", "innodb_flush_log_at_trx_commit": "1",
 		"sync_binlog": "1", "log_bin": "ON", "sql_log_bin": "ON", "innodb_doublewrite": "ON", "read_only": "OFF", "tx_read_only": "OFF",
-		"transaction_read_only": "OFF", "wsrep_on": "ON", "wsrep_cluster_address": "gcomm://a,b", "wsrep_sync_wait": "1",
+		"transaction_read_only": "OFF", "wsrep_on": "ON", "wsrep_cluster_address": "gcomm://a,b", "wsrep_sync_wait": "7",
+		"wsrep_dirty_reads": "OFF", "wsrep_osu_method": "TOI",
 		"engine of gatehouse_tokens": "InnoDB",
 	},
 	sqlstore.SQLite: {
@@ -76,11 +77,16 @@ func TestRules(t *testing.T) {
 		{sqlstore.MySQL, "innodb_doublewrite=OFF", 0, 0, 1},
 		{sqlstore.MySQL, "sql_log_bin=OFF", 0, 0, 1},
 		{sqlstore.MySQL, "sql_log_bin=OFF log_bin=OFF", 0, 0, 0},
-		{sqlstore.MySQL, "wsrep_sync_wait=0", 0, 0, 1},
-		{sqlstore.MySQL, "wsrep_sync_wait=6", 0, 0, 1}, // not for reads
+		{sqlstore.MySQL, "wsrep_sync_wait=0", 1, 0, 0},
+		{sqlstore.MySQL, "wsrep_sync_wait=6", 1, 0, 0}, // not for loads
+		{sqlstore.MySQL, "wsrep_sync_wait=5", 1, 0, 0}, // not for deletions
+		{sqlstore.MySQL, "wsrep_sync_wait=3", 1, 0, 0}, // not for uses of tokens
 		{sqlstore.MySQL, "wsrep_sync_wait=15", 0, 0, 0},
-		{sqlstore.MySQL, "wsrep_sync_wait=0 wsrep_on=OFF", 0, 0, 0},
-		{sqlstore.MySQL, "wsrep_sync_wait=0 wsrep_cluster_address=", 0, 0, 0},
+		{sqlstore.MySQL, "wsrep_sync_wait=0 wsrep_on=OFF wsrep_cluster_address=", 0, 0, 0}, // as where there is no Galera
+		{sqlstore.MySQL, "wsrep_on=OFF wsrep_sync_wait=0", 1, 0, 0},
+		{sqlstore.MySQL, "wsrep_dirty_reads=ON", 1, 0, 0},
+		{sqlstore.MySQL, "wsrep_dirty_reads=ON wsrep_cluster_address=", 0, 0, 0},
+		{sqlstore.MySQL, "wsrep_osu_method=RSU", 0, 0, 1},
 		{sqlstore.MySQL, "read_only=ON", 0, 0, 1},
 		{sqlstore.MySQL, "read_only=NO_LOCK_NO_ADMIN", 0, 0, 1}, // MariaDB 12
 		{sqlstore.MySQL, "tx_read_only=ON", 0, 0, 1},

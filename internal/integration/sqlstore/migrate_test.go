@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse/internal/integration/dbtest"
@@ -159,6 +160,24 @@ func TestMigrateAtOnce(t *testing.T) {
 			atVersion(t, s, newest)
 		}
 	})
+}
+
+// TestMigrateUndone has the server undo each statement of a migration once, as a Galera cluster does with one that meets
+// that of another node.
+func TestMigrateUndone(t *testing.T) {
+	server := dbtest.MySQL(t)
+	d := database{sqlstore.MySQL, server.Driver(), server.Database(t), server}
+	undone := map[string]bool{}
+	err := newStore(t, d.watch(t, func(statement string) error {
+		if undone[statement] || strings.HasPrefix(statement, "DO ") {
+			return nil
+		}
+		undone[statement] = true
+		return &mysql.MySQLError{Number: 1213, Message: "Deadlock found when trying to get lock; try restarting transaction"}
+	}, func(string) error { return nil }), d).Migrate(t.Context())
+	require.NoError(t, err)
+	require.Greater(t, len(undone), 3)
+	require.NoError(t, newStore(t, d.open(t), d).Validate(t.Context()))
 }
 
 // TestMigrateKilled cuts a migration off before and after its first, second, … statement, and has

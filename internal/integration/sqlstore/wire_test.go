@@ -18,7 +18,7 @@ import (
 )
 
 // watched is a connector whose connections tell of each statement that is sent without being
-// prepared: before it is, and after. If either tells of an error, the connection is cut.
+// prepared: before it is, and after. If either tells of an error, the connection is cut, unless it is an answer of MySQL's.
 type watched struct {
 	driver.Connector
 	before, after func(statement string) error
@@ -54,7 +54,7 @@ func (c *watchedConn) tell(f func(string) error, statement string) error {
 		return driver.ErrBadConn
 	}
 	err := f(statement)
-	if err != nil {
+	if answer := (*mysql.MySQLError)(nil); err != nil && !errors.As(err, &answer) {
 		c.cut = true
 		c.Conn.Close()
 	}
