@@ -12,6 +12,11 @@
 // happened is in the save of what has happened, every call that has succeeded is told, in order and by one drainer at a time,
 // and nothing is told that has not happened.
 //
+// In most runs nodes are upgraded and rolled back between three releases: one that reads format 1, one that reads format 2 and
+// makes nothing that needs it, and one that makes it. New there are accepted risks, notices of a revocation by an operator, and
+// tokens that rotate themselves. Where the order is kept that docs/design.md gives, no call and no drainer meets what its node
+// cannot read; where it is not kept, those that do fail, and all else holds.
+//
 // Three clients have a browser that becomes known; two have none, and guess. Whoever guesses must not lock the others out.
 //
 // After each call what is stored is held against the invariants, and at the end what every client was told is held

@@ -112,6 +112,7 @@ func (v *invariants) account(rec storage.Record, now core.Account, stored storag
 		v.fail("%s", wrong)
 	}
 	v.browsers(was, now)
+	v.risks(was, now)
 	if now.Factors() == 0 && now.Recovery != nil {
 		v.fail("%s: recovery codes without a second factor", now.ID)
 	}
@@ -168,6 +169,16 @@ func (v *invariants) browsers(was, now core.Account) {
 	}
 }
 
+// risks compares which risks are accepted with which were: none goes without a word.
+func (v *invariants) risks(was, now core.Account) {
+	withdrawn := slices.ContainsFunc(now.Activity, func(e core.Event) bool { return e.Number > was.Noted && e.Kind == event.RiskWithdrawn })
+	for _, r := range was.Accepted {
+		if !withdrawn && !slices.ContainsFunc(now.Accepted, func(a core.Acceptance) bool { return a.Control == r.Control }) {
+			v.fail("%s: the risk of %s is no longer accepted", now.ID, r.Control)
+		}
+	}
+}
+
 // passkeys compares what an account's passkeys have accepted with what they had.
 func (v *invariants) passkeys(now core.Account) {
 	for _, k := range now.Passkeys {
@@ -221,6 +232,7 @@ type stored struct {
 	Digest         []byte
 	Scopes         tokens.Scopes
 	NeedsFactor    bool
+	RotatesItself  bool
 }
 
 func storedToken(rec storage.TokenRecord) (s stored, err error) {
@@ -253,7 +265,7 @@ func (v *invariants) held(ctx context.Context, id string) {
 				v.fail("a token's generation falls")
 			case now.Generation == was.Generation && !bytes.Equal(now.Digest, was.Digest):
 				v.fail("two secrets of one generation")
-			case !slices.Equal(now.Scopes, was.Scopes) || was.NeedsFactor && !now.NeedsFactor || now.Epoch != was.Epoch:
+			case !slices.Equal(now.Scopes, was.Scopes) || was.NeedsFactor && !now.NeedsFactor || now.Epoch != was.Epoch || now.RotatesItself != was.RotatesItself:
 				v.fail("a token is another than it was minted as")
 			}
 		}

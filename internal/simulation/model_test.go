@@ -16,34 +16,39 @@ import (
 type op string
 
 const (
-	before    op = "before"
-	challenge op = "challenge"
-	answer    op = "answer"
-	stepUp    op = "step up"
-	vouch     op = "vouch"
-	begin     op = "begin"
-	confirm   op = "confirm"
-	regen     op = "regenerate"
-	disable   op = "disable"
-	reset     op = "reset"
-	redeem    op = "redeem"
-	password  op = "password changed"
-	suspend   op = "suspend"
-	resume    op = "resume"
-	unlock    op = "unlock"
-	reseal    op = "reseal"
-	imports   op = "import"
-	look      op = "look"
-	review    op = "review activity"
-	mint      op = "mint"
-	rotate    op = "rotate"
-	revoke    op = "revoke"
-	revokeAll op = "revoke all"
-	check     op = "check"
-	register  op = "register"       // begin a passkey
-	finish    op = "finish"         // and turn it on
-	ask       op = "ask a passkey"  // what a passkey then signs
-	assert    op = "show a passkey" // what it has signed
+	before     op = "before"
+	challenge  op = "challenge"
+	answer     op = "answer"
+	stepUp     op = "step up"
+	vouch      op = "vouch"
+	begin      op = "begin"
+	confirm    op = "confirm"
+	regen      op = "regenerate"
+	disable    op = "disable"
+	reset      op = "reset"
+	redeem     op = "redeem"
+	password   op = "password changed"
+	suspend    op = "suspend"
+	resume     op = "resume"
+	unlock     op = "unlock"
+	reseal     op = "reseal"
+	imports    op = "import"
+	look       op = "look"
+	review     op = "review activity"
+	mint       op = "mint"
+	rotate     op = "rotate"
+	revoke     op = "revoke"
+	revokeAll  op = "revoke all"
+	check      op = "check"
+	accept     op = "accept a risk"
+	withdraw   op = "withdraw a risk"
+	revokeBy   op = "revoke by an operator"
+	purge      op = "purge"
+	rotateSelf op = "rotate by itself"
+	register   op = "register"       // begin a passkey
+	finish     op = "finish"         // and turn it on
+	ask        op = "ask a passkey"  // what a passkey then signs
+	assert     op = "show a passkey" // what it has signed
 )
 
 // input is a call as a client made it.
@@ -67,6 +72,7 @@ type input struct {
 	revoke           bool
 	look             int  // which look at the activity it reviews
 	production       bool // the token has a scope of high risk
+	rotates          bool // and rotates itself
 
 	purpose    core.PasskeyPurpose
 	passkey    int    // by the enrollment that has made it
@@ -356,8 +362,18 @@ func (a account) step(in input) []next {
 			return same(needsStep, state)
 		}
 		return same(ok, state)
+	case rotateSelf:
+		if a.shut(in) {
+			return same(closed, denied)
+		}
+		return same(ok, denied)
+	case accept:
+		if !b.Stored {
+			b.Stored, b.Epoch = true, in.id
+		}
+		return []next{{ok, b}}
 	}
-	return same(ok) // reseal
+	return same(ok) // reseal, withdraw, purge
 }
 
 func (a *account) dropFactors() {
@@ -515,6 +531,7 @@ type token struct {
 	Old           []int
 	Revoked       bool
 	Needs         bool
+	Rotates       bool // itself
 }
 
 func (h holder) clone() holder {
@@ -558,7 +575,7 @@ func (h holder) step(in input) []nextHolder {
 		b.TokenEpoch = in.id
 		return append(same(needsStep, state), nextHolder{ok, b})
 	case mint:
-		b.Tokens[in.id] = token{Epoch: h.TokenEpoch, Secret: in.id, Needs: in.strong}
+		b.Tokens[in.id] = token{Epoch: h.TokenEpoch, Secret: in.id, Needs: in.strong, Rotates: in.rotates}
 		return append(same(needsStep, state, closed), nextHolder{ok, b})
 	case rotate:
 		if known && !t.Revoked && t.Epoch == h.TokenEpoch && t.Secret == in.seen {
@@ -567,17 +584,22 @@ func (h holder) step(in input) []nextHolder {
 			return append(same(needsStep, state, closed), nextHolder{ok, b})
 		}
 		return same(needsStep, state, closed)
-	case revoke:
-		if known {
-			t.Revoked = true
-			b.Tokens[in.token] = t
+	case revoke, revokeBy:
+		if !known || t.Revoked { // or purged
+			return same(needsStep, ok, state)
 		}
+		t.Revoked = true
+		b.Tokens[in.token] = t
 		return append(same(needsStep), nextHolder{ok, b})
-	case check:
+	case check, rotateSelf:
 		works := known && !t.Revoked && t.Epoch == h.TokenEpoch && !h.Suspended && (!t.Needs || h.On)
 		switch {
-		case works && in.secret == t.Secret:
+		case works && in.secret == t.Secret && in.op == check:
 			return same(ok)
+		case works && in.secret == t.Secret && t.Rotates:
+			t.Old, t.Secret = append(slices.Clone(t.Old), t.Secret), in.id
+			b.Tokens[in.token] = t
+			return append(same(closed), nextHolder{ok, b})
 		case works && slices.Contains(t.Old, in.secret):
 			t.Revoked = true
 			b.Tokens[in.token] = t
@@ -585,11 +607,14 @@ func (h holder) step(in input) []nextHolder {
 		}
 		return same(denied)
 	}
-	return nil
+	return same(ok) // purge: what is revoked already
 }
 
 // tokenOps are the calls that tokens are held against.
-var tokenOps = []op{confirm, finish, imports, disable, reset, password, suspend, resume, revokeAll, mint, rotate, revoke, check}
+var tokenOps = []op{confirm, finish, imports, disable, reset, password, suspend, resume, revokeAll, mint, rotate, revoke, check, rotateSelf, revokeBy, purge}
+
+// tokensAlone are those of them that ask for nothing of the account.
+var tokensAlone = []op{check, revokeBy}
 
 // settle drops what can make no difference any more: what nobody presents, what was made under an epoch that is over or for
 // a sign-in that is, and counts beyond what they are compared with.
@@ -635,7 +660,7 @@ func explained(history []made, accounts map[string]account, holders map[string]h
 		of := func(ofTokens bool) (list []made) {
 			for _, c := range history {
 				isToken := slices.Contains(tokenOps, c.in.op)
-				if c.in.account != id || c.told == fault && slices.Contains(readOnly, c.in.op) || ofTokens && !isToken || !ofTokens && c.in.op == check {
+				if c.in.account != id || c.told == fault && slices.Contains(readOnly, c.in.op) || ofTokens && !isToken || !ofTokens && slices.Contains(tokensAlone, c.in.op) {
 					continue
 				}
 				list = append(list, c)

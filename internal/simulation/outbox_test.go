@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -80,16 +81,34 @@ func (o *outbox) start(died, n *node) {
 	o.stop[n] = stop
 	for i := range drainersOfNode {
 		number := n.number*drainersOfNode + i
-		svc, err := gatehouse.New(remote{Store: o.store, s: o.s, client: clients + number, node: n}, o.config(n))
+		svc, err := gatehouse.New(remote{Store: n.release.on(o.store), s: o.s, client: clients + number, node: n}, o.config(n))
 		require.NoError(o.t, err)
 		o.drain(ctx, svc, o.sinkOf(n, o.sinks[number]))
 	}
 }
 
 func (o *outbox) drain(ctx context.Context, svc *gatehouse.Service, sink notify.Sink) {
-	d, err := notify.New(svc, notify.Config{Every: drainEvery, Timeout: sinkTimeout, Parallel: 1})
+	d, err := notify.New(svc, notify.Config{Every: drainEvery, Timeout: sinkTimeout, Parallel: 1, Faults: slog.New(faults{world: o.world})})
 	require.NoError(o.t, err)
 	o.drains.Go(func() { _ = d.Drain(ctx, sink) })
+}
+
+// faults is where drainers say what has gone wrong.
+type faults struct {
+	slog.Handler
+	*world
+}
+
+func (f faults) Enabled(context.Context, slog.Level) bool { return true }
+
+func (f faults) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if err, is := a.Value.Any().(error); is && errors.Is(err, core.ErrFormat) {
+			f.shutOut("a drainer")
+		}
+		return true
+	})
+	return nil
 }
 
 var errSink = errors.New("simulation: the sink has failed")

@@ -64,9 +64,12 @@ type scheduler struct {
 
 // node is one process. Its clock is off by some seconds.
 type node struct {
-	number int
-	clock  time.Duration
-	dead   bool
+	number  int
+	born    int // counts nodes
+	release release
+	clock   time.Duration
+	calls   int // of clients, under way
+	dead    bool
 }
 
 func (n *node) now() time.Time { return time.Now().Add(n.clock) }
@@ -98,7 +101,9 @@ func (s *scheduler) run(after func(what string)) {
 			time.Sleep(time.Millisecond) // for whoever waits for a time
 			continue
 		}
-		slices.SortFunc(s.waiting, func(a, b *waiting) int { return cmp.Or(a.client-b.client, strings.Compare(a.what, b.what)) })
+		slices.SortFunc(s.waiting, func(a, b *waiting) int {
+			return cmp.Or(a.client-b.client, a.node.born-b.node.born, strings.Compare(a.what, b.what))
+		})
 		i := s.rng.IntN(len(s.waiting))
 		w := s.waiting[i]
 		s.waiting = slices.Delete(s.waiting, i, i+1)
@@ -123,6 +128,13 @@ func (s *scheduler) end() {
 		w.goOn <- nodeDies
 	}
 	s.waiting = nil
+}
+
+func (s *scheduler) kill(n *node) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n.dead = true
+	s.log = append(s.log, fmt.Sprintf("node %d, of release %v, is replaced", n.number, n.release))
 }
 
 func (s *scheduler) dead(n *node) bool {
@@ -256,6 +268,16 @@ func (r remote) LiveTokens(ctx context.Context, account string, live storage.Liv
 	return call(r, "live tokens", false, func() (storage.Page[storage.TokenRecord], error) {
 		return r.Store.LiveTokens(context.WithoutCancel(ctx), account, live, after, limit)
 	})
+}
+
+func (r remote) AllTokens(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error) {
+	return call(r, "all tokens", false, func() (storage.Page[storage.TokenRecord], error) {
+		return r.Store.AllTokens(context.WithoutCancel(ctx), after, limit)
+	})
+}
+
+func (r remote) DeleteToken(ctx context.Context, id string, prev int64) error {
+	return write(r, "delete token", func() error { return r.Store.DeleteToken(context.WithoutCancel(ctx), id, prev) })
 }
 
 // TouchTokens is not scheduled: uses are stored when a node closes, beside everything else.

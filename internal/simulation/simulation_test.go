@@ -99,13 +99,14 @@ func seeds(t *testing.T) (n, first uint64) {
 // calls explains. GATEHOUSE_SEEDS says how many seeds are tried, GATEHOUSE_SEED which is the first.
 func TestSimulation(t *testing.T) {
 	n, first := seeds(t)
-	told, faults, calls, undecided, notices := map[op]map[outcome]int{}, 0, 0, 0, deliveries{}
+	told, faults, calls, undecided, notices, rolled := map[op]map[outcome]int{}, 0, 0, 0, deliveries{}, rolled{}
 	for seed := first; seed < first+n; seed++ {
 		r := simulate(t, seed, same, whole)
 		faults += r.s.faults
 		calls += r.s.drawn
 		undecided += r.undecided
 		notices.add(r.outbox.deliveries)
+		rolled.add(r.rolled)
 		for does, outcomes := range r.told {
 			if told[does] == nil {
 				told[does] = map[outcome]int{}
@@ -125,8 +126,11 @@ func TestSimulation(t *testing.T) {
 	t.Logf("%d seeds, %d calls to the store, %d of them with faults, %d searches not ended", n, calls, faults, undecided)
 	require.LessOrEqual(t, undecided, 1+int(n)/1000, "too few orders were found or ruled out")
 	t.Logf("%d notices were told, %d once more, %d with another", notices.first, notices.again, notices.folded)
+	t.Logf("%v nodes were replaced by one of the release %v, and %d calls met what their node cannot read", rolled.deploys, []release{old, reads, makes}, rolled.unread)
 	if n >= 200 {
 		require.True(t, notices.first > 0 && notices.again > 0)
+		require.NotContains(t, rolled.deploys, 0)
+		require.NotZero(t, rolled.unread)
 		for does := range often {
 			require.NotZero(t, told[does][ok], "%s never succeeded: the simulation is too narrow", does)
 			require.True(t, does == reseal || told[does][fault] > 0, "%s never met a fault", does)

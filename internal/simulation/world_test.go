@@ -18,6 +18,7 @@ import (
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	webauthn "github.com/gatehouse-go/gatehouse/passkey"
 	"github.com/gatehouse-go/gatehouse/posture"
@@ -40,7 +41,8 @@ type world struct {
 	t     *testing.T
 	s     *scheduler
 	store storage.Store // as the nodes have it
-	truth storage.Store // what is really stored
+	raw   storage.Store // what is really stored
+	truth storage.Store // as the latest release reads it
 	gates *posture.Policy
 
 	notices bool // what owners must be told is kept until drainers have told it
@@ -49,8 +51,13 @@ type world struct {
 	keys [2]*keyring.Ring // the same keys in either order: a rotation that some nodes have yet to take
 	rng  *rand.Rand
 
+	rollout rollout
+	began   release // of all nodes at first
+	rolled  rolled
+
 	mu      sync.Mutex
 	nodes   [nodes]*node
+	born    int   // nodes
 	clock   int64 // counts beginnings and ends of calls
 	ids     int
 	history []made
@@ -86,7 +93,8 @@ func newWorld(t *testing.T, seed uint64, under func(storage.Store) storage.Store
 		accounts: map[string]account{}, holders: map[string]holder{}, knows: map[string]*known{},
 	}
 	memory := newMemory()
-	w.store, w.truth = under(memory), memory
+	w.store, w.raw, w.truth = under(memory), memory, nextFormat{memory}
+	w.drawRollout()
 	w.notices, w.outbox = w.rng.IntN(2) == 0, newOutbox(w, seed)
 	one, two := keyring.Generate(), keyring.Generate()
 	for i, text := range []string{one.Reveal() + "\n" + two.Reveal(), two.Reveal() + "\n" + one.Reveal()} {
@@ -102,7 +110,7 @@ func newWorld(t *testing.T, seed uint64, under func(storage.Store) storage.Store
 	)
 	require.NoError(t, err)
 	for i := range w.nodes {
-		w.nodes[i] = w.newNode(i)
+		w.nodes[i] = w.newNode(i, w.began)
 	}
 	for _, id := range []string{"ada", "bob"} {
 		w.knows[id] = &known{
@@ -113,23 +121,32 @@ func newWorld(t *testing.T, seed uint64, under func(storage.Store) storage.Store
 		w.accounts[id] = account{Epoch: -1, Pending: -1, Brings: -1, Set: -1, Reset: -1, Tries: map[int]int{}, Looks: map[int]int{}, Challenges: map[int]label{}, Asked: map[int]question{}, Proofs: map[int]proof{}}
 		w.holders[id] = holder{TokenEpoch: -1, Tokens: map[int]token{}}
 	}
-	w.enroll("ada", memory)
+	w.enroll("ada", w.truth)
 	for _, n := range w.nodes {
 		w.outbox.start(nil, n)
 	}
 	return w
 }
 
-func (w *world) newNode(number int) *node {
-	return &node{number: number, clock: time.Duration(w.rng.IntN(2*maxSkew+1)-maxSkew) * time.Second}
+func (w *world) newNode(number int, r release) *node {
+	w.born++
+	return &node{number: number, born: w.born, release: r, clock: time.Duration(w.rng.IntN(2*maxSkew+1)-maxSkew) * time.Second}
 }
 
-// enroll pairs an account's first authenticator and adds a passkey by itself, before the simulation begins. Their number
+// replace starts a node in the place of one that has died.
+func (w *world) replace(i int, r release) {
+	died := w.nodes[i]
+	w.nodes[i] = w.newNode(i, r)
+	w.outbox.start(died, w.nodes[i])
+}
+
+// enroll pairs an account's first authenticator, adds a passkey and mints a token by itself, before the simulation begins. Their number
 // is 0.
 func (w *world) enroll(id string, store storage.Store) {
 	ctx := context.Background()
 	svc, err := gatehouse.New(store, w.config(&node{}))
 	require.NoError(w.t, err)
+	tok := newTokens(w.t, svc)
 	try, err := svc.Before(ctx, id)
 	require.NoError(w.t, err)
 	in := sessionOf(id)
@@ -146,12 +163,16 @@ func (w *world) enroll(id string, store storage.Store) {
 	require.NoError(w.t, err)
 	made := w.addPasskey(svc, in, k)
 	k.kinds[0] = secondFactor
+	in.Proof = k.proofs[0]
+	minted, err := tok.Mint(ctx, in, request(false, w.began == makes))
+	require.NoError(w.t, err)
+	k.minted(0, minted)
 	a := w.accounts[id]
 	a.Stored, a.Epoch, a.Apps, a.Set = true, 0, []app{{0, step}}, 0
 	a.Passkeys = []passkey{{0, made.issued, made.count}}
 	a.Proofs[0] = proof{0, secondFactor}
 	w.accounts[id] = a
-	w.holders[id] = holder{On: true, TokenEpoch: -1, Tokens: map[int]token{}}
+	w.holders[id] = holder{On: true, TokenEpoch: -1, Tokens: map[int]token{0: {Epoch: -1, Needs: true, Rotates: w.began == makes}}}
 	time.Sleep(totp.Period)
 }
 
@@ -171,14 +192,15 @@ func (w *world) config(n *node) gatehouse.Config {
 // client is somebody who makes calls, each to a node that lives.
 type client struct {
 	*world
-	number int
-	rng    *rand.Rand
-	node   *node
-	svc    *gatehouse.Service
-	tokens *tokens.Service
-	pk     *webauthn.Service
-	tries  map[int]begun // that this client has begun, by the call
-	looks  map[int]int64 // the newest entry of the activity that it was shown, by the call
+	number  int
+	rng     *rand.Rand
+	node    *node
+	svc     *gatehouse.Service
+	tokens  *tokens.Service
+	posture *posture.Service
+	pk      *webauthn.Service
+	tries   map[int]begun // that this client has begun, by the call
+	looks   map[int]int64 // the newest entry of the activity that it was shown, by the call
 
 	hears sync.Mutex
 	heard []event.Kind // what was told since the last call began
@@ -211,9 +233,9 @@ func (c *client) connect() {
 	i := c.rng.IntN(nodes)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if died := c.nodes[i]; died.dead {
-		c.nodes[i] = c.newNode(i)
-		c.outbox.start(died, c.nodes[i])
+	c.deploy()
+	if c.nodes[i].dead {
+		c.replace(i, c.nodes[i].release)
 	}
 	if c.node == c.nodes[i] {
 		return
@@ -221,18 +243,23 @@ func (c *client) connect() {
 	c.node = c.nodes[i]
 	config := c.config(c.node)
 	config.Observer = c
-	svc, err := gatehouse.New(remote{Store: c.store, s: c.s, client: c.number, node: c.node}, config)
+	svc, err := gatehouse.New(remote{Store: c.node.release.on(c.store), s: c.s, client: c.number, node: c.node}, config)
 	require.NoError(c.t, err)
+	c.tokens = newTokens(c.t, svc)
+	c.posture, err = posture.New(svc, posture.Config{Policy: c.gates, Tokens: c.tokens})
+	require.NoError(c.t, err)
+	c.svc, c.pk = svc, newPasskeys(c.t, svc)
+}
+
+func newTokens(t *testing.T, svc *gatehouse.Service) *tokens.Service {
 	registry, err := tokens.NewRegistry(
 		tokens.ScopeInfo{Scope: "logs:read", Description: "Read logs"},
 		tokens.ScopeInfo{Scope: "live:deploy", Description: "Deploy", Risk: tokens.High},
 	)
-	require.NoError(c.t, err)
-	c.tokens, err = tokens.New(svc, tokens.Policy{Brand: "acme", Scopes: registry})
-	require.NoError(c.t, err)
-	_, err = posture.New(svc, posture.Config{Policy: c.gates, Tokens: c.tokens})
-	require.NoError(c.t, err)
-	c.svc, c.pk = svc, newPasskeys(c.t, svc)
+	require.NoError(t, err)
+	tok, err := tokens.New(svc, tokens.Policy{Brand: "acme", Scopes: registry})
+	require.NoError(t, err)
+	return tok
 }
 
 // planned is a call that is to be made.
@@ -253,6 +280,7 @@ func (c *client) make(p planned) outcome {
 		p.learn(&p.input)
 	}
 	began := c.tick()
+	c.node.calls++
 	c.mu.Unlock()
 	p.from = c.node.now().Unix()
 	c.listen()
@@ -265,8 +293,12 @@ func (c *client) make(p planned) outcome {
 	if p.op == challenge && errors.Is(err, errNotNeeded) {
 		told = notNeeded
 	}
+	if errors.Is(err, core.ErrFormat) {
+		c.shutOut(fmt.Sprintf("call %d, %s,", p.id, p.op))
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.node.calls--
 	if c.told[p.op] == nil {
 		c.told[p.op] = map[outcome]int{}
 	}
@@ -295,7 +327,8 @@ func (c *client) listen() {
 var tells = map[op]event.Kind{
 	confirm: event.AuthenticatorAdded, finish: event.AuthenticatorAdded, regen: event.RecoveryCodesRegenerated, disable: event.TwoFactorOff, reset: event.AccountReset,
 	redeem: event.OperatorCodeUsed, password: event.PasswordChanged, mint: event.TokenMinted, rotate: event.TokenRotated,
-	revokeAll: event.TokensRevoked, imports: event.AccountImported, review: event.ActivityReviewed,
+	revokeAll: event.TokensRevoked, imports: event.AccountImported, review: event.ActivityReviewed, accept: event.RiskAccepted,
+	rotateSelf: event.TokenRotated,
 }
 
 // tells returns what a call tells if it succeeds, or none.
@@ -361,9 +394,9 @@ func outcomeOf(err error) outcome {
 
 // often says how often a call is drawn.
 var often = map[op]int{
-	challenge: 10, answer: 24, stepUp: 18, vouch: 6, begin: 7, confirm: 16, regen: 6, disable: 2, reset: 3, redeem: 8, password: 2,
-	suspend: 1, resume: 4, unlock: 2, reseal: 2, imports: 3, review: 6, mint: 12, rotate: 24, revoke: 14, revokeAll: 1, check: 22,
-	register: 5, finish: 8, assert: 26,
+	challenge: 10, answer: 24, stepUp: 18, vouch: 6, begin: 7, confirm: 16, regen: 6, disable: 2, reset: 3, redeem: 16, password: 2,
+	suspend: 1, resume: 4, unlock: 2, reseal: 2, imports: 3, review: 6, mint: 12, rotate: 16, revoke: 6, revokeAll: 1, check: 18,
+	register: 5, finish: 8, assert: 26, accept: 3, withdraw: 3, rotateSelf: 12, revokeBy: 4, purge: 2,
 }
 
 // plan draws a call. It is nothing where there is nothing yet that such a call could present.
@@ -586,6 +619,8 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 		return c.bindImport(k, in)
 	case register, finish, assert:
 		return c.bindPasskey(k, in, face)
+	case accept, withdraw:
+		return c.bindRisk(in)
 	case reseal:
 		return func(ctx context.Context) error {
 			_, err := op.Reseal(ctx, "", nil)
@@ -626,14 +661,16 @@ func (c *client) bindToken(k *known, in *input, face func(...proofKind) (gatehou
 		case in.op == revokeAll:
 			return func(ctx context.Context) error { return tok.RevokeAll(ctx, session) }
 		}
-		in.production = c.rng.IntN(3) == 0
+		in.production, in.rotates = c.rng.IntN(3) == 0, c.node.release == makes && c.rng.IntN(2) == 0
 		return func(ctx context.Context) error {
-			made, err := tok.Mint(ctx, session, request(in.production))
-			return c.keep(err, func() {
-				k.tokens[in.id] = made.Info
-				k.secrets[in.id] = map[int]string{in.id: made.Token.Reveal()}
-				k.newest[in.id] = in.id
-			})
+			made, err := tok.Mint(ctx, session, request(in.production, in.rotates))
+			return c.keep(err, func() { k.minted(in.id, made) })
+		}
+	}
+	if in.op == purge {
+		return func(ctx context.Context) error {
+			_, err := tok.Operator(c.svc.Operator("op-7")).Purge(ctx, c.node.now(), "", nil)
+			return err
 		}
 	}
 	made, any := c.oneOf(slices.Sorted(maps.Keys(k.tokens)))
@@ -641,11 +678,28 @@ func (c *client) bindToken(k *known, in *input, face func(...proofKind) (gatehou
 		return nil
 	}
 	in.token = made
-	if in.op == check {
+	switch in.op {
+	case revokeBy:
+		if c.node.release != makes {
+			return nil
+		}
+		return func(ctx context.Context) error {
+			return tok.Operator(c.svc.Operator("op-7")).Revoke(ctx, k.tokens[in.token].ID)
+		}
+	case check, rotateSelf:
 		in.secret, _ = c.oneOf(slices.Sorted(maps.Keys(k.secrets[made])))
 		if c.rng.IntN(3) > 0 {
 			in.secret = k.newest[made]
 		}
+	}
+	if in.op == rotateSelf {
+		in.production = k.tokens[made].Name == production
+		return func(ctx context.Context) error {
+			rotated, err := tok.RotateSelf(ctx, k.secrets[in.token][in.secret], netip.Addr{}, tokens.Rotation{})
+			return c.keep(err, func() { k.rotated(in, rotated) })
+		}
+	}
+	if in.op == check {
 		return func(ctx context.Context) error {
 			grant, err := tok.Check(ctx, k.secrets[in.token][in.secret], netip.Addr{})
 			if err == nil && !grant.Allows(grant.Scopes[0], "") {
@@ -666,21 +720,30 @@ func (c *client) bindToken(k *known, in *input, face func(...proofKind) (gatehou
 	in.production = seen.Name == production
 	return func(ctx context.Context) error {
 		rotated, err := tok.Rotate(ctx, session, seen.ID, tokens.Rotation{Seen: seen})
-		return c.keep(err, func() {
-			k.tokens[in.token] = rotated.Info
-			k.secrets[in.token][in.id] = rotated.Token.Reveal()
-			k.newest[in.token] = in.id
-		})
+		return c.keep(err, func() { k.rotated(in, rotated) })
 	}
+}
+
+// minted notes a token.
+func (k *known) minted(id int, m tokens.Minted) {
+	k.tokens[id], k.newest[id] = m.Info, id
+	k.secrets[id] = map[int]string{id: m.Token.Reveal()}
+}
+
+// rotated notes the new secret of a token.
+func (k *known) rotated(in *input, r tokens.Minted) {
+	k.tokens[in.token] = r.Info
+	k.secrets[in.token][in.id] = r.Token.Reveal()
+	k.newest[in.token] = in.id
 }
 
 const production = "production" // the name of tokens with a scope of high risk
 
-func request(risky bool) tokens.Request {
+func request(risky, rotatesItself bool) tokens.Request {
 	if risky {
-		return tokens.Request{Kind: "pat", Name: production, Scopes: tokens.Scopes{"live:deploy"}}
+		return tokens.Request{Kind: "pat", Name: production, Scopes: tokens.Scopes{"live:deploy"}, RotatesItself: rotatesItself}
 	}
-	return tokens.Request{Kind: "pat", Name: "reader", Scopes: tokens.Scopes{"logs:read"}}
+	return tokens.Request{Kind: "pat", Name: "reader", Scopes: tokens.Scopes{"logs:read"}, RotatesItself: rotatesItself}
 }
 
 func (k *known) keepCodes(id int, codes recovery.Codes) {
