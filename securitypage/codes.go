@@ -33,6 +33,8 @@ type recoveryData struct {
 	State   string
 	Codes   codesData // only in the answer to the form that has made them
 	Pending bool
+	// Elsewhere says that the other browsers could not be signed out.
+	Elsewhere bool
 }
 
 func (c *call) codes() error {
@@ -51,16 +53,23 @@ func (c *call) newCodes() error {
 	// The old codes are gone, so the new ones are shown whatever fails from here on: without a proof or a state the
 	// next form asks for a code, or to be loaded again.
 	a, err := c.account()
-	if err := errors.Join(err, c.keep(made.Proof), c.endElsewhere()); err != nil {
+	if err := errors.Join(err, c.keep(made.Proof)); err != nil {
 		c.log(err)
 	}
+	still := c.endElsewhere()
+	if still != nil {
+		c.log(still)
+	}
 	return c.render(http.StatusOK, "newcodes", recoveryData{
-		Set: gatehouse.RecoverySet{ID: made.SetID}, Account: a, State: factorState(a), Codes: c.codesData(made.Codes),
+		Set: gatehouse.RecoverySet{ID: made.SetID}, Account: a, State: factorState(a), Codes: c.codesData(made.Codes), Elsewhere: still != nil,
 	})
 }
 
 func (c *call) savedCodes() error {
 	if err := c.owner().AcknowledgeRecoveryCodes(c.ctx(), c.field("set")); err != nil {
+		return err
+	}
+	if err := c.endElsewhere(); err != nil { // the form asks for it where it could not be done before
 		return err
 	}
 	switch w := c.wanted; {

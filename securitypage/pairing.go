@@ -59,6 +59,9 @@ const (
 	doneFirst      = "first"
 	doneAnother    = "another"
 	doneReplaced   = "replaced"
+
+	// stillElsewhere follows what is done, where the other browsers could not be signed out.
+	stillElsewhere = "+elsewhere"
 )
 
 // pairingAt returns what a step of the pending pairing shows. Where there is none it has answered.
@@ -297,8 +300,10 @@ func (c *call) confirmPairing() error {
 	if err := c.keep(proof); err != nil {
 		return err
 	}
+	still := ""
 	if err := c.endElsewhere(); err != nil { // no reason to say that the pairing was not made
 		c.log(err)
+		still = stillElsewhere
 	}
 	if len(a.Authenticators) == 0 || p.Replace != "" {
 		c.othersEnded()
@@ -310,7 +315,7 @@ func (c *call) confirmPairing() error {
 	case p.Replace != "":
 		done = doneReplaced
 	}
-	c.redirect(c.p.path+"/pair/done", done)
+	c.redirect(c.p.path+"/pair/done", done+still)
 	return nil
 }
 
@@ -362,6 +367,8 @@ type pairedData struct {
 	Name     string // of the new authenticator
 	Codes    int    // recovery codes that came with it
 	Only     bool   // it is the only one
+	// Elsewhere says that the other browsers could not be signed out.
+	Elsewhere bool
 
 	IsPasskey bool
 }
@@ -376,7 +383,8 @@ func (c *call) paired() error {
 		return errNotFound
 	}
 	last := slices.MaxFunc(a.Authenticators, func(x, y gatehouse.Authenticator) int { return x.Created.Compare(y.Created) })
-	d := pairedData{SignedIn: true, Name: last.Name, What: c.notice(), Only: len(a.Authenticators) == 1, IsPasskey: isPasskey(last)}
+	d := pairedData{SignedIn: true, Name: last.Name, Only: len(a.Authenticators) == 1, IsPasskey: isPasskey(last)}
+	d.What, d.Elsewhere = strings.CutSuffix(c.notice(), stillElsewhere)
 	if d.What != doneAnother && d.What != doneReplaced {
 		d.What = doneFirst
 		d.Codes = a.RecoveryCodes.Left

@@ -229,6 +229,7 @@ func TestDirectoryFails(t *testing.T) {
 	done := mine.send(form, "/pair/confirm", "code", app.Code(h.svc.Now()), "elsewhere", "yes")
 	require.Equal(t, http.StatusSeeOther, done.status, "the pairing was made")
 	require.Contains(t, done.header.Get("Location"), "/pair/done")
+	require.Contains(t, mine.follow(done).text(), "Your other browsers may still be signed in")
 	require.Contains(t, h.logs.String(), "it is down")
 }
 

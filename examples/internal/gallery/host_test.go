@@ -41,8 +41,8 @@ type host struct {
 	web  *websession.Sessions
 	site *httptest.Server
 
-	listed *websession.Indexed // where owners are signed in, on rows
-	rows   websession.MemoryIndex
+	*websession.Indexed // where owners are signed in, on rows
+	rows                websession.MemoryIndex
 
 	mu        sync.Mutex
 	sessions  map[string]string // the accounts of the host's sessions
@@ -50,6 +50,15 @@ type host struct {
 	owners    map[string]securitypage.Owner
 	during    map[string]func() error // what happens while a page of an account is made
 	passwords map[string]error        // of an account whose password cannot be checked
+	directory map[string]error        // of an account whose sessions cannot be ended
+}
+
+// EndOthers ends all other sessions of an account, unless its directory is down.
+func (h *host) EndOthers(r *http.Request, s gatehouse.Session) error {
+	if err := kept(h, h.directory, s.Account); err != nil {
+		return err
+	}
+	return h.Indexed.EndOthers(r, s)
 }
 
 // kept is a map of the host's that requests read while a test writes.
@@ -98,7 +107,7 @@ func newHost(t testing.TB, language string, passkeys bool) *host {
 	origin := "http://localhost:" + strconv.Itoa(site.Listener.Addr().(*net.TCPAddr).Port) // an address has no passkeys
 	h := &host{
 		svc: gatehousetest.New(t), sessions: map[string]string{}, facts: map[string]posture.Host{}, owners: map[string]securitypage.Owner{},
-		during: map[string]func() error{}, passwords: map[string]error{},
+		during: map[string]func() error{}, passwords: map[string]error{}, directory: map[string]error{},
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	scopes, err := tokens.NewRegistry(
@@ -143,9 +152,9 @@ func newHost(t testing.TB, language string, passkeys bool) *host {
 		require.NoError(t, err)
 		wc.Passkeys, pc.Passkeys = keys, keys
 	}
-	h.listed, err = websession.NewDirectory(h.svc.Service, &h.rows, 10*365*24*time.Hour)
+	h.Indexed, err = websession.NewDirectory(h.svc.Service, &h.rows, 10*365*24*time.Hour)
 	require.NoError(t, err)
-	wc.Noter, pc.Sessions = h.listed, h.listed
+	wc.Noter, pc.Sessions = h.Indexed, h
 	h.web, err = websession.New(wc)
 	require.NoError(t, err)
 	pc.Web = h.web

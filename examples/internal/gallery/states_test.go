@@ -140,6 +140,14 @@ var pairings = []state{
 		v.open("/pair/confirm")
 		v.confirm()
 	}},
+	{name: "paired, others not signed out", shows: ".alert.warn form[action$='/activity/sign-out-elsewhere']", says: "elsewhere.failed", reach: func(v *visit) {
+		v.enroll()
+		v.in("/")
+		v.pair("name", "Tablet")
+		v.open("/pair/confirm")
+		with(v.h, v.h.directory, v.account, errors.New("the directory is down"))
+		v.confirm()
+	}},
 	{name: "paired replaced", shows: ".win", says: "paired.replaced.about", reach: func(v *visit) {
 		v.enroll()
 		v.in("/")
@@ -221,6 +229,12 @@ var methods = []state{
 		v.open("/recovery-codes")
 	}},
 	{name: "new codes", shows: "form[action$='/saved'] .codes", reach: func(v *visit) { v.enroll(); v.in("/recovery-codes"); v.send("/recovery-codes") }},
+	{name: "new codes, others not signed out", shows: "form[action$='/saved'] [name=elsewhere]", says: "elsewhere.failed", reach: func(v *visit) {
+		v.enroll()
+		v.in("/recovery-codes")
+		with(v.h, v.h.directory, v.account, errors.New("the directory is down"))
+		v.send("/recovery-codes")
+	}},
 	{name: "disable", shows: ".preview", lacks: "[aria-invalid]", reach: func(v *visit) { v.healthy(); v.in("/disable") }},
 	{name: "disable error", shows: "[name=sure][aria-invalid]", status: 422, reach: func(v *visit) { v.enroll(); v.in("/disable"); v.send("/disable") }},
 }
