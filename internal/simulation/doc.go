@@ -1,7 +1,8 @@
 // Package simulation runs many nodes of a service on one store, with every call to the store under one scheduler
 // that draws which goes on next and what becomes of it: it is done, it is done and its reply is lost, it is
-// refused, it meets a conflict, or its node dies. The clocks of the nodes differ. All of it is drawn from a seed, which
-// gives the same run each time.
+// refused, it meets a conflict, its node dies, or it hangs for seconds or minutes and has one of these fates then. Some
+// callers have given up by that time: what they asked for may yet be done, while others go on. The clocks of the nodes differ.
+// All of it is drawn from a seed, which gives the same run each time.
 //
 // Each node has tokens, passkeys and a posture with gates on minting, and an observer to which all that was done is told.
 // The passkeys are those of virtual authenticators, of which some count their signatures; what they have signed is shown

@@ -80,6 +80,8 @@ type input struct {
 	issued     int64  // when the challenge was issued that it answers, in nanoseconds
 	count      uint32 // of the passkey's signatures; 0: it does not count
 	registered int64  // when the challenge of an enrollment was issued
+
+	stale, expired bool // what it presents, or the enrollment, may be too old
 }
 
 // outcome is what the client was told.
@@ -230,7 +232,10 @@ func (a *account) endFirstFactors(in input) {
 }
 
 // step returns every way in which a call can go.
-func (a account) step(in input) []next {
+func (a account) step(in input) []next { return append(a.inTime(in), a.tooOld(in)...) }
+
+// inTime is step where nothing is too old.
+func (a account) inTime(in input) []next {
 	b := a.clone()
 	same := func(told ...outcome) (ways []next) {
 		for _, t := range told {

@@ -71,6 +71,7 @@ func simulate(t *testing.T, seed uint64, under func(storage.Store) storage.Store
 		}
 	})
 	if r.wrong == "" {
+		r.aged()
 		r.wrong, r.undecided = explained(r.history, r.accounts, r.holders)
 		r.answered = r.wrong != ""
 	}
@@ -99,7 +100,7 @@ func seeds(t *testing.T) (n, first uint64) {
 // calls explains. GATEHOUSE_SEEDS says how many seeds are tried, GATEHOUSE_SEED which is the first.
 func TestSimulation(t *testing.T) {
 	n, first := seeds(t)
-	told, faults, calls, undecided, notices, rolled := map[op]map[outcome]int{}, 0, 0, 0, deliveries{}, rolled{}
+	told, faults, calls, undecided, notices, rolled, hung := map[op]map[outcome]int{}, 0, 0, 0, deliveries{}, rolled{}, stalled{}
 	for seed := first; seed < first+n; seed++ {
 		r := simulate(t, seed, same, whole)
 		faults += r.s.faults
@@ -107,6 +108,7 @@ func TestSimulation(t *testing.T) {
 		undecided += r.undecided
 		notices.add(r.outbox.deliveries)
 		rolled.add(r.rolled)
+		hung.add(r.s.stalled)
 		for does, outcomes := range r.told {
 			if told[does] == nil {
 				told[does] = map[outcome]int{}
@@ -127,7 +129,9 @@ func TestSimulation(t *testing.T) {
 	require.LessOrEqual(t, undecided, 1+int(n)/1000, "too few orders were found or ruled out")
 	t.Logf("%d notices were told, %d once more, %d with another", notices.first, notices.again, notices.folded)
 	t.Logf("%v nodes were replaced by one of the release %v, and %d calls met what their node cannot read", rolled.deploys, []release{old, reads, makes}, rolled.unread)
+	t.Logf("%d calls to the store have stalled, of which %d were given up, and %d writes of those were carried out later", hung.calls, hung.givenUp, hung.late)
 	if n >= 200 {
+		require.NotZero(t, hung.late)
 		require.True(t, notices.first > 0 && notices.again > 0)
 		require.NotContains(t, rolled.deploys, 0)
 		require.NotZero(t, rolled.unread)

@@ -68,6 +68,7 @@ type world struct {
 	holders  map[string]holder
 
 	knows map[string]*known
+	start int64 // when the simulation begins
 }
 
 // known is what the clients know of an account, by the calls that have told it.
@@ -144,6 +145,7 @@ func (w *world) replace(i int, r release) {
 // is 0.
 func (w *world) enroll(id string, store storage.Store) {
 	ctx := context.Background()
+	w.start = time.Now().Unix()
 	svc, err := gatehouse.New(store, w.config(&node{}))
 	require.NoError(w.t, err)
 	tok := newTokens(w.t, svc)
@@ -194,6 +196,7 @@ type client struct {
 	*world
 	number  int
 	rng     *rand.Rand
+	making  int // the call under way
 	node    *node
 	svc     *gatehouse.Service
 	tokens  *tokens.Service
@@ -216,7 +219,7 @@ type begun struct {
 func (c *client) run(skip func(call int) bool) {
 	c.node, c.tries, c.looks = &node{}, map[int]begun{}, map[int]int64{}
 	for i := range callsOfClient {
-		c.s.await(&waiting{client: c.number, node: c.node, what: "nap", nap: time.Duration(c.rng.IntN(maxNap*1000)+1) * time.Millisecond})
+		c.s.await(context.Background(), &waiting{client: c.number, node: c.node, what: "nap", nap: time.Duration(c.rng.IntN(maxNap*1000)+1) * time.Millisecond})
 		c.connect()
 		plan := c.plan()
 		for plan.run == nil { // nothing of that kind to present yet
@@ -243,7 +246,7 @@ func (c *client) connect() {
 	c.node = c.nodes[i]
 	config := c.config(c.node)
 	config.Observer = c
-	svc, err := gatehouse.New(remote{Store: c.node.release.on(c.store), s: c.s, client: c.number, node: c.node}, config)
+	svc, err := gatehouse.New(remote{Store: c.node.release.on(c.store), s: c.s, client: c.number, node: c.node, of: c}, config)
 	require.NoError(c.t, err)
 	c.tokens = newTokens(c.t, svc)
 	c.posture, err = posture.New(svc, posture.Config{Policy: c.gates, Tokens: c.tokens})
@@ -284,7 +287,10 @@ func (c *client) make(p planned) outcome {
 	c.mu.Unlock()
 	p.from = c.node.now().Unix()
 	c.listen()
-	err := p.run(context.Background())
+	c.making = p.id
+	ctx, cancel := c.patienceOf()
+	defer cancel()
+	err := p.run(ctx)
 	p.to = c.node.now().Unix()
 	told := outcomeOf(err)
 	if told == ok {
