@@ -93,6 +93,14 @@ func SQLite(t testing.TB) string {
 // Driver is the name of the server's driver, for sql.Open.
 func (s *Server) Driver() string { return s.driver }
 
+// PID is the ID of the server's first process, of which its others are children, or 0 if the server was given.
+func (s *Server) PID() int {
+	if s.process == nil {
+		return 0
+	}
+	return s.process.cmd.Process.Pid
+}
+
 // Database makes a database for one test and returns its DSN. It is dropped after the test.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
