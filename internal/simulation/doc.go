@@ -18,6 +18,10 @@
 // tokens that rotate themselves. Where the order is kept that docs/design.md gives, no call and no drainer meets what its node
 // cannot read; where it is not kept, those that do fail, and all else holds.
 //
+// Operators suspend, resume, unlock, reset, reseal, import, accept risks, revoke tokens, purge them and delete accounts. Of a
+// deletion nothing comes back but what ends its sessions: those are asked for like any other call, also once the ID is
+// enrolled again. Whoever deletes an account is handed what its owner was not told.
+//
 // Three clients have a browser that becomes known; two have none, and guess. Whoever guesses must not lock the others out.
 //
 // After each call what is stored is held against the invariants, and at the end what every client was told is held

@@ -32,13 +32,14 @@ type invariants struct {
 	handles map[string]storage.Handle
 	burned  map[core.Hash]bool // hashes of recovery codes that were used or taken away
 	ended   map[int64]bool     // epochs that are over
+	gone    map[string]bool    // authenticators of accounts that were deleted
 	wrong   string
 }
 
 func newInvariants(t *testing.T, w *world) *invariants {
 	return &invariants{
 		t: t, w: w, records: map[string]storage.Record{}, tokens: map[string]stored{}, steps: map[string]int64{},
-		burned: map[core.Hash]bool{}, ended: map[int64]bool{}, counts: map[string]uint32{}, issues: map[string]int64{}, handles: map[string]storage.Handle{},
+		burned: map[core.Hash]bool{}, ended: map[int64]bool{}, counts: map[string]uint32{}, issues: map[string]int64{}, handles: map[string]storage.Handle{}, gone: map[string]bool{},
 	}
 }
 
@@ -54,6 +55,9 @@ func (v *invariants) check() string {
 	for _, id := range []string{"ada", "bob"} {
 		rec, err := v.w.truth.LoadAccount(ctx, id)
 		if errors.Is(err, storage.ErrNotFound) {
+			if _, known := v.records[id]; known {
+				v.removed(id)
+			}
 			continue
 		}
 		require.NoError(v.t, err)
@@ -96,6 +100,9 @@ func (v *invariants) account(rec storage.Record, now core.Account, stored storag
 		}
 	}
 	for _, auth := range now.Authenticators {
+		if v.gone[auth.ID] {
+			v.fail("%s: %s is there again, after the account was deleted", now.ID, auth.ID)
+		}
 		if auth.Last < v.steps[auth.ID] {
 			v.fail("%s: the accepted step of %s falls", now.ID, auth.ID)
 		}
@@ -182,6 +189,9 @@ func (v *invariants) risks(was, now core.Account) {
 // passkeys compares what an account's passkeys have accepted with what they had.
 func (v *invariants) passkeys(now core.Account) {
 	for _, k := range now.Passkeys {
+		if v.gone[k.ID] {
+			v.fail("%s: %s is there again, after the account was deleted", now.ID, k.ID)
+		}
 		if k.Count < v.counts[k.ID] {
 			v.fail("%s: the count of %s falls", now.ID, k.ID)
 		}
@@ -227,6 +237,7 @@ func setOf(a core.Account) string {
 
 // stored is what is kept of a token, as far as it is compared.
 type stored struct {
+	Account        string
 	Revoked, Epoch int64
 	Generation     int
 	Digest         []byte
@@ -251,7 +262,9 @@ func storedToken(rec storage.TokenRecord) (s stored, err error) {
 func (v *invariants) held(ctx context.Context, id string) {
 	page, err := v.w.truth.Tokens(ctx, id, "", 1000)
 	require.NoError(v.t, err)
+	there := map[string]bool{}
 	for _, rec := range page.Records {
+		there[rec.ID] = true
 		now, err := storedToken(rec)
 		if err != nil {
 			v.fail("token %s cannot be read: %v", rec.ID, err)
@@ -270,5 +283,10 @@ func (v *invariants) held(ctx context.Context, id string) {
 			}
 		}
 		v.tokens[rec.ID] = now
+	}
+	for token, t := range v.tokens {
+		if t.Account == id && !there[token] && t.Revoked == 0 {
+			v.fail("a token is gone that was not revoked")
+		}
 	}
 }

@@ -103,7 +103,7 @@ func (a account) shows(in input) []next {
 		b.SignIns++
 		b.meet(in.browser)
 	}
-	b.Proofs[in.id] = proof{a.Epoch, byPasskey}
+	b.Proofs[in.id] = proof{a.Epoch, byPasskey, a.Sessions.Stamp}
 	if sure {
 		return []next{{ok, b}}
 	}

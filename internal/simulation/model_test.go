@@ -44,6 +44,9 @@ const (
 	withdraw   op = "withdraw a risk"
 	revokeBy   op = "revoke by an operator"
 	purge      op = "purge"
+	remove     op = "delete"
+	removed    op = "deleted" // the record and its tokens
+	goesOn     op = "session"
 	rotateSelf op = "rotate by itself"
 	register   op = "register"       // begin a passkey
 	finish     op = "finish"         // and turn it on
@@ -70,6 +73,7 @@ type input struct {
 	seen             int
 	strong           bool // the proof is by a code of an authenticator
 	revoke           bool
+	session          int  // whose proof a session keeps
 	look             int  // which look at the activity it reviews
 	production       bool // the token has a scope of high risk
 	rotates          bool // and rotates itself
@@ -118,6 +122,7 @@ type label struct{ epoch, signIns int }
 type proof struct {
 	epoch int
 	kind  proofKind
+	stamp int // of the sessions
 }
 
 type app struct {
@@ -150,6 +155,8 @@ const (
 // account is an account as far as sign-in and changes go.
 type account struct {
 	Stored, Suspended bool
+	Removed           bool // once at least
+	Sessions          sessions
 	Epoch             int
 	SignIns           int
 	Apps              []app
@@ -226,9 +233,17 @@ func (a account) changed(in input) account {
 	return a
 }
 
+// create makes the record of an account that has none, or only what a deletion leaves.
+func (a *account) create(in input) {
+	if a.Epoch < 0 {
+		a.Epoch = in.id
+	}
+	a.Stored = true
+}
+
 // endFirstFactors ends what the host has checked so far, and sign-ins by a passkey alone, and forgets all browsers.
 func (a *account) endFirstFactors(in input) {
-	a.Ended, a.Since, a.Browsers = true, [2]int64{in.from, in.to}, nil
+	a.Ended, a.Since, a.Browsers, a.Sessions = true, [2]int64{in.from, in.to}, nil, sessions{Stamp: in.id}
 }
 
 // step returns every way in which a call can go.
@@ -264,10 +279,9 @@ func (a account) inTime(in input) []next {
 			return same(state)
 		case !a.goesOn(in.try):
 			return same(needsStep)
-		case !b.Stored:
-			b.Stored, b.Epoch = true, in.id
 		}
-		b.Proofs[in.id] = proof{b.Epoch, vouched}
+		b.create(in)
+		b.Proofs[in.id] = proof{b.Epoch, vouched, b.Sessions.Stamp}
 		return []next{{ok, b}}
 	case begin:
 		switch {
@@ -291,7 +305,7 @@ func (a account) inTime(in input) []next {
 		b = b.changed(in)
 		b.endImport()
 		b.Set, b.Used = in.id, 0
-		b.Proofs[in.id] = proof{in.id, a.Proofs[in.proof].kind}
+		b.Proofs[in.id] = proof{in.id, a.Proofs[in.proof].kind, b.Sessions.Stamp}
 		return []next{{ok, b}}
 	case disable:
 		switch {
@@ -302,7 +316,8 @@ func (a account) inTime(in input) []next {
 		}
 		b = b.changed(in)
 		b.dropFactors()
-		b.Proofs[in.id] = proof{in.id, a.Proofs[in.proof].kind}
+		b.Sessions = sessions{in.id, true}
+		b.Proofs[in.id] = proof{in.id, a.Proofs[in.proof].kind, in.id}
 		return []next{{ok, b}}
 	case reset:
 		if !a.protected() {
@@ -360,6 +375,9 @@ func (a account) inTime(in input) []next {
 		if !a.good(in, vouched, secondFactor) {
 			return same(needsStep)
 		}
+		if _, known := a.Looks[in.look]; !known && a.Removed {
+			return a.reviewsOld()
+		}
 		b.Seen = max(b.Seen, b.Looks[in.look])
 		return []next{{ok, b}}
 	case revoke, revokeAll:
@@ -373,10 +391,19 @@ func (a account) inTime(in input) []next {
 		}
 		return same(ok, denied)
 	case accept:
-		if !b.Stored {
-			b.Stored, b.Epoch = true, in.id
-		}
+		b.create(in)
 		return []next{{ok, b}}
+	case removed:
+		return []next{{ok, a.isRemoved()}}
+	case remove:
+		b = b.changed(in)
+		b.endFirstFactors(in)
+		return []next{{ok, b}}
+	case goesOn:
+		if a.counts(in.session) {
+			return same(ok)
+		}
+		return same(denied)
 	}
 	return same(ok) // reseal, withdraw, purge
 }
@@ -403,6 +430,9 @@ func (a account) imports(in input) []next {
 		return []next{{state, a}}
 	}
 	b := a.clone().changed(in)
+	if !a.protected() {
+		b.Sessions = sessions{Stamp: in.id}
+	}
 	b.Stored, b.Imported, b.Reset, b.ResetUsed = true, importOpen, -1, false
 	b.Apps = append(b.Apps, app{in.totp, in.step})
 	return []next{{ok, b}}
@@ -422,7 +452,7 @@ func (a account) present(in input) (ways []next) {
 		found = a.Reset == in.reset && !a.ResetUsed
 		sure = found && a.WrongCodes < 9
 		right.ResetUsed, right.WrongCodes = true, 0
-		right.Proofs[in.id] = proof{a.Epoch, operatorCode}
+		right.Proofs[in.id] = proof{a.Epoch, operatorCode, a.Sessions.Stamp}
 		if a.Reset >= 0 {
 			wrong.WrongCodes++
 		}
@@ -432,7 +462,7 @@ func (a account) present(in input) (ways []next) {
 		right.Used |= 1 << in.code
 		right.Uses++
 		right.WrongCodes = 0
-		right.Proofs[in.id] = proof{a.Epoch, recoveryCode}
+		right.Proofs[in.id] = proof{a.Epoch, recoveryCode, a.Sessions.Stamp}
 		wrong.WrongCodes++
 	default:
 		i := slices.IndexFunc(a.Apps, func(app app) bool { return app.by == in.totp })
@@ -441,7 +471,7 @@ func (a account) present(in input) (ways []next) {
 			sure = sure && *a.wrongFrom(in.browser) < a.free()
 			right.Apps[i].last = in.step
 		}
-		right.Proofs[in.id] = proof{a.Epoch, secondFactor}
+		right.Proofs[in.id] = proof{a.Epoch, secondFactor, a.Sessions.Stamp}
 		if len(a.Apps) > 0 {
 			*wrong.wrongFrom(in.browser)++
 		}
@@ -493,6 +523,9 @@ func (a account) finishes(in input, passkey bool) []next {
 func (a account) enrolled(in input, by proofKind) account {
 	b := a.clone().changed(in)
 	b.endImport()
+	if a.factors() == 0 {
+		b.Sessions = sessions{in.id, true}
+	}
 	if a.Brings >= 0 {
 		b.Set, b.Used = a.Brings, 0
 	}
@@ -502,7 +535,7 @@ func (a account) enrolled(in input, by proofKind) account {
 		kind = by
 		b.meet(in.browser)
 	}
-	b.Proofs[in.id] = proof{in.id, kind}
+	b.Proofs[in.id] = proof{in.id, kind, b.Sessions.Stamp}
 	return b
 }
 
@@ -556,6 +589,8 @@ func (h holder) step(in input) []nextHolder {
 	}
 	t, known := h.Tokens[in.token]
 	switch in.op {
+	case removed:
+		return []nextHolder{{ok, holder{TokenEpoch: in.id, Tokens: map[int]token{}}}}
 	case confirm, finish:
 		b.On = true
 		return append(same(needsStep, state, denied), nextHolder{ok, b})
@@ -616,7 +651,7 @@ func (h holder) step(in input) []nextHolder {
 }
 
 // tokenOps are the calls that tokens are held against.
-var tokenOps = []op{confirm, finish, imports, disable, reset, password, suspend, resume, revokeAll, mint, rotate, revoke, check, rotateSelf, revokeBy, purge}
+var tokenOps = []op{removed, confirm, finish, imports, disable, reset, password, suspend, resume, revokeAll, mint, rotate, revoke, check, rotateSelf, revokeBy, purge}
 
 // tokensAlone are those of them that ask for nothing of the account.
 var tokensAlone = []op{check, revokeBy}
@@ -624,7 +659,7 @@ var tokensAlone = []op{check, revokeBy}
 // settle drops what can make no difference any more: what nobody presents, what was made under an epoch that is over or for
 // a sign-in that is, and counts beyond what they are compared with.
 func (a *account) settle(wanted func(id int) bool) {
-	maps.DeleteFunc(a.Proofs, func(id int, p proof) bool { return p.epoch != a.Epoch || !wanted(id) })
+	maps.DeleteFunc(a.Proofs, func(id int, p proof) bool { return (p.epoch != a.Epoch || !wanted(id)) && !wanted(keptInSession(id)) })
 	maps.DeleteFunc(a.Tries, func(id, _ int) bool { return !a.goesOn(id) || !wanted(id) })
 	maps.DeleteFunc(a.Asked, func(id int, q question) bool {
 		return !wanted(id) || q.purpose != core.PasskeySignIn && (q.epoch != a.Epoch || q.purpose == core.PasskeyAnswer && a.stale(q.challenge))
@@ -652,11 +687,11 @@ func (h *holder) settle(wanted func(id int) bool) {
 
 // presents returns what a call presents, by the calls that have made it.
 func (in input) presents() []int {
-	return []int{in.try, in.challenge, in.proof, in.token, in.look, in.asked}
+	return []int{in.try, in.challenge, in.proof, in.token, in.look, in.asked, keptInSession(in.session)}
 }
 
 // readOnly are calls that change nothing but what their client knows: nobody knows whether one was made that has told nothing.
-var readOnly = []op{before, challenge, look, ask}
+var readOnly = []op{before, challenge, look, ask, goesOn}
 
 // explained returns of which account no order of the calls explains what was told, "" for none, and how many searches for one
 // took too long.

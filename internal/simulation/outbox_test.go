@@ -37,7 +37,10 @@ type outbox struct {
 	told   map[string]int // of an account, the last one that was told for the first time
 	taken  map[core.NoticeID]bool
 	during map[string]context.Context // of the delivery under way to an account
-	fails  int                        // of twenty deliveries
+	lives  map[string]int             // how often an account was deleted
+	hand   []mustHand
+	handed map[string]bool // notices, to whoever has deleted their account
+	fails  int             // of twenty deliveries
 
 	deliveries
 }
@@ -54,13 +57,14 @@ type saved struct {
 	core.Notice
 	account string
 	order   int   // in its account
+	life    int   // of its account
 	tick    int64 // of the clients' clock
 }
 
 func newOutbox(w *world, seed uint64) *outbox {
 	o := &outbox{
 		world: w, stop: map[*node]context.CancelFunc{}, saved: map[core.NoticeID]saved{}, count: map[string]int{}, told: map[string]int{},
-		taken: map[core.NoticeID]bool{}, during: map[string]context.Context{},
+		taken: map[core.NoticeID]bool{}, during: map[string]context.Context{}, lives: map[string]int{}, handed: map[string]bool{},
 	}
 	o.fails = []int{2, 2, 20}[rand.New(rand.NewPCG(seed, 3)).IntN(3)]
 	for i := range o.sinks {
@@ -153,10 +157,11 @@ func (o *outbox) tells(ctx context.Context, n event.Notice) (done func()) {
 	if !known {
 		o.wrong(fmt.Sprintf("%s is told of %s, which was never saved", n.AccountID, n.Kind))
 	}
-	if other := o.during[n.AccountID]; other != nil && other.Err() == nil {
+	whose := fmt.Sprint(n.AccountID, s.life)
+	if other := o.during[whose]; other != nil && other.Err() == nil {
 		o.wrong(fmt.Sprintf("two tell %s at the same time", n.AccountID))
 	}
-	o.during[n.AccountID] = ctx
+	o.during[whose] = ctx
 	o.again++
 	if last := o.told[n.AccountID]; s.order > last {
 		o.first, o.again = o.first+1, o.again-1
@@ -170,8 +175,8 @@ func (o *outbox) tells(ctx context.Context, n event.Notice) (done func()) {
 	return func() {
 		o.mail.Lock()
 		defer o.mail.Unlock()
-		if o.during[n.AccountID] == ctx {
-			o.during[n.AccountID] = nil
+		if o.during[whose] == ctx {
+			o.during[whose] = nil
 		}
 	}
 }
@@ -223,7 +228,7 @@ func (o *outbox) check(was, now core.Account) (wrong string) {
 			return fmt.Sprintf("%s: a notice of %s has changed", now.ID, n.Kind)
 		} else if !known {
 			o.count[now.ID]++
-			o.saved[n.ID] = saved{n, now.ID, o.count[now.ID], o.clock}
+			o.saved[n.ID] = saved{n, now.ID, o.count[now.ID], o.lives[now.ID], o.clock}
 		}
 		if s, before := o.saved[n.ID], o.saved[last.ID]; last.Kind != "" && s.order < before.order {
 			return fmt.Sprintf("%s: notices are out of order", now.ID)
@@ -310,6 +315,9 @@ func (o *outbox) finish() (wrong string) {
 	require.NoError(o.t, err)
 	if lag != (notify.Lag{}) {
 		return fmt.Sprintf("not all is told: %+v", lag)
+	}
+	if wrong := o.notHanded(); wrong != "" {
+		return wrong
 	}
 	for _, c := range o.history {
 		if kind := c.in.tells(); c.told == ok && slices.Contains(mustBeTold, kind) && !o.tellsOf(c, kind) {

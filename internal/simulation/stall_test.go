@@ -76,7 +76,7 @@ func (c *client) landed(id int) func() {
 
 // patienceOf draws for how long a client waits for a call.
 func (c *client) patienceOf() (context.Context, context.CancelFunc) {
-	seconds := []int{3, 10, 60, 0, 0, 0}[c.rng.IntN(6)]
+	seconds := []int{3, 20, 0, 0, 0, 0, 0, 0}[c.rng.IntN(8)]
 	if seconds == 0 {
 		return context.WithCancel(context.Background())
 	}

@@ -55,14 +55,15 @@ type world struct {
 	began   release // of all nodes at first
 	rolled  rolled
 
-	mu      sync.Mutex
-	nodes   [nodes]*node
-	born    int   // nodes
-	clock   int64 // counts beginnings and ends of calls
-	ids     int
-	history []made
-	told    map[op]map[outcome]int
-	mistold string // what was not told as it must be
+	mu       sync.Mutex
+	nodes    [nodes]*node
+	born     int   // nodes
+	clock    int64 // counts beginnings and ends of calls
+	ids      int
+	history  []made
+	removals map[string][]removal // by account
+	told     map[op]map[outcome]int
+	mistold  string // what was not told as it must be
 
 	accounts map[string]account // as they are at first
 	holders  map[string]holder
@@ -90,7 +91,7 @@ type known struct {
 
 func newWorld(t *testing.T, seed uint64, under func(storage.Store) storage.Store, s *scheduler) *world {
 	w := &world{
-		t: t, s: s, rng: rand.New(rand.NewPCG(seed, 2)), told: map[op]map[outcome]int{},
+		t: t, s: s, rng: rand.New(rand.NewPCG(seed, 2)), told: map[op]map[outcome]int{}, removals: map[string][]removal{},
 		accounts: map[string]account{}, holders: map[string]holder{}, knows: map[string]*known{},
 	}
 	memory := newMemory()
@@ -170,9 +171,9 @@ func (w *world) enroll(id string, store storage.Store) {
 	require.NoError(w.t, err)
 	k.minted(0, minted)
 	a := w.accounts[id]
-	a.Stored, a.Epoch, a.Apps, a.Set = true, 0, []app{{0, step}}, 0
+	a.Stored, a.Epoch, a.Apps, a.Set, a.Sessions.ByOwner = true, 0, []app{{0, step}}, 0, true
 	a.Passkeys = []passkey{{0, made.issued, made.count}}
-	a.Proofs[0] = proof{0, secondFactor}
+	a.Proofs[0] = proof{epoch: 0, kind: secondFactor, stamp: 0}
 	w.accounts[id] = a
 	w.holders[id] = holder{On: true, TokenEpoch: -1, Tokens: map[int]token{0: {Epoch: -1, Needs: true, Rotates: w.began == makes}}}
 	time.Sleep(totp.Period)
@@ -197,6 +198,8 @@ type client struct {
 	number  int
 	rng     *rand.Rand
 	making  int // the call under way
+	began   int64
+	last    input // the call that has succeeded last
 	node    *node
 	svc     *gatehouse.Service
 	tokens  *tokens.Service
@@ -282,7 +285,7 @@ func (c *client) make(p planned) outcome {
 	if p.learn != nil {
 		p.learn(&p.input)
 	}
-	began := c.tick()
+	c.began = c.tick()
 	c.node.calls++
 	c.mu.Unlock()
 	p.from = c.node.now().Unix()
@@ -305,6 +308,9 @@ func (c *client) make(p planned) outcome {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.node.calls--
+	if told == ok {
+		c.last = p.input
+	}
 	if c.told[p.op] == nil {
 		c.told[p.op] = map[outcome]int{}
 	}
@@ -312,7 +318,13 @@ func (c *client) make(p planned) outcome {
 	c.s.mu.Lock()
 	c.s.log = append(c.s.log, fmt.Sprintf("client %d was told of %+v: %s (%v)", c.number, p.input, told, err))
 	c.s.mu.Unlock()
-	c.history = append(c.history, made{c.number, p.input, told, began, c.tick()})
+	call := made{c.number, p.input, told, c.began, c.tick()}
+	if p.op == remove {
+		if call.begin = c.removedBy(p.account, p.id); call.begin == 0 {
+			return told
+		}
+	}
+	c.history = append(c.history, call)
 	return told
 }
 
@@ -334,7 +346,7 @@ var tells = map[op]event.Kind{
 	confirm: event.AuthenticatorAdded, finish: event.AuthenticatorAdded, regen: event.RecoveryCodesRegenerated, disable: event.TwoFactorOff, reset: event.AccountReset,
 	redeem: event.OperatorCodeUsed, password: event.PasswordChanged, mint: event.TokenMinted, rotate: event.TokenRotated,
 	revokeAll: event.TokensRevoked, imports: event.AccountImported, review: event.ActivityReviewed, accept: event.RiskAccepted,
-	rotateSelf: event.TokenRotated,
+	rotateSelf: event.TokenRotated, remove: event.AccountDeleted,
 }
 
 // tells returns what a call tells if it succeeds, or none.
@@ -402,8 +414,11 @@ func outcomeOf(err error) outcome {
 var often = map[op]int{
 	challenge: 10, answer: 24, stepUp: 18, vouch: 6, begin: 7, confirm: 16, regen: 6, disable: 2, reset: 3, redeem: 16, password: 2,
 	suspend: 1, resume: 4, unlock: 2, reseal: 2, imports: 3, review: 6, mint: 12, rotate: 16, revoke: 6, revokeAll: 1, check: 18,
-	register: 5, finish: 8, assert: 26, accept: 3, withdraw: 3, rotateSelf: 12, revokeBy: 4, purge: 2,
+	register: 5, finish: 8, assert: 26, accept: 3, withdraw: 3, rotateSelf: 12, revokeBy: 4, purge: 2, remove: 2, goesOn: 8,
 }
+
+// follows says with what somebody often goes on after a call that has succeeded.
+var follows = map[op]op{begin: confirm, register: finish, remove: vouch}
 
 // plan draws a call. It is nothing where there is nothing yet that such a call could present.
 func (c *client) plan() (p planned) {
@@ -427,9 +442,13 @@ func (c *client) plan() (p planned) {
 	if c.rng.IntN(4) == 0 {
 		p.account = "bob"
 	}
+	if next, any := follows[c.last.op]; any && c.rng.IntN(3) > 0 {
+		p.op, p.account = next, c.last.account
+	}
+	c.last = input{} // once, as there may be nothing to go on with
 	c.ids++
 	p.id = c.ids
-	p.asked, p.passkey, p.browser = -1, -1, c.browser()
+	p.asked, p.passkey, p.session, p.browser = -1, -1, -1, c.browser()
 	p.totp, p.set, p.enrollment, p.reset, p.challenge, p.proof, p.token = -1, -1, -1, -1, -1, -1, -1
 	k := c.knows[p.account]
 	in := &p.input
@@ -625,6 +644,10 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 		return c.bindImport(k, in)
 	case register, finish, assert:
 		return c.bindPasskey(k, in, face)
+	case remove:
+		return c.bindRemove(in)
+	case goesOn:
+		return c.bindSession(k, in)
 	case accept, withdraw:
 		return c.bindRisk(in)
 	case reseal:
