@@ -77,7 +77,7 @@ func (s *Service) Check(ctx context.Context, text string, from netip.Addr) (_ Gr
 	case reusedOld:
 		return Grant{}, s.reused(ctx, h, p, from)
 	case revoked:
-		_ = s.payLate(ctx, h.ID) // the answer is the same
+		s.payLate(ctx, h)
 		return Grant{}, &gatehouse.DeniedError{}
 	default:
 		return Grant{}, &gatehouse.DeniedError{}

@@ -2,6 +2,8 @@ package tokens
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/netip"
 
 	"github.com/gatehouse-go/gatehouse/event"
@@ -28,9 +30,10 @@ func (s *Service) tell(ctx context.Context, account string, events ...core.Event
 	s.e.Follow(ctx, account, events)
 }
 
-// changed tells of each token that has stopped working because its owner's second factor was turned off, or on. It is
+// changed pays what is owed to the owner of an account that was saved, and tells of each token that has stopped working because its owner's second factor was turned off, or on. It is
 // told at most once, as every event, and so not at all where the store fails.
 func (s *Service) changed(ctx context.Context, before, after core.Account) {
+	s.payOwed(ctx, after.ID)
 	was, is := before.Factors() > 0, after.Factors() > 0
 	if was == is || before.TokenEpoch != after.TokenEpoch || is && !s.policy.SecondFactorOnly {
 		return
@@ -46,4 +49,88 @@ func (s *Service) changed(ctx context.Context, before, after core.Account) {
 		}
 	}
 	s.e.Tell(ctx, after.ID, events...)
+}
+
+// pay keeps in the owner's account what is owed of a token, before that is saved. What is owed of a service account is
+// kept in the account that owns it. An account that cannot be read keeps no token from being ended.
+func (s *Service) pay(ctx context.Context, d *debt) error {
+	if len(d.events) == 0 {
+		return nil
+	}
+	if s.e.Notices {
+		if err := s.findOwner(ctx, d); err != nil {
+			return err
+		}
+		if err := s.owe(ctx, d.owner, d.told()); err != nil {
+			return err
+		}
+	}
+	d.events, d.past = nil, 0
+	return nil
+}
+
+// findOwner finds who must be told, nobody if that cannot be read.
+func (s *Service) findOwner(ctx context.Context, d *debt) error {
+	if d.owner != "" {
+		return nil
+	}
+	service, err := s.e.Load(ctx, d.account)
+	if errors.Is(err, core.ErrFormat) {
+		return nil
+	}
+	d.owner = service.ServiceOf
+	return err
+}
+
+// owe keeps events in the account of an owner, "" for nobody.
+func (s *Service) owe(ctx context.Context, owner string, events []core.Event) error {
+	if owner == "" {
+		return nil
+	}
+	err := s.e.Change(ctx, owner, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
+		if a.Absent() { // it was deleted meanwhile
+			return a, nil
+		}
+		for _, e := range events {
+			a = a.Owe(e, env)
+		}
+		return a, nil
+	}})
+	if errors.Is(err, core.ErrFormat) {
+		return nil
+	}
+	return err
+}
+
+// payOwed pays what could not be paid to an owner, whose account was saved just now.
+func (s *Service) payOwed(ctx context.Context, owner string) {
+	debts := s.unpaid.takeOf(owner)
+	if len(debts) == 0 {
+		return
+	}
+	ctx, cancel := engine.Detach(ctx) // the account's change is done, though the caller may have gone
+	defer cancel()
+	var events []core.Event
+	for _, d := range debts {
+		events = append(events, d.told()...)
+	}
+	err := s.owe(ctx, owner, events)
+	for _, d := range debts {
+		if err != nil {
+			s.unpaid.keep(d)
+		}
+		s.unpaid.done(d)
+	}
+}
+
+// payAll tries once to pay everything that could not be paid. Its error is the last fault.
+func (s *Service) payAll(ctx context.Context) (fault error) {
+	for _, d := range s.unpaid.takeAll() {
+		if err := s.pay(ctx, &d); err != nil {
+			s.unpaid.keep(d)
+			fault = fmt.Errorf("tokens: owners were not told of tokens that have ended: %w", err)
+		}
+		s.unpaid.done(d)
+	}
+	return fault
 }

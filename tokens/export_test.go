@@ -26,6 +26,9 @@ func (p Policy) Life(asked time.Duration) (time.Duration, error) { return p.life
 // FillUnpaid has what is owed of other tokens take every place.
 func (s *Service) FillUnpaid() {
 	for i := range maxLeaks {
-		s.unpaid.keep(debt{token: fmt.Sprint(i), events: make([]core.Event, 1)})
+		s.unpaid.keep(debt{token: fmt.Sprint(i), account: fmt.Sprint(i), events: make([]core.Event, 1)})
 	}
 }
+
+// Unpaid returns of how many tokens something is owed.
+func (s *Service) Unpaid() int { return len(s.unpaid.places) }

@@ -12,49 +12,13 @@ import (
 	"github.com/gatehouse-go/gatehouse/internal/engine"
 )
 
-// owe keeps in the owner's account what happens to a token without their session, before it is saved in the token. Of a
-// service account it is in the account that owns it. An account that cannot be read keeps no token from being ended.
-func (s *Service) owe(ctx context.Context, d debt, e core.Event) error {
-	if !s.e.Notices {
-		return nil
+// debtOf returns a debt of a token with nothing in it.
+func debtOf(h held) debt {
+	d := debt{token: h.ID, account: h.Account, service: h.How == core.OperatorsWord}
+	if !d.service {
+		d.owner = h.Account
 	}
-	account := d.account
-	if d.service {
-		service, err := s.e.Load(ctx, account)
-		if errors.Is(err, core.ErrFormat) || err == nil && service.ServiceOf == "" {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		e.Service, account = account, service.ServiceOf
-	}
-	err := s.e.Change(ctx, account, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
-		if a.Absent() { // it was deleted meanwhile
-			return a, nil
-		}
-		return a.Owe(e, env), nil
-	}})
-	if errors.Is(err, core.ErrFormat) {
-		return nil
-	}
-	return err
-}
-
-// debtOf returns what is owed of a token.
-func debtOf(h held, events ...core.Event) debt {
-	return debt{token: h.ID, account: h.Account, service: h.How == core.OperatorsWord, events: events}
-}
-
-// pay keeps in the owner's account what is owed.
-func (s *Service) pay(ctx context.Context, d *debt) error {
-	for len(d.events) > 0 {
-		if err := s.owe(ctx, *d, d.events[0]); err != nil {
-			return err
-		}
-		d.events, d.past = d.events[1:], max(d.past-1, 0)
-	}
-	return nil
+	return d
 }
 
 // ends has end end a token, after a debt was paid. If it cannot be paid, as the account is too busy or cannot be saved,
@@ -62,6 +26,7 @@ func (s *Service) pay(ctx context.Context, d *debt) error {
 // busy. The answer is then the fault, unless the debt can be paid right after. If not, it is remembered: where the token
 // could not be ended either, what has happened all the same.
 func (s *Service) ends(ctx context.Context, d debt, end func(context.Context) error) error {
+	defer s.unpaid.done(d)
 	fault := s.pay(ctx, &d)
 	if fault == nil {
 		return end(ctx)
@@ -87,31 +52,30 @@ func (s *Service) remember(d debt, fault error) error {
 	return fmt.Errorf("%w; the owner will not be told, as too many others wait for that", fault)
 }
 
-// payLate pays what could not be paid when a token ended. If it still cannot be, that is for the next time.
-func (s *Service) payLate(ctx context.Context, id string) error {
-	d := s.unpaid.take(id)
-	err := s.pay(ctx, &d)
-	if err != nil {
-		return s.remember(d, err)
+// payLate pays what could not be paid when a token ended. If it still cannot be, that is for the next time: there is a
+// place for it until then.
+func (s *Service) payLate(ctx context.Context, h held) {
+	d := s.unpaid.take(debtOf(h))
+	defer s.unpaid.done(d)
+	if s.pay(ctx, &d) != nil {
+		s.unpaid.keep(d)
 	}
-	return nil
 }
 
 // ofReuse returns what reuse is going to owe. Where the policy keeps a token that was reused, whoever has an old copy can
 // present it as often as they like: that is owed once an hour.
 func (s *Service) ofReuse(h held, from netip.Addr) debt {
-	if d := s.unpaid.take(h.ID); len(d.events) > 0 {
+	d := s.unpaid.take(debtOf(h))
+	if len(d.events) > 0 {
 		return d
 	}
 	now := s.env()
 	reused := presentedEvent(event.TokenReused, h, from, now)
 	switch {
 	case !s.policy.KeepReused:
-		return debtOf(h, reused, tokenEvent(event.TokenRevoked, h.record, now))
+		d.events = []core.Event{reused, tokenEvent(event.TokenRevoked, h.record, now)}
 	case s.leaks.again(h.ID, s.e.Now()):
-		d := debtOf(h, reused)
-		d.past = 1 // within the hour it is not owed again
-		return d
+		d.events, d.past = []core.Event{reused}, 1 // within the hour it is not owed again
 	}
-	return debt{}
+	return d
 }

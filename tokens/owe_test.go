@@ -1,31 +1,215 @@
 package tokens_test
 
 import (
+	"net/netip"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/tokens"
 )
 
+// owing is a service whose tokens have ended while their owners could not be told.
+type owing struct {
+	*gatehousetest.Service
+	t   *testing.T
+	tok *tokens.Service
+}
+
+func newOwing(t *testing.T, edit ...func(*gatehouse.Config)) *owing {
+	t.Helper()
+	h := &owing{t: t}
+	notices := func(c *gatehouse.Config) { c.Notices = true }
+	h.Service = gatehousetest.New(t, append(edit, notices)...)
+	tok, err := tokens.New(h.Service.Service, tokens.Policy{Brand: "acme", Scopes: registry(t)})
+	require.NoError(t, err)
+	h.tok = tok
+	return h
+}
+
+func (h *owing) mint(user *gatehousetest.User) tokens.Minted {
+	h.t.Helper()
+	m, err := h.tok.Mint(h.t.Context(), user.Session(), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}})
+	require.NoError(h.t, err)
+	return m
+}
+
+// down has no account be saved while do is called.
+func (h *owing) down(do func()) {
+	h.Store.Inject(gatehousetest.On("SaveAccount", gatehousetest.Fail))
+	defer h.Store.Inject(nil)
+	do()
+}
+
+// giveBack revokes a token while its owner cannot be told.
+func (h *owing) giveBack(m tokens.Minted) (err error) {
+	h.t.Helper()
+	h.down(func() { err = h.tok.RevokePresented(h.t.Context(), m.Token.Reveal()) })
+	require.ErrorIs(h.t, err, gatehousetest.ErrFault)
+	return err
+}
+
+// told returns what an owner is told of their tokens, after they were minted.
+func (h *owing) told(account string) (kinds []event.Kind) {
+	h.t.Helper()
+	untold, err := h.Operator("op").DeleteAccount(h.t.Context(), account)
+	require.NoError(h.t, err)
+	for _, n := range untold {
+		if n.Kind == event.TokenReused || n.Kind == event.TokenRevoked {
+			kinds = append(kinds, n.Kind)
+			require.Equal(h.t, 1, max(n.Count, 1))
+		}
+	}
+	return kinds
+}
+
+// visits has an owner do something else with their account.
+func (h *owing) visits(user *gatehousetest.User) {
+	h.t.Helper()
+	h.Wait(time.Minute)
+	_, err := h.Service.StepUp(h.t.Context(), user.Session(), user.Code())
+	require.NoError(h.t, err)
+}
+
 // Where there is no place to remember what the owner must be told, the answer says so.
 func TestOwedTooMuch(t *testing.T) {
-	svc := gatehousetest.New(t, func(c *gatehouse.Config) { c.Notices = true })
-	tok, err := tokens.New(svc.Service, tokens.Policy{Brand: "acme", Scopes: registry(t)})
-	require.NoError(t, err)
-	user := svc.Enroll(t, "ada")
-	revoke := func() error {
-		m, err := tok.Mint(t.Context(), user.Session(), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}})
-		require.NoError(t, err)
-		svc.Store.Inject(gatehousetest.On("SaveAccount", gatehousetest.Fail))
-		defer svc.Store.Inject(nil)
-		err = tok.RevokePresented(t.Context(), m.Token.Reveal())
-		require.ErrorIs(t, err, gatehousetest.ErrFault)
-		return err
+	h := newOwing(t)
+	user := h.Enroll(t, "ada")
+	first, second := h.mint(user), h.mint(user)
+	require.NotContains(t, h.giveBack(first).Error(), "will not be told")
+	h.tok.FillUnpaid()
+	require.ErrorContains(t, h.giveBack(second), "the owner will not be told")
+}
+
+// Nobody takes the places of others with tokens of their own.
+func TestOwedOfOneAccount(t *testing.T) {
+	h := newOwing(t)
+	mallory, ada := h.Enroll(t, "mallory"), h.Enroll(t, "ada")
+	m := h.mint(ada)
+	var all []tokens.Minted
+	for range 65 {
+		all = append(all, h.mint(mallory))
 	}
-	require.NotContains(t, revoke().Error(), "will not be told")
-	tok.FillUnpaid()
-	require.ErrorContains(t, revoke(), "the owner will not be told")
+	for i, m := range all {
+		if err := h.giveBack(m); i < 64 {
+			require.NotContains(t, err.Error(), "will not be told")
+		} else {
+			require.ErrorContains(t, err, "the owner will not be told")
+		}
+	}
+	require.NotContains(t, h.giveBack(m).Error(), "will not be told")
+}
+
+// What could not be kept in an account is kept with the next change of that, whatever it is, and its place is free again.
+func TestOwedIsPaidWithTheNextChange(t *testing.T) {
+	h := newOwing(t)
+	ada, eve := h.Enroll(t, "ada"), h.Enroll(t, "eve")
+	first, second := h.mint(ada), h.mint(ada)
+	_ = h.giveBack(first)
+	_ = h.giveBack(second)
+	require.Equal(t, 2, h.tok.Unpaid())
+	h.visits(eve)
+	require.Equal(t, 2, h.tok.Unpaid(), "somebody else's change is nothing to it")
+	h.visits(ada)
+	require.Zero(t, h.tok.Unpaid())
+	require.Equal(t, []event.Kind{event.TokenRevoked, event.TokenRevoked}, h.told("ada"))
+}
+
+// The same of a service account, which its owner hears of.
+func TestOwedOfAServiceAccount(t *testing.T) {
+	h := newOwing(t)
+	ada := h.Enroll(t, "ada")
+	op := h.tok.Operator(h.Operator("op"))
+	require.NoError(t, op.CreateServiceAccount(t.Context(), "bot", "ada"))
+	m, err := op.Mint(t.Context(), "bot", tokens.Request{Name: "bot", Scopes: tokens.Scopes{"projects:read"}})
+	require.NoError(t, err)
+	_ = h.giveBack(m)
+	h.visits(ada)
+	require.Zero(t, h.tok.Unpaid())
+	_, err = h.Operator("op").DeleteAccount(t.Context(), "bot")
+	require.NoError(t, err)
+	untold, err := h.Operator("op").DeleteAccount(t.Context(), "ada")
+	require.NoError(t, err)
+	last := untold[len(untold)-1]
+	require.Equal(t, event.TokenRevoked, last.Kind)
+	require.Equal(t, "bot", last.ServiceAccountID)
+}
+
+// Close tries once more, and says so if that fails as well.
+func TestOwedIsPaidByClose(t *testing.T) {
+	h := newOwing(t)
+	m := h.mint(h.Enroll(t, "ada"))
+	_ = h.giveBack(m)
+	h.down(func() { require.ErrorIs(t, h.Service.Close(t.Context()), gatehousetest.ErrFault) })
+	require.NoError(t, h.Service.Close(t.Context()))
+	require.Equal(t, []event.Kind{event.TokenRevoked}, h.told("ada"))
+}
+
+// What somebody else has put there meanwhile is not lost: a copy that is reused while the token is given back.
+func TestOwedTwiceAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var between func() // happens when the time is asked for next; nil: nothing
+		h := newOwing(t, func(c *gatehouse.Config) {
+			c.Now = func() time.Time {
+				if do := between; do != nil {
+					between = nil
+					do()
+				}
+				return time.Now()
+			}
+		})
+		user := h.Enroll(t, "ada")
+		m := h.mint(user)
+		h.Wait(time.Minute)
+		next, err := h.tok.Rotate(t.Context(), user.StepUp(t), m.Info.ID, tokens.Rotation{})
+		require.NoError(t, err)
+		reused := false
+		h.Store.Inject(func(method string) gatehousetest.Fault {
+			if method != "SaveAccount" {
+				return gatehousetest.None
+			}
+			if !reused {
+				reused = true
+				between = func() {
+					_, err := h.tok.Check(t.Context(), m.Token.Reveal(), netip.MustParseAddr("203.0.113.24"))
+					require.ErrorIs(t, err, gatehousetest.ErrFault)
+				}
+			}
+			return gatehousetest.Fail
+		})
+		require.ErrorIs(t, h.tok.RevokePresented(t.Context(), next.Token.Reveal()), gatehousetest.ErrFault)
+		h.Store.Inject(nil)
+		require.True(t, reused)
+		require.Nil(t, between)
+		h.visits(user)
+		require.Equal(t, []event.Kind{event.TokenReused, event.TokenRevoked}, h.told("ada"))
+	})
+}
+
+// What was remembered has its place while somebody tries to pay it, whoever else looks for one meanwhile.
+func TestOwedKeepsItsPlace(t *testing.T) {
+	h := newOwing(t)
+	user := h.Enroll(t, "ada")
+	m := h.mint(user)
+	_ = h.giveBack(m)
+	tried := false
+	h.Store.Inject(func(method string) gatehousetest.Fault {
+		if method != "SaveAccount" {
+			return gatehousetest.None
+		}
+		tried = true
+		h.tok.FillUnpaid()
+		return gatehousetest.Fail
+	})
+	_, err := h.tok.Check(t.Context(), m.Token.Reveal(), netip.Addr{})
+	require.ErrorIs(t, err, gatehouse.ErrDenied)
+	h.Store.Inject(nil)
+	require.True(t, tried)
+	h.visits(user)
+	require.Equal(t, []event.Kind{event.TokenRevoked}, h.told("ada"))
 }

@@ -56,11 +56,9 @@ func (s *Service) RevokePresented(ctx context.Context, text string) (err error) 
 // revoke ends a token, and tells it if that is news.
 func (s *Service) revoke(ctx context.Context, h held, e core.Event) error {
 	e.Kind, e.Token, e.Name = event.TokenRevoked, h.ID, h.Name
-	d := s.unpaid.take(h.ID)
+	d := s.unpaid.take(debtOf(h))
 	if h.Revoked == 0 {
-		past := d.past
-		d = debtOf(h, append(d.events, e)...)
-		d.past = past
+		d.events = append(d.events, e)
 	}
 	return s.ends(ctx, d, func(ctx context.Context) error {
 		news := false

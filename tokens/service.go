@@ -1,6 +1,8 @@
 package tokens
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -38,13 +40,18 @@ func New(svc *gatehouse.Service, p Policy) (*Service, error) {
 		case h.Trail != nil: // which would take every account for one without tokens
 			return fmt.Errorf("%w: the service has a posture already, which must know its tokens", gatehouse.ErrInvalid)
 		}
-		h.Close, h.Changed = s.usage.close, s.changed
+		h.Close, h.Changed = s.close, s.changed
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// close stores the uses that are not stored yet, and tries to tell owners what they have not been told.
+func (s *Service) close(ctx context.Context) error {
+	return errors.Join(s.usage.close(ctx), s.payAll(ctx))
 }
 
 // Of reports whether the tokens are those of a Service. Few hosts need it: packages that are given both do, to refuse
