@@ -120,8 +120,8 @@ func (s *Sessions) secondStep(w http.ResponseWriter, r *http.Request, in signIn)
 }
 
 // start begins the host's session, and keeps what is known of it, and in the browser what accounts know that by. In
-// that order: what a new session of the host's clears away must not be ours. If the Keeper fails after the host's has
-// begun, the browser does not hear of that.
+// that order: what a new session of the host's clears away must not be ours. If anything fails after the host's has
+// begun, that is ended and the browser does not hear of it.
 func (s *Sessions) start(w http.ResponseWriter, r *http.Request, in gatehouse.Session, next string) error {
 	text, err := s.e.Seal(r.Context(), sessionPurpose, session{in.Secret, in.Proof.Reveal()})
 	if err != nil {
@@ -153,6 +153,19 @@ func (s *Sessions) keepStarted(w http.ResponseWriter, r *http.Request, in gateho
 	if err := s.c.SignIn(w, r, in.Account); err != nil {
 		return fmt.Errorf("websession: Config.SignIn: %v", err) // whatever it wraps, it is no answer of Gatehouse's
 	}
+	err = s.keepBegun(w, r, in, text, over)
+	if err == nil {
+		return nil
+	}
+	// What it has begun may be in the request, and be saved with whatever the host answers.
+	if out := s.c.SignOut(w, r); out != nil {
+		return fmt.Errorf("%w; websession: Config.SignOut: %v", err, out)
+	}
+	return err
+}
+
+// keepBegun keeps what is known of a session that the host has begun. over ends the browser's last one.
+func (s *Sessions) keepBegun(w http.ResponseWriter, r *http.Request, in gatehouse.Session, text string, over func() error) error {
 	if err := s.put(w, r, sessionName, text, sessionLife); err != nil {
 		return err
 	}

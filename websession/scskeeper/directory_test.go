@@ -36,12 +36,13 @@ type site struct {
 type failing struct {
 	*memstore.MemStore
 	fail string
+	nth  int // the Commit that fails, counted down; 0: none
 }
 
 var errStore = errors.New("the disk is full")
 
 func (s *failing) Commit(token string, b []byte, expiry time.Time) error {
-	if s.fail == "Commit" {
+	if s.nth--; s.fail == "Commit" || s.nth == 0 {
 		return errStore
 	}
 	return s.MemStore.Commit(token, b, expiry)
@@ -340,4 +341,20 @@ func TestCodecOfTheHost(t *testing.T) {
 	require.Equal(t, "ada", b.user())
 	_, body = b.do(http.MethodGet, "/list")
 	require.Contains(t, body, " "+s.svc.Now().UTC().Format(time.RFC3339)+" since 0001-01-01T00:00:00Z\n")
+}
+
+// A sign-in that fails half-way lets nobody in, although scs stores what it knows when the answer begins.
+func TestSignInFails(t *testing.T) {
+	for _, nth := range []int{1, 2} {
+		s := newSite(t, false)
+		b := &browser{s, map[string]string{}}
+		s.store.nth = nth
+		code, body := b.do(http.MethodPost, "/login?as=ada")
+		require.Equal(t, http.StatusInternalServerError, code)
+		require.Contains(t, body, errStore.Error())
+		require.Empty(t, b.user())
+		code, _ = b.do(http.MethodPost, "/login?as=ada")
+		require.Equal(t, http.StatusSeeOther, code)
+		require.Equal(t, "ada", b.user())
+	}
 }
