@@ -36,6 +36,12 @@ func TestStore(t *testing.T) {
 	storagetest.Run(t, func(*testing.T) storage.Store { return s })
 }
 
+// TestSimulate looks for schedules that it does not survive.
+func TestSimulate(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "accounts.db"))
+	storagetest.Simulate(t, func(*testing.T) storage.Store { return s })
+}
+
 // TestNoSync: a file that is not written through is refused.
 func TestNoSync(t *testing.T) {
 	db, err := bbolt.Open(filepath.Join(t.TempDir(), "accounts.db"), 0o600, &bbolt.Options{NoSync: true})

@@ -18,6 +18,16 @@ func TestStore(t *testing.T) {
 	storagetest.Run(t, func(*testing.T) storage.Store { return memory.New() })
 }
 
+// TestSimulate has rows of others beside it.
+func TestSimulate(t *testing.T) {
+	s := memory.New()
+	for _, id := range []string{"storagetest-", "storagetest-zzzz", strings.Repeat("\U0010ffff", 63)} {
+		require.NoError(t, s.SaveAccount(t.Context(), storage.Record{ID: id, Version: 1}, 0))
+		require.NoError(t, s.SaveToken(t.Context(), storage.TokenRecord{ID: id, AccountID: id, Version: 1}, 0))
+	}
+	storagetest.Simulate(t, func(*testing.T) storage.Store { return s })
+}
+
 // TestStoreShared runs the suite three times at once on one store, among other rows.
 func TestStoreShared(t *testing.T) {
 	s := memory.New()

@@ -176,12 +176,16 @@ type broken struct {
 	wreck func(h *hooks)
 }
 
+func allBroken() []broken {
+	return slices.Concat(brokenSaves(), brokenIdentity(), brokenRows(), brokenPages(), brokenTokens(), brokenTokenDeletes(), brokenTouches(), brokenLive(), brokenHandles(), brokenUnsent())
+}
+
 const runBroken = "STORAGETEST_RUN_BROKEN"
 
 // TestSuiteFailsBrokenStores runs itself in a process of its own, where each broken store must make
 // the subtest fail that is there to find it, and reads there which did.
 func TestSuiteFailsBrokenStores(t *testing.T) {
-	all := slices.Concat(brokenSaves(), brokenIdentity(), brokenRows(), brokenPages(), brokenTokens(), brokenTokenDeletes(), brokenTouches(), brokenLive(), brokenHandles(), brokenUnsent())
+	all := allBroken()
 	if os.Getenv(runBroken) != "" {
 		for _, b := range all {
 			t.Run(b.name, func(t *testing.T) { storagetest.RunOne(t, b.fails, sharing(b.wreck)) })

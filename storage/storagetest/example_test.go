@@ -26,3 +26,13 @@ func ExampleRunShared() {
 		})
 	}
 }
+
+// A handle for each of three nodes; a database that one process has to itself is opened once.
+func ExampleSimulate() {
+	_ = func(t *testing.T) {
+		database := memory.New()
+		storagetest.Simulate(t, func(t *testing.T) storage.Store {
+			return database
+		})
+	}
+}

@@ -25,3 +25,17 @@ func Names() []string {
 	}
 	return names
 }
+
+// FirstWrong returns the first of Simulate's seeds that finds a store broken, and what it finds; "" where none does.
+func FirstWrong(t *testing.T, open func(t *testing.T) storage.Store) (seed uint64, wrong string) {
+	var stores [nodes]storage.Store
+	for i := range stores {
+		stores[i] = open(t)
+	}
+	for seed := range uint64(defaultSeeds) {
+		if s := simulate(t, stores, seed, whole); s.wrong != "" {
+			return seed, s.wrong
+		}
+	}
+	return defaultSeeds, ""
+}

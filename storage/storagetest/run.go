@@ -1,5 +1,6 @@
 // Package storagetest is the suite that every storage.Store must pass. One call from a test of the
-// adapter runs it: [RunShared], or [Run] where two handles on the same data make no sense.
+// adapter runs it: [RunShared], or [Run] where two handles on the same data make no sense. [Simulate] then runs services
+// on the store, under schedules that are drawn from seeds.
 //
 // The suite may run against a database that holds other rows, and many times at once, in one
 // process or several: all it writes has IDs of its own, and it passes over other rows, which may

@@ -13,7 +13,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/storage/storagetest"
 )
 
-// TestConformance runs the suite through two handles, as two processes would have them, under the
+// TestConformance runs the suite and the simulation through two handles, as two processes would have them, under the
 // settings of servers and drivers that could make a difference.
 func TestConformance(t *testing.T) {
 	postgres := func(t *testing.T) database {
@@ -67,7 +67,9 @@ func TestConformance(t *testing.T) {
 			}
 			require.NoError(t, stores[0].Check(t.Context()))
 			var n atomic.Int64
-			storagetest.RunShared(t, func(t *testing.T) storage.Store { return stores[n.Add(1)%2] })
+			open := func(*testing.T) storage.Store { return stores[n.Add(1)%2] }
+			storagetest.RunShared(t, open)
+			storagetest.Simulate(t, open)
 		})
 	}
 }
