@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -99,11 +100,7 @@ func (s *drawer) nowIn(record string) (version int64, there bool) {
 // settle saves a record again, for a statement whose caller has gone may still run until its prev is stale.
 func (s *drawer) settle(record string, cut request, done bool) {
 	for range maxTries {
-		r := s.fresh(record, 1)
-		if t, ok := s.token(record[6:]); record[0] == 't' && !ok {
-			t = storage.TokenRecord{ID: record[6:], AccountID: s.accountIDs[0], Version: s.version(record)}
-			r = saveToken(t, 0)
-		}
+		r := s.over(record)
 		got := r.do(s.ctx, s.stores[s.node()])
 		if got.err == nil {
 			s.note(0, r, nil)
@@ -125,6 +122,16 @@ func (s *drawer) settle(record string, cut request, done bool) {
 		return
 	}
 	s.call(s.node(), loadToken(record[6:]))
+}
+
+// over returns a save over what the model has of a record, if anything.
+func (s *drawer) over(record string) request {
+	if id, isToken := strings.CutPrefix(record, "token "); isToken {
+		if _, ok := s.token(id); !ok {
+			return saveToken(storage.TokenRecord{ID: id, AccountID: s.accountIDs[0], Version: s.version(record)}, 0)
+		}
+	}
+	return s.fresh(record, 1)
 }
 
 // deletedMidway deletes an account whose tokens must not outlive the error that says so.
