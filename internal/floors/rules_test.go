@@ -51,8 +51,8 @@ var rules = map[string]rule{
 	"keyring":  {ours: append([]string{"internal/secretfile"}, leaves...)},
 	"storage":  {},
 
-	"storage/memory":      {ours: []string{"storage"}},
-	"storage/sqlstore":    {ours: []string{"storage"}, links: []string{"database/sql"}},
+	"storage/memory":   {ours: []string{"storage"}},
+	"storage/sqlstore": {ours: []string{"storage"}, links: []string{"database/sql"}},
 	// It runs services on the store that it tests, beside one in memory.
 	"storage/storagetest": {
 		ours:  []string{".", "event", "keyring", "notify", "recovery", "storage", "storage/memory", "tokens", "totp"},
