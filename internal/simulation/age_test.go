@@ -57,7 +57,7 @@ func (a account) tooOld(in input) (ways []next) {
 	switch in.op {
 	case answer, redeem, assert, challenge, ask:
 		return append(ways, next{denied, a})
-	case reset, password, suspend, resume, unlock, reseal, imports, look, accept, withdraw, rotateSelf, purge, before:
+	case reset, password, suspend, resume, unlock, reseal, imports, look, accept, withdraw, rotateSelf, purge, before, remove, removed, goesOn, reviewPosture:
 		return ways
 	}
 	return append(ways, next{needsStep, a})

@@ -33,6 +33,7 @@ type invariants struct {
 	burned  map[core.Hash]bool // hashes of recovery codes that were used or taken away
 	ended   map[int64]bool     // epochs that are over
 	gone    map[string]bool    // authenticators of accounts that were deleted
+	by      int                // the client whose call to the store was the last
 	wrong   string
 }
 
@@ -50,7 +51,8 @@ func (v *invariants) fail(format string, args ...any) {
 }
 
 // check returns what is wrong with what is stored now, "" for nothing.
-func (v *invariants) check() string {
+func (v *invariants) check(by int) string {
+	v.by = by
 	ctx := context.Background()
 	for _, id := range []string{"ada", "bob"} {
 		rec, err := v.w.truth.LoadAccount(ctx, id)
@@ -120,6 +122,7 @@ func (v *invariants) account(rec storage.Record, now core.Account, stored storag
 	}
 	v.browsers(was, now)
 	v.risks(was, now)
+	v.posture(was, now)
 	if now.Factors() == 0 && now.Recovery != nil {
 		v.fail("%s: recovery codes without a second factor", now.ID)
 	}

@@ -16,42 +16,44 @@ import (
 type op string
 
 const (
-	before     op = "before"
-	challenge  op = "challenge"
-	answer     op = "answer"
-	stepUp     op = "step up"
-	vouch      op = "vouch"
-	begin      op = "begin"
-	confirm    op = "confirm"
-	regen      op = "regenerate"
-	disable    op = "disable"
-	reset      op = "reset"
-	redeem     op = "redeem"
-	password   op = "password changed"
-	suspend    op = "suspend"
-	resume     op = "resume"
-	unlock     op = "unlock"
-	reseal     op = "reseal"
-	imports    op = "import"
-	look       op = "look"
-	review     op = "review activity"
-	mint       op = "mint"
-	rotate     op = "rotate"
-	revoke     op = "revoke"
-	revokeAll  op = "revoke all"
-	check      op = "check"
-	accept     op = "accept a risk"
-	withdraw   op = "withdraw a risk"
-	revokeBy   op = "revoke by an operator"
-	purge      op = "purge"
-	remove     op = "delete"
-	removed    op = "deleted" // the record and its tokens
-	goesOn     op = "session"
-	rotateSelf op = "rotate by itself"
-	register   op = "register"       // begin a passkey
-	finish     op = "finish"         // and turn it on
-	ask        op = "ask a passkey"  // what a passkey then signs
-	assert     op = "show a passkey" // what it has signed
+	before        op = "before"
+	challenge     op = "challenge"
+	answer        op = "answer"
+	stepUp        op = "step up"
+	vouch         op = "vouch"
+	begin         op = "begin"
+	confirm       op = "confirm"
+	regen         op = "regenerate"
+	disable       op = "disable"
+	reset         op = "reset"
+	redeem        op = "redeem"
+	password      op = "password changed"
+	suspend       op = "suspend"
+	resume        op = "resume"
+	unlock        op = "unlock"
+	reseal        op = "reseal"
+	imports       op = "import"
+	look          op = "look"
+	review        op = "review activity"
+	mint          op = "mint"
+	rotate        op = "rotate"
+	revoke        op = "revoke"
+	revokeAll     op = "revoke all"
+	check         op = "check"
+	accept        op = "accept a risk"
+	withdraw      op = "withdraw a risk"
+	revokeBy      op = "revoke by an operator"
+	purge         op = "purge"
+	demand        op = "ask for a gate"
+	reviewPosture op = "review the posture"
+	remove        op = "delete"
+	removed       op = "deleted" // the record and its tokens
+	goesOn        op = "session"
+	rotateSelf    op = "rotate by itself"
+	register      op = "register"       // begin a passkey
+	finish        op = "finish"         // and turn it on
+	ask           op = "ask a passkey"  // what a passkey then signs
+	assert        op = "show a passkey" // what it has signed
 )
 
 // input is a call as a client made it.
@@ -73,10 +75,12 @@ type input struct {
 	seen             int
 	strong           bool // the proof is by a code of an authenticator
 	revoke           bool
-	session          int  // whose proof a session keeps
-	look             int  // which look at the activity it reviews
-	production       bool // the token has a scope of high risk
-	rotates          bool // and rotates itself
+	session          int      // whose proof a session keeps
+	gate             string   // that it asks for
+	found            reviewed // by a review
+	look             int      // which look at the activity it reviews
+	production       bool     // the token has a scope of high risk
+	rotates          bool     // and rotates itself
 
 	purpose    core.PasskeyPurpose
 	passkey    int    // by the enrollment that has made it
@@ -156,6 +160,7 @@ const (
 type account struct {
 	Stored, Suspended bool
 	Removed           bool // once at least
+	Accepted          bool // that it has one factor alone
 	Sessions          sessions
 	Epoch             int
 	SignIns           int
@@ -392,6 +397,7 @@ func (a account) inTime(in input) []next {
 		return same(ok, denied)
 	case accept:
 		b.create(in)
+		b.Accepted = true
 		return []next{{ok, b}}
 	case removed:
 		return []next{{ok, a.isRemoved()}}
@@ -399,13 +405,23 @@ func (a account) inTime(in input) []next {
 		b = b.changed(in)
 		b.endFirstFactors(in)
 		return []next{{ok, b}}
+	case demand:
+		return same(a.opens(in))
+	case reviewPosture:
+		if a.reviewed() != in.found {
+			return nil
+		}
+		return same(ok)
+	case withdraw:
+		b.Accepted = false
+		return []next{{ok, b}}
 	case goesOn:
 		if a.counts(in.session) {
 			return same(ok)
 		}
 		return same(denied)
 	}
-	return same(ok) // reseal, withdraw, purge
+	return same(ok) // reseal, purge
 }
 
 func (a *account) dropFactors() {
@@ -691,7 +707,7 @@ func (in input) presents() []int {
 }
 
 // readOnly are calls that change nothing but what their client knows: nobody knows whether one was made that has told nothing.
-var readOnly = []op{before, challenge, look, ask, goesOn}
+var readOnly = []op{before, challenge, look, ask, goesOn, demand, reviewPosture}
 
 // explained returns of which account no order of the calls explains what was told, "" for none, and how many searches for one
 // took too long.

@@ -46,10 +46,10 @@ type outbox struct {
 }
 
 // deliveries counts what became of notices.
-type deliveries struct{ first, again, folded int }
+type deliveries struct{ First, Again, Folded int }
 
 func (d *deliveries) add(more deliveries) {
-	d.first, d.again, d.folded = d.first+more.first, d.again+more.again, d.folded+more.folded
+	d.First, d.Again, d.Folded = d.First+more.First, d.Again+more.Again, d.Folded+more.Folded
 }
 
 // saved is a notice that was saved.
@@ -162,9 +162,9 @@ func (o *outbox) tells(ctx context.Context, n event.Notice) (done func()) {
 		o.wrong(fmt.Sprintf("two tell %s at the same time", n.AccountID))
 	}
 	o.during[whose] = ctx
-	o.again++
+	o.Again++
 	if last := o.told[n.AccountID]; s.order > last {
-		o.first, o.again = o.first+1, o.again-1
+		o.First, o.Again = o.First+1, o.Again-1
 		for id, other := range o.saved {
 			if other.account == n.AccountID && other.order > last && other.order < s.order && !o.taken[id] {
 				o.wrong(fmt.Sprintf("%s is told of %s before %s", n.AccountID, n.Kind, other.Kind))
@@ -243,7 +243,7 @@ func (o *outbox) check(was, now core.Account) (wrong string) {
 			return fmt.Sprintf("%s: a notice of %s is gone that nobody was told", now.ID, n.Kind)
 		}
 		o.taken[n.ID] = true // with that one
-		o.folded++
+		o.Folded++
 	}
 	return ""
 }

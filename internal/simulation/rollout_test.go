@@ -19,15 +19,15 @@ const (
 
 // rolled counts what became of it.
 type rolled struct {
-	deploys [makes + 1]int
-	unread  int // calls that have met a record which their node cannot read
+	Deploys [makes + 1]int
+	Unread  int // calls that have met a record which their node cannot read
 }
 
 func (r *rolled) add(more rolled) {
-	for to, n := range more.deploys {
-		r.deploys[to] += n
+	for to, n := range more.Deploys {
+		r.Deploys[to] += n
 	}
-	r.unread += more.unread
+	r.Unread += more.Unread
 }
 
 // shutOut notes that something was met which a node cannot read.
@@ -37,7 +37,7 @@ func (w *world) shutOut(who string) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.rolled.unread++
+	w.rolled.Unread++
 }
 
 // drawRollout draws how the nodes of a run begin and go on.
@@ -67,7 +67,7 @@ func (c *client) deploy() {
 	}
 	c.s.kill(c.nodes[i])
 	c.replace(i, to)
-	c.rolled.deploys[to]++
+	c.rolled.Deploys[to]++
 }
 
 // mayDeploy reports whether a release may join: a program reads the next format before any program writes it, and an older

@@ -64,6 +64,7 @@ type scheduler struct {
 	calm    func(drawn int) bool // whether a fate is to be done, whatever is drawn
 	log     []string
 	faults  int
+	fault   map[int]bool // clients that have met one since forget
 }
 
 // node is one process. Its clock is off by some seconds.
@@ -96,7 +97,7 @@ func (s *scheduler) await(ctx context.Context, w *waiting) fate {
 
 // run lets the clients go on, one thing at a time, until all have ended. after is called after each. No two things happen in
 // the same moment, or which of them comes first would not follow from the seed.
-func (s *scheduler) run(after func(what string)) {
+func (s *scheduler) run(after func(client int, what string)) {
 	for {
 		time.Sleep(time.Microsecond)
 		synctest.Wait()
@@ -115,13 +116,15 @@ func (s *scheduler) run(after func(what string)) {
 			time.Sleep(w.nap)
 			synctest.Wait()
 		}
+		by := w.client
 		if w.left {
 			s.carryOut(w, f)
+			by = nobody
 		} else {
 			w.goOn <- f
 			synctest.Wait()
 		}
-		after(w.what)
+		after(by, w.what)
 	}
 }
 
@@ -158,6 +161,19 @@ func (s *scheduler) end() {
 		w.goOn <- nodeDies
 	}
 	s.waiting = nil
+}
+
+// met reports whether a client has met a fault since forget.
+func (s *scheduler) met(client int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fault[client]
+}
+
+func (s *scheduler) forget(client int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.fault, client)
 }
 
 func (s *scheduler) kill(n *node) {
@@ -208,11 +224,13 @@ func (s *scheduler) draw(w *waiting) fate {
 	}
 	switch {
 	case w.node.dead:
+		s.fault[w.client] = true
 		return nodeDies // by itself, or two clients would go on at once
 	case f == done || s.calm(s.drawn):
 		return done
 	}
 	s.faults++
+	s.fault[w.client] = true
 	w.node.dead = f == nodeDies || f == nodeDiesAfter
 	if f == stalls {
 		s.drawStall(w, long)

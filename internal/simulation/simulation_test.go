@@ -19,6 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	endWithParent()
 	debug.SetGCPercent(800) // little is kept, and much is thrown away
 	m.Run()
 }
@@ -45,7 +46,7 @@ type run struct {
 func simulate(t *testing.T, seed uint64, under func(storage.Store) storage.Store, of shape) (r run) {
 	cryptotest.SetGlobalRandom(t, seed)
 	synctest.Test(t, func(t *testing.T) {
-		s := &scheduler{rng: rand.New(rand.NewPCG(seed, 1)), calm: of.calm, running: clients}
+		s := &scheduler{rng: rand.New(rand.NewPCG(seed, 1)), calm: of.calm, running: clients, fault: map[int]bool{}}
 		w := newWorld(t, seed, under, s)
 		r.world = w
 		for number := range clients {
@@ -60,8 +61,8 @@ func simulate(t *testing.T, seed uint64, under func(storage.Store) storage.Store
 			}()
 		}
 		seen := newInvariants(t, w)
-		s.run(func(what string) {
-			if wrong := seen.check(); wrong != "" && r.wrong == "" {
+		s.run(func(client int, what string) {
+			if wrong := seen.check(client); wrong != "" && r.wrong == "" {
 				r.wrong = wrong + ", after " + what
 			}
 		})
@@ -100,45 +101,38 @@ func seeds(t *testing.T) (n, first uint64) {
 // calls explains. GATEHOUSE_SEEDS says how many seeds are tried, GATEHOUSE_SEED which is the first.
 func TestSimulation(t *testing.T) {
 	n, first := seeds(t)
-	told, faults, calls, undecided, notices, rolled, hung := map[op]map[outcome]int{}, 0, 0, 0, deliveries{}, rolled{}, stalled{}
-	for seed := first; seed < first+n; seed++ {
-		r := simulate(t, seed, same, whole)
-		faults += r.s.faults
-		calls += r.s.drawn
-		undecided += r.undecided
-		notices.add(r.outbox.deliveries)
-		rolled.add(r.rolled)
-		hung.add(r.s.stalled)
-		for does, outcomes := range r.told {
-			if told[does] == nil {
-				told[does] = map[outcome]int{}
-			}
-			for o, k := range outcomes {
-				told[does][o] += k
-			}
-		}
-		if r.wrong != "" {
-			shrunk := shrink(t, seed, same)
-			t.Fatalf("seed %d: %s\nits schedule, as small as it could be made: %s\n%s", seed, r.wrong, shrunk.wrong, shrunk.s)
-		}
+	if os.Getenv(tallyFile) != "" {
+		runSeeds(t, n, first)
+		return
 	}
-	for _, does := range slices.Sorted(maps.Keys(told)) {
-		t.Logf("%-16s %v", does, told[does])
+	run := runSeeds
+	if n > seedsOfProcess {
+		run = runMany
 	}
-	t.Logf("%d seeds, %d calls to the store, %d of them with faults, %d searches not ended", n, calls, faults, undecided)
-	require.LessOrEqual(t, undecided, 1+int(n)/1000, "too few orders were found or ruled out")
-	t.Logf("%d notices were told, %d once more, %d with another", notices.first, notices.again, notices.folded)
-	t.Logf("%v nodes were replaced by one of the release %v, and %d calls met what their node cannot read", rolled.deploys, []release{old, reads, makes}, rolled.unread)
-	t.Logf("%d calls to the store have stalled, of which %d were given up, and %d writes of those were carried out later", hung.calls, hung.givenUp, hung.late)
+	all := run(t, n, first)
+	require.EqualValues(t, n, all.Seeds)
+	for _, does := range slices.Sorted(maps.Keys(all.Told)) {
+		t.Logf("%-22s %v", does, all.Told[does])
+	}
+	t.Logf("%d seeds, %d calls to the store, %d of them with faults, %d searches not ended", n, all.Calls, all.Faults, all.Undecided)
+	require.LessOrEqual(t, all.Undecided, 1+int(n)/1000, "too few orders were found or ruled out")
+	t.Logf("%d notices were told, %d once more, %d with another", all.Notices.First, all.Notices.Again, all.Notices.Folded)
+	t.Logf("%v nodes were replaced by one of the release %v, and %d calls met what their node cannot read", all.Rolled.Deploys, []release{old, reads, makes}, all.Rolled.Unread)
+	t.Logf("%d calls to the store have stalled, of which %d were given up, and %d writes of those were carried out later", all.Hung.Calls, all.Hung.GivenUp, all.Hung.Late)
 	if n >= 200 {
-		require.NotZero(t, hung.late)
-		require.True(t, notices.first > 0 && notices.again > 0)
-		require.NotContains(t, rolled.deploys, 0)
-		require.NotZero(t, rolled.unread)
-		for does := range often {
-			require.NotZero(t, told[does][ok], "%s never succeeded: the simulation is too narrow", does)
-			require.True(t, does == reseal || told[does][fault] > 0, "%s never met a fault", does)
-		}
+		all.wide(t)
+	}
+}
+
+// wide checks that the runs had something of everything.
+func (c tally) wide(t *testing.T) {
+	require.NotZero(t, c.Hung.Late)
+	require.True(t, c.Notices.First > 0 && c.Notices.Again > 0)
+	require.NotContains(t, c.Rolled.Deploys, 0)
+	require.NotZero(t, c.Rolled.Unread)
+	for does := range often {
+		require.NotZero(t, c.Told[does][ok], "%s never succeeded: the simulation is too narrow", does)
+		require.True(t, does == reseal || c.Told[does][fault] > 0, "%s never met a fault", does)
 	}
 }
 

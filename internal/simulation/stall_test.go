@@ -14,16 +14,19 @@ type stall struct {
 	landed func()    // says that it was carried out then; nil: nobody asks
 }
 
+// nobody is whose call a statement is whose caller has given up.
+const nobody = -1
+
 // stalled counts them.
-type stalled struct{ calls, givenUp, late int }
+type stalled struct{ Calls, GivenUp, Late int }
 
 func (s *stalled) add(more stalled) {
-	s.calls, s.givenUp, s.late = s.calls+more.calls, s.givenUp+more.givenUp, s.late+more.late
+	s.Calls, s.GivenUp, s.Late = s.Calls+more.Calls, s.GivenUp+more.GivenUp, s.Late+more.Late
 }
 
 // drawStall draws for how long a call hangs, seconds to minutes, and what becomes of it.
 func (s *scheduler) drawStall(w *waiting, long int64) {
-	s.stalled.calls++
+	s.stalled.Calls++
 	most := []time.Duration{5 * time.Second, 5 * time.Second, 30 * time.Second, 3 * time.Minute}[long%4]
 	w.until = time.Now().Add(time.Duration(float64(most) * float64(long) / float64(time.Second)))
 	w.then = []fate{done, done, replyLost, refused}[long/4%4]
@@ -42,7 +45,7 @@ func (s *scheduler) hang(ctx context.Context, w *waiting) fate {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w.left = true
-	s.stalled.givenUp++
+	s.stalled.GivenUp++
 	return gaveUp
 }
 
@@ -53,7 +56,7 @@ func (s *scheduler) carryOut(w *waiting, f fate) {
 	}
 	w.do()
 	if w.writes {
-		s.stalled.late++
+		s.stalled.Late++
 	}
 	if w.landed != nil {
 		w.landed()

@@ -63,7 +63,8 @@ type world struct {
 	history  []made
 	removals map[string][]removal // by account
 	told     map[op]map[outcome]int
-	mistold  string // what was not told as it must be
+	mistold  string       // what was not told as it must be
+	moved    [clients]int // postures, in the call of each client that is under way
 
 	accounts map[string]account // as they are at first
 	holders  map[string]holder
@@ -104,13 +105,7 @@ func newWorld(t *testing.T, seed uint64, under func(storage.Store) storage.Store
 		require.NoError(t, err)
 		w.keys[i] = ring
 	}
-	model, err := posture.NewModel(posture.ModelConfig{})
-	require.NoError(t, err)
-	w.gates, err = posture.NewPolicy(model,
-		posture.Gate{Action: posture.MintToken, Controls: []string{posture.RecoveryUseSeen}},
-		posture.Gate{Action: posture.MintProductionToken, Controls: []string{posture.SecondFactor}},
-	)
-	require.NoError(t, err)
+	w.newGates()
 	for i := range w.nodes {
 		w.nodes[i] = w.newNode(i, w.began)
 	}
@@ -199,7 +194,8 @@ type client struct {
 	rng     *rand.Rand
 	making  int // the call under way
 	began   int64
-	last    input // the call that has succeeded last
+	last    input    // the call that has succeeded last
+	found   reviewed // by the last review
 	node    *node
 	svc     *gatehouse.Service
 	tokens  *tokens.Service
@@ -291,13 +287,19 @@ func (c *client) make(p planned) outcome {
 	p.from = c.node.now().Unix()
 	c.listen()
 	c.making = p.id
+	c.moved[c.number] = 0
+	c.s.forget(c.number)
 	ctx, cancel := c.patienceOf()
 	defer cancel()
 	err := p.run(ctx)
 	p.to = c.node.now().Unix()
+	if p.op == reviewPosture {
+		p.found = c.found
+	}
 	told := outcomeOf(err)
 	if told == ok {
 		c.hasHeard(p.input)
+		c.hasHeardOfPosture()
 	}
 	if p.op == challenge && errors.Is(err, errNotNeeded) {
 		told = notNeeded
@@ -414,7 +416,7 @@ func outcomeOf(err error) outcome {
 var often = map[op]int{
 	challenge: 10, answer: 24, stepUp: 18, vouch: 6, begin: 7, confirm: 16, regen: 6, disable: 2, reset: 3, redeem: 16, password: 2,
 	suspend: 1, resume: 4, unlock: 2, reseal: 2, imports: 3, review: 6, mint: 12, rotate: 16, revoke: 6, revokeAll: 1, check: 18,
-	register: 5, finish: 8, assert: 26, accept: 3, withdraw: 3, rotateSelf: 12, revokeBy: 4, purge: 2, remove: 2, goesOn: 8,
+	register: 5, finish: 8, assert: 26, accept: 3, withdraw: 3, rotateSelf: 12, revokeBy: 4, purge: 2, remove: 2, goesOn: 8, demand: 10, reviewPosture: 8,
 }
 
 // follows says with what somebody often goes on after a call that has succeeded.
@@ -646,6 +648,10 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 		return c.bindPasskey(k, in, face)
 	case remove:
 		return c.bindRemove(in)
+	case demand:
+		return c.bindGate(in, face)
+	case reviewPosture:
+		return c.bindPosture(in)
 	case goesOn:
 		return c.bindSession(k, in)
 	case accept, withdraw:
