@@ -26,10 +26,11 @@ type Session struct {
 	// Proof is what the owner has proven in it. Defaults to nothing.
 	Proof Proof
 	// Browser and NewBrowser are for package websession, which sets them; most other hosts do without them. Browser is what
-	// this browser keeps across sessions, and NewBrowser a random secret that was made for this request. Once a second step
-	// was completed at a sign-in, or the first factor enrolled, the account knows the browser for 90 days after its last
-	// second step: wrong codes from elsewhere do not lock it out, and a sign-in from one that is not known is told as
-	// event.NewBrowser. It proves nothing. Default to none: no browser is known, and none becomes so.
+	// this browser keeps across sessions, and NewBrowser a random secret that was made for this request, by
+	// crypto/rand.Text for example; one with a dot in it counts as none. Once a second step was completed at a sign-in, or the
+	// first factor enrolled, the account knows the browser for 90 days after its last second step: wrong codes from elsewhere
+	// do not lock it out, and a sign-in from one that is not known is told as event.NewBrowser. It proves nothing. Default to
+	// none: no browser is known, and none becomes so.
 	Browser    string
 	NewBrowser string
 }

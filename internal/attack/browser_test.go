@@ -65,3 +65,23 @@ func TestSessionPrintsNoBrowser(t *testing.T) {
 		require.NotContains(t, fmt.Sprintf(verb, in), "secret", verb)
 	}
 }
+
+// TestSecretWithADot: what comes before a dot in a browser's secret, which may be the same for all of them, makes nobody
+// known.
+func TestSecretWithADot(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	o := h.enroll("user-42")
+	known := func(browser string) bool {
+		return h.account(o.id).Knows(engine.BrowserDigests(o.id, browser), engine.Of(h.Service).Env())
+	}
+	for i, secret := range []string{"v1.ONE", ".ONE", "ONE.", "a.b.c.d.e.f.g", "ONE"} {
+		ch, err := h.Challenge(t.Context(), o.id)
+		require.NoError(t, err)
+		_, err = h.Service.Answer(t.Context(), gatehouse.Session{NewBrowser: secret}, ch.Token.Reveal(), o.codes[i].Reveal())
+		require.NoError(t, err)
+		require.Equal(t, secret == "ONE", known(secret), secret)
+		require.False(t, known("v1"))
+		require.False(t, known("a"))
+	}
+}

@@ -28,10 +28,13 @@ func BrowserDigests(account, browser string) (digests []byte) {
 	return digests
 }
 
-// NewBrowserDigest is that of one secret.
+// NewBrowserDigest is that of one secret, nil for several or none: otherwise what is before the first dot would be known,
+// which may be the same for everybody.
 func NewBrowserDigest(account, secret string) []byte {
-	digests := BrowserDigests(account, secret)
-	return digests[:min(len(digests), core.DigestSize)]
+	if strings.Contains(secret, between) {
+		return nil
+	}
+	return BrowserDigests(account, secret)
 }
 
 // KeptBrowser returns what a browser keeps from now on that had a part in an outcome.
