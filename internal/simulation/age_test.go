@@ -15,7 +15,7 @@ const (
 )
 
 // successors are calls whose proof is of the time of the one that they present.
-var successors = []op{confirm, finish, regen, disable}
+var successors = []op{confirm, finish, regen, disable, drop}
 
 // aged marks the calls that present something which may be too old by then.
 func (w *world) aged() {
@@ -57,7 +57,7 @@ func (a account) tooOld(in input) (ways []next) {
 	switch in.op {
 	case answer, redeem, assert, challenge, ask:
 		return append(ways, next{denied, a})
-	case reset, password, suspend, resume, unlock, reseal, imports, look, accept, withdraw, rotateSelf, purge, before, remove, removed, goesOn, reviewPosture:
+	case reset, password, suspend, resume, unlock, reseal, imports, look, accept, withdraw, rotateSelf, purge, before, remove, removed, goesOn, reviewPosture, revokeAllBy:
 		return ways
 	}
 	return append(ways, next{needsStep, a})

@@ -47,6 +47,9 @@ const (
 	demand        op = "ask for a gate"
 	reviewPosture op = "review the posture"
 	remove        op = "delete"
+	drop          op = "remove a factor"
+	cancel        op = "cancel an enrollment"
+	revokeAllBy   op = "revoke all by an operator"
 	removed       op = "deleted" // the record and its tokens
 	goesOn        op = "session"
 	rotateSelf    op = "rotate by itself"
@@ -298,6 +301,10 @@ func (a account) inTime(in input) []next {
 		return []next{{ok, a.stages(in, false)}}
 	case confirm:
 		return a.confirm(in)
+	case drop:
+		return a.drops(in)
+	case cancel:
+		return a.cancels(in)
 	case register, finish, ask, assert:
 		return a.passkey(in)
 	case regen:
@@ -395,6 +402,8 @@ func (a account) inTime(in input) []next {
 			return same(closed, denied)
 		}
 		return same(ok, denied)
+	case revokeAllBy:
+		return []next{{ok, b}}
 	case accept:
 		b.create(in)
 		b.Accepted = true
@@ -627,6 +636,9 @@ func (h holder) step(in input) []nextHolder {
 	case suspend, resume:
 		b.Suspended = in.op == suspend
 		return []nextHolder{{ok, b}}
+	case revokeAllBy:
+		b.TokenEpoch = in.id
+		return []nextHolder{{ok, b}}
 	case revokeAll:
 		b.TokenEpoch = in.id
 		return append(same(needsStep, state), nextHolder{ok, b})
@@ -667,7 +679,7 @@ func (h holder) step(in input) []nextHolder {
 }
 
 // tokenOps are the calls that tokens are held against.
-var tokenOps = []op{removed, confirm, finish, imports, disable, reset, password, suspend, resume, revokeAll, mint, rotate, revoke, check, rotateSelf, revokeBy, purge}
+var tokenOps = []op{removed, revokeAllBy, confirm, finish, imports, disable, reset, password, suspend, resume, revokeAll, mint, rotate, revoke, check, rotateSelf, revokeBy, purge}
 
 // tokensAlone are those of them that ask for nothing of the account.
 var tokensAlone = []op{check, revokeBy}

@@ -17,7 +17,7 @@ import (
 // The gates of the host itself.
 const (
 	pay      = "pay"       // for a second factor, shown by whoever asks
-	payLarge = "pay.large" // for two factors, and one that nobody can have phished
+	payLarge = "pay.large" // for two factors, of which one that nobody can have phished was shown
 	publish  = "publish"   // for an account of level 1
 )
 
@@ -56,7 +56,7 @@ func (a account) opens(in input) outcome {
 	case pay:
 		open = open && kind != vouched
 	case payLarge:
-		open = kind == byPasskey && (a.factors() > 1)
+		open = kind == byPasskey && a.factors() > 1 && len(a.Passkeys) > 0
 	}
 	if !open {
 		return closed

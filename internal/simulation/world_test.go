@@ -348,7 +348,7 @@ var tells = map[op]event.Kind{
 	confirm: event.AuthenticatorAdded, finish: event.AuthenticatorAdded, regen: event.RecoveryCodesRegenerated, disable: event.TwoFactorOff, reset: event.AccountReset,
 	redeem: event.OperatorCodeUsed, password: event.PasswordChanged, mint: event.TokenMinted, rotate: event.TokenRotated,
 	revokeAll: event.TokensRevoked, imports: event.AccountImported, review: event.ActivityReviewed, accept: event.RiskAccepted,
-	rotateSelf: event.TokenRotated, remove: event.AccountDeleted,
+	rotateSelf: event.TokenRotated, remove: event.AccountDeleted, drop: event.AuthenticatorRemoved,
 }
 
 // tells returns what a call tells if it succeeds, or none.
@@ -416,7 +416,7 @@ func outcomeOf(err error) outcome {
 var often = map[op]int{
 	challenge: 10, answer: 24, stepUp: 18, vouch: 6, begin: 7, confirm: 16, regen: 6, disable: 2, reset: 3, redeem: 16, password: 2,
 	suspend: 1, resume: 4, unlock: 2, reseal: 2, imports: 3, review: 6, mint: 12, rotate: 16, revoke: 6, revokeAll: 1, check: 18,
-	register: 5, finish: 8, assert: 26, accept: 3, withdraw: 3, rotateSelf: 12, revokeBy: 4, purge: 2, remove: 2, goesOn: 8, demand: 10, reviewPosture: 8,
+	register: 5, finish: 8, assert: 26, accept: 3, withdraw: 3, rotateSelf: 12, revokeBy: 4, purge: 2, remove: 2, goesOn: 8, demand: 10, reviewPosture: 8, drop: 8, cancel: 3, revokeAllBy: 1,
 }
 
 // follows says with what somebody often goes on after a call that has succeeded.
@@ -646,6 +646,8 @@ func (c *client) bind(k *known, in *input) func(context.Context) error {
 		return c.bindImport(k, in)
 	case register, finish, assert:
 		return c.bindPasskey(k, in, face)
+	case drop, cancel:
+		return c.bindDrop(k, in, face)
 	case remove:
 		return c.bindRemove(in)
 	case demand:
@@ -700,6 +702,11 @@ func (c *client) bindToken(k *known, in *input, face func(...proofKind) (gatehou
 		return func(ctx context.Context) error {
 			made, err := tok.Mint(ctx, session, request(in.production, in.rotates))
 			return c.keep(err, func() { k.minted(in.id, made) })
+		}
+	}
+	if in.op == revokeAllBy {
+		return func(ctx context.Context) error {
+			return tok.Operator(c.svc.Operator("op-7")).RevokeAll(ctx, in.account)
 		}
 	}
 	if in.op == purge {
