@@ -187,7 +187,8 @@ func (s *Sessions) keepBegun(w http.ResponseWriter, r *http.Request, in gatehous
 // redirect. gatehouse.ErrDenied says that the request is no POST, with which other sites could sign people out by a
 // link, or that it comes from another origin; nothing was ended then. If only Config.Noter fails, the browser is
 // signed out and Config.Faults is told: the session stays in the list, and a copy of its cookies opens it until its
-// owner ends it there.
+// owner ends it there. With Config.KnownBrowserReplacesStep the account forgets the browser as well; if that cannot be
+// saved, the browser alone forgets, and Config.Faults is told.
 func (s *Sessions) End(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		return fmt.Errorf("%w: signing out takes a POST", gatehouse.ErrDenied)
@@ -195,7 +196,13 @@ func (s *Sessions) End(w http.ResponseWriter, r *http.Request) error {
 	if err := s.sameOrigin(r); err != nil {
 		return err
 	}
-	return s.end(w, r)
+	account := s.c.User(r)
+	return orAsBefore(w, func() error {
+		if err := s.endKept(w, r); err != nil || !s.c.KnownBrowserReplacesStep {
+			return err
+		}
+		return s.leaveBrowser(w, r, account)
+	})
 }
 
 func (s *Sessions) end(w http.ResponseWriter, r *http.Request) error {

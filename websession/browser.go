@@ -57,6 +57,33 @@ func (s *Sessions) renewBrowser(w http.ResponseWriter, r *http.Request, a core.A
 	return nil
 }
 
+// leaveBrowser has an account that signs out forget the browser of the request, and the browser its secret of that account:
+// the next who has the password there must not be in without the second step.
+func (s *Sessions) leaveBrowser(w http.ResponseWriter, r *http.Request, account string) error {
+	browser := s.keptBy(r)
+	if account == "" || browser == "" {
+		return nil
+	}
+	ctx, cancel := engine.Detach(s.ctx(r)) // whoever signs out may close the window right away
+	defer cancel()
+	others := "" // if the account cannot be loaded: which secret is its own is not known then
+	err := s.e.Change(ctx, account, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
+		digests := engine.BrowserDigests(a.ID, browser)
+		others = engine.WithoutBrowsers(browser, func(secret string) bool { return a.Knows(engine.BrowserDigests(a.ID, secret), env) })
+		for _, b := range a.Browsers {
+			if b.Is(digests) {
+				a = a.ForgetBrowser(b.ID())
+			}
+		}
+		return a, nil
+	}})
+	if err != nil {
+		s.c.Faults.Log(r.Context(), level(r), "websession: an account could not forget the browser that has signed out",
+			"path", r.URL.Path, "error", err)
+	}
+	return s.keepBrowser(w, r, others)
+}
+
 // Browser is one that an account knows: somebody has completed a second step in it, at a sign-in of the last 90 days or
 // since. It need not be signed in.
 type Browser struct {

@@ -325,6 +325,7 @@ func TestKnownBrowserReplacesStep(t *testing.T) {
 		return res.Header.Get("Location")
 	}
 	home.post("/logout")
+	require.Contains(t, home.cookies, browserCookie)
 	require.Equal(t, "/settings/security/sign-in", stands(home.stubborn(), "ada"), "it is off by default")
 
 	h.open(func(c *websession.Config) { c.KnownBrowserReplacesStep = true })
@@ -378,4 +379,55 @@ func TestBrowserIsKnownOnceSaved(t *testing.T) {
 	h.svc.Store.Inject(nil)
 	require.NotContains(t, b.cookies, browserCookie)
 	require.True(t, b.signsIn(o))
+}
+
+// A borrowed computer: where a known browser replaces the second step, whoever signs out is forgotten there, and nobody
+// else.
+func TestSigningOutForgetsTheBrowser(t *testing.T) {
+	h := newHost(t, signed{[]byte("k")})
+	h.open(func(c *websession.Config) { c.KnownBrowserReplacesStep = true })
+	o, bob := h.svc.Enroll(t, "ada"), h.svc.Enroll(t, "bob")
+	knows := func(account string) int {
+		a, err := engine.Of(h.svc.Service).Load(t.Context(), account)
+		require.NoError(t, err)
+		return len(a.KnownBrowsers(engine.Of(h.svc.Service).Env()))
+	}
+	leads := func(b *browser, account string) string {
+		return b.post("/login", "account", account).Header.Get("Location")
+	}
+	hotel, home := h.signInWith(bob), h.signInWith(o)
+	require.True(t, hotel.signsIn(o))
+	require.Equal(t, []int{2, 1}, []int{knows("ada"), knows("bob")})
+	both := hotel.cookies[browserCookie]
+	copied := hotel.stubborn(sessionCookie, hostCookie)
+
+	hotel.post("/logout")
+	require.Equal(t, []int{1, 1}, []int{knows("ada"), knows("bob")})
+	require.NotEmpty(t, hotel.cookies[browserCookie])
+	require.Contains(t, both, hotel.cookies[browserCookie], "bob's secret stays")
+	require.Len(t, hotel.cookies[browserCookie], 26)
+	for _, b := range []*browser{hotel.stubborn(), copied} {
+		require.Equal(t, "/settings/security/sign-in", leads(b, "ada"))
+	}
+	require.Equal(t, "/home", leads(home, "ada"))
+	require.Equal(t, "/home", leads(hotel, "bob"))
+
+	for method, kept := range map[string]int{"SaveAccount": 26, "LoadAccount": 0} {
+		require.True(t, hotel.signsIn(o))
+		looked := false // by the Middleware, before the handler is called
+		h.svc.Store.Inject(func(m string) gatehousetest.Fault {
+			if m == method && (looked || m != "LoadAccount") {
+				return gatehousetest.Fail
+			}
+			looked = true
+			return gatehousetest.None
+		})
+		res := hotel.post("/logout")
+		h.svc.Store.Inject(nil)
+		require.Less(t, res.StatusCode, 400, "somebody who signs out is signed out")
+		require.False(t, hotel.gets("ada"))
+		require.Len(t, hotel.cookies[browserCookie], kept, method)
+		require.Contains(t, h.logs.String(), "could not forget the browser")
+		require.Equal(t, "/settings/security/sign-in", leads(hotel, "ada"))
+	}
 }

@@ -85,7 +85,9 @@ type Config struct {
 	// step was completed in the last 90 days. It is for sign-in alone: what such a session has proven is the password, which
 	// opens no gate, changes no factor and makes no token where there is a second factor. NIST SP 800-63B-4 §5.1 does not
 	// take a remembered browser for authentication: a sign-in by it is AAL1, and whoever has a copy of the cookie and the
-	// password is in. Defaults to asking for the second step at every sign-in.
+	// password is in. Sessions.End has the account forget the browser, so that a borrowed computer is no longer known after
+	// its user has signed out; whoever leaves it without signing out leaves it known. Defaults to asking for the second step
+	// at every sign-in.
 	KnownBrowserReplacesStep bool
 
 	// Passkeys are those of Service, from the module passkey: the second step then takes them, and they sign in alone.

@@ -51,6 +51,11 @@ func WithBrowser(browser, secret string) string {
 	return strings.Join(secrets[:min(len(secrets), browserSecrets)], between)
 }
 
+// WithoutBrowsers returns what a browser keeps without the secrets that go.
+func WithoutBrowsers(browser string, goes func(secret string) bool) string {
+	return strings.Join(slices.DeleteFunc(secretsOf(browser), goes), between)
+}
+
 func secretsOf(browser string) []string {
 	secrets := strings.SplitN(browser, between, browserSecrets+1)
 	secrets = secrets[:min(len(secrets), browserSecrets)]
