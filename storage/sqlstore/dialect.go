@@ -34,17 +34,26 @@ type dialect struct {
 	// What statements say in {read} and {write}, and of a new record's first value in {new}, so that none is carried out
 	// under the one setting that each connection of the pool may have differently, or get later: it costs no round trip.
 	read, write, new string
-	guard            func(error) bool // whether an error comes from that
-	guarded          string           // what it means
+	guard            func(error) string // what an error that comes from that means; "" for every other one
 }
 
 var dialects = map[Dialect]dialect{
-	// A cast of what is no boolean fails. Loads are the same under any synchronous_commit.
+	// A cast of what is no boolean fails. Loads are the same under any synchronous_commit, and on a standby writes fail by
+	// themselves. PostgreSQL evaluates a stable condition once for a statement, also where there is no row to find.
 	PostgreSQL: {
 		numbered: true, ignore: " ON CONFLICT (id) DO NOTHING", byID: "t.id", conflict: stateConflict, taken: stateTaken,
-		lock: " FOR UPDATE", write: " AND " + pgDurable, new: "CASE WHEN " + pgDurable + " THEN CAST(? AS bigint) END",
-		guard:   func(err error) bool { return strings.Contains(err.Error(), pgNotDurable) },
-		guarded: "setting synchronous_commit is off on a connection: a crash takes back saves that were answered; set it on",
+		lock: " FOR UPDATE", read: " AND " + pgPrimary,
+		write: " AND " + pgDurable, new: "CASE WHEN " + pgDurable + " THEN CAST(? AS bigint) END",
+		guard: func(err error) string {
+			switch text := err.Error(); {
+			case strings.Contains(text, pgNotDurable):
+				return "setting synchronous_commit is off on a connection: a crash takes back saves that were answered; set it on"
+			case strings.Contains(text, pgStandby):
+				return "a standby answers on a connection: it does not have the last saves;" +
+					" connect to the primary (target_session_attrs=read-write)"
+			}
+			return ""
+		},
 	},
 	// Without ignore: INSERT IGNORE passes over other errors too, and after ON DUPLICATE KEY UPDATE
 	// the count of rows depends on clientFoundRows. With autocommit off a load sees what was there
@@ -52,16 +61,17 @@ var dialects = map[Dialect]dialect{
 	MySQL: {
 		prepare: true, byID: "CONCAT(t.id)", conflict: mysqlConflict, taken: mysqlTaken,
 		lock: " FOR UPDATE", read: " AND " + myCommitted, write: " AND " + myCommitted, new: "IF(" + myCommitted + ", ?, 0)",
-		guard: func(err error) bool {
-			n, ok := number(err)
-			return ok && n == 1690
+		guard: func(err error) string {
+			if n, ok := number(err); !ok || n != 1690 {
+				return ""
+			}
+			return "setting autocommit is OFF on a connection: saves are never committed; set autocommit=1"
 		},
-		guarded: "setting autocommit is OFF on a connection: saves are never committed; set autocommit=1",
 	},
 	SQLite: {
 		prepare: true, ignore: " ON CONFLICT (id) DO NOTHING", byID: "t.id", conflict: sqliteConflict,
 		taken: sqliteConstraint,
-		new:   "?", guard: func(error) bool { return false },
+		new:   "?", guard: func(error) string { return "" },
 	},
 }
 
@@ -69,6 +79,9 @@ const (
 	pgNotDurable = "synchronous_commit is off"
 	pgDurable    = "CAST(CASE current_setting('synchronous_commit') WHEN 'off' THEN 'synchronous_commit is ' ||" +
 		" current_setting('synchronous_commit') ELSE 'true' END AS boolean)"
+	pgStandby = "in_hot_standby is on"
+	pgPrimary = "CAST(CASE current_setting('in_hot_standby', true) WHEN 'on' THEN 'in_hot_standby is ' ||" + // from version 14 on
+		" current_setting('in_hot_standby', true) ELSE 'true' END AS boolean)"
 	myCommitted = "18446744073709551615 + (1 - @@autocommit)"
 )
 

@@ -26,6 +26,7 @@
 // pgx keeps prepared ones by itself. Behind PgBouncer in transaction mode give pgx the parameter
 // default_query_exec_mode=exec (or cache_describe): that goes without statements that outlive a
 // transaction; lib/pq takes binary_parameters=yes for that. Nothing else here does either: [Store.Migrate] locks within its transaction.
+// Where there are replicas give pgx target_session_attrs=read-write: a standby is refused, from version 14 on by each load.
 //
 // # MySQL and MariaDB
 //

@@ -161,8 +161,8 @@ func (s *Store) fault(callers context.Context, q *query, err error) error {
 	if s.conflict(err) {
 		return storage.ErrConflict
 	}
-	if s.dialect.guard(err) {
-		return &SetupError{Kind: WrongSetting, Problem: s.dialect.guarded, cause: err}
+	if problem := s.dialect.guard(err); problem != "" {
+		return &SetupError{Kind: WrongSetting, Problem: problem, cause: err}
 	}
 	if errors.Is(err, ErrSetup) {
 		return err

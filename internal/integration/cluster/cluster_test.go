@@ -1,0 +1,254 @@
+//go:build linux && !race
+
+package cluster_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/keyring"
+	"github.com/gatehouse-go/gatehouse/notify"
+	"github.com/gatehouse-go/gatehouse/storage"
+	"github.com/gatehouse-go/gatehouse/tokens"
+	"github.com/gatehouse-go/gatehouse/totp"
+)
+
+// engine is a database on three nodes.
+type engine interface {
+	// programs are what it runs: pairs of a program and the Debian package that has it.
+	programs() []string
+	// disk is how many MiB the disk of a node has.
+	disk() int
+	// launch starts what runs on a node, which has just booted: on all of them for the first time, or on one that was
+	// turned off in the middle of its work. It does not wait. fresh says that the disk is empty.
+	launch(c *cluster, node int, fresh bool)
+	// healthy returns nil if all nodes are there, take part and have everything.
+	healthy(ctx context.Context, c *cluster) error
+	// create makes the tables, once.
+	create(ctx context.Context, s storage.Store) error
+	// leader is the node that takes the writes; -1 if all do.
+	leader(ctx context.Context, c *cluster) (int, error)
+	// handOver has another node lead, in an orderly way, before the node is turned off. It does nothing where none leads.
+	handOver(ctx context.Context, c *cluster, node int) error
+	// open opens the store in the process of a worker, or of the test.
+	open(p place) (storage.Store, func(), error)
+	// survives says whether workers next to other nodes go on with their work during a fault.
+	survives(f fault) bool
+	// stale says whether a read may answer with what was true a moment ago, under a kind of fault.
+	stale(f fault) bool
+	// logs are the names of the logs of a node, to be shown if it fails.
+	logs() []string
+}
+
+// engines has each by its name, for workers.
+var engines = map[string]engine{"patroni": patroni{}}
+
+// cluster is an engine on three nodes, with a worker next to each.
+type cluster struct {
+	t       *testing.T
+	name    string
+	engine  engine
+	nodes   []*machine
+	workers []*worker
+	setup   setup
+	owners  []*owner
+	books   *books
+
+	store storage.Store
+	svc   *gatehouse.Service
+	tok   *tokens.Service
+}
+
+const (
+	nodeCount    = 3
+	lanes        = 3 // of a worker
+	laneOwners   = 4
+	sharedOwners = 4
+)
+
+// newCluster starts an engine and makes accounts.
+func newCluster(t *testing.T, name string) *cluster {
+	t.Helper()
+	e := engines[name]
+	need(t, e.programs()...)
+	c := &cluster{t: t, name: name, engine: e, books: newBooks(), setup: setup{Keys: keyring.Generate().Reveal(), Epoch: time.Now()}}
+	for i := range nodeCount {
+		c.nodes = append(c.nodes, newMachine(t, fmt.Sprintf("%s%d", name, i), e.disk()))
+	}
+	t.Cleanup(c.showLogs)
+	for i, m := range c.nodes {
+		m.boot()
+		e.launch(c, i, true)
+	}
+	began := time.Now()
+	c.waitHealthy()
+	t.Logf("started in %s", time.Since(began).Round(time.Second))
+	store, closeStore, err := c.place(0).open()
+	require.NoError(t, err)
+	t.Cleanup(closeStore)
+	require.NoError(t, e.create(t.Context(), store))
+	c.store = first.on(store)
+	c.svc, c.tok, err = c.setup.service(c.store)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.svc.Close(context.Background()) })
+	c.makeOwners()
+	return c
+}
+
+// place is what a process next to a node needs.
+func (c *cluster) place(near int) place {
+	p := place{Engine: c.name, Near: near}
+	for _, m := range c.nodes {
+		p.Nodes = append(p.Nodes, m.ip)
+	}
+	return p
+}
+
+// makeOwners makes all accounts, and workers that are not running yet.
+func (c *cluster) makeOwners() {
+	c.t.Helper()
+	make1 := func(id string) *owner {
+		o := c.enroll(id)
+		c.owners = append(c.owners, o)
+		return o
+	}
+	var shared []*owner
+	for i := range sharedOwners {
+		shared = append(shared, make1(fmt.Sprint("shared-", i)))
+	}
+	for n := range c.nodes {
+		w := &worker{machine: newMachine(c.t, fmt.Sprintf("%s-worker%d", c.name, n), 0)}
+		w.machine.boot()
+		w.task = task{Number: n, Place: c.place(n), Setup: c.setup, Shared: shared}
+		for l := range lanes {
+			var own []*owner
+			for i := range laneOwners {
+				own = append(own, make1(fmt.Sprintf("own-%d-%d-%d", n, l, i)))
+			}
+			w.task.Lanes = append(w.task.Lanes, own)
+		}
+		c.workers = append(c.workers, w)
+	}
+}
+
+// enroll makes an account with an app and recovery codes.
+func (c *cluster) enroll(id string) *owner {
+	c.t.Helper()
+	ctx := c.t.Context()
+	in := gatehouse.Session{Account: id}
+	try, err := c.svc.Before(ctx, id)
+	require.NoError(c.t, err)
+	in.Proof, err = try.Vouch(ctx, in, gatehouse.FirstFactor{Method: "pwd"})
+	require.NoError(c.t, err)
+	enr, err := c.svc.Owner(in).BeginEnrollment(ctx, gatehouse.EnrollmentRequest{Label: id})
+	require.NoError(c.t, err)
+	o := &owner{ID: id, Auth: enr.ID, Secret: enr.Secret.Reveal(), Set: enr.RecoverySetID}
+	for _, code := range enr.RecoveryCodes {
+		o.Codes = append(o.Codes, code.Reveal())
+	}
+	o.Step = totp.Step(c.setup.now())
+	_, err = c.svc.Owner(in).ConfirmEnrollment(ctx, enr.ID, code(o.Secret, o.Step))
+	require.NoError(c.t, err)
+	return o
+}
+
+// patience is how long something may take that has to happen.
+const patience = 3 * time.Minute
+
+// wait waits until there is no error.
+func (c *cluster) wait(what string, f func(ctx context.Context) error) {
+	c.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
+		err := f(ctx)
+		cancel()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("%s: %v", what, err)
+		}
+	}
+}
+
+func (c *cluster) waitHealthy() {
+	c.t.Helper()
+	c.wait("the cluster", func(ctx context.Context) error { return c.engine.healthy(ctx, c) })
+}
+
+// waitSuccess waits until each of the workers has saved something that it began after a time.
+func (c *cluster) waitSuccess(since time.Time, workers ...int) {
+	c.t.Helper()
+	c.wait("saves", func(context.Context) error {
+		for _, w := range workers {
+			if c.books.successes(w, since) == 0 {
+				return fmt.Errorf("worker %d saves nothing; faults so far:\n%s", w, c.books.usual())
+			}
+		}
+		return nil
+	})
+}
+
+// startWorkers starts all of them, and waits until each does something.
+func (c *cluster) startWorkers() {
+	c.t.Helper()
+	now := time.Now()
+	for _, w := range c.workers {
+		w.start(c.t, c.books)
+	}
+	c.waitSuccess(now, 0, 1, 2)
+}
+
+// finish stops the workers, delivers what owners have not been told, and judges once more.
+func (c *cluster) finish() {
+	c.t.Helper()
+	for _, w := range c.workers {
+		w.stop(c.t, c.books)
+	}
+	told, err := notify.New(c.svc, notify.Config{Every: 100 * time.Millisecond})
+	require.NoError(c.t, err)
+	ctx, stop := context.WithCancel(c.t.Context())
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		_ = told.Drain(ctx, notify.SinkFunc(func(_ context.Context, n event.Notice) error {
+			c.books.mu.Lock()
+			defer c.books.mu.Unlock()
+			c.books.records = append(c.books.records, record{Do: notice, Account: n.AccountID, ID: n.ID, Kind: string(n.Kind), Count: n.Count, Outcome: done})
+			return nil
+		}))
+	}()
+	c.wait("notices", func(ctx context.Context) error {
+		lag, err := told.Lag(ctx)
+		if err == nil && lag.Accounts > 0 {
+			err = fmt.Errorf("%+v", lag)
+		}
+		return err
+	})
+	stop()
+	<-drained
+	c.books.told(c.t)
+	c.books.verdict(c.t, c, true)
+}
+
+// showLogs shows what the servers have said, where a test has failed.
+func (c *cluster) showLogs() {
+	if !c.t.Failed() {
+		return
+	}
+	for _, m := range c.nodes {
+		for _, log := range c.engine.logs() {
+			c.t.Logf("%s, %s:\n%s", m.name, log, m.tail(log))
+		}
+	}
+	if dir := os.Getenv("GATEHOUSE_CLUSTER_LOGS"); dir != "" {
+		run(c.t, "cp", "-r", disks, dir)
+	}
+}

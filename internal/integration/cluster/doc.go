@@ -1,0 +1,31 @@
+// Package cluster has no code, only tests of clusters of three nodes, each under a load of sign-ins, tokens and
+// enrollments while its nodes are killed, paused, partitioned, given a wrong clock and a full disk, and restarted. They
+// need root and Linux, start everything by themselves and leave nothing behind:
+//
+//	go test ./internal/integration/cluster
+//
+// GATEHOUSE_LONG=1 has each fault happen 20 times, and writes what it measured to results/. With GATEHOUSE_CLUSTER_LOGS
+// set to a directory, a test that fails copies all disks and logs of its nodes to it.
+//
+// # How it works
+//
+// TestMain runs the tests in a network and a mount namespace of their own, so everything ends with them, and nothing
+// meets another test. A machine (machine_test.go) is an address on a bridge, a process namespace that ends as one, a
+// disk of its own and a clock (libfaketime, for programs that ask the C library: not those in Go). Three machines are
+// nodes of an engine. Three others have a worker each: a process of the test binary that uses Gatehouse, as a program
+// would (worker_test.go, load_test.go), and writes a line for each call before it makes the next one. The test keeps
+// these lines, and gives the verdict (books_test.go) after each fault, once the cluster is whole again: nothing was
+// accepted twice, no owner was denied with a right, fresh and unused code, every load saw what had been acknowledged
+// before it, all that was acknowledged is in the store, and no counter went back.
+//
+// # How an engine plugs in
+//
+// It is a type with the methods of the interface engine (cluster_test.go), an entry in the map engines, which workers
+// look it up in, and a test:
+//
+//	func TestGalera(t *testing.T) { testCluster(t, "galera") }
+//
+// patroni_test.go is an example. launch starts an engine's programs on a node with machine.start, at the node's address,
+// with their files in the node's disk; what ends is started again after a second, as systemd would, until the machine is
+// turned off. After that launch is called again, with the disk as it was.
+package cluster
