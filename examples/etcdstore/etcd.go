@@ -22,6 +22,8 @@ func (s *Store) update(ctx context.Context, keys []string, change func(tx) error
 	if err := check(ctx, ids...); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	_, err := concurrency.NewSTM(s.client, func(stm concurrency.STM) error { return change(tx{stm}) },
 		concurrency.WithIsolation(concurrency.Serializable), concurrency.WithPrefetch(keys...),
 		concurrency.WithAbortContext(ctx))
@@ -63,6 +65,8 @@ func (s *Store) read(ctx context.Context, rev int64, keys []string) ([]string, i
 	for _, key := range keys {
 		gets = append(gets, clientv3.OpGet(key, clientv3.WithRev(rev)))
 	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	resp, err := s.client.Txn(ctx).Then(gets...).Commit()
 	if errors.Is(err, rpctypes.ErrCompacted) {
 		err = storage.ErrConflict // the revision is gone
@@ -81,6 +85,8 @@ func (s *Store) read(ctx context.Context, rev int64, keys []string) ([]string, i
 
 // ids returns what follows prefix in keys, from the least key that can follow after, and the revision of that.
 func (s *Store) ids(ctx context.Context, prefix, after string, limit int) (ids []string, more bool, rev int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	end := clientv3.WithRange(clientv3.GetPrefixRangeEnd(prefix))
 	resp, err := s.client.Get(ctx, prefix+after+"\x00", end, clientv3.WithKeysOnly(), clientv3.WithLimit(int64(limit)))
 	if err != nil {

@@ -24,6 +24,10 @@ const (
 
 	batch   = 30   // tokens in a transaction: etcd takes 128 keys (--max-txn-ops), and a token has four
 	maxPage = 1000 // records in a page, whatever its limit
+
+	// timeout is for a read or a change. Nothing else ends one that waits for a node which stands still, before the
+	// client's keepalive does.
+	timeout = 5 * time.Second
 )
 
 // Store is made by New.
