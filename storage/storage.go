@@ -168,8 +168,8 @@ type Store interface {
 	// grow with the accounts that have nothing to be told.
 	UnsentAccounts(ctx context.Context, after string, limit int) (Page[Record], error)
 
-	// LoadToken returns a token and the index of the account that owns it, in one round trip and
-	// as of one moment. Where the token or its owner is missing it returns ErrNotFound.
+	// LoadToken returns a token and the index of the account that owns it as of one moment, in one
+	// round trip if the database can. Where the token or its owner is missing it returns ErrNotFound.
 	LoadToken(ctx context.Context, id string) (TokenRecord, AccountIndex, error)
 
 	// SaveToken writes t as SaveAccount does an account. It does not ask whether the owner exists,
@@ -195,7 +195,8 @@ type Store interface {
 	// greater than after, as Accounts does.
 	AllTokens(ctx context.Context, after string, limit int) (Page[TokenRecord], error)
 
-	// TouchTokens adds uses to what is stored, in one statement or batch. LastUsed moves forward to
+	// TouchTokens adds uses to what is stored, in as few statements as the database can; if it
+	// reports an error, some may be stored. LastUsed moves forward to
 	// the given time and never back. Scopes are added to those that are there. Addresses take the
 	// place of those that are there, unless LastUsed lies before the stored one. It passes over
 	// uses at the zero time and tokens that do not exist, and never touches a record or its version,

@@ -39,6 +39,8 @@ type engine interface {
 	handOver(ctx context.Context, c *cluster, node int) error
 	// open opens the store in the process of a worker, or of the test.
 	open(p place) (storage.Store, func(), error)
+	// feels says whether a fault can be made for the programs of the engine.
+	feels(f fault) bool
 	// survives says whether workers next to other nodes go on with their work during a fault.
 	survives(f fault) bool
 	// stale says whether a read may answer with what was true a moment ago, under a kind of fault.
@@ -48,7 +50,7 @@ type engine interface {
 }
 
 // engines has each by its name, for workers.
-var engines = map[string]engine{"patroni": patroni{}}
+var engines = map[string]engine{"patroni": patroni{}, "etcd": etcd{}}
 
 // cluster is an engine on three nodes, with a worker next to each.
 type cluster struct {

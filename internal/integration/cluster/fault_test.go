@@ -55,7 +55,9 @@ func testCluster(t *testing.T, name string, before ...func(*cluster)) {
 	var table []figures
 	for range long() {
 		for _, f := range faults {
-			table = append(table, c.suffer(f))
+			if c.engine.feels(f) {
+				table = append(table, c.suffer(f))
+			}
 		}
 		table = append(table, c.restartAll())
 		c.keep(table)

@@ -42,6 +42,8 @@ func (patroni) stale(f fault) bool { return f == paused }
 // survives: a leader whose disk is full ends, and Patroni has it lead again as often, for it holds the lock.
 func (patroni) survives(f fault) bool { return f != full }
 
+func (patroni) feels(fault) bool { return true }
+
 func nodeName(node int) string { return fmt.Sprint("n", node) }
 
 func (patroni) launch(c *cluster, node int, _ bool) {
