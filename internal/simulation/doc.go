@@ -30,6 +30,17 @@
 // After each call what is stored is held against the invariants, and at the end what every client was told is held
 // against a sequential model, by porcupine: some order of the calls must explain all answers.
 //
+// What it reaches of the library, by 500 seeds in one process, is shown by
+//
+//	GATEHOUSE_SEEDS=500 go test -run TestSimulation -coverprofile c.out \
+//		-coverpkg github.com/gatehouse-go/gatehouse/internal/core,github.com/gatehouse-go/gatehouse/internal/engine .
+//	go tool cover -func c.out
+//
+// At least 74 % of the statements of internal/core and 68 % of those of internal/engine, 84 % of notify, 59 % of tokens and 56 % of
+// posture. Left out are service accounts, changes in a transaction of the host's (Within), restores from a backup, a federated
+// first factor, other systems' hashes and passkeys, names and resynchronization, since their races have tests of their own in
+// internal/attack; metrics and traces, which change nothing; and refusals of records that no node of these releases writes.
+//
 // GATEHOUSE_SEEDS=100000 go test -v -timeout 0 -run TestSimulation runs as many seeds, in processes of 500 seeds each, one for each
 // processor at a time, and says each minute how far it is. 100,000 take some 40 minutes of two processors.
 package simulation
