@@ -28,12 +28,27 @@ func Names() []string {
 
 // FirstWrong returns the first of Simulate's seeds that finds a store broken, and what it finds; "" where none does.
 func FirstWrong(t *testing.T, open func(t *testing.T) storage.Store) (seed uint64, wrong string) {
+	return firstWrong(t, open, func(uint64) shape { return whole })
+}
+
+// FirstWrongOfServices does so with the calls of services alone.
+func FirstWrongOfServices(t *testing.T, open func(t *testing.T) storage.Store) (seed uint64, wrong string) {
+	return firstWrong(t, open, func(seed uint64) shape {
+		of := shape{skipped: map[int]bool{}, steps: stepsOfSeed}
+		for i := range of.steps {
+			of.skipped[i] = (&sim{seed: seed}).stream(uint64(i)).IntN(100) >= turns
+		}
+		return of
+	})
+}
+
+func firstWrong(t *testing.T, open func(t *testing.T) storage.Store, of func(seed uint64) shape) (seed uint64, wrong string) {
 	var stores [nodes]storage.Store
 	for i := range stores {
 		stores[i] = open(t)
 	}
 	for seed := range uint64(defaultSeeds) {
-		if s := simulate(t, stores, seed, whole); s.wrong != "" {
+		if s := simulate(t, stores, seed, of(seed)); s.wrong != "" {
 			return seed, s.wrong
 		}
 	}

@@ -17,6 +17,7 @@ import (
 
 const (
 	stepsOfSeed  = 300 // of which each is a call, a race or a turn of a service
+	turns        = 30  // of a hundred steps
 	defaultSeeds = 20
 	shortSeeds   = 5
 	maxShrinks   = 400 // runs that are spent to make a schedule smaller
@@ -35,7 +36,7 @@ const (
 // open is called once for each of three nodes, and returns handles on the same data; where two make no sense it returns the same
 // store each time. Other rows may be there and come and go, as in Run. Simulate deletes what it has written, unless it fails.
 //
-// 20 seeds are run, or 5 with -short: some nineteen thousand calls, and as many of the model. GATEHOUSE_STORE_SEEDS says how
+// 20 seeds are run, or 5 with -short: some 21,000 calls, and as many of the model. GATEHOUSE_STORE_SEEDS says how
 // many, and GATEHOUSE_STORE_SEED which is the first. A failure names the seed, what differs, and the fewest calls that were
 // found to lead to it. A seed draws the same steps each time; the random numbers of the services differ, and what really
 // happens at once depends on the machine, so a seed that fails only sometimes is worth another run.
@@ -145,7 +146,7 @@ func simulate(t *testing.T, stores [nodes]storage.Store, seed uint64, of shape) 
 func (s *sim) step(calm bool) {
 	s.rng = s.stream(uint64(s.at))
 	switch n := s.rng.IntN(100); {
-	case n < 30:
+	case n < turns:
 		s.team.turn(calm)
 	case n < 40:
 		s.race()

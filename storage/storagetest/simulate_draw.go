@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -235,8 +236,11 @@ func (s *drawer) uses() []storage.TokenUse {
 	if n > 5 {
 		ids = s.tokenIDs
 	}
-	for range n {
+	for i := range n {
 		u := storage.TokenUse{ID: pick(s, ids), TokenUsage: s.usage()}
+		if n > 5 && s.rng.IntN(4) > 0 {
+			u.ID = fmt.Sprintf("%sunknown %d", s.prefix, i)
+		}
 		if text, ok := at[cut(u.LastUsed)]; ok {
 			u.Addresses = text
 		}

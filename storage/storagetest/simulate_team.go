@@ -83,8 +83,15 @@ func (m *team) fate(calm bool) fate {
 	return done
 }
 
-// turn lets a client's call go on, or those of two that contend.
+// turn lets some calls of clients go on.
 func (m *team) turn(calm bool) {
+	for range 1 + m.s.rng.IntN(3) {
+		m.one(calm)
+	}
+}
+
+// one lets a client's call go on, or those of two that contend.
+func (m *team) one(calm bool) {
 	m.seconds.Add(secondsOfStep)
 	clients := slices.DeleteFunc(slices.Clone(m.clients), func(c *client) bool { return c.waits == nil })
 	m.s.rng.Shuffle(len(clients), func(i, j int) { clients[i], clients[j] = clients[j], clients[i] })
@@ -109,15 +116,13 @@ func (m *team) pair(clients []*client) bool {
 				continue
 			case one.writes == two.writes && one.prev == two.prev && one.handle == two.handle:
 				m.s.oneWins([]request{one, two})
-				won := m.s.stored(one.writes)
 				m.wrote(one, two)
-				for c, r := range map[*client]request{a: one, b: two} {
-					if won == r.version {
-						c.tell(answer{})
-					} else {
-						c.tell(answer{err: storage.ErrConflict})
-					}
+				first, last := answer{}, answer{err: storage.ErrConflict}
+				if m.s.stored(one.writes) != one.version {
+					first, last = last, first
 				}
+				a.tell(first)
+				b.tell(last)
 				return true
 			case two.reads:
 				told := m.s.alongside([]request{one, two})
