@@ -59,7 +59,7 @@ func (o Owner) beginPasskey(ctx context.Context, r engine.PasskeyRequest) (Enrol
 func (o Operator) importPasskeys(ctx context.Context, account string, handle storage.Handle, passkeys []core.Passkey) ([]core.ImportOutcome, core.Account, error) {
 	offered := make([]core.Passkey, 0, len(passkeys))
 	for _, k := range passkeys {
-		k.ID, k.Created, k.Accepted, k.LastUsed = newID(), 0, 0, 0
+		k.ID, k.Created, k.Accepted, k.Suspected, k.LastUsed = newID(), 0, 0, 0, 0
 		if k.Name == "" {
 			k.Name = core.DefaultPasskeyName
 		}

@@ -77,13 +77,13 @@ func (s *Service) request(ctx context.Context, account string, purpose core.Pass
 }
 
 // issued returns the moment at which a challenge for an account is issued. It is later than those that its passkeys have
-// accepted, also if the clock of the server that had issued them is a little ahead of this one's.
+// answered, also if the clock of the server that had issued them is a little ahead of this one's.
 func (s *Service) issued(a core.Account) int64 {
 	at := s.e.Issued()
 	ahead := at + int64(core.Ahead)
 	for _, k := range a.Passkeys {
-		if k.Accepted >= at && k.Accepted < ahead {
-			at = k.Accepted + 1
+		if last := max(k.Accepted, k.Suspected); last >= at && last < ahead {
+			at = last + 1
 		}
 	}
 	return at

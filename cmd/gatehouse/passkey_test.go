@@ -23,7 +23,7 @@ func (p *place) onlyPasskeys(id string, passkeys ...core.Passkey) {
 func passkeyNamed(name string) core.Passkey {
 	return core.Passkey{
 		ID: "00000000-0000-4000-8000-" + name, Name: name, Credential: []byte("credential " + name), PublicKey: []byte("a public key"), Verified: true,
-		AAGUID: [16]byte{0x5f, 15: 1}, Transports: 1<<3 | 1<<4, Created: 1772323200, LastUsed: 1772323300, Accepted: 1772323300_000000001, Count: 7,
+		AAGUID: [16]byte{0x5f, 15: 1}, Transports: 1<<3 | 1<<4, Created: 1772323200, LastUsed: 1772323300, Accepted: 1772323300_000000001, Suspected: 1772323300_000000002, Count: 7,
 	}
 }
 
@@ -52,7 +52,7 @@ func TestPasskeys(t *testing.T) {
 		require.Equal(t, doc{
 			"id": key.ID, "name": key.Name, "credential": "Y3JlZGVudGlhbCAwMDAwMDAwMDAwMGE", "aaguid": "5f000000-0000-0000-0000-000000000001",
 			"transports": []any{"internal", "hybrid"}, "user_verified": true, "backup_eligible": false, "backed_up": false, "attested": false, "count": 7.0,
-			"accepted": 1772323300000000001.0, "created": "2026-03-01T00:00:00Z", "last_used": "2026-03-01T00:01:40Z",
+			"accepted": 1772323300000000001.0, "suspected": 1772323300000000002.0, "created": "2026-03-01T00:00:00Z", "last_used": "2026-03-01T00:01:40Z",
 		}, stored["passkeys"].([]any)[0])
 		require.Equal(t, "dXNlci0zNjc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY", stored["handle"])
 

@@ -130,7 +130,8 @@ type passkeyRecord struct {
 	BackedUp   bool       `json:"backed_up"`
 	Attested   bool       `json:"attested"`
 	Count      uint32     `json:"count"`
-	Accepted   int64      `json:"accepted"` // when the last challenge was issued that it has answered, in nanoseconds
+	Accepted   int64      `json:"accepted"`  // when the last challenge was issued that it has answered, in nanoseconds
+	Suspected  int64      `json:"suspected"` // when the last one was issued, after that, whose answer looked like a copy's
 	Created    *time.Time `json:"created"`
 	LastUsed   *time.Time `json:"last_used"`
 }
@@ -294,7 +295,7 @@ func authenticatorOf(a core.Authenticator) authenticatorRecord {
 func passkeyOf(k core.Passkey) passkeyRecord {
 	r := passkeyRecord{
 		ID: k.ID, Name: k.Name, Credential: base64.RawURLEncoding.EncodeToString(k.Credential), AAGUID: uuid.UUID(k.AAGUID).String(), Transports: []string{},
-		Verified: k.Verified, Eligible: k.Eligible, BackedUp: k.BackedUp, Attested: k.Attested, Count: k.Count, Accepted: k.Accepted,
+		Verified: k.Verified, Eligible: k.Eligible, BackedUp: k.BackedUp, Attested: k.Attested, Count: k.Count, Accepted: k.Accepted, Suspected: k.Suspected,
 		Created: moment(k.Created), LastUsed: moment(k.LastUsed),
 	}
 	for i, name := range core.Transports {

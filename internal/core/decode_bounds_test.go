@@ -187,6 +187,7 @@ func TestAccountBounds(t *testing.T) {
 			in(what+" transports", func(a *A, v uint8) { of(a).Transports = v }, []uint8{0, 1, 0b111111}, []uint8{0b1000000, 255}),
 			in(what+" flags", func(a *A, v [2]bool) { of(a).Eligible, of(a).BackedUp = v[0], v[1] }, [][2]bool{{false, false}, {true, false}, {true, true}}, [][2]bool{{false, true}}),
 			in(what+" accepted", func(a *A, v int64) { of(a).Accepted = v }, []int64{0, 1, math.MaxInt64}, []int64{-1, math.MinInt64}),
+			in(what+" suspected", func(a *A, v int64) { of(a).Suspected = v }, []int64{0, 1, math.MaxInt64}, []int64{-1, math.MinInt64}),
 			in(what+" count", func(a *A, v uint32) { of(a).Count = v }, []uint32{0, 1, math.MaxUint32}, nil),
 		)
 	}

@@ -109,7 +109,7 @@ func (k *Passkey) code(c *wire.Coder) {
 	c.Bytes(&k.PublicKey)
 	c.Moment(&k.Created)
 	b := c.Bits(k.AAGUID != [16]byte{}, k.Transports != 0, k.Count != 0, k.Accepted != 0, k.LastUsed != 0,
-		k.Verified, k.Eligible, k.BackedUp, k.Attested, k.Flagless)
+		k.Verified, k.Eligible, k.BackedUp, k.Attested, k.Flagless, k.Suspected != 0)
 	if b.Next() {
 		codeArray(c, k.AAGUID[:])
 	}
@@ -122,6 +122,7 @@ func (k *Passkey) code(c *wire.Coder) {
 	c.Flag(&b, &k.BackedUp)
 	c.Flag(&b, &k.Attested)
 	c.Flag(&b, &k.Flagless)
+	wire.Optional(c, &b, &k.Suspected)
 }
 
 // codeArray codes bytes of a fixed number, of which one at least is not 0.

@@ -32,6 +32,7 @@ var moments = map[string]string{
 	"Account.Authenticators.Created":         shown,
 	"Account.Authenticators.LastUsed":        shown,
 	"Account.Passkeys.Accepted":              "one denial puts it right; see settle, and TestPasskeyOfAnotherClock",
+	"Account.Passkeys.Suspected":             "as Accepted, for what looks like a copy",
 	"Account.Passkeys.Created":               shown,
 	"Account.Passkeys.LastUsed":              shown,
 	"Account.Pending.Expires":                isTested,
@@ -189,7 +190,7 @@ func setAhead(path string, v reflect.Value, ahead time.Duration) {
 		v.Set(reflect.ValueOf([2]int64{totp.Step(at), totp.Step(at) + 1}))
 	case path == "Account.Authenticators.Last":
 		v.SetInt(totp.Step(at))
-	case path == "Account.Passkeys.Accepted":
+	case path == "Account.Passkeys.Accepted", path == "Account.Passkeys.Suspected":
 		v.SetInt(at.UnixNano())
 	default:
 		v.SetInt(at.Unix())

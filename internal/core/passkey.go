@@ -38,7 +38,8 @@ type Passkey struct {
 	Attested   bool  // its attestation was checked against the host's list
 	Flagless   bool  // an import has brought it without Eligible and BackedUp: its first use tells them
 	Count      uint32
-	Accepted   int64 // when the last challenge was issued that a good signature of it has used up, in nanoseconds
+	Accepted   int64 // when the last challenge was issued that it has answered, in nanoseconds
+	Suspected  int64 // when the last one was issued, after that, whose answer looked like a copy's, in nanoseconds
 	Created    int64
 	LastUsed   int64
 }
@@ -188,7 +189,7 @@ func (k Passkey) broken() string {
 		return "transports"
 	case k.BackedUp && !k.Eligible:
 		return "flags"
-	case k.Accepted < 0:
+	case k.Accepted < 0 || k.Suspected < 0:
 		return "challenge"
 	}
 	return ""

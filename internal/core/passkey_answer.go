@@ -117,9 +117,9 @@ func (k Passkey) denies(t PasskeyAttempt, env Env) Reason {
 		return Wrong
 	case f.Challenge.At <= k.Accepted:
 		return Replayed
-	case !k.Flagless && f.Eligible != k.Eligible, f.BackedUp && !f.Eligible:
-		return Suspect
-	case k.Count != 0 && f.Count <= k.Count: // Web Authentication Level 3 §6.1.1
+	case k.isCopied(f) && f.Challenge.At <= k.Suspected:
+		return Replayed
+	case k.isCopied(f):
 		return Suspect
 	case t.Purpose == PasskeySignIn && !f.UserVerified: // it would be one factor
 		return Unverified
@@ -127,18 +127,26 @@ func (k Passkey) denies(t PasskeyAttempt, env Env) Reason {
 	return Accepted
 }
 
+// isCopied reports whether an assertion looks like one of a copy.
+func (k Passkey) isCopied(f PasskeyFinding) bool {
+	return !k.Flagless && f.Eligible != k.Eligible || f.BackedUp && !f.Eligible ||
+		k.Count != 0 && f.Count <= k.Count // Web Authentication Level 3 §6.1.1
+}
+
 // settle puts right what a clock has set that had run ahead by more than an hour and came back. Otherwise the passkey
-// would be of no use for as long as the clock had jumped. What was issued by now stays void.
+// would be of no use for as long as the clock had jumped, and no copy would be told. What was issued by now stays void.
 func (k *Passkey) settle(env Env) {
-	if k.ahead(env) {
-		k.Accepted = env.latest(0) * second
+	for _, at := range []*int64{&k.Accepted, &k.Suspected} {
+		if isAhead(*at, env) {
+			*at = env.latest(0) * second
+		}
 	}
 }
 
-// ahead reports whether the last challenge that it has accepted is of a clock that had run ahead.
-func (k *Passkey) ahead(env Env) bool {
-	return k.Accepted/second > env.latest(int64(ClockBack/time.Second))
-}
+// ahead reports whether the last challenge that was answered is of a clock that had run ahead.
+func (k *Passkey) ahead(env Env) bool { return isAhead(max(k.Accepted, k.Suspected), env) }
+
+func isAhead(at int64, env Env) bool { return at/second > env.latest(int64(ClockBack/time.Second)) }
 
 // accept keeps what a good assertion has told.
 func (k *Passkey) accept(f PasskeyFinding, env Env) {
@@ -146,6 +154,9 @@ func (k *Passkey) accept(f PasskeyFinding, env Env) {
 	k.Count = f.Count
 	k.Eligible, k.BackedUp, k.Flagless = f.Eligible, f.BackedUp, false
 	k.Verified = k.Verified || f.UserVerified
+	if k.Suspected <= k.Accepted { // nothing that was issued by then is looked at again
+		k.Suspected = 0
+	}
 }
 
 // passkeyFailed notes an assertion that named a passkey and was denied.
@@ -154,8 +165,8 @@ func (a Account) passkeyFailed(k *Passkey, c PasskeyChallenge, why Reason, env E
 	switch why {
 	case Replayed:
 		k.settle(env)
-	case Suspect: // it stays, as its owner may have it still; its challenge is used up, so that each signature is told once
-		k.Accepted = c.At
+	case Suspect: // it stays, as its owner may have it still, whose challenges stay good; each signature is told once
+		k.Suspected = c.At
 		a.note(env, Event{Kind: event.PasskeySuspect, Method: event.MethodPasskey, Auth: k.ID, Name: k.Name})
 	}
 	a.Misses.take(env)

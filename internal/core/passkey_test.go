@@ -20,7 +20,7 @@ func newPasskey(id string) core.Passkey {
 	return core.Passkey{
 		ID: id, Name: "Key " + id, Credential: []byte("credential " + id), PublicKey: []byte("public key " + id), AAGUID: [16]byte{0: 1, 15: 9},
 		Transports: 0b11000, Verified: true, Eligible: true, BackedUp: true, Attested: true, Flagless: true,
-		Count: 1<<32 - 1, Accepted: start.UnixNano() - 7, Created: start.Unix(), LastUsed: start.Unix() + 5,
+		Count: 1<<32 - 1, Accepted: start.UnixNano() - 7, Suspected: start.UnixNano() - 5, Created: start.Unix(), LastUsed: start.Unix() + 5,
 	}
 }
 
@@ -255,7 +255,7 @@ func TestPasskeyRules(t *testing.T) {
 			require.Zero(t, out.Proof, what)
 			passkeys := slices.Clone(a.Passkeys)
 			if c.reason == core.Suspect {
-				passkeys[0].Accepted = try.Finding.Challenge.At // a good signature uses it up
+				passkeys[0].Suspected = try.Finding.Challenge.At // each signature is told once
 			}
 			require.Equal(t, passkeys, next.Passkeys, "%s: nobody else makes a passkey another one", what)
 			require.Equal(t, a.SignIns, next.SignIns, what)
@@ -276,6 +276,36 @@ func TestPasskeyRules(t *testing.T) {
 			require.Equal(t, told, next.Events, what)
 		}
 	}
+}
+
+// Whoever has a copy of a passkey keeps its owner off it by no number of attempts, as often as they ask for new options.
+func TestCopyKeepsNobodyOut(t *testing.T) {
+	a, _ := keyed(t)
+	a.Passkeys[0].Count = 10
+	told := 0
+	at := time.Minute
+	for n := range 5 {
+		owners := assertion(a, "HARD", core.PasskeyStepUp, envAt(at))
+		at += 2 * time.Second
+		thiefs := assertion(a, "HARD", core.PasskeyStepUp, envAt(at))
+		thiefs.Finding.Count = 5
+		next, out := a.AnswerPasskey(thiefs, envAt(at))
+		require.Equal(t, core.Suspect, out.Reason)
+		told++
+		next, out = next.AnswerPasskey(thiefs, envAt(at))
+		require.Equal(t, core.Replayed, out.Reason, "each signature is told once")
+		owners.Finding.Count = uint32(11 + n)
+		a, out = next.AnswerPasskey(owners, envAt(at+time.Second))
+		require.Equal(t, core.Accepted, out.Reason)
+		_, out = a.AnswerPasskey(thiefs, envAt(at+time.Second))
+		require.Equal(t, core.Replayed, out.Reason, "also after that")
+		at += time.Minute
+	}
+	require.Equal(t, 5, told)
+	fresh := assertion(a, "HARD", core.PasskeyStepUp, envAt(at))
+	fresh.Finding.Count = 20
+	a, _ = a.AnswerPasskey(fresh, envAt(at))
+	require.Zero(t, a.Passkeys[0].Suspected, "what is over takes no room")
 }
 
 // A flag that was not known is the one of the first use, and from then on the only one.

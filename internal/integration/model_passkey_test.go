@@ -18,11 +18,12 @@ type passkey struct {
 	verified, eligible, backedUp bool
 	count                        uint32
 	accepted                     int64 // when the challenge was issued that it has answered last, in nanoseconds
+	suspected                    int64 // the same of what has looked like a copy since
 	created, used                int64
 }
 
 func storedPasskey(k core.Passkey) passkey {
-	return passkey{k.ID, k.Name, string(k.Credential), k.Verified, k.Eligible, k.BackedUp, k.Count, k.Accepted, k.Created, k.LastUsed}
+	return passkey{k.ID, k.Name, string(k.Credential), k.Verified, k.Eligible, k.BackedUp, k.Count, k.Accepted, k.Suspected, k.Created, k.LastUsed}
 }
 
 // method is how somebody has proven that they have it.
@@ -111,7 +112,7 @@ func (a *account) finishPasskey(p proof, in string, q question, s assertion, now
 		return state
 	}
 	next := passkey{
-		a.pending.app.id, a.pending.app.name, s.credential, s.verified, s.eligible, s.backedUp, s.count, q.At, a.pending.app.created, now,
+		a.pending.app.id, a.pending.app.name, s.credential, s.verified, s.eligible, s.backedUp, s.count, q.At, 0, a.pending.app.created, now,
 	}
 	if next.name == "" {
 		next.name = "Passkey"
@@ -161,20 +162,28 @@ func (a *account) show(purpose core.PasskeyPurpose, q question, s assertion, ses
 	switch {
 	case s.key != k.credential || !s.good:
 		return a.missed(now)
-	case q.At <= k.accepted:
-		if k.accepted/1e9 > now+hour+30 { // a clock has set it that had run ahead: it is put right, however many misses are kept
-			k.accepted = (now + 30) * 1e9
+	case q.At <= k.accepted, suspect && q.At <= k.suspected:
+		right := false
+		for _, at := range []*int64{&k.accepted, &k.suspected} {
+			if *at/1e9 > now+hour+30 { // a clock has set it that had run ahead: it is put right, however many misses are kept
+				*at, right = (now+30)*1e9, true
+			}
+		}
+		if right {
 			return a.kept(now)
 		}
 		return a.missed(now)
-	case suspect: // a good signature, which uses its challenge up
+	case suspect: // its owner's challenges stay good
 		a.owe(notice{kind: event.PasskeySuspect, at: now})
-		k.accepted = q.At
+		k.suspected = q.At
 		return a.kept(now)
 	case q.Purpose == core.PasskeySignIn && !s.verified:
 		return a.missed(now)
 	}
 	k.accepted, k.used, k.count, k.backedUp, k.verified = q.At, now, s.count, s.backedUp, k.verified || s.verified
+	if k.suspected <= k.accepted {
+		k.suspected = 0
+	}
 	if q.Purpose != core.PasskeyStepUp {
 		a.signIns++
 	}
