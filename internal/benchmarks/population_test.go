@@ -30,6 +30,7 @@ type population struct {
 type owner struct {
 	id, spare string
 	app       *gatehousetest.Authenticator
+	recovery  string // an unused recovery code
 	record    storage.Record
 }
 
@@ -49,7 +50,7 @@ func enroll(tb testing.TB, size int) population {
 	for i := range p.owners {
 		room := size / len(p.owners)
 		o := s.Enroll(tb, accountID(i*room))
-		p.owners[i] = owner{id: o.AccountID, spare: accountID(i*room + room/2), app: o.Authenticator}
+		p.owners[i] = owner{id: o.AccountID, spare: accountID(i*room + room/2), app: o.Authenticator, recovery: o.RecoveryCodes[0].Reveal()}
 	}
 	for range 20 { // entries of recent activity
 		s.Wait(apart)

@@ -39,6 +39,12 @@ func (s *Store) SaveAccount(ctx context.Context, r storage.Record, prev int64) e
 	if err != nil {
 		return err
 	}
+	if prev != 0 && s.dialect.name == SQLite {
+		// A sign-in changes nothing that is in an index. Where this finds no row, the whole UPDATE says why.
+		if n, err := s.run(ctx, &s.queries.updateRecord, recordArgs(r, prev)...); n == 1 || err != nil {
+			return s.saved(ctx, q, n, err)
+		}
+	}
 	n, err := s.run(ctx, q, args...)
 	if err != nil && r.Index.Handle != (storage.Handle{}) && s.dialect.taken(err) {
 		if err := s.handleTaken(ctx, r); err != nil {
@@ -57,21 +63,39 @@ func (s *Store) saveOf(r storage.Record, prev int64) (*query, []any, error) {
 	if len(i.KeyName) > maxKeyName {
 		return nil, nil, fmt.Errorf("%w: a KeyName of over %d bytes", storage.ErrInvalid, maxKeyName)
 	}
-	var handle, unsentID any
-	if i.Handle != (storage.Handle{}) {
-		handle = i.Handle[:]
-	}
-	if !i.Unsent.IsZero() {
-		unsentID = r.ID
-	}
 	args := []any{
 		r.Version, notNil(r.Data), i.Authenticators, i.Passkeys, i.CodesLeft, micros(i.LockedUntil),
-		i.Disabled, i.Suspended, i.KeyName, i.TokenEpoch, handle, micros(i.Unsent), unsentID, r.ID,
+		i.Disabled, i.Suspended, i.KeyName, i.TokenEpoch, handleOf(i), micros(i.Unsent), unsentID(r), r.ID,
 	}
 	if prev == 0 {
 		return &s.queries.insertAccount, args, nil
 	}
 	return &s.queries.updateAccount, append(args, prev), nil
+}
+
+// recordArgs are the parameters of updateRecord.
+func recordArgs(r storage.Record, prev int64) []any {
+	i := r.Index
+	return []any{
+		r.Version, notNil(r.Data), i.Passkeys, i.Suspended, i.TokenEpoch, micros(i.Unsent), r.ID, prev,
+		i.Authenticators, i.CodesLeft, micros(i.LockedUntil), i.Disabled, i.KeyName, handleOf(i), unsentID(r),
+	}
+}
+
+// handleOf is NULL for no handle, so that any number of accounts can have none.
+func handleOf(i storage.AccountIndex) any {
+	if i.Handle == (storage.Handle{}) {
+		return nil
+	}
+	return i.Handle[:]
+}
+
+// unsentID is NULL where nothing waits to be told, so that its index has only what does.
+func unsentID(r storage.Record) any {
+	if r.Index.Unsent.IsZero() {
+		return nil
+	}
+	return r.ID
 }
 
 // handleTaken looks whether another account has the handle of r, which failed to be saved as some key is taken, and

@@ -19,6 +19,7 @@ type query struct {
 // queries has all statements of a Store. A load says LIMIT 1, as otherwise MySQL takes the limit from a setting.
 type queries struct {
 	loadAccount, lockAccount, accountByHandle, insertAccount, updateAccount query
+	updateRecord                                                            query
 	accounts, unsentAccounts                                                query
 	loadToken, insertToken, updateToken                                     query
 	tokenOwner, deleteToken, deleteTokenUse                                 query
@@ -54,6 +55,11 @@ func newQueries(d dialect, n names) *queries {
 		{&q.updateAccount, "save account", "UPDATE {table}accounts SET version = ?, data = ?, authenticators = ?," +
 			" passkeys = ?, codes_left = ?, locked_until = ?, disabled = ?, suspended = ?, key_name = ?, token_epoch = ?," +
 			" handle = ?, unsent = ?, unsent_id = ? WHERE id = ? AND version = ?{write}"},
+		// It names no column of an index, as SQLite writes the entries of all that an UPDATE names, each on a page of its own,
+		// whether they change or not.
+		{&q.updateRecord, "save account", "UPDATE {table}accounts SET version = ?, data = ?, passkeys = ?, suspended = ?," +
+			" token_epoch = ?, unsent = ? WHERE id = ? AND version = ? AND authenticators = ? AND codes_left = ?" +
+			" AND locked_until IS ? AND disabled = ? AND key_name = ? AND handle IS ? AND unsent_id IS ?"},
 		{&q.loadToken, "load token", token + ", " + index +
 			" FROM {table}tokens t JOIN {table}accounts a ON a.id = t.account_id" + uses + " WHERE t.id = ?{read} LIMIT 1"},
 		{&q.tokens, "list tokens", token + " FROM {table}tokens t" + uses +

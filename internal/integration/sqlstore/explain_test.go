@@ -159,15 +159,20 @@ func TestStatements(t *testing.T) {
 		for i := range uses {
 			uses[i] = usedAt(fmt.Sprint("t", 1001+i), moment(i))
 		}
+		kept, err := s.LoadAccount(ctx, "a1001")
+		require.NoError(t, err)
+		kept.Version = 2
+		moved := kept
+		moved.Version, moved.Index.CodesLeft = 3, kept.Index.CodesLeft+1
 		for _, c := range []struct {
 			name       string
 			statements int
 			do         func() error
 		}{
 			{"LoadAccount", 1, func() error { _, err := s.LoadAccount(ctx, "a1001"); return err }},
-			{"SaveAccount", 1, func() error {
-				return s.SaveAccount(ctx, storage.Record{ID: "a1001", Version: 2}, 1)
-			}},
+			{"SaveAccount", 1, func() error { return s.SaveAccount(ctx, kept, 1) }},
+			{"SaveAccount that changes an index", map[bool]int{true: 2, false: 1}[d.dialect == sqlstore.SQLite],
+				func() error { return s.SaveAccount(ctx, moved, 2) }},
 			{"SaveAccount of a new one", 1, func() error {
 				return s.SaveAccount(ctx, storage.Record{ID: "new", Version: 2}, 0)
 			}},
