@@ -28,7 +28,7 @@ func newTeam(s *drawer, stream func(uint64) *rand.Rand) *team {
 	over, end := context.WithCancel(s.ctx)
 	m.end = end
 	for i := range workers + drainers {
-		c := &client{household: m.household, remote: newRemote(over), number: i, rng: stream(uint64(1<<32 + i))}
+		c := &client{household: m.household, remote: newRemote(over), number: i, rng: stream(1<<32 + uint64(i))}
 		m.clients = append(m.clients, c)
 		work := c.work
 		if i >= workers {
