@@ -246,6 +246,10 @@ func (c *cluster) showLogs() {
 		return
 	}
 	for _, m := range c.nodes {
+		if m.up() {
+			room, _ := m.do(nil, "df", "-h", m.disk)
+			c.t.Logf("%s: %s", m.name, room)
+		}
 		for _, log := range c.engine.logs() {
 			c.t.Logf("%s, %s:\n%s", m.name, log, m.tail(log))
 		}
