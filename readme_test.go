@@ -37,7 +37,7 @@ func TestDocsShowExamples(t *testing.T) {
 		"docs/keys.md":         "keyring/example_test.go",
 		"docs/migrate.md":      "examples/migrate/loop.go examples/migrate/users.go examples/migrate/pquerna.go examples/migrate/authboss.go examples/migrate/django.go",
 		"docs/notices.md":      "notify/example_test.go notify/email/email_test.go notify/webhook/webhook_test.go",
-		"docs/operations.md":   "examples/databases/example_test.go examples/etcdstore/example_test.go",
+		"docs/operations.md":   "examples/databases/example_test.go examples/etcdstore/example_test.go internal/integration/cluster/galera_test.go",
 		"docs/passkeys.md":     "passkey/example_test.go",
 		"docs/posture.md":      "posture/example_service_test.go",
 		"docs/securitypage.md": "securitypage/example_test.go",

@@ -50,7 +50,7 @@ type engine interface {
 }
 
 // engines has each by its name, for workers.
-var engines = map[string]engine{"patroni": patroni{}, "etcd": etcd{}}
+var engines = map[string]engine{"patroni": patroni{}, "galera": galera{}, "etcd": etcd{}}
 
 // cluster is an engine on three nodes, with a worker next to each.
 type cluster struct {
