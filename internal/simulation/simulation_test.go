@@ -119,7 +119,7 @@ func TestSimulation(t *testing.T) {
 	t.Logf("%d notices were told, %d once more, %d with another", all.Notices.First, all.Notices.Again, all.Notices.Folded)
 	t.Logf("%v nodes were replaced by one of the release %v, and %d calls met what their node cannot read", all.Rolled.Deploys, []release{old, reads, makes}, all.Rolled.Unread)
 	t.Logf("%d calls to the store have stalled, of which %d were given up, and %d writes of those were carried out later", all.Hung.Calls, all.Hung.GivenUp, all.Hung.Late)
-	if n >= 200 {
+	if n >= 1000 {
 		all.wide(t)
 	}
 }
