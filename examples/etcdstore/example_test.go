@@ -21,7 +21,9 @@ func Example() {
 	})
 	check(err)
 	defer client.Close()
-	svc, err := gatehouse.New(etcdstore.New(client), gatehouse.Config{Issuer: "Acme", Keys: keyring.Generate()})
+	keys, err := keyring.ReadFile("gatehouse.keys")
+	check(err)
+	svc, err := gatehouse.New(etcdstore.New(client), gatehouse.Config{Issuer: "Acme", Keys: keys})
 	check(err)
 	_ = svc
 }
