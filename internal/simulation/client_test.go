@@ -155,6 +155,9 @@ func (c *client) make(p planned) outcome {
 	call := made{c.number, p.input, told, c.began, c.tick()}
 	if p.op == remove {
 		if call.begin = c.removedBy(p.account, p.id); call.begin == 0 {
+			if told == ok && c.mistold == "" {
+				c.mistold = fmt.Sprintf("call %d has removed nothing, and says that it has", p.id)
+			}
 			return told
 		}
 	}
