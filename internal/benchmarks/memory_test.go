@@ -18,7 +18,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
-	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/recovery"
 	"github.com/gatehouse-go/gatehouse/totp"
 )
@@ -81,6 +80,3 @@ func (r redeems) imported(tb testing.TB) {
 		require.NoError(tb, err)
 	}
 }
-
-// deleted is what a deletion comes to, without what its owner had yet to be told.
-func deleted(_ []event.Notice, err error) error { return err }

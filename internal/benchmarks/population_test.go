@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-go/gatehouse"
+	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/storage"
@@ -104,3 +105,6 @@ func (p population) fill(tb testing.TB, db *sql.DB, d sqlstore.Dialect, store st
 	}[d])
 	require.NoError(tb, err)
 }
+
+// deleted is what a deletion comes to, without what its owner had yet to be told.
+func deleted(_ []event.Notice, err error) error { return err }
