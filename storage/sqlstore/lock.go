@@ -56,8 +56,7 @@ func (s *Store) inTransaction(ctx context.Context, change func(session) error) e
 	return tx.Commit()
 }
 
-// underLock holds one of MySQL's named locks, which belong to a connection, and to one node of a Galera cluster: there
-// another node may migrate at the same time, and have a statement of this one undone. All can be run again.
+// underLock holds one of MySQL's named locks, which belong to a connection, and to one node of a Galera cluster.
 func (s *Store) underLock(ctx context.Context, change func(session) error) error {
 	c, err := s.db.Conn(ctx)
 	if err != nil {
@@ -74,7 +73,7 @@ func (s *Store) underLock(ctx context.Context, change func(session) error) error
 			return errors.New("GET_LOCK failed")
 		}
 	}
-	err = s.patiently(ctx, func() error { return change(c) })
+	err = change(c)
 	end(ctx, c, "DO RELEASE_LOCK('"+s.lockName()+"')")
 	return err
 }
@@ -110,10 +109,13 @@ func (s *Store) immediately(ctx context.Context, change func(session) error) err
 
 // patiently calls try until it meets no conflict. While another process writes, SQLite may not even let a connection be
 // opened whose DSN sets a journal_mode that the file does not have yet.
-func (s *Store) patiently(ctx context.Context, try func() error) error {
+func (s *Store) patiently(ctx context.Context, try func() error) error { return again(ctx, s.conflict, try) }
+
+// again calls try for as long as what it returns is an error of a kind.
+func again(ctx context.Context, is func(error) bool, try func() error) error {
 	for {
 		err := try()
-		if err == nil || !s.conflict(err) {
+		if err == nil || !is(err) {
 			return err
 		}
 		select {
