@@ -113,7 +113,7 @@ func (s *Service) find(ctx context.Context, text string) (held, Parsed, error) {
 // reused answers to a rotated copy after its grace: somebody has an old one, and nobody knows who. Its
 // error is gatehouse.ErrDenied once that is dealt with, and the fault otherwise.
 func (s *Service) reused(ctx context.Context, h held, p Parsed, from netip.Addr) error {
-	return s.ends(ctx, s.ofReuse(h, from), func(ctx context.Context) error {
+	return s.ends(ctx, s.ofReuse(ctx, h, from), func(ctx context.Context) error {
 		var events []core.Event
 		err := s.apply(ctx, h.ID, func(h held, now env) (next record, err error) {
 			next, events = h.record, nil

@@ -39,11 +39,11 @@ func (l *leaks) again(id string, now time.Time) bool {
 // debt is what an owner must be told of a token, in its order, and is not in their account yet.
 type debt struct {
 	token, account string
-	service        bool   // the account is a service account
-	owner          string // who must be told; empty: not known yet
-	events         []core.Event
-	past           int  // so many of the events have happened, even if the token does not end
-	placed         bool // it has a place among those that are remembered
+	service        bool         // the account is a service account
+	owner          string       // who must be told; empty: not known yet
+	events         []core.Event // with the moment and the client of the call that has caused them
+	past           int          // so many of the events have happened, even if the token does not end
+	placed         bool         // it has a place among those that are remembered
 }
 
 // told returns the events as the owner is told of them.

@@ -64,16 +64,17 @@ func (s *Service) payLate(ctx context.Context, h held) {
 
 // ofReuse returns what reuse is going to owe. Where the policy keeps a token that was reused, whoever has an old copy can
 // present it as often as they like: that is owed once an hour.
-func (s *Service) ofReuse(h held, from netip.Addr) debt {
+func (s *Service) ofReuse(ctx context.Context, h held, from netip.Addr) debt {
 	d := s.unpaid.take(debtOf(h))
 	if len(d.events) > 0 {
 		return d
 	}
-	now := s.env()
-	reused := presentedEvent(event.TokenReused, h, from, now)
+	now := s.with(s.e.EnvOf(ctx))
+	reused, ended := presentedEvent(event.TokenReused, h, from, now), tokenEvent(event.TokenRevoked, h.record, now)
+	reused.Client, ended.Client = now.Client, now.Client
 	switch {
 	case !s.policy.KeepReused:
-		d.events = []core.Event{reused, tokenEvent(event.TokenRevoked, h.record, now)}
+		d.events = []core.Event{reused, ended}
 	case s.leaks.again(h.ID, s.e.Now()):
 		d.events, d.past = []core.Event{reused}, 1 // within the hour it is not owed again
 	}

@@ -1,6 +1,7 @@
 package tokens_test
 
 import (
+	"context"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -68,11 +69,17 @@ func (h *owing) told(account string) (kinds []event.Kind) {
 	return kinds
 }
 
+// foreign returns the context of a request that is not the owner's.
+func foreign(t *testing.T) context.Context {
+	return event.WithClient(t.Context(), event.Client{Address: netip.MustParseAddr("203.0.113.66"), Agent: "chrome/linux"})
+}
+
 // visits has an owner do something else with their account.
 func (h *owing) visits(user *gatehousetest.User) {
 	h.t.Helper()
 	h.Wait(time.Minute)
-	_, err := h.Service.StepUp(h.t.Context(), user.Session(), user.Code())
+	own := event.Client{Address: netip.MustParseAddr("198.51.100.1"), Agent: "firefox/linux"}
+	_, err := h.Service.StepUp(event.WithClient(h.t.Context(), own), user.Session(), user.Code())
 	require.NoError(h.t, err)
 }
 
@@ -118,6 +125,67 @@ func TestOwedIsPaidWithTheNextChange(t *testing.T) {
 	h.visits(ada)
 	require.Zero(t, h.tok.Unpaid())
 	require.Equal(t, []event.Kind{event.TokenRevoked, event.TokenRevoked}, h.told("ada"))
+}
+
+// The owner is told when it was, and from where, and not of their own request that it is kept with.
+func TestOwedIsToldAsItWas(t *testing.T) {
+	at := netip.MustParseAddr("203.0.113.24") // of the token
+	give := func(h *owing, ctx context.Context, next, _ tokens.Minted) error {
+		return h.tok.RevokePresented(ctx, next.Token.Reveal())
+	}
+	reuse := func(h *owing, ctx context.Context, _, old tokens.Minted) error {
+		_, err := h.tok.Check(ctx, old.Token.Reveal(), at)
+		return err
+	}
+	visit := func(h *owing, user *gatehousetest.User, _ tokens.Minted) { h.visits(user) }
+	present := func(h *owing, user *gatehousetest.User, next tokens.Minted) {
+		h.Wait(time.Hour)
+		ctx := event.WithClient(h.t.Context(), event.Client{Address: at, Agent: "edge/windows"})
+		_, err := h.tok.Check(ctx, next.Token.Reveal(), at)
+		require.ErrorIs(h.t, err, gatehouse.ErrDenied)
+	}
+	type told struct {
+		event.Kind
+		address string
+		event.Agent
+	}
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		end  func(*owing, context.Context, tokens.Minted, tokens.Minted) error
+		late func(*owing, *gatehousetest.User, tokens.Minted)
+		want []told
+	}{
+		"given back":              {foreign(t), give, visit, []told{{event.TokenRevoked, "203.0.113.66", "chrome/linux"}}},
+		"given back, unknown":     {t.Context(), give, visit, []told{{event.TokenRevoked, "", ""}}},
+		"given back, and checked": {foreign(t), give, present, []told{{event.TokenRevoked, "203.0.113.66", "chrome/linux"}}},
+		"reused": {foreign(t), reuse, visit, []told{
+			{event.TokenReused, at.String(), "chrome/linux"}, {event.TokenRevoked, "203.0.113.66", "chrome/linux"},
+		}},
+		"by an operator": {foreign(t), func(h *owing, ctx context.Context, next, _ tokens.Minted) error {
+			return h.tok.Operator(h.Operator("op")).Revoke(ctx, next.Info.ID)
+		}, visit, []told{{event.TokenRevoked, "", ""}}},
+	} {
+		h := newOwing(t)
+		user := h.Enroll(t, "ada")
+		old := h.mint(user)
+		h.Wait(time.Minute)
+		next, err := h.tok.Rotate(t.Context(), user.StepUp(t), old.Info.ID, tokens.Rotation{})
+		require.NoError(t, err)
+		h.Wait(time.Minute)
+		then := h.Now().Truncate(time.Second)
+		h.down(func() { require.ErrorIs(t, c.end(h, c.ctx, next, old), gatehousetest.ErrFault, name) })
+		c.late(h, user, next)
+		untold, err := h.Operator("op").DeleteAccount(t.Context(), "ada")
+		require.NoError(t, err)
+		var got []told
+		for _, n := range untold {
+			if n.Kind == event.TokenReused || n.Kind == event.TokenRevoked {
+				got = append(got, told{n.Kind, n.Address, n.Agent})
+				require.True(t, n.At.Equal(then), "%s: %v is told, and it was %v", name, n.At, then)
+			}
+		}
+		require.Equal(t, c.want, got, name)
+	}
 }
 
 // The same of a service account, which its owner hears of.

@@ -55,7 +55,11 @@ func (s *Service) RevokePresented(ctx context.Context, text string) (err error) 
 
 // revoke ends a token, and tells it if that is news.
 func (s *Service) revoke(ctx context.Context, h held, e core.Event) error {
-	e.Kind, e.Token, e.Name = event.TokenRevoked, h.ID, h.Name
+	now := s.e.EnvOf(ctx)
+	e.Kind, e.At, e.Token, e.Name = event.TokenRevoked, now.Now.Unix(), h.ID, h.Name
+	if e.Operator == "" { // the owner is not told where support sits
+		e.Client = now.Client
+	}
 	d := s.unpaid.take(debtOf(h))
 	if h.Revoked == 0 {
 		d.events = append(d.events, e)

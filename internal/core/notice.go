@@ -66,7 +66,7 @@ func (a *Account) owe(env Env, e Event) {
 		n.Client = env.Client
 	}
 	if i := a.folds(n); i >= 0 {
-		n.Event = n.following(a.Notices[i].Event)
+		n.Event = n.folding(a.Notices[i].Event)
 		a.Notices = slices.Delete(a.Notices, i, i+1)
 	}
 	n.ID = a.newNotice(env)
@@ -74,6 +74,21 @@ func (a *Account) owe(env Env, e Event) {
 	for a.outbox() > outboxSize {
 		a.squeeze(env)
 	}
+}
+
+// folding is following for two that may have been kept late, and so in another order than they were.
+func (e Event) folding(before Event) Event {
+	all := e.following(before)
+	all.First, all.At = min(e.since(), before.since()), max(e.At, before.At)
+	return all
+}
+
+// since returns when the first of a run was.
+func (e Event) since() int64 {
+	if e.First != 0 {
+		return min(e.First, e.At)
+	}
+	return e.At
 }
 
 // folds returns which notice a new one is folded into, or -1: one of the same token, or the newest where there are as
@@ -118,7 +133,7 @@ func (a *Account) squeeze(env Env) {
 	for i, n := range a.Notices {
 		for j := i + 1; j < len(a.Notices); j++ {
 			if a.Notices[j].Kind == n.Kind {
-				a.Notices[j].Event = a.Notices[j].following(n.Event)
+				a.Notices[j].Event = a.Notices[j].folding(n.Event)
 				a.Notices[j].ID = a.newNotice(env)
 				a.Notices = slices.Delete(a.Notices, i, i+1)
 				return
@@ -133,12 +148,13 @@ func (a *Account) squeeze(env Env) {
 	}
 }
 
-// Owe keeps what has happened to a token without its owner until they have been told. The token is saved after it.
+// Owe keeps what has happened to a token without its owner until they have been told. The token is saved after it. The
+// event has its own moment and client: env may be that of a change long after.
 func (a Account) Owe(e Event, env Env) Account {
 	a = a.clone()
-	e.At = env.unix()
+	env.Client = Client{}
 	if from, err := netip.ParseAddr(e.Address); err == nil {
-		e.Client = Client{Address: string(from.AsSlice()), Agent: env.Client.Agent}
+		e.Client.Address = string(from.AsSlice())
 	}
 	a.owe(env, e)
 	return a
@@ -173,11 +189,7 @@ func (a Account) NoticesTold(ids []NoticeID, held int64) Account {
 func (a Account) unsent() int64 {
 	since := int64(0)
 	for i, n := range a.Notices {
-		at := n.At
-		if n.First != 0 {
-			at = min(n.First, at)
-		}
-		if at = max(at, 1); i == 0 || at < since { // 0 would be nothing
+		if at := max(n.since(), 1); i == 0 || at < since { // 0 would be nothing
 			since = at
 		}
 	}

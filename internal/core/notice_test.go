@@ -58,7 +58,7 @@ func TestOutbox(t *testing.T) {
 				continue
 			}
 			kind := told[w.IntN(len(told))]
-			e := core.Event{Kind: kind, Auth: "A", Name: "Phone", Left: w.IntN(3)}
+			e := core.Event{Kind: kind, At: w.now.Unix() - w.Int64N(7200), Auth: "A", Name: "Phone", Left: w.IntN(3)}
 			if strings.HasPrefix(string(kind), "token.") {
 				e.Token = fmt.Sprint("T", w.IntN(5))
 			}
@@ -79,6 +79,8 @@ func TestOutbox(t *testing.T) {
 			newest := next.Notices[len(next.Notices)-1]
 			require.Equal(t, kind, newest.Kind, "the latest is the last")
 			require.NotEqual(t, last, newest.ID)
+			require.GreaterOrEqual(t, newest.At, e.At, "the latest, also where an older one is kept late")
+			require.True(t, newest.Count <= 1 || newest.First <= e.At, "the first")
 			if last = newest.ID; newest.Count > 1 {
 				folded++
 			}
