@@ -30,9 +30,13 @@ func (s *Service) tell(ctx context.Context, account string, events ...core.Event
 	s.e.Follow(ctx, account, events)
 }
 
-// changed pays what is owed to the owner of an account that was saved, and tells of each token that has stopped working because its owner's second factor was turned off, or on. It is
-// told at most once, as every event, and so not at all where the store fails.
+// changed pays what is owed to the owner of an account that was saved, but not what is owed to one who had its ID before.
+// It tells of each token that has stopped working because its owner's second factor was turned off, or on: at most once,
+// as every event, and so not at all where the store fails.
 func (s *Service) changed(ctx context.Context, before, after core.Account) {
+	if before.Absent() {
+		s.unpaid.drop(after.ID)
+	}
 	s.payOwed(ctx, after.ID)
 	was, is := before.Factors() > 0, after.Factors() > 0
 	if was == is || before.TokenEpoch != after.TokenEpoch || is && !s.policy.SecondFactorOnly {

@@ -143,6 +143,13 @@ func (u *unpaid) takeAll() []debt {
 	return u.takeWhere(func(debt) bool { return true })
 }
 
+// drop forgets what is owed to an account, and of its tokens.
+func (u *unpaid) drop(account string) {
+	for _, d := range u.takeWhere(func(d debt) bool { return d.owner == account || d.account == account }) {
+		u.done(d)
+	}
+}
+
 func (u *unpaid) takeWhere(is func(debt) bool) (all []debt) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -208,6 +208,37 @@ func TestOwedOfAServiceAccount(t *testing.T) {
 	require.Equal(t, "bot", last.ServiceAccountID)
 }
 
+// Whoever gets the ID of an account that is gone is told nothing of what became of its tokens.
+func TestOwedToADeletedAccount(t *testing.T) {
+	h := newOwing(t)
+	ada, eve := h.Enroll(t, "ada"), h.Enroll(t, "eve")
+	op := h.tok.Operator(h.Operator("op"))
+	robot := func(id string) tokens.Minted {
+		require.NoError(t, op.CreateServiceAccount(t.Context(), id, "ada"))
+		m, err := op.Mint(t.Context(), id, tokens.Request{Name: id, Scopes: tokens.Scopes{"projects:read"}})
+		require.NoError(t, err)
+		return m
+	}
+	bot, crawler := robot("bot"), robot("crawler")
+	_ = h.giveBack(h.mint(ada))
+	_ = h.giveBack(crawler)
+	h.Store.Inject(gatehousetest.On("LoadAccount", gatehousetest.Fail)) // whose the robot is
+	require.ErrorIs(t, h.tok.RevokePresented(t.Context(), bot.Token.Reveal()), gatehousetest.ErrFault)
+	h.Store.Inject(nil)
+	require.Equal(t, 3, h.tok.Unpaid())
+	for _, account := range []string{"bot", "crawler", "ada"} {
+		require.NoError(t, h.Store.DeleteAccount(t.Context(), account), "as another process does")
+	}
+	require.NoError(t, op.CreateServiceAccount(t.Context(), "bot", "eve"))
+	h.visits(h.Enroll(t, "ada"))
+	h.visits(eve)
+	require.NoError(t, h.Service.Close(t.Context()))
+	_, err := h.Operator("op").DeleteAccount(t.Context(), "bot")
+	require.NoError(t, err)
+	require.Empty(t, h.told("ada"))
+	require.Empty(t, h.told("eve"))
+}
+
 // Close tries once more, and says so if that fails as well.
 func TestOwedIsPaidByClose(t *testing.T) {
 	h := newOwing(t)
