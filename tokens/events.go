@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
+	"time"
 
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/internal/core"
@@ -114,6 +117,11 @@ func (s *Service) payOwed(ctx context.Context, owner string) {
 	}
 	ctx, cancel := engine.Detach(ctx) // the account's change is done, though the caller may have gone
 	defer cancel()
+	_ = s.settle(ctx, owner, debts)
+}
+
+// settle pays debts of one owner that were taken, in one save, or puts them back.
+func (s *Service) settle(ctx context.Context, owner string, debts []debt) error {
 	var events []core.Event
 	for _, d := range debts {
 		events = append(events, d.told()...)
@@ -125,16 +133,44 @@ func (s *Service) payOwed(ctx context.Context, owner string) {
 		}
 		s.unpaid.done(d)
 	}
+	return err
 }
 
-// payAll tries once to pay everything that could not be paid. Its error is the last fault.
+// payAll tries once to pay everything that could not be paid. It begins nothing after half of the time that ctx has, or
+// after five seconds. Its error is the last fault.
 func (s *Service) payAll(ctx context.Context) (fault error) {
-	for _, d := range s.unpaid.takeAll() {
-		if err := s.pay(ctx, &d); err != nil {
+	debts := s.unpaid.takeAll()
+	if len(debts) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, payTime(ctx))
+	defer cancel()
+	failed := func(err error) {
+		fault = fmt.Errorf("tokens: owners were not told of tokens that have ended: %w", err)
+	}
+	byOwner := map[string][]debt{}
+	for _, d := range debts {
+		if err := s.findOwner(ctx, &d); err != nil {
 			s.unpaid.keep(d)
-			fault = fmt.Errorf("tokens: owners were not told of tokens that have ended: %w", err)
+			s.unpaid.done(d)
+			failed(err)
+			continue
 		}
-		s.unpaid.done(d)
+		byOwner[d.owner] = append(byOwner[d.owner], d)
+	}
+	for _, owner := range slices.Sorted(maps.Keys(byOwner)) {
+		if err := s.settle(ctx, owner, byOwner[owner]); err != nil {
+			failed(err)
+		}
 	}
 	return fault
+}
+
+// payTime leaves the other half of the time of ctx for the events that wait.
+func payTime(ctx context.Context) time.Duration {
+	const most = 5 * time.Second
+	if end, ok := ctx.Deadline(); ok {
+		return min(most, time.Until(end)/2)
+	}
+	return most
 }

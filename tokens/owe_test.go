@@ -2,6 +2,7 @@ package tokens_test
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -208,6 +209,25 @@ func TestOwedOfAServiceAccount(t *testing.T) {
 	require.Equal(t, "bot", last.ServiceAccountID)
 }
 
+// The same where it could not be read who the owner is, and still cannot at the first Close.
+func TestOwedToAnUnknownOwner(t *testing.T) {
+	h := newOwing(t)
+	h.Enroll(t, "ada")
+	op := h.tok.Operator(h.Operator("op"))
+	require.NoError(t, op.CreateServiceAccount(t.Context(), "bot", "ada"))
+	m, err := op.Mint(t.Context(), "bot", tokens.Request{Name: "bot", Scopes: tokens.Scopes{"projects:read"}})
+	require.NoError(t, err)
+	h.Store.Inject(gatehousetest.On("LoadAccount", gatehousetest.Fail))
+	require.ErrorIs(t, h.tok.RevokePresented(t.Context(), m.Token.Reveal()), gatehousetest.ErrFault)
+	require.ErrorIs(t, h.Service.Close(t.Context()), gatehousetest.ErrFault)
+	h.Store.Inject(nil)
+	require.NoError(t, h.Service.Close(t.Context()))
+	require.Zero(t, h.tok.Unpaid())
+	_, err = h.Operator("op").DeleteAccount(t.Context(), "bot")
+	require.NoError(t, err)
+	require.Equal(t, []event.Kind{event.TokenRevoked}, h.told("ada"))
+}
+
 // Whoever gets the ID of an account that is gone is told nothing of what became of its tokens.
 func TestOwedToADeletedAccount(t *testing.T) {
 	h := newOwing(t)
@@ -247,6 +267,54 @@ func TestOwedIsPaidByClose(t *testing.T) {
 	h.down(func() { require.ErrorIs(t, h.Service.Close(t.Context()), gatehousetest.ErrFault) })
 	require.NoError(t, h.Service.Close(t.Context()))
 	require.Equal(t, []event.Kind{event.TokenRevoked}, h.told("ada"))
+}
+
+// Close saves an account once, whatever its owner is owed.
+func TestOwedIsPaidAtOnce(t *testing.T) {
+	h := newOwing(t)
+	for _, account := range []string{"ada", "eve"} {
+		user := h.Enroll(t, account)
+		for _, m := range []tokens.Minted{h.mint(user), h.mint(user), h.mint(user)} {
+			_ = h.giveBack(m)
+		}
+	}
+	require.Equal(t, 6, h.tok.Unpaid())
+	saves := 0
+	h.Store.Inject(func(method string) gatehousetest.Fault {
+		if method == "SaveAccount" {
+			saves++
+		}
+		return gatehousetest.None
+	})
+	require.NoError(t, h.Service.Close(t.Context()))
+	require.Equal(t, 2, saves)
+	require.Len(t, h.told("ada"), 3)
+	require.Len(t, h.told("eve"), 3)
+}
+
+// A store that hangs leaves Close half of its time for the events, and five seconds of what has no end.
+func TestOwedLeavesTimeToClose(t *testing.T) {
+	for _, method := range []string{"LoadAccount", "SaveAccount"} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newOwing(t)
+			for i := range 10 {
+				_ = h.giveBack(h.mint(h.Enroll(t, fmt.Sprint("user-", i))))
+			}
+			h.Store.Inject(gatehousetest.On(method, gatehousetest.Stall))
+			require.ErrorIs(t, h.Service.Close(t.Context()), context.DeadlineExceeded)
+			ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+			defer cancel()
+			began := time.Now()
+			require.ErrorIs(t, h.Service.Close(ctx), context.DeadlineExceeded)
+			if method == "LoadAccount" {
+				require.Equal(t, 4*time.Second, time.Since(began))
+			}
+			require.NoError(t, ctx.Err())
+			h.Store.Inject(nil)
+			require.NoError(t, h.Service.Close(t.Context()))
+			require.Zero(t, h.tok.Unpaid())
+		})
+	}
 }
 
 // What somebody else has put there meanwhile is not lost: a copy that is reused while the token is given back.
