@@ -188,7 +188,7 @@ func (s *Sessions) keepBegun(w http.ResponseWriter, r *http.Request, in gatehous
 // link, or that it comes from another origin; nothing was ended then. If only Config.Noter fails, the browser is
 // signed out and Config.Faults is told: the session stays in the list, and a copy of its cookies opens it until its
 // owner ends it there. With Config.KnownBrowserReplacesStep the account forgets the browser as well; if that cannot be
-// saved, the browser alone forgets, and Config.Faults is told.
+// saved, the browser alone forgets, and Config.Faults is told. So it does, of all accounts, where Config.User returns none.
 func (s *Sessions) End(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		return fmt.Errorf("%w: signing out takes a POST", gatehouse.ErrDenied)

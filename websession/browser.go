@@ -58,11 +58,15 @@ func (s *Sessions) renewBrowser(w http.ResponseWriter, r *http.Request, a core.A
 }
 
 // leaveBrowser has an account that signs out forget the browser of the request, and the browser its secret of that account:
-// the next who has the password there must not be in without the second step.
+// the next who has the password there must not be in without the second step. Where the host's session has expired, it is
+// not known whose secrets the browser has, and it forgets them all.
 func (s *Sessions) leaveBrowser(w http.ResponseWriter, r *http.Request, account string) error {
 	browser := s.keptBy(r)
-	if account == "" || browser == "" {
+	switch {
+	case browser == "":
 		return nil
+	case account == "":
+		return s.keepBrowser(w, r, "")
 	}
 	ctx, cancel := engine.Detach(s.ctx(r)) // whoever signs out may close the window right away
 	defer cancel()

@@ -431,3 +431,20 @@ func TestSigningOutForgetsTheBrowser(t *testing.T) {
 		require.Equal(t, "/settings/security/sign-in", leads(hotel, "ada"))
 	}
 }
+
+// Signing out after the host's session has expired: nobody knows whose browser it was.
+func TestSigningOutLate(t *testing.T) {
+	for replaces, kept := range map[bool]int{true: 0, false: 53} {
+		h := newHost(t, signed{[]byte("k")})
+		h.open(func(c *websession.Config) { c.KnownBrowserReplacesStep = replaces })
+		hotel := h.signInWith(h.svc.Enroll(t, "bob"))
+		require.True(t, hotel.signsIn(h.svc.Enroll(t, "ada")))
+		require.Len(t, hotel.cookies[browserCookie], 53, "secrets of both")
+		delete(hotel.cookies, hostCookie)
+		require.Less(t, hotel.post("/logout").StatusCode, 400)
+		require.Len(t, hotel.cookies[browserCookie], kept)
+		for _, account := range []string{"ada", "bob"} {
+			require.Equal(t, "/settings/security/sign-in", hotel.post("/login", "account", account).Header.Get("Location"))
+		}
+	}
+}
