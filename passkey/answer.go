@@ -82,8 +82,10 @@ func (s *Service) issued(a core.Account) int64 {
 	at := s.e.Issued()
 	ahead := at + int64(core.Ahead)
 	for _, k := range a.Passkeys {
-		if last := max(k.Accepted, k.Suspected); last >= at && last < ahead {
-			at = last + 1
+		for _, last := range []int64{k.Accepted, k.Suspected} {
+			if last >= at && last < ahead {
+				at = last + 1
+			}
 		}
 	}
 	return at

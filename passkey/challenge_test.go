@@ -337,6 +337,44 @@ func TestClocksThatDiffer(t *testing.T) {
 	}
 }
 
+// A copy that answers a server whose clock is ahead, near or far, costs the owner nothing on the others, where the next
+// answer of a copy is told as well.
+func TestCopiesAtClocksThatDiffer(t *testing.T) {
+	ctx := t.Context()
+	keys := keyring.Generate()
+	for _, far := range []time.Duration{25 * time.Second, time.Minute} {
+		var c gatehouse.Config
+		h := newHouse(t, func(own *gatehouse.Config) { own.Keys = keys; c = *own })
+		o := h.enroll("ada", func(a *passkeytest.Authenticator) { a.Count = 7 })
+		clone := *o.phone
+		in := gatehouse.Session{Account: "ada", Secret: "browser"}
+		stepUp := func(pk *passkey.Service, phone *passkeytest.Authenticator) error {
+			options, err := pk.StepUpOptions(ctx, in)
+			_, err = pk.StepUp(ctx, in, h.get(phone, options, err))
+			return err
+		}
+		ahead := func(by time.Duration) *passkey.Service {
+			c.Now = func() time.Time { return h.Now().Add(by) }
+			svc, err := gatehouse.New(h.Store, c)
+			require.NoError(t, err)
+			pk, err := passkey.New(svc, config())
+			require.NoError(t, err)
+			return pk
+		}
+		h.Wait(time.Minute)
+		require.NoError(t, stepUp(ahead(20*time.Second), o.phone))
+		require.ErrorIs(t, stepUp(ahead(far), &clone), gatehouse.ErrDenied)
+		require.Equal(t, event.PasskeySuspect, o.view().Activity[0].Kind)
+		if far < 30*time.Second {
+			h.told()
+			clone.Count = 7
+			require.ErrorIs(t, stepUp(h.pk, &clone), gatehouse.ErrDenied)
+			require.Contains(t, h.told(), event.PasskeySuspect)
+		}
+		require.NoError(t, stepUp(h.pk, o.phone))
+	}
+}
+
 // A registration ends as a sign-in does: with its time, with what ends its session's proof, and with the next one.
 func TestRegistrationsEnd(t *testing.T) {
 	ctx := t.Context()
