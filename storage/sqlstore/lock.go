@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"time"
 )
@@ -109,9 +110,11 @@ func (s *Store) immediately(ctx context.Context, change func(session) error) err
 
 // patiently calls try until it meets no conflict. While another process writes, SQLite may not even let a connection be
 // opened whose DSN sets a journal_mode that the file does not have yet.
-func (s *Store) patiently(ctx context.Context, try func() error) error { return again(ctx, s.conflict, try) }
+func (s *Store) patiently(ctx context.Context, try func() error) error {
+	return again(ctx, s.conflict, try)
+}
 
-// again calls try for as long as what it returns is an error of a kind.
+// again calls try for as long as what it returns is an error of a kind. The end of ctx comes with the last of them.
 func again(ctx context.Context, is func(error) bool, try func() error) error {
 	for {
 		err := try()
@@ -121,7 +124,7 @@ func again(ctx context.Context, is func(error) bool, try func() error) error {
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
-			return ctx.Err()
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
 	}
 }
