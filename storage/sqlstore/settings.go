@@ -178,7 +178,7 @@ func (s *Store) examine(ctx context.Context, c session) ([]finding, error) {
 			return nil, fmt.Errorf("settings: %w", err)
 		}
 		for _, setting := range list {
-			all[setting.name] = setting.value
+			all[strings.ToLower(setting.name)] = setting.value // wsrep_OSU_method for some
 		}
 	}
 	if _, ok := all[told[s.dialect.name]]; !ok {

@@ -147,6 +147,16 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestNamesOfSettings: MySQL's servers differ in the case of some.
+func TestNamesOfSettings(t *testing.T) {
+	all := maps.Clone(good[sqlstore.MySQL])
+	delete(all, "wsrep_on")
+	all["wsrep_ON"] = "OFF"
+	_, err := (&stub{settings: all}).open(t, sqlstore.MySQL, sqlstore.Options{}).LoadAccount(t.Context(), "a")
+	require.ErrorIs(t, err, sqlstore.ErrSetup)
+	require.ErrorContains(t, err, "wsrep_on")
+}
+
 // TestRulesAreDocumented: an operator finds each setting in docs/operations.md.
 func TestRulesAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/operations.md")
