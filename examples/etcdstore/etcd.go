@@ -101,8 +101,11 @@ func (s *Store) ids(ctx context.Context, prefix, after string, limit int) (ids [
 // list loads the records whose IDs follow prefix in keys, and which has wants; nil wants all.
 func list[T any](ctx context.Context, s *Store, prefix, after string, limit int, has func(T) bool, parts []string,
 	owner ...string) (page storage.Page[T], err error) {
-	if err = check(ctx, owner...); err != nil || limit < 1 || after != "" && storage.CheckID(after) != nil {
-		return page, errors.Join(err, storage.ErrInvalid)
+	if err = check(ctx, owner...); err != nil {
+		return page, err
+	}
+	if limit < 1 || after != "" && storage.CheckID(after) != nil {
+		return page, storage.ErrInvalid
 	}
 	limit = min(limit, maxPage)
 	var all []T

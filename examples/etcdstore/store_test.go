@@ -120,3 +120,12 @@ func load(t *testing.T, s *Store) storage.Record {
 	r.ID = "a"
 	return r
 }
+
+// TestEndedList lists when the context has ended, which is no fault of what was asked.
+func TestEndedList(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := New(nil).Accounts(ctx, "", 1)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, storage.ErrInvalid)
+}
