@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -44,13 +45,12 @@ type machine struct {
 	into []*exec.Cmd     // what waits for processes that were started in it
 }
 
-var machines int // of this process so far
+var machines atomic.Int32 // of this process so far
 
 // newMachine makes a machine that is off. Its disk holds so many MiB; 0 is none.
 func newMachine(t *testing.T, name string, mib int) *machine {
 	t.Helper()
-	machines++
-	m := &machine{t: t, name: name, ip: subnet + strconv.Itoa(10+machines)}
+	m := &machine{t: t, name: name, ip: subnet + strconv.Itoa(10+int(machines.Add(1)))}
 	if mib > 0 {
 		m.disk = filepath.Join(disks, name)
 		require.NoError(t, os.Mkdir(m.disk, 0o700))
@@ -175,7 +175,8 @@ func (m *machine) start(log string, env []string, name string, args ...string) {
 
 // do runs a program on the machine to its end, as a server is.
 func (m *machine) do(env []string, name string, args ...string) ([]byte, error) {
-	return m.command(false, env, name, args...).CombinedOutput()
+	limit := strconv.Itoa(int(patience.Seconds()))
+	return m.command(false, env, "timeout", append([]string{"--signal=KILL", limit, name}, args...)...).CombinedOutput()
 }
 
 // Logs are not on the machine's disk, which fills up.
@@ -208,7 +209,11 @@ func (m *machine) kill() {
 	_ = m.init.Process.Kill()
 	// Its end waits for that of the others, which somebody has to take note of. nsenter stands still when its child does.
 	m.signal(syscall.SIGCONT)
-	<-m.down
+	select {
+	case <-m.down:
+	case <-time.After(patience):
+		m.t.Errorf("%s does not end", m.name)
+	}
 	m.into = nil
 	// The network namespace ends later than the processes in it, and with it the port.
 	_ = exec.Command("ip", "link", "del", m.port()).Run()
@@ -284,13 +289,16 @@ func (m *machine) clockFile() string { return filepath.Join(m.disk, "clock") }
 
 func (m *machine) clockEnv() []string {
 	return []string{
-		"LD_PRELOAD=" + faketime, "FAKETIME_TIMESTAMP_FILE=" + m.clockFile(), "FAKETIME_NO_CACHE=1",
+		"LD_PRELOAD=" + faketime(), "FAKETIME_TIMESTAMP_FILE=" + m.clockFile(), "FAKETIME_NO_CACHE=1",
 		"FAKETIME_DONT_FAKE_MONOTONIC=1", "DONT_FAKE_MONOTONIC=1",
 	}
 }
 
-// faketime is libfaketime for programs with threads.
-const faketime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+// faketime is libfaketime for programs with threads, or "".
+func faketime() string {
+	paths, _ := filepath.Glob("/usr/lib/*/faketime/libfaketimeMT.so.1") // whatever the processor is
+	return strings.Join(paths, ":")
+}
 
 // clock moves the clock of the machine's servers: it is off by so much from now on.
 func (m *machine) clock(off time.Duration) {
