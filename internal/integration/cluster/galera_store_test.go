@@ -21,6 +21,7 @@ import (
 
 // TestGaleraStore looks at what the SQL store does on nodes that all take saves.
 func TestGaleraStore(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, "galera")
 	t.Run("settings", c.galeraSettings)
 	t.Run("lag", c.galeraLag)
@@ -182,13 +183,18 @@ func (c *cluster) begun(node *sql.DB, missing func() int) {
 // runs a statement again that it had to undo, which must not make two of it.
 func (c *cluster) galeraOneSave(t *testing.T) {
 	ctx := t.Context()
+	var all []*sql.DB
+	for node := range nodeCount {
+		all = append(all, c.galeraDB(t, node, ""))
+	}
 	for _, params := range []string{"wsrep_sync_wait=7", "wsrep_sync_wait=7&interpolateParams=true"} {
 		var stores []*sqlstore.Store
 		for node := range nodeCount {
 			stores = append(stores, c.galeraStore(t, node, params, sqlstore.Options{Timeout: patience}))
 		}
-		undone := c.undone(t)
-		for round := 0; round < 100 || c.undone(t) == undone; round++ {
+		undone, began := c.undone(t, all), time.Now()
+		for round := 0; round < 100 || c.undone(t, all) == undone; round++ {
+			require.Less(t, time.Since(began), patience, "no node has undone a save")
 			r := storage.Record{ID: fmt.Sprint(params, round), Version: 1}
 			require.NoError(t, stores[0].SaveAccount(ctx, r, 0))
 			for _, s := range stores {
@@ -196,9 +202,9 @@ func (c *cluster) galeraOneSave(t *testing.T) {
 				require.NoError(t, err)
 			}
 			var wins, version atomic.Int64
-			var all sync.WaitGroup
+			var racing sync.WaitGroup
 			for i := range 2 * nodeCount {
-				all.Go(func() {
+				racing.Go(func() {
 					v := int64(i + 2)
 					switch err := stores[i%nodeCount].SaveAccount(ctx, storage.Record{ID: r.ID, Version: v}, 1); {
 					case err == nil:
@@ -209,7 +215,7 @@ func (c *cluster) galeraOneSave(t *testing.T) {
 					}
 				})
 			}
-			all.Wait()
+			racing.Wait()
 			require.EqualValues(t, 1, wins.Load())
 			for _, s := range stores {
 				got, err := s.LoadAccount(ctx, r.ID)
@@ -221,10 +227,10 @@ func (c *cluster) galeraOneSave(t *testing.T) {
 }
 
 // undone counts the saves that nodes have undone as another one came first.
-func (c *cluster) undone(t *testing.T) (sum int) {
+func (c *cluster) undone(t *testing.T, nodes []*sql.DB) (sum int) {
 	t.Helper()
-	for node := range nodeCount {
-		rows, err := c.galeraDB(t, node, "").Query("SHOW STATUS WHERE variable_name IN ('wsrep_local_cert_failures', 'wsrep_local_bf_aborts')")
+	for _, node := range nodes {
+		rows, err := node.Query("SHOW STATUS WHERE variable_name IN ('wsrep_local_cert_failures', 'wsrep_local_bf_aborts')")
 		require.NoError(t, err)
 		for rows.Next() {
 			var name string
