@@ -28,17 +28,28 @@ type books struct {
 	records []record
 	count   map[outcome]int
 
-	stored map[string]marks // what a verdict has last seen, by account
-	stale  []record         // answers that were true once, and no more
+	saved    map[int]time.Time    // when the last save of a worker that was acknowledged began
+	signedIn map[string]time.Time // when the last sign-in of an account that was acknowledged began
+
+	stored  map[string]marks // what a verdict has last seen, by account
+	allowed []span           // when reads may begin that answer with what was true a moment ago
+	stale   []record         // those that did
 }
+
+type span struct{ from, to time.Time }
 
 // marks only go up.
 type marks struct{ last, signIns, noted int64 }
 
-func newBooks() *books { return &books{count: map[outcome]int{}, stored: map[string]marks{}} }
+func newBooks() *books {
+	return &books{
+		count: map[outcome]int{}, saved: map[int]time.Time{}, signedIn: map[string]time.Time{}, stored: map[string]marks{},
+	}
+}
 
 // listen takes the lines of a worker until it ends.
 func (b *books) listen(t *testing.T, from io.Reader) {
+	defer func() { _, _ = io.Copy(io.Discard, from) }() // what writes must not wait
 	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
@@ -47,10 +58,27 @@ func (b *books) listen(t *testing.T, from io.Reader) {
 			t.Errorf("a worker writes %q: %v", lines.Text(), err)
 			return
 		}
-		b.mu.Lock()
-		b.records = append(b.records, r)
-		b.count[r.Outcome]++
-		b.mu.Unlock()
+		b.note(r)
+	}
+	if err := lines.Err(); err != nil {
+		t.Errorf("the lines of a worker: %v", err)
+	}
+}
+
+// note adds a record.
+func (b *books) note(r record) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.records = append(b.records, r)
+	b.count[r.Outcome]++
+	if r.Outcome != done {
+		return
+	}
+	if r.Do.saves() && r.Begin.After(b.saved[r.Worker]) {
+		b.saved[r.Worker] = r.Begin
+	}
+	if r.Do.signsIn() && r.Begin.After(b.signedIn[r.Account]) {
+		b.signedIn[r.Account] = r.Begin
 	}
 }
 
@@ -76,31 +104,38 @@ func (w what) saves() bool {
 	return !slices.Contains([]what{checkLive, checkEnded, read, challenge, notice, again, handOver}, w)
 }
 
-// successes counts the saves of a worker that were acknowledged and began at a time or later.
-func (b *books) successes(worker int, since time.Time) (n int) {
-	for _, r := range b.so() {
-		if r.Worker == worker && r.Do.saves() && r.Outcome == done && r.Begin.After(since) {
-			n++
-		}
-	}
-	return n
+// signsIn reports whether a call of a kind counts as a sign-in where it succeeds.
+func (w what) signsIn() bool { return w == signIn || w == recovered }
+
+// hasSaved reports whether a save of a worker was acknowledged that began after a time.
+func (b *books) hasSaved(worker int, since time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.saved[worker].After(since)
+}
+
+// hasSignedIn reports whether an account was signed in to, by a call that began after a time.
+func (b *books) hasSignedIn(account string, since time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.signedIn[account].After(since)
 }
 
 // verdict judges all that was written, and compares the store with what was acknowledged until now. The cluster is
-// whole. staleAllowed is for a fault under which an engine may answer a read with what was true a moment ago.
-func (b *books) verdict(t *testing.T, c *cluster, staleAllowed bool) {
+// whole.
+func (b *books) verdict(t *testing.T, c *cluster) {
 	t.Helper()
 	records := b.so() // before the store is read
 	slices.SortStableFunc(records, func(x, y record) int { return x.End.Compare(y.End) })
 	b.once(t, records)
 	b.rights(t, records)
-	b.fresh(t, records, staleAllowed)
+	b.fresh(t, records)
+	b.counted(t, records)
 	b.kept(t, c, records)
 }
 
 // once sees that nothing was accepted twice.
-func (b *books) once(t *testing.T, records []record) {
-	t.Helper()
+func (*books) once(t assert.TestingT, records []record) {
 	seen := map[string]record{}
 	for _, r := range records {
 		if r.Outcome != done {
@@ -129,18 +164,19 @@ func (b *books) once(t *testing.T, records []record) {
 
 // rights sees that no owner was denied with a code or a token that was right, fresh and unused. A fault is no denial.
 // Of those that race, all but one are denied.
-func (b *books) rights(t *testing.T, records []record) {
-	t.Helper()
+func (*books) rights(t assert.TestingT, records []record) {
 	// A sign-in that met a fault may be carried out later, and then ends the next one of the account.
 	unknown := map[string]bool{}
 	for _, r := range records {
 		ends := unknown[r.Account]
-		if r.Do == signIn || r.Do == recovered {
+		if r.Do.signsIn() || r.Do == lost {
 			unknown[r.Account] = r.Outcome == faulty
 		}
 		switch {
+		case r.Outcome == broken:
+			assert.Fail(t, "a record cannot be read", "%s", history(records, r))
 		case r.Do == race, r.Do == raceCode, r.Do == again, r.Do == checkEnded:
-		case ends && (r.Do == signIn || r.Do == recovered):
+		case ends && r.Do.signsIn():
 		case r.Slow && (r.Do == signIn || r.Do == confirm || r.Outcome == refused): // not fresh any more
 		case r.Outcome == denied, r.Outcome == refused:
 			assert.Fail(t, "an owner was denied", "%s", history(records, r))
@@ -160,9 +196,9 @@ func history(records []record, wrong record) string {
 	return strings.Join(lines[max(0, len(lines)-25):], "\n")
 }
 
-// fresh sees that every load and check saw what had been acknowledged before it began.
-func (b *books) fresh(t *testing.T, records []record, allowed bool) {
-	t.Helper()
+// fresh sees that every load and check saw what had been acknowledged before it began, but for those of a time when an
+// engine may answer a read with what was true a moment ago.
+func (b *books) fresh(t assert.TestingT, records []record) {
 	last, signIns := map[string]int64{}, map[string]int64{}
 	var stale []record
 	for _, r := range records { // by their ends: what one lane does to an account is in order
@@ -183,10 +219,40 @@ func (b *books) fresh(t *testing.T, records []record, allowed bool) {
 			stale = append(stale, r)
 		}
 	}
-	if !allowed {
-		assert.Len(t, stale, len(b.stale), "a load or a check did not see what had been acknowledged: %+v", stale)
+	for _, r := range stale {
+		if !slices.ContainsFunc(b.allowed, func(s span) bool { return r.Begin.After(s.from) && r.Begin.Before(s.to) }) {
+			assert.Fail(t, "a load or a check did not see what had been acknowledged", "%s", history(records, r))
+		}
 	}
 	b.stale = stale
+}
+
+// counted sees that between two loads of an account there were as many sign-ins as were acknowledged, unless it is not
+// known what came of one.
+func (b *books) counted(t assert.TestingT, records []record) {
+	type count struct {
+		known   bool  // signIns was right at the last load
+		signIns int64 // that the account must have
+		unknown bool  // a sign-in may still be carried out: until the next one is acknowledged
+	}
+	all := map[string]*count{}
+	for _, r := range records {
+		n := all[r.Account]
+		if n == nil {
+			n = &count{}
+			all[r.Account] = n
+		}
+		switch {
+		case r.Do == lost, r.Do.signsIn() && r.Outcome == faulty:
+			n.known, n.unknown = false, true
+		case r.Do.signsIn() && r.Outcome == done:
+			n.signIns++
+			n.unknown = false
+		case r.Do == read && r.Outcome == done && !slices.ContainsFunc(b.stale, func(s record) bool { return s.Begin.Equal(r.Begin) && s.Account == r.Account }):
+			assert.False(t, n.known && r.SignIn != n.signIns, "%d sign-ins, not %d:\n%s", r.SignIn, n.signIns, history(records, r))
+			n.known, n.signIns = !n.unknown, r.SignIn
+		}
+	}
 }
 
 // promise is what the store must have of an account.
@@ -222,6 +288,8 @@ func promises(records []record) map[string]*promise {
 		switch ok := r.Outcome == done; {
 		case r.Do == regenerate:
 			p.set = r.Set // "" unless it was acknowledged
+		case r.Do == lost:
+			p.set, p.auths = "", map[string]bool{}
 		case r.Do == confirm || r.Do == remove:
 			delete(p.auths, r.ID)
 			if ok {
@@ -258,6 +326,7 @@ func (b *books) kept(t *testing.T, c *cluster, records []record) {
 			}
 		}
 		a, err := load(c.store, id)
+		loaded := time.Now()
 		require.NoError(t, err)
 		now := marks{lastOf(a, o.Auth), a.SignIns, a.Noted}
 		was := b.stored[id]
@@ -267,7 +336,7 @@ func (b *books) kept(t *testing.T, c *cluster, records []record) {
 			"%s: a counter went back: %+v was %+v", id, now, was)
 		b.stored[id] = now
 		if p.set != "" && p.set != a.Recovery.ID {
-			c.wait(id+": new recovery codes are not in the store", b.later(records, func(r record) bool {
+			c.wait(id+": new recovery codes are not in the store", b.later(records, loaded, func(r record) bool {
 				return r.Account == id && r.Do == regenerate && (r.Outcome != done || r.Set == a.Recovery.ID)
 			}))
 		}
@@ -282,7 +351,7 @@ func (b *books) kept(t *testing.T, c *cluster, records []record) {
 				found = found || one.ID == auth
 			}
 			if found != there {
-				c.wait(fmt.Sprintf("%s: authenticator %s: %t", id, auth, found), b.later(records, func(r record) bool {
+				c.wait(fmt.Sprintf("%s: authenticator %s: %t", id, auth, found), b.later(records, loaded, func(r record) bool {
 					return r.Account == id && r.ID == auth && (r.Do == confirm || r.Do == remove)
 				}))
 			}
@@ -296,15 +365,47 @@ func (b *books) kept(t *testing.T, c *cluster, records []record) {
 	}
 }
 
-// later returns nil once there is a record that is newer than some: workers go on while the store is looked at, and what
-// they change is in the store before it is in the books.
-func (b *books) later(than []record, is func(record) bool) func(context.Context) error {
+// later returns nil once there is a record that is newer than some, of a call that had begun when the store was looked at:
+// workers go on meanwhile, and what they change is in the store before it is in the books.
+func (b *books) later(than []record, looked time.Time, is func(record) bool) func(context.Context) error {
 	return func(context.Context) error {
-		if slices.ContainsFunc(b.so()[len(than):], is) {
+		if slices.ContainsFunc(b.so()[len(than):], func(r record) bool { return r.Begin.Before(looked) && is(r) }) {
 			return nil
 		}
 		return errors.New("no call has changed it")
 	}
+}
+
+// exercised returns nil once everything has happened that workers do: all was done that has to succeed, all was denied
+// that has to be, and of those that raced for one step, one was accepted and another one was not.
+func (b *books) exercised(context.Context) error {
+	type key struct {
+		do  what
+		got outcome
+	}
+	seen, steps := map[key]bool{}, map[string]map[outcome]bool{}
+	raced := false
+	for _, r := range b.so() {
+		seen[key{r.Do, r.Outcome}] = true
+		if r.Do != race {
+			continue
+		}
+		step := fmt.Sprint(r.Account, " ", r.Step)
+		if steps[step] == nil {
+			steps[step] = map[outcome]bool{}
+		}
+		steps[step][r.Outcome] = true
+		raced = raced || steps[step][done] && steps[step][denied]
+	}
+	for _, do := range everything {
+		if want := map[bool]outcome{true: done, false: denied}[do != again && do != checkEnded]; !seen[key{do, want}] {
+			return fmt.Errorf("%s: never %s", do, want)
+		}
+	}
+	if !raced {
+		return errors.New("nobody has lost a race that another one has won")
+	}
+	return nil
 }
 
 // told sees that owners were told of every recovery code that signed them in, once all notices are delivered.
@@ -342,7 +443,7 @@ func (b *books) figuresOf(from, to time.Time) (f figures) {
 	f.Length = to.Sub(from)
 	ends := []time.Time{from, to}
 	for _, r := range b.so() {
-		if r.Do == notice || r.Do == handOver || r.End.Before(from) || r.End.After(to) {
+		if r.Do == notice || r.Do == handOver || r.Do == lost || r.End.Before(from) || r.End.After(to) {
 			continue
 		}
 		f.Calls++

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -39,14 +40,18 @@ type engine interface {
 	handOver(ctx context.Context, c *cluster, node int) error
 	// open opens the store in the process of a worker, or of the test.
 	open(p place) (storage.Store, func(), error)
-	// feels says whether a fault can be made for the programs of the engine.
-	feels(f fault) bool
 	// survives says whether workers next to other nodes go on with their work during a fault.
 	survives(f fault) bool
 	// stale says whether a read may answer with what was true a moment ago, under a kind of fault.
 	stale(f fault) bool
 	// logs are the names of the logs of a node, to be shown if it fails.
 	logs() []string
+}
+
+// clocked is an engine whose programs can be given another clock.
+type clocked interface {
+	// now is the time of a node's server.
+	now(ctx context.Context, c *cluster, node int) (time.Time, error)
 }
 
 // engines has each by its name, for workers.
@@ -63,7 +68,10 @@ type cluster struct {
 	owners  []*owner
 	books   *books
 
-	store storage.Store
+	faults int // so far, for the node that is next
+
+	raw   storage.Store // as a process of the old release uses it
+	store storage.Store // as one of the first next release does
 	svc   *gatehouse.Service
 	tok   *tokens.Service
 }
@@ -82,7 +90,7 @@ func newCluster(t *testing.T, name string) *cluster {
 	need(t, e.programs()...)
 	c := &cluster{t: t, name: name, engine: e, books: newBooks(), setup: setup{Keys: keyring.Generate().Reveal(), Epoch: time.Now()}}
 	for i := range nodeCount {
-		c.nodes = append(c.nodes, newMachine(t, fmt.Sprintf("%s%d", name, i), e.disk()))
+		c.nodes = append(c.nodes, newMachine(t, fmt.Sprintf("%s%d", t.Name(), i), e.disk()))
 	}
 	t.Cleanup(c.showLogs)
 	for i, m := range c.nodes {
@@ -96,7 +104,7 @@ func newCluster(t *testing.T, name string) *cluster {
 	require.NoError(t, err)
 	t.Cleanup(closeStore)
 	require.NoError(t, e.create(t.Context(), store))
-	c.store = first.on(store)
+	c.raw, c.store = store, first.on(store)
 	c.svc, c.tok, err = c.setup.service(c.store)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.svc.Close(context.Background()) })
@@ -126,7 +134,7 @@ func (c *cluster) makeOwners() {
 		shared = append(shared, make1(fmt.Sprint("shared-", i)))
 	}
 	for n := range c.nodes {
-		w := &worker{machine: newMachine(c.t, fmt.Sprintf("%s-worker%d", c.name, n), 0)}
+		w := &worker{machine: newMachine(c.t, fmt.Sprintf("%s-worker%d", c.t.Name(), n), 0)}
 		w.machine.boot()
 		w.task = task{Number: n, Place: c.place(n), Setup: c.setup, Shared: shared}
 		for l := range lanes {
@@ -190,8 +198,23 @@ func (c *cluster) waitSuccess(since time.Time, workers ...int) {
 	c.t.Helper()
 	c.wait("saves", func(context.Context) error {
 		for _, w := range workers {
-			if c.books.successes(w, since) == 0 {
+			if !c.books.hasSaved(w, since) {
 				return fmt.Errorf("worker %d saves nothing; faults so far:\n%s", w, c.books.usual())
+			}
+		}
+		return nil
+	})
+}
+
+// waitSignIns waits until somebody has signed in to each account that is not for races, after a time.
+func (c *cluster) waitSignIns(since time.Time) {
+	c.t.Helper()
+	c.wait("sign-ins", func(context.Context) error {
+		for _, w := range c.workers {
+			for _, o := range slices.Concat(w.task.Lanes...) {
+				if !c.books.hasSignedIn(o.ID, since) {
+					return fmt.Errorf("nobody can sign in to %s; faults so far:\n%s", o.ID, c.books.usual())
+				}
 			}
 		}
 		return nil
@@ -208,9 +231,10 @@ func (c *cluster) startWorkers() {
 	c.waitSuccess(now, 0, 1, 2)
 }
 
-// finish stops the workers, delivers what owners have not been told, and judges once more.
+// finish stops the workers once they have done everything, delivers what owners have not been told, and judges once more.
 func (c *cluster) finish() {
 	c.t.Helper()
+	c.wait("all that workers do", c.books.exercised)
 	for _, w := range c.workers {
 		w.stop(c.t, c.books)
 	}
@@ -221,9 +245,7 @@ func (c *cluster) finish() {
 	go func() {
 		defer close(drained)
 		_ = told.Drain(ctx, notify.SinkFunc(func(_ context.Context, n event.Notice) error {
-			c.books.mu.Lock()
-			defer c.books.mu.Unlock()
-			c.books.records = append(c.books.records, record{Do: notice, Account: n.AccountID, ID: n.ID, Kind: string(n.Kind), Count: n.Count, Outcome: done})
+			c.books.note(record{Do: notice, Account: n.AccountID, ID: n.ID, Kind: string(n.Kind), Count: n.Count, Outcome: done})
 			return nil
 		}))
 	}()
@@ -237,7 +259,7 @@ func (c *cluster) finish() {
 	stop()
 	<-drained
 	c.books.told(c.t)
-	c.books.verdict(c.t, c, true)
+	c.books.verdict(c.t, c)
 }
 
 // showLogs shows what the servers have said, where a test has failed.

@@ -20,6 +20,8 @@ import (
 // TestEtcd is row F2 for a store of one's own on etcd.
 func TestEtcd(t *testing.T) { testCluster(t, "etcd") }
 
+// etcd is not clocked: it asks the kernel for the time without the C library, so libfaketime does not reach it. Nothing
+// that it decides for this store depends on the time of day: elections count ticks, and there are no leases.
 type etcd struct{}
 
 func (etcd) programs() []string { return []string{"etcd", "etcd-server"} }
@@ -31,10 +33,6 @@ func (etcd) stale(fault) bool { return false }
 
 // survives: another node leads soon.
 func (etcd) survives(fault) bool { return true }
-
-// feels: etcd asks the kernel for the time without the C library, so libfaketime does not reach it. Nothing that it
-// decides for this store depends on the time of day: elections count ticks, and there are no leases.
-func (etcd) feels(f fault) bool { return f != ahead && f != behind }
 
 func (etcd) launch(c *cluster, node int, _ bool) {
 	startEtcd(c, node, "--auto-compaction-mode", "periodic", "--auto-compaction-retention", "1m")

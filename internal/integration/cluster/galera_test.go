@@ -29,9 +29,19 @@ func (galera) programs() []string {
 	return []string{"mariadbd", "mariadb-server", "mariadb-install-db", "mariadb-server", "wsrep_sst_rsync", "mariadb-server", "rsync", "rsync"}
 }
 
-func (galera) disk() int        { return 192 }
-func (galera) logs() []string   { return []string{"mariadb"} }
-func (galera) feels(fault) bool { return true }
+func (galera) disk() int      { return 192 }
+func (galera) logs() []string { return []string{"mariadb"} }
+
+func (galera) now(ctx context.Context, c *cluster, node int) (time.Time, error) {
+	db, err := sql.Open("mysql", fmt.Sprintf("gatehouse@tcp(%s:3306)/gatehouse?timeout=1s", c.nodes[node].ip))
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer db.Close()
+	var seconds int64
+	err = db.QueryRowContext(ctx, "SELECT CAST(UNIX_TIMESTAMP(SYSDATE()) AS INTEGER)").Scan(&seconds)
+	return time.Unix(seconds, 0), err
+}
 
 func (galera) stale(fault) bool { return false }
 

@@ -25,7 +25,7 @@ type owner struct {
 	Set    string // of recovery codes; "" where it is not known which set there is
 	Codes  []string
 	Live   []token // that work for sure
-	Ended  []token // that are revoked for sure
+	Ended  []token // that are revoked or rotated for sure
 	Step   int64   // the last one whose code was given
 }
 
@@ -50,9 +50,10 @@ func code(secret string, step int64) string {
 // lane does one thing after the other.
 type lane struct {
 	task   task
-	store  storage.Store
 	svc    *gatehouse.Service
 	tok    *tokens.Service
+	far    storage.Store // next to another node, as farTok is
+	farTok *tokens.Service
 	out    *reporter
 	owners []*owner
 	turn   int
@@ -111,17 +112,17 @@ func sleep(ctx context.Context, d time.Duration) {
 
 // check presents a token that works, or one that does not.
 func (l *lane) check() {
-	present := func(do what, t token) outcome {
-		return l.call(record{Do: do, ID: t.ID, Count: t.Count}, func(*record) error {
-			_, err := l.tok.Check(context.Background(), t.Text, netip.Addr{})
+	present := func(do what, by *tokens.Service, t token) {
+		l.call(record{Do: do, ID: t.ID, Count: t.Count}, func(*record) error {
+			_, err := by.Check(context.Background(), t.Text, netip.Addr{})
 			return err
 		})
 	}
 	if n := len(l.owner.Live); n > 0 {
-		present(checkLive, l.owner.Live[rand.IntN(n)])
+		present(checkLive, l.tok, l.owner.Live[rand.IntN(n)])
 	}
 	if n := len(l.owner.Ended); n > 0 {
-		present(checkEnded, l.owner.Ended[rand.IntN(n)])
+		present(checkEnded, l.farTok, l.owner.Ended[rand.IntN(n)])
 	}
 }
 
@@ -217,11 +218,13 @@ func (l *lane) take() token {
 func (l *lane) rotate(in gatehouse.Session) {
 	t := l.take()
 	var m tokens.Minted
-	if l.call(record{Do: rotate, ID: t.ID, Count: t.Count + 1}, func(r *record) (err error) {
+	if l.call(record{Do: rotate, ID: t.ID}, func(r *record) (err error) {
 		m, err = l.tok.Rotate(context.Background(), in, t.ID, tokens.Rotation{})
+		r.Count = m.Info.Rotations
 		return err
 	}) == done {
-		l.owner.Live = append(l.owner.Live, token{ID: t.ID, Text: m.Token.Reveal(), Count: t.Count + 1})
+		l.owner.Live = append(l.owner.Live, token{ID: t.ID, Text: m.Token.Reveal(), Count: m.Info.Rotations})
+		l.owner.Ended = append(l.owner.Ended, t)
 	}
 }
 
@@ -280,10 +283,10 @@ func (l *lane) remove(in gatehouse.Session, id string) {
 	})
 }
 
-// read loads the account as it is stored.
+// read loads the account as it is stored, through another node.
 func (l *lane) read() {
 	rec := record{Do: read, Account: l.owner.ID, Begin: time.Now()}
-	a, err := load(l.store, l.owner.ID)
+	a, err := load(l.far, l.owner.ID)
 	rec.End, rec.Outcome = time.Now(), outcomeOf(err)
 	if err == nil {
 		rec.SignIn, rec.Step = a.SignIns, lastOf(a, l.owner.Auth)

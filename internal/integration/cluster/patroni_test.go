@@ -42,7 +42,14 @@ func (patroni) stale(f fault) bool { return f == paused }
 // survives: a leader whose disk is full ends, and Patroni has it lead again as often, for it holds the lock.
 func (patroni) survives(f fault) bool { return f != full }
 
-func (patroni) feels(fault) bool { return true }
+func (patroni) now(ctx context.Context, c *cluster, node int) (now time.Time, err error) {
+	db, err := sql.Open("pgx", fmt.Sprintf("postgres://postgres@%s/postgres?sslmode=disable&connect_timeout=2", c.nodes[node].ip))
+	if err != nil {
+		return now, err
+	}
+	defer db.Close()
+	return now, db.QueryRowContext(ctx, "SELECT clock_timestamp()").Scan(&now)
+}
 
 func nodeName(node int) string { return fmt.Sprint("n", node) }
 

@@ -4,6 +4,7 @@ package cluster_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ func (c *cluster) restartAll() figures {
 	ended := time.Now()
 	c.waitHealthy()
 	c.waitSuccess(ended, 0, 1, 2)
+	c.waitSignIns(ended)
 	return c.judge(restarted, began)
 }
 
@@ -44,7 +46,16 @@ func (c *cluster) upgradeAll() figures {
 			c.waitSuccess(since, i)
 		}
 	}
-	c.waitSuccess(time.Now(), 0, 1, 2)
+	ended := time.Now()
+	c.waitSuccess(ended, 0, 1, 2)
+	c.waitSignIns(ended)
+	for _, w := range c.workers {
+		for _, o := range slices.Concat(w.task.Lanes...) {
+			r, err := c.raw.LoadAccount(c.t.Context(), o.ID)
+			require.NoError(c.t, err)
+			require.EqualValues(c.t, 2, r.Data[formatAt], "%s is of an older format", o.ID)
+		}
+	}
 	return c.judge(upgraded, began)
 }
 

@@ -20,10 +20,12 @@ import (
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
 	"github.com/gatehouse-go/gatehouse/gatehousetest"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/notify"
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/tokens"
+	"github.com/gatehouse-go/gatehouse/totp"
 )
 
 // place is all that a process needs to use the store of a cluster.
@@ -77,7 +79,8 @@ func (s setup) service(store storage.Store) (*gatehouse.Service, *tokens.Service
 	if err != nil {
 		return nil, nil, err
 	}
-	tok, err := tokens.New(svc, tokens.Policy{Brand: "acme", Scopes: known})
+	// A worker presents rotated tokens, and loses what it has when it is killed.
+	tok, err := tokens.New(svc, tokens.Policy{Brand: "acme", Scopes: known, KeepReused: true, MaxActive: 10_000})
 	return svc, tok, err
 }
 
@@ -135,7 +138,13 @@ const (
 	challenge  what = "challenge"
 	notice     what = "notice"
 	handOver   what = "hand over" // what owners have, to the next worker
+	lost       what = "lost"      // the worker of an account was killed: nobody knows what came of its last call
 )
+
+// everything is what workers do, and do again until it has succeeded or was denied as it has to be.
+var everything = []what{
+	signIn, recovered, again, race, raceCode, mint, rotate, revoke, checkLive, checkEnded, begin, confirm, remove, regenerate, read, challenge,
+}
 
 type outcome string
 
@@ -144,6 +153,7 @@ const (
 	denied  outcome = "denied"  // ErrDenied: the answer to a wrong code or token
 	refused outcome = "refused" // a proof or a state that is not enough, or nothing there
 	faulty  outcome = "fault"
+	broken  outcome = "broken" // a record that cannot be read, which no fault of a cluster makes
 )
 
 func outcomeOf(err error) outcome {
@@ -152,6 +162,8 @@ func outcomeOf(err error) outcome {
 		return done
 	case errors.Is(err, gatehouse.ErrDenied):
 		return denied
+	case errors.Is(err, core.ErrFormat):
+		return broken
 	}
 	for _, e := range []error{gatehouse.ErrStepUpRequired, gatehouse.ErrInvalid, gatehouse.ErrNotFound, gatehouse.ErrPrecondition} {
 		if errors.Is(err, e) {
@@ -199,6 +211,11 @@ func workerMain() error {
 	if err != nil {
 		return err
 	}
+	far, farTok, closeFar, err := t.far()
+	if err != nil {
+		return err
+	}
+	defer closeFar()
 	out := &reporter{worker: t.Number, to: json.NewEncoder(os.Stdout)}
 	ctx, stop := context.WithCancel(context.Background())
 	go func() {
@@ -218,10 +235,10 @@ func workerMain() error {
 		}))
 	})
 	for i, owners := range t.Lanes {
-		l := &lane{task: t, store: store, svc: svc, tok: tok, out: out, owners: owners, turn: i}
+		l := &lane{task: t, svc: svc, tok: tok, far: far, farTok: farTok, out: out, owners: owners, turn: i}
 		all.Go(func() { l.run(ctx) })
 	}
-	l := &lane{task: t, store: store, svc: svc, tok: tok, out: out}
+	l := &lane{task: t, svc: svc, out: out}
 	all.Go(func() { l.races(ctx) })
 	all.Wait()
 	last, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -229,6 +246,20 @@ func workerMain() error {
 	_ = svc.Close(last) // uses of tokens, which may be lost
 	out.write(record{Do: handOver, Lanes: t.Lanes, Outcome: done})
 	return nil
+}
+
+// far opens the store next to the node after the worker's own, for reads: what a process has saved through one node must be
+// seen through another one at once.
+func (t task) far() (storage.Store, *tokens.Service, func(), error) {
+	at := t.Place
+	at.Near = (at.Near + 1) % len(at.Nodes)
+	store, closeStore, err := at.open()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	store = t.Release.on(store)
+	_, tok, err := t.Setup.service(store)
+	return store, tok, closeStore, err
 }
 
 // worker is such a process, as its parent has it.
@@ -270,5 +301,24 @@ func (w *worker) stop(t *testing.T, b *books) {
 		w.task.Lanes = b.lanes(w.task.Number)
 	case <-time.After(5 * time.Minute):
 		t.Fatal("a worker does not end")
+	}
+}
+
+// crash turns a worker off in the middle of what it does. The next one knows of its owners what never changes.
+func (c *cluster) crash(w *worker) {
+	c.t.Helper()
+	w.machine.kill()
+	select {
+	case <-w.ended:
+	case <-time.After(patience):
+		c.t.Fatal("a worker that was killed does not end")
+	}
+	now := time.Now()
+	for _, owners := range w.task.Lanes {
+		for i, o := range owners {
+			c.books.note(record{Worker: w.task.Number, Do: lost, Account: o.ID, Begin: now, End: now, Outcome: faulty})
+			// The code of this step may be used.
+			owners[i] = &owner{ID: o.ID, Auth: o.Auth, Secret: o.Secret, Step: totp.Step(c.setup.now())}
+		}
 	}
 }
