@@ -1,6 +1,7 @@
 // Package cluster has no code, only tests of clusters of three nodes, each under a load of sign-ins, tokens and
-// enrollments while its nodes are killed, paused, partitioned, given a wrong clock and a full disk, and restarted. They
-// need root and Linux, start everything by themselves and leave nothing behind:
+// enrollments while its nodes are killed, paused, partitioned, given a wrong clock and a full disk, and restarted, and
+// its programs are killed. They need root and Linux, start everything by themselves and leave nothing behind. As many run
+// at once as there are processors (-parallel):
 //
 //	go test ./internal/integration/cluster
 //
@@ -15,8 +16,10 @@
 // nodes of an engine. Three others have a worker each: a process of the test binary that uses Gatehouse, as a program
 // would (worker_test.go, load_test.go), and writes a line for each call before it makes the next one. The test keeps
 // these lines, and gives the verdict (books_test.go) after each fault, once the cluster is whole again: nothing was
-// accepted twice, no owner was denied with a right, fresh and unused code, every load saw what had been acknowledged
-// before it, all that was acknowledged is in the store, and no counter went back.
+// accepted twice, no owner was denied with a right, fresh and unused code, every load, which another node answers, saw
+// what had been acknowledged before it, all that was acknowledged is in the store, and no counter went back. TestBooks
+// has the books find each of these. A fault must show: a server says that its disk is full and what its clock has, and a
+// worker that is cut off meets a fault. At the end everything that workers do must have happened.
 //
 // # How an engine plugs in
 //

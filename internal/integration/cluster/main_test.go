@@ -18,6 +18,9 @@ import (
 // "init" process 1 of a machine, and "worker" a program that uses Gatehouse.
 const roleVariable = "GATEHOUSE_CLUSTER_ROLE"
 
+// seedsVariable says how many seeds storagetest.Simulate runs.
+const seedsVariable = "GATEHOUSE_STORE_SEEDS"
+
 func TestMain(m *testing.M) {
 	var err error
 	switch os.Getenv(roleVariable) {
@@ -26,7 +29,10 @@ func TestMain(m *testing.M) {
 	case "worker":
 		err = workerMain()
 	case "tests":
-		if err = ownNamespaces(); err == nil {
+		if os.Getenv(seedsVariable) == "" {
+			err = os.Setenv(seedsVariable, "2") // half a minute of a busy cluster
+		}
+		if err = errors.Join(err, ownNamespaces()); err == nil {
 			os.Exit(m.Run())
 		}
 	default:

@@ -59,7 +59,7 @@ func (c *cluster) upgradeAll() figures {
 	return c.judge(upgraded, began)
 }
 
-// testShared runs the suite for stores with handles next to two nodes.
+// testShared runs the suite for stores with handles next to two nodes, and services under drawn schedules next to three.
 func (c *cluster) testShared(t *testing.T) {
 	handles := make(chan int, 1)
 	handles <- 0
@@ -71,7 +71,15 @@ func (c *cluster) testShared(t *testing.T) {
 		t.Cleanup(closeStore)
 		return store
 	})
-	// What it leaves is no account of Gatehouse's.
+	var near int
+	storagetest.Simulate(t, func(t *testing.T) storage.Store {
+		store, closeStore, err := c.place(near).open()
+		near++
+		require.NoError(t, err)
+		t.Cleanup(closeStore)
+		return store
+	})
+	// What the suite leaves is no account of Gatehouse's.
 	for more := true; more; {
 		page, err := c.store.Accounts(t.Context(), "storagetest-", 100)
 		require.NoError(t, err)
