@@ -68,7 +68,7 @@ type cluster struct {
 	owners  []*owner
 	books   *books
 
-	faults int // so far, for the node that is next
+	suffered int // faults so far: where no node leads, each has the next one
 
 	raw   storage.Store // as a process of the old release uses it
 	store storage.Store // as one of the first next release does

@@ -18,7 +18,7 @@
 // these lines, and gives the verdict (books_test.go) after each fault, once the cluster is whole again: nothing was
 // accepted twice, no owner was denied with a right, fresh and unused code, every load, which another node answers, saw
 // what had been acknowledged before it, all that was acknowledged is in the store, and no counter went back. TestBooks
-// has the books find each of these. A fault must show: a server says that its disk is full and what its clock has, and a
+// has the books find each of these. A fault must show: a server says that its disk is full and what time it has, and a
 // worker that is cut off meets a fault. At the end everything that workers do must have happened.
 //
 // # How an engine plugs in

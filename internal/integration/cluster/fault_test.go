@@ -95,9 +95,9 @@ func (c *cluster) suffer(f fault) figures {
 		victim, err = c.engine.leader(ctx, c)
 		return err
 	})
-	c.faults++
+	c.suffered++
 	if victim < 0 {
-		victim = c.faults % nodeCount
+		victim = c.suffered % nodeCount
 	}
 	began := time.Now()
 	c.inflict(f, victim)
