@@ -22,7 +22,8 @@ const roleVariable = "GATEHOUSE_CLUSTER_ROLE"
 const seedsVariable = "GATEHOUSE_STORE_SEEDS"
 
 func TestMain(m *testing.M) {
-	var err error
+	// Debian keeps some programs where PATH may not lead.
+	err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
 	switch os.Getenv(roleVariable) {
 	case "init":
 		err = initMain()
