@@ -18,7 +18,11 @@ func TestSilence(t *testing.T) {
 	s := New(open(t, server.client))
 	require.NoError(t, s.SaveAccount(t.Context(), storage.Record{ID: "a", Version: 1}, 0))
 	require.NoError(t, server.cmd.Process.Signal(syscall.SIGSTOP))
-	_, err := s.LoadAccount(t.Context(), "a")
+	var status syscall.WaitStatus
+	_, err := syscall.Wait4(server.cmd.Process.Pid, &status, syscall.WUNTRACED, nil) // until all its threads stand still
+	require.NoError(t, err)
+	require.True(t, status.Stopped())
+	_, err = s.LoadAccount(t.Context(), "a")
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	_, err = s.Accounts(t.Context(), "", 1)
 	require.ErrorIs(t, err, context.DeadlineExceeded)

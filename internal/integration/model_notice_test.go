@@ -18,7 +18,8 @@ type notice struct {
 
 func storedNotice(n core.Notice) notice { return notice{n.ID, n.Kind, n.At, n.First, n.Count, n.Left} }
 
-// owe keeps what the owner must be told. A fourth of a kind is the third once more.
+// owe keeps what the owner must be told. A fourth of a kind is the third once more, from the earlier of their moments to
+// the later one, also where a clock that is behind tells it.
 func (a *account) owe(n notice) {
 	if !a.keepsNotices {
 		return
@@ -27,8 +28,9 @@ func (a *account) owe(n notice) {
 	if len(alike) == 3 {
 		was := alike[2]
 		a.outbox = slices.DeleteFunc(a.outbox, func(other notice) bool { return other == was })
-		if n.first = was.first; n.first == 0 {
-			n.first = was.at
+		n.first, n.at = n.at, max(n.at, was.at)
+		if n.first = min(n.first, was.at); was.first != 0 {
+			n.first = min(n.first, was.first)
 		}
 		if n.kind != event.ManyFailures {
 			n.count = max(was.count, 1) + max(n.count, 1)
