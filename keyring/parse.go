@@ -43,7 +43,7 @@ func Parse(text string) (*Ring, error) {
 		if len(b) != keySize {
 			return nil, fmt.Errorf("%w: key %d has %d bytes, not %d", ErrKeys, len(s)+1, len(b), keySize)
 		}
-		k := local(b)
+		k := newLocal([keySize]byte(b))
 		for i, e := range s {
 			if e.key == k { // a rotation that changed nothing but the name
 				return nil, fmt.Errorf("%w: key %d is key %d under another name", ErrKeys, len(s)+1, i+1)

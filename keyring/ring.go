@@ -26,10 +26,10 @@ type Ring struct{ hidden }
 
 // Generate returns a Ring of one fresh random key under a fresh random name.
 func Generate() *Ring {
-	var k local
+	var k [keySize]byte
 	_, _ = rand.Read(k[:]) // never fails: the process ends instead
 	name := "k" + strings.ToLower(rand.Text()[:12])
-	return &Ring{redact.New(set[local]{{name, k}})}
+	return &Ring{redact.New(set[local]{{name, newLocal(k)}})}
 }
 
 // Seal implements [Sealer]. Its errors are ErrKeys, ErrSeal and that of a context that has ended.
@@ -54,7 +54,7 @@ func (r *Ring) KeyName(sealed []byte) (string, error) { return keyName(sealed) }
 func (r *Ring) Reveal() string {
 	var lines []string
 	for _, e := range r.keys() {
-		lines = append(lines, e.name+":"+base64.StdEncoding.EncodeToString(e.key[:]))
+		lines = append(lines, e.name+":"+base64.StdEncoding.EncodeToString(e.key.key[:]))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -93,13 +93,21 @@ func (r *Ring) keys() set[local] {
 	return redact.Open(r.hidden)
 }
 
-// local is a key in memory.
-type local [keySize]byte
+// local is a key in memory, with what HKDF extracts from it (RFC 5869 §2.2), which is the same for every derived key.
+type local struct{ key, extracted [keySize]byte }
+
+func newLocal(key [keySize]byte) local {
+	extracted, err := hkdf.Extract(sha256.New, key[:], nil)
+	if err != nil {
+		panic("keyring: " + err.Error()) // cannot be: 32 bytes and SHA-256 are fit for every mode of package crypto
+	}
+	return local{key, [keySize]byte(extracted)}
+}
 
 // derive returns the key of an algorithm for a purpose and an account.
 func (k local) derive(algorithm string, b Binding) ([]byte, error) {
 	info := appendParts([]byte("gatehouse/keyring/1/"+algorithm), b.Purpose, b.Account)
-	return hkdf.Key(sha256.New, k[:], nil, string(info), keySize)
+	return hkdf.Expand(sha256.New, k.extracted[:], string(info), keySize)
 }
 
 func (k local) under(b Binding) (AEAD, error) {

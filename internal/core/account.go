@@ -158,7 +158,7 @@ func (s *RecoverySet) eightDigits() int {
 func (a Account) Protected() bool { return a.Factors() > 0 || a.Reset != nil }
 
 // clone returns a copy that shares nothing that transitions change. Sealed bytes are shared: they
-// are replaced and never written to.
+// are replaced and never written to. So is the activity, which keep copies.
 func (a Account) clone() Account {
 	a.Authenticators, a.Passkeys = slices.Clone(a.Authenticators), slices.Clone(a.Passkeys)
 	if a.Pending != nil {
@@ -172,7 +172,6 @@ func (a Account) clone() Account {
 		r := *a.Reset
 		a.Reset = &r
 	}
-	a.Activity = slices.Clone(a.Activity)
 	a.Browsers = slices.Clone(a.Browsers)
 	a.Services = slices.Clone(a.Services)
 	a.Accepted = slices.Clone(a.Accepted)

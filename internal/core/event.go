@@ -107,6 +107,7 @@ func (a *Account) keep(e Event) (number int64) {
 	}
 	a.Noted++
 	e.Number = a.Noted
+	a.Activity = append(make([]Event, 0, len(a.Activity)+1), a.Activity...) // clone shares it, and one entry more has room
 	if e.Kind == event.AuthenticatorAdded || e.Kind == event.EnrollmentAbandoned {
 		a.Activity = slices.DeleteFunc(a.Activity, func(was Event) bool { return was.Kind == event.EnrollmentBegun && was.Auth == e.Auth })
 	}
