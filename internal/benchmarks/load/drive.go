@@ -52,7 +52,7 @@ type result struct {
 	P99       float64            `json:"p99_ms"`
 	Worst     float64            `json:"worst_ms"`
 	Verified  int                `json:"verified,omitempty"` // sessions that were looked at afterwards
-	CPU       map[string]float64 `json:"cpu_us,omitempty"`   // of each process, for each one that is done
+	CPU       map[string]float64 `json:"cpu_us,omitempty"`   // of processes by name, for each one that is done
 }
 
 // run measures each scenario and writes a line for each run.
@@ -198,8 +198,8 @@ func (d *drive) measure(load func(*times)) (result, error) {
 	}
 	if len(d.processes) > 0 {
 		r.CPU = map[string]float64{}
-		for i, p := range d.processes {
-			r.CPU[p.name] = round(float64((after[i] - before[i]).Microseconds()) / float64(r.Done))
+		for name, spent := range after {
+			r.CPU[name] = round(float64((spent - before[name]).Microseconds()) / float64(r.Done))
 		}
 	}
 	r.Verified, err = d.verify()

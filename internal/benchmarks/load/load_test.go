@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -53,7 +54,7 @@ func TestLoad(t *testing.T) {
 	var results bytes.Buffer
 	if out != "" {
 		size = full
-		defer func() { require.NoError(t, report(out, results.Bytes())) }()
+		defer func() { require.NoError(t, keep(out, results.Bytes())) }()
 	}
 	for _, c := range []struct {
 		server, database string
@@ -100,6 +101,15 @@ func TestLoad(t *testing.T) {
 			require.False(t, dec.More())
 		})
 	}
+}
+
+// keep writes the raw results to a directory, and a table of all that is there.
+func keep(dir string, lines []byte) error {
+	return errors.Join(
+		os.MkdirAll(dir, 0o755),
+		os.WriteFile(filepath.Join(dir, "http.jsonl"), lines, 0o644),
+		makeTable(dir),
+	)
 }
 
 // server is a server that runs in its own process.

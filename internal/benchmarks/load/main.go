@@ -11,6 +11,10 @@
 // waits for its answer (closed), and then with arrivals at random moments, so many a second, which wait for nobody (open).
 // A negative rate is a share of what the clients got through: -0.7 is 70 % of it. The two can be on different machines,
 // whose clocks agree.
+//
+//	load -table DIR
+//
+// makes the Markdown tables DIR/http.md of all results that are kept in DIR/http*.jsonl.
 package main
 
 import (
@@ -24,6 +28,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/gatehouse-go/gatehouse/internal/integration/cputime"
 )
 
 func main() {
@@ -44,9 +50,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		target = flags.String("drive", "", "the URL of the server to put a load on")
 		name   = flags.String("peer", "gatehouse", "what that server is: gatehouse, bare, authboss or better-auth")
 		probe  = flags.Int("probe", 0, "give so many codes twice at first")
+		table  = flags.String("table", "", "the directory with results (http*.jsonl) to make tables of (http.md)")
 	)
-	flags.StringVar(&s.driver, "driver", "sqlite3", "the driver of the database: pgx, mysql or sqlite3")
-	flags.StringVar(&s.dsn, "dsn", "", "the database")
+	flags.StringVar(&s.driver, "driver", "sqlite3", "the driver of the database: pgx, mysql, sqlite3 or, for gatehouse, etcd")
+	flags.StringVar(&s.dsn, "dsn", "", "the database; for etcd the URLs of its nodes, with commas between them")
 	flags.IntVar(&s.accounts, "accounts", 20_000, "how many accounts there are")
 	flags.StringVar(&s.tokens, "tokens", "", "the file for access tokens")
 	flags.StringVar(&d.database, "database", "", "the database's name in the results")
@@ -60,14 +67,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.Func("rates", "how many arrivals a second there are, in each run", func(text string) error {
 		return numbers(text, &d.rates, func(text string) (float64, error) { return strconv.ParseFloat(text, 64) })
 	})
-	flags.Func("cpu", "NAME=PID of a process on this machine whose time is measured, with its children; can be given again", func(text string) error {
-		name, id, _ := strings.Cut(text, "=")
-		pid, err := strconv.Atoi(id)
-		d.processes = append(d.processes, process{name, pid})
-		return err
-	})
+	flags.Func("cpu", "NAME=PID of a process on this machine whose time is measured, with its children; can be given again, and "+
+		"times of the same name are added up", d.processFlag(cputime.Of))
+	flags.Func("cpu-namespace", "NAME=PID, for all processes in the process namespace of that one; as -cpu otherwise",
+		d.processFlag(cputime.OfNamespace))
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *table != "" {
+		return makeTable(*table)
 	}
 	if *server != "" {
 		return serve(ctx, *server, s, out)

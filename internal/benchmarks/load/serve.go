@@ -38,21 +38,11 @@ var servers = map[string]func(context.Context, *sql.DB, settings) (http.Handler,
 
 // serve makes the accounts, says where it listens, and serves until ctx ends.
 func serve(ctx context.Context, name string, s settings, out io.Writer) error {
-	newServer, ok := servers[name]
-	if !ok {
-		return fmt.Errorf("no server %q", name)
-	}
-	db, err := sql.Open(s.driver, s.dsn)
+	handler, database, err := start(ctx, name, s)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
-	handler, err := newServer(ctx, db, s)
-	if err != nil {
-		return err
-	}
+	defer database.Close()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -64,6 +54,27 @@ func serve(ctx context.Context, name string, s settings, out io.Writer) error {
 		return err
 	}
 	return nil
+}
+
+// start connects to the database and makes the accounts.
+func start(ctx context.Context, name string, s settings) (http.Handler, io.Closer, error) {
+	newServer, ok := servers[name]
+	switch {
+	case !ok:
+		return nil, nil, fmt.Errorf("no server %q", name)
+	case s.driver == "etcd" && name != "gatehouse":
+		return nil, nil, fmt.Errorf("%s cannot use etcd", name)
+	case s.driver == "etcd":
+		return newOnEtcd(ctx, s)
+	}
+	db, err := sql.Open(s.driver, s.dsn)
+	if err != nil {
+		return nil, nil, err
+	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	handler, err := newServer(ctx, db, s)
+	return handler, db, err
 }
 
 // host is what a service has besides two-factor: users with passwords, and sessions, one row for each.
@@ -122,26 +133,56 @@ func (h *host) prepare(ctx context.Context, statement string) (*sql.Stmt, error)
 	return h.db.PrepareContext(ctx, h.text(statement))
 }
 
-// sessions are the host's own statements, prepared.
-type sessions struct{ user, begin, find, end *sql.Stmt }
+// rows are the host's users, by account, and sessions, by id.
+type rows interface {
+	password(ctx context.Context, account string) (hash string, err error)
+	begin(ctx context.Context, id, account string) error
+	find(ctx context.Context, id string) (account string, err error)
+	end(ctx context.Context, id string) error
+}
+
+// statements are the host's own on an SQL database, prepared.
+type statements struct{ user, insert, one, remove *sql.Stmt }
 
 func (h *host) sessions(ctx context.Context) (s sessions, err error) {
+	var st statements
 	for text, to := range map[string]**sql.Stmt{
-		"SELECT password FROM users WHERE id = ?":          &s.user,
-		"INSERT INTO sessions (id, account) VALUES (?, ?)": &s.begin,
-		"SELECT account FROM sessions WHERE id = ?":        &s.find,
-		"DELETE FROM sessions WHERE id = ?":                &s.end,
+		"SELECT password FROM users WHERE id = ?":          &st.user,
+		"INSERT INTO sessions (id, account) VALUES (?, ?)": &st.insert,
+		"SELECT account FROM sessions WHERE id = ?":        &st.one,
+		"DELETE FROM sessions WHERE id = ?":                &st.remove,
 	} {
 		if *to, err = h.prepare(ctx, text); err != nil {
 			return sessions{}, err
 		}
 	}
-	return s, nil
+	return sessions{st}, nil
 }
 
+func (s statements) password(ctx context.Context, account string) (hash string, err error) {
+	return hash, s.user.QueryRowContext(ctx, account).Scan(&hash)
+}
+
+func (s statements) begin(ctx context.Context, id, account string) error {
+	_, err := s.insert.ExecContext(ctx, id, account)
+	return err
+}
+
+func (s statements) find(ctx context.Context, id string) (account string, err error) {
+	return account, s.one.QueryRowContext(ctx, id).Scan(&account)
+}
+
+func (s statements) end(ctx context.Context, id string) error {
+	_, err := s.remove.ExecContext(ctx, id)
+	return err
+}
+
+// sessions are those of the host's users.
+type sessions struct{ rows rows }
+
 func (s sessions) passwordIsRight(ctx context.Context, account, password string) (bool, error) {
-	var hash string
-	if err := s.user.QueryRowContext(ctx, account).Scan(&hash); err != nil {
+	hash, err := s.rows.password(ctx, account)
+	if err != nil {
 		return false, err
 	}
 	return subtle.ConstantTimeCompare([]byte(hash), []byte(passwordHash(password))) == 1, nil
@@ -151,7 +192,7 @@ const sessionCookie = "session"
 
 func (s sessions) signIn(w http.ResponseWriter, r *http.Request, account string) error {
 	id := rand.Text()
-	if _, err := s.begin.ExecContext(r.Context(), id, account); err != nil {
+	if err := s.rows.begin(r.Context(), id, account); err != nil {
 		return err
 	}
 	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
@@ -161,7 +202,7 @@ func (s sessions) signIn(w http.ResponseWriter, r *http.Request, account string)
 func (s sessions) signOut(_ http.ResponseWriter, r *http.Request) error {
 	c, err := r.Cookie(sessionCookie)
 	if err == nil {
-		_, err = s.end.ExecContext(r.Context(), c.Value)
+		err = s.rows.end(r.Context(), c.Value)
 	}
 	return err
 }
@@ -172,8 +213,8 @@ func (s sessions) signedIn(r *http.Request) string {
 	if err != nil {
 		return ""
 	}
-	var account string
-	if s.find.QueryRowContext(r.Context(), c.Value).Scan(&account) != nil {
+	account, err := s.rows.find(r.Context(), c.Value)
+	if err != nil {
 		return ""
 	}
 	return account

@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/keyring"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/securitypage"
+	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/storage/sqlstore"
 	"github.com/gatehouse-go/gatehouse/tokens"
 	"github.com/gatehouse-go/gatehouse/totp"
@@ -44,6 +45,10 @@ func newGatehouse(ctx context.Context, db *sql.DB, s settings) (http.Handler, er
 	if err := store.Migrate(ctx); err != nil {
 		return nil, err
 	}
+	return gatehouseOn(ctx, store, users, s)
+}
+
+func gatehouseOn(ctx context.Context, store storage.Store, users sessions, s settings) (http.Handler, error) {
 	svc, err := gatehouse.New(store, gatehouse.Config{Issuer: "Acme", Keys: keyring.Generate()})
 	if err != nil {
 		return nil, err

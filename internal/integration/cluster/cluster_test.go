@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,8 @@ type engine interface {
 	handOver(ctx context.Context, c *cluster, node int) error
 	// open opens the store in the process of a worker, or of the test.
 	open(p place) (storage.Store, func(), error)
+	// source is the driver and the connection string of the same store, for the server of the load program.
+	source(p place) (driver, dsn string)
 	// survives says whether workers next to other nodes go on with their work during a fault.
 	survives(f fault) bool
 	// stale says whether a read may answer with what was true a moment ago, under a kind of fault.
@@ -86,30 +89,43 @@ const (
 // newCluster starts an engine and makes accounts.
 func newCluster(t *testing.T, name string) *cluster {
 	t.Helper()
-	e := engines[name]
-	need(t, e.programs()...)
-	c := &cluster{t: t, name: name, engine: e, books: newBooks(), setup: setup{Keys: keyring.Generate().Reveal(), Epoch: time.Now()}}
-	for i := range nodeCount {
-		c.nodes = append(c.nodes, newMachine(t, fmt.Sprintf("%s%d", t.Name(), i), e.disk()))
-	}
-	t.Cleanup(c.showLogs)
-	for i, m := range c.nodes {
-		m.boot()
-		e.launch(c, i, true)
-	}
-	began := time.Now()
-	c.waitHealthy()
-	t.Logf("started in %s", time.Since(began).Round(time.Second))
+	c := prepare(t, name, engines[name].disk())
+	c.start()
+	c.books, c.setup = newBooks(), setup{Keys: keyring.Generate().Reveal(), Epoch: time.Now()}
 	store, closeStore, err := c.place(0).open()
 	require.NoError(t, err)
 	t.Cleanup(closeStore)
-	require.NoError(t, e.create(t.Context(), store))
+	require.NoError(t, c.engine.create(t.Context(), store))
 	c.raw, c.store = store, first.on(store)
 	c.svc, c.tok, err = c.setup.service(c.store)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.svc.Close(context.Background()) })
 	c.makeOwners()
 	return c
+}
+
+// prepare makes the nodes, which are off. Their disks hold so many MiB.
+func prepare(t *testing.T, name string, mib int) *cluster {
+	t.Helper()
+	c := &cluster{t: t, name: name, engine: engines[name]}
+	need(t, c.engine.programs()...)
+	for i := range nodeCount {
+		c.nodes = append(c.nodes, newMachine(t, fmt.Sprintf("%s%d", strings.ReplaceAll(t.Name(), "/", "-"), i), mib))
+	}
+	return c
+}
+
+// start turns the nodes on, and waits until the engine runs.
+func (c *cluster) start() {
+	c.t.Helper()
+	c.t.Cleanup(c.showLogs)
+	for i, m := range c.nodes {
+		m.boot()
+		c.engine.launch(c, i, true)
+	}
+	began := time.Now()
+	c.waitHealthy()
+	c.t.Logf("started in %s", time.Since(began).Round(time.Second))
 }
 
 // place is what a process next to a node needs.

@@ -8,6 +8,9 @@
 // GATEHOUSE_LONG=1 has each fault happen 20 times, and writes what it measured to results/. With GATEHOUSE_CLUSTER_LOGS
 // set to a directory, a test that fails copies all disks and logs of its nodes to it.
 //
+// TestFigures puts a load over HTTP on clusters that nothing happens to: on etcd for a moment, and with GATEHOUSE_FIGURES
+// set to a directory on all of them, for the tables of internal/benchmarks.
+//
 // # How it works
 //
 // TestMain runs the tests in a network and a mount namespace of their own, so everything ends with them, and nothing

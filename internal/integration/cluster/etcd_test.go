@@ -41,21 +41,28 @@ func (etcd) launch(c *cluster, node int, _ bool) {
 func (etcd) create(context.Context, storage.Store) error { return nil }
 
 func (etcd) open(p place) (storage.Store, func(), error) {
-	client, err := etcdClient(append(p.Nodes[p.Near:len(p.Nodes):len(p.Nodes)], p.Nodes[:p.Near]...)...)
+	client, err := etcdClient(p.nearFirst()...)
 	if err != nil {
 		return nil, nil, err
 	}
 	return etcdstore.New(client), func() { client.Close() }, nil
 }
 
+func (etcd) source(p place) (driver, dsn string) {
+	return "etcd", strings.Join(endpoints(p.nearFirst()), ",")
+}
+
+func endpoints(nodes []string) (urls []string) {
+	for _, node := range nodes {
+		urls = append(urls, "http://"+node+":2379")
+	}
+	return urls
+}
+
 // etcdClient has the settings that docs/operations.md advises.
 func etcdClient(nodes ...string) (*clientv3.Client, error) {
-	var endpoints []string
-	for _, node := range nodes {
-		endpoints = append(endpoints, "http://"+node+":2379")
-	}
 	return clientv3.New(clientv3.Config{
-		Endpoints: endpoints, DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 3 * time.Second, Logger: zap.NewNop(),
+		Endpoints: endpoints(nodes), DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 3 * time.Second, Logger: zap.NewNop(),
 	})
 }
 

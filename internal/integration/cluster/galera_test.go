@@ -119,11 +119,15 @@ func connect(ctx context.Context, node driver.Connector) (driver.Conn, error) {
 	return c, nil
 }
 
+func galeraDSN(ip, params string) string {
+	return fmt.Sprintf("gatehouse@tcp(%s:3306)/gatehouse?timeout=1s&%s", ip, params)
+}
+
 // galeraNodes returns connectors to the nodes, the near one first.
 func (p place) galeraNodes(params string) (nodes, error) {
 	var all nodes
-	for i := range p.Nodes {
-		config, err := mysql.ParseDSN(fmt.Sprintf("gatehouse@tcp(%s:3306)/gatehouse?timeout=1s&%s", p.Nodes[(p.Near+i)%len(p.Nodes)], params))
+	for _, ip := range p.nearFirst() {
+		config, err := mysql.ParseDSN(galeraDSN(ip, params))
 		if err != nil {
 			return nil, err
 		}
@@ -137,8 +141,15 @@ func (p place) galeraNodes(params string) (nodes, error) {
 	return all, nil
 }
 
+const syncWait = "wsrep_sync_wait=7"
+
+// source is the near node alone: the load program has no connector.
+func (galera) source(p place) (driver, dsn string) {
+	return "mysql", galeraDSN(p.nearFirst()[0], syncWait)
+}
+
 func (galera) open(p place) (storage.Store, func(), error) {
-	all, err := p.galeraNodes("wsrep_sync_wait=7")
+	all, err := p.galeraNodes(syncWait)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -161,7 +172,7 @@ func (galera) healthy(ctx context.Context, c *cluster) error {
 
 // synced returns nil if a node takes part in a cluster of all, and has applied what it has received.
 func synced(ctx context.Context, ip string) error {
-	db, err := sql.Open("mysql", fmt.Sprintf("gatehouse@tcp(%s:3306)/gatehouse?timeout=1s&wsrep_sync_wait=7", ip))
+	db, err := sql.Open("mysql", galeraDSN(ip, syncWait))
 	if err != nil {
 		return err
 	}

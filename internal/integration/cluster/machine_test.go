@@ -39,6 +39,7 @@ type machine struct {
 	name string
 	ip   string
 	disk string // a directory on a file system of its own; "" for none
+	real bool   // the clock is this computer's, and cannot be moved
 
 	init *exec.Cmd       // process 1 of its process namespace: with it all others end
 	down <-chan struct{} // closed when init has ended
@@ -288,6 +289,9 @@ func (m *machine) processes() (list []process) {
 func (m *machine) clockFile() string { return filepath.Join(m.disk, "clock") }
 
 func (m *machine) clockEnv() []string {
+	if m.real {
+		return []string{"LD_PRELOAD="}
+	}
 	return []string{
 		"LD_PRELOAD=" + faketime(), "FAKETIME_TIMESTAMP_FILE=" + m.clockFile(), "FAKETIME_NO_CACHE=1",
 		"FAKETIME_DONT_FAKE_MONOTONIC=1", "DONT_FAKE_MONOTONIC=1",

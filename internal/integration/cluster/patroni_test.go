@@ -134,10 +134,11 @@ func (patroni) create(ctx context.Context, s storage.Store) error {
 
 // dsn names all nodes, the near one first, and asks for the one that takes writes.
 func (p place) dsn() string {
-	hosts := append(p.Nodes[p.Near:len(p.Nodes):len(p.Nodes)], p.Nodes[:p.Near]...)
 	return fmt.Sprintf("postgres://postgres@%s/postgres?sslmode=disable&target_session_attrs=read-write&connect_timeout=2",
-		strings.Join(hosts, ":5432,")+":5432")
+		strings.Join(p.nearFirst(), ":5432,")+":5432")
 }
+
+func (patroni) source(p place) (driver, dsn string) { return "pgx", p.dsn() }
 
 func (patroni) open(p place) (storage.Store, func(), error) {
 	db, err := sql.Open("pgx", p.dsn())

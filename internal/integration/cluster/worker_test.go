@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -33,6 +34,11 @@ type place struct {
 	Engine string
 	Nodes  []string // their addresses
 	Near   int      // the node that this process is next to
+}
+
+// nearFirst are the addresses of the nodes, the near one first.
+func (p place) nearFirst() []string {
+	return slices.Concat(p.Nodes[p.Near:], p.Nodes[:p.Near])
 }
 
 // open returns the store, and a function that closes it.

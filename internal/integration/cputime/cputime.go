@@ -16,22 +16,18 @@ const tick = time.Second / 100
 // Of returns the time that a process, its children and those of them that have ended have had on processors, as the
 // processes of PostgreSQL are children of one. It is for Linux.
 func Of(pid int) (time.Duration, error) {
-	names, err := os.ReadDir("/proc")
+	all, err := stats()
 	if err != nil {
 		return 0, err
 	}
 	var total time.Duration
 	found := false
-	for _, n := range names {
-		if _, err := strconv.Atoi(n.Name()); err != nil {
-			continue
-		}
-		switch s, err := statOf(n.Name()); {
-		case err != nil: // it has ended
-		case s.pid == pid:
+	for _, s := range all {
+		switch pid {
+		case s.pid:
 			total += s.own + s.children
 			found = true
-		case s.parent == pid:
+		case s.parent:
 			total += s.own
 		}
 	}
@@ -41,9 +37,48 @@ func Of(pid int) (time.Duration, error) {
 	return total, nil
 }
 
+// OfNamespace returns the time that all processes in the process namespace of a process have had, those that have ended
+// included, as in a container. It is for Linux.
+func OfNamespace(pid int) (time.Duration, error) {
+	namespace := func(pid int) (string, error) { return os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)) }
+	own, err := namespace(pid)
+	if err != nil {
+		return 0, err
+	}
+	all, err := stats()
+	if err != nil {
+		return 0, err
+	}
+	var total time.Duration
+	for _, s := range all {
+		if in, err := namespace(s.pid); err == nil && in == own {
+			total += s.own + s.children
+		}
+	}
+	return total, nil
+}
+
 type stat struct {
 	pid, parent   int
 	own, children time.Duration
+}
+
+// stats are those of all processes.
+func stats() ([]stat, error) {
+	names, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	var all []stat
+	for _, n := range names {
+		if _, err := strconv.Atoi(n.Name()); err != nil {
+			continue
+		}
+		if s, err := statOf(n.Name()); err == nil { // otherwise it has ended
+			all = append(all, s)
+		}
+	}
+	return all, nil
 }
 
 func statOf(pid string) (stat, error) {

@@ -3,26 +3,36 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-// report writes the raw results to a directory, and a table of them.
-func report(dir string, lines []byte) error {
+// makeTable makes one file of tables of all raw results in a directory.
+func makeTable(dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "http*.jsonl"))
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("there are no results in %s", dir)
+	}
+	slices.Reverse(files) // http.jsonl comes last, and should come first
+	var lines []byte
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		lines = append(lines, text...)
+	}
 	table, err := tableOf(lines)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	return errors.Join(
-		os.WriteFile(filepath.Join(dir, "http.jsonl"), lines, 0o644),
-		os.WriteFile(filepath.Join(dir, "http.md"), table, 0o644),
-	)
+	return os.WriteFile(filepath.Join(dir, "http.md"), table, 0o644)
 }
 
 // tableOf makes tables of lines of JSON: one of the runs of each scenario, and one of what became of codes given twice.
