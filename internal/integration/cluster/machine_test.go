@@ -25,8 +25,8 @@ import (
 // last process in them, however that ends, and meets nothing of another test.
 
 const (
-	subnet = "10.99.0." // of the bridges; .1 is the test itself
-	disks  = "/mnt"     // where the disks of machines are mounted, in the tests' own mount namespace
+	subnet = "10.99." // of the bridges; .0.1 is the test itself
+	disks  = "/mnt"   // where the disks of machines are mounted, in the tests' own mount namespace
 
 	// The user that servers run as, as most refuse to be root.
 	nobody = 65534
@@ -38,6 +38,7 @@ type machine struct {
 	t    *testing.T
 	name string
 	ip   string
+	port string // on the bridge
 	disk string // a directory on a file system of its own; "" for none
 	real bool   // the clock is this computer's, and cannot be moved
 
@@ -51,9 +52,10 @@ var machines atomic.Int32 // of this process so far
 // newMachine makes a machine that is off. Its disk holds so many MiB; 0 is none.
 func newMachine(t *testing.T, name string, mib int) *machine {
 	t.Helper()
-	m := &machine{t: t, name: name, ip: subnet + strconv.Itoa(10+int(machines.Add(1)))}
+	n := 10 + int(machines.Add(1))
+	m := &machine{t: t, name: strings.ReplaceAll(name, "/", "-"), ip: fmt.Sprint(subnet, n/256, ".", n%256), port: fmt.Sprint("v", n)}
 	if mib > 0 {
-		m.disk = filepath.Join(disks, name)
+		m.disk = filepath.Join(disks, m.name)
 		require.NoError(t, os.Mkdir(m.disk, 0o700))
 		require.NoError(t, syscall.Mount("tmpfs", m.disk, "tmpfs", 0, fmt.Sprintf("size=%dm,mode=0700,uid=%d", mib, nobody)))
 		require.NoError(t, os.WriteFile(m.clockFile(), []byte("+0\n"), 0o644))
@@ -86,15 +88,12 @@ func (m *machine) boot() {
 	_, err = io.ReadFull(out, make([]byte, 1)) // once /proc is there
 	require.NoError(m.t, err)
 	pid := strconv.Itoa(cmd.Process.Pid)
-	m.ipCommand("link", "add", m.port(), "type", "veth", "peer", "name", "eth0", "netns", pid)
-	m.ipCommand("link", "set", m.port(), "master", "br0", "up")
-	for _, args := range []string{"link set lo up", "addr add " + m.ip + "/24 dev eth0", "link set eth0 up"} {
+	m.ipCommand("link", "add", m.port, "type", "veth", "peer", "name", "eth0", "netns", pid)
+	m.ipCommand("link", "set", m.port, "master", "br0", "up")
+	for _, args := range []string{"link set lo up", "addr add " + m.ip + "/16 dev eth0", "link set eth0 up"} {
 		run(m.t, "nsenter", append([]string{"-t", pid, "-n", "ip"}, strings.Fields(args)...)...)
 	}
 }
-
-// port is the machine's on the bridge.
-func (m *machine) port() string { return "v" + m.ip[strings.LastIndexByte(m.ip, '.')+1:] }
 
 func (m *machine) ipCommand(args ...string) { m.t.Helper(); run(m.t, "ip", args...) }
 
@@ -217,9 +216,9 @@ func (m *machine) kill() {
 	}
 	m.into = nil
 	// The network namespace ends later than the processes in it, and with it the port.
-	_ = exec.Command("ip", "link", "del", m.port()).Run()
+	_ = exec.Command("ip", "link", "del", m.port).Run()
 	require.Eventually(m.t, func() bool {
-		return exec.Command("ip", "link", "show", m.port()).Run() != nil
+		return exec.Command("ip", "link", "show", m.port).Run() != nil
 	}, time.Minute, 10*time.Millisecond)
 }
 
@@ -334,12 +333,12 @@ func (m *machine) ballast() string { return filepath.Join(m.disk, "ballast") }
 // partition cuts machines off from all others, and from the test; they reach each other. heal ends it.
 func partition(cut ...*machine) {
 	for _, m := range cut {
-		m.ipCommand("link", "set", m.port(), "master", "br1")
+		m.ipCommand("link", "set", m.port, "master", "br1")
 	}
 }
 
 func heal(cut ...*machine) {
 	for _, m := range cut {
-		m.ipCommand("link", "set", m.port(), "master", "br0")
+		m.ipCommand("link", "set", m.port, "master", "br0")
 	}
 }

@@ -90,7 +90,7 @@ func ownNamespaces() error {
 	)
 	for _, args := range [][]string{
 		{"link", "set", "lo", "up"},
-		{"link", "add", "br0", "type", "bridge"}, {"link", "set", "br0", "up"}, {"addr", "add", subnet + "1/24", "dev", "br0"},
+		{"link", "add", "br0", "type", "bridge"}, {"link", "set", "br0", "up"}, {"addr", "add", subnet + "0.1/16", "dev", "br0"},
 		{"link", "add", "br1", "type", "bridge"}, {"link", "set", "br1", "up"},
 	} {
 		out, fault := exec.Command("ip", args...).CombinedOutput()
