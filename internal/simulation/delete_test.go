@@ -97,7 +97,12 @@ func (v *invariants) removed(id string) {
 	v.ended[was.Epoch] = true
 	delete(v.records, id)
 	delete(v.handles, id)
-	maps.DeleteFunc(v.tokens, func(_ string, t stored) bool { return t.Account == id })
+	for token, t := range v.tokens {
+		if t.Account == id {
+			v.gone[token] = true
+			delete(v.tokens, token)
+		}
+	}
 	v.w.outbox.removed(was)
 }
 

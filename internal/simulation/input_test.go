@@ -72,6 +72,7 @@ type input struct {
 	strong           bool // the proof is by a code of an authenticator
 	revoke           bool
 	session          int      // whose proof a session keeps
+	elsewhere        bool     // and it is in another browser
 	gate             string   // that it asks for
 	found            reviewed // by a review
 	look             int      // which look at the activity it reviews

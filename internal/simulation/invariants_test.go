@@ -32,7 +32,7 @@ type invariants struct {
 	handles map[string]storage.Handle
 	burned  map[core.Hash]bool // hashes of recovery codes that were used or taken away
 	ended   map[int64]bool     // epochs that are over
-	gone    map[string]bool    // authenticators of accounts that were deleted
+	gone    map[string]bool    // authenticators and tokens of accounts that were deleted
 	by      int                // the client whose call to the store was the last
 	wrong   string
 }
@@ -268,12 +268,18 @@ func (v *invariants) held(ctx context.Context, id string) {
 	there := map[string]bool{}
 	for _, rec := range page.Records {
 		there[rec.ID] = true
+		if v.gone[rec.ID] {
+			v.fail("a token is there, after the account of %s was deleted", id)
+		}
 		now, err := storedToken(rec)
 		if err != nil {
 			v.fail("token %s cannot be read: %v", rec.ID, err)
 			continue
 		}
 		if was, known := v.tokens[rec.ID]; known {
+			if was.Revoked == 0 && now.Revoked != 0 {
+				v.w.outbox.ends(v.by, id, rec.ID)
+			}
 			switch {
 			case was.Revoked != 0 && now.Revoked != was.Revoked:
 				v.fail("a token that was revoked is not")

@@ -311,7 +311,7 @@ func (a account) inTime(in input) []next {
 		b.Accepted = false
 		return []next{{ok, b}}
 	case goesOn:
-		if a.counts(in.session) {
+		if a.counts(in) {
 			return same(ok)
 		}
 		return same(denied)

@@ -84,7 +84,8 @@ func (h holder) step(in input) []nextHolder {
 		b.Tokens[in.token] = t
 		return append(same(needsStep), nextHolder{ok, b})
 	case check, rotateSelf:
-		works := known && !t.Revoked && t.Epoch == h.TokenEpoch && !h.Suspended && (!t.Needs || h.On)
+		alive := known && !t.Revoked && t.Epoch == h.TokenEpoch
+		works := alive && !h.Suspended && (!t.Needs || h.On)
 		switch {
 		case works && in.secret == t.Secret && in.op == check:
 			return same(ok)
@@ -92,10 +93,13 @@ func (h holder) step(in input) []nextHolder {
 			t.Old, t.Secret = append(slices.Clone(t.Old), t.Secret), in.id
 			b.Tokens[in.token] = t
 			return append(same(closed), nextHolder{ok, b})
-		case works && slices.Contains(t.Old, in.secret):
+		case alive && slices.Contains(t.Old, in.secret):
 			t.Revoked = true
 			b.Tokens[in.token] = t
-			return append(same(denied), nextHolder{denied, b}) // it was another one by the time that it is revoked
+			if in.op == check {
+				return []nextHolder{{denied, b}}
+			}
+			return append(same(denied), nextHolder{denied, b}) // it was the present one when it was looked at first
 		}
 		return same(denied)
 	}

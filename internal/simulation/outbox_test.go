@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,8 @@ type outbox struct {
 	lives  map[string]int             // how often an account was deleted
 	hand   []mustHand
 	handed map[string]bool // notices, to whoever has deleted their account
-	fails  int             // of twenty deliveries
+	ended  []ended
+	fails  int // of twenty deliveries
 
 	deliveries
 }
@@ -278,13 +280,13 @@ func contains(list []core.Notice, id core.NoticeID) bool {
 	return slices.ContainsFunc(list, func(n core.Notice) bool { return n.ID == id })
 }
 
-// counts reports whether a notice stands for an earlier one as well.
+// counts reports whether a notice stands for an earlier one as well. Clocks differ, so it may begin before that one.
 func counts(n, earlier core.Notice) bool {
 	first := earlier.First
 	if first == 0 {
 		first = earlier.At
 	}
-	return n.Kind == earlier.Kind && n.First != 0 && n.First == first && (n.Count > max(earlier.Count, 1) || n.Kind == event.ManyFailures)
+	return n.Kind == earlier.Kind && n.First != 0 && n.First <= first && n.At >= earlier.At && (n.Count > max(earlier.Count, 1) || n.Kind == event.ManyFailures)
 }
 
 // finish ends all drainers, delivers the rest with nothing in the way, and returns what is wrong: every call that has
@@ -316,7 +318,12 @@ func (o *outbox) finish() (wrong string) {
 	if lag != (notify.Lag{}) {
 		return fmt.Sprintf("not all is told: %+v", lag)
 	}
-	if wrong := o.notHanded(); wrong != "" {
+	for id, s := range o.saved {
+		if s.life == o.lives[s.account] && !o.taken[id] {
+			return fmt.Sprintf("%s is not told of %s", s.account, s.Kind)
+		}
+	}
+	if wrong := cmp.Or(o.notHanded(), o.silent()); wrong != "" {
 		return wrong
 	}
 	for _, c := range o.history {

@@ -11,18 +11,23 @@ import (
 )
 
 // bindSession is bind for a browser session that keeps a proof, of which package websession asks whether it goes on. All
-// clients are in one session of each account, so what its owner changes ends none of it.
+// clients are in one session of each account, so what its owner changes does not end it. Every other call asks for a session
+// that another browser began at the same time, which it ends.
 func (c *client) bindSession(k *known, in *input) func(context.Context) error {
 	kept, any := c.oneOf(slices.Sorted(maps.Keys(k.proofs)))
 	if !any {
 		return nil
 	}
-	in.session = kept
+	in.session, in.elsewhere = kept, in.id%2 == 0
+	elsewhere := in.elsewhere
 	e := engine.Of(c.svc)
 	return func(ctx context.Context) error {
 		p, err := e.Present(ctx, engine.Session{Account: in.account, Secret: browser, Proof: k.proofs[kept].Reveal()})
 		if err != nil {
 			return err
+		}
+		if elsewhere {
+			p.Session, p.In = []byte("another"), []byte("another")
 		}
 		a, err := e.Load(ctx, in.account)
 		if err != nil {
@@ -41,10 +46,10 @@ type sessions struct {
 	ByOwner bool // whose own session goes on
 }
 
-// counts reports whether a session goes on that keeps a proof.
-func (a account) counts(kept int) bool {
-	p, known := a.Proofs[kept]
-	return known && a.Stored && !a.Suspended && p.kind != operatorCode && (p.stamp == a.Sessions.Stamp || a.Sessions.ByOwner)
+// counts reports whether the session of a call goes on, which keeps a proof.
+func (a account) counts(in input) bool {
+	p, known := a.Proofs[in.session]
+	return known && a.Stored && !a.Suspended && p.kind != operatorCode && (p.stamp == a.Sessions.Stamp || a.Sessions.ByOwner && !in.elsewhere)
 }
 
 // keptInSession is what stands for the proof of a call where it is wanted as that of a session.
