@@ -25,6 +25,9 @@
 // What gates answer, and what a review finds, follows from the account as it was at some moment within the call. The level that
 // a save notes is that of the account as it is saved, and is told.
 //
+// Whoever shows an old secret of a token ends it, and the owner is told. A first factor, and the loss of one, ends sessions in other
+// browsers, and a reset ends all tokens.
+//
 // Three clients have a browser that becomes known; two have none, and guess. Whoever guesses must not lock the others out.
 //
 // After each call what is stored is held against the invariants, and at the end what every client was told is held

@@ -2,9 +2,24 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 )
+
+// epochs looks at what sessions and tokens go by: a first factor and the loss of one end other sessions, and a reset ends
+// tokens.
+func (v *invariants) epochs(was, now core.Account) {
+	lost := slices.ContainsFunc(factors(was), func(id string) bool { return !slices.Contains(factors(now), id) })
+	if (lost || was.Factors() == 0 && now.Factors() > 0) && now.SessionEpoch == was.SessionEpoch {
+		v.fail("%s: other factors, and the same sessions", now.ID)
+	}
+	reset := slices.ContainsFunc(now.Activity, func(e core.Event) bool { return e.Number > was.Noted && e.Kind == event.AccountReset })
+	if reset && now.TokenEpoch == was.TokenEpoch {
+		v.fail("%s: a reset, and the same tokens", now.ID)
+	}
+}
 
 // ended is a token that a client's call has revoked.
 type ended struct {

@@ -123,6 +123,7 @@ func (v *invariants) account(rec storage.Record, now core.Account, stored storag
 	v.browsers(was, now)
 	v.risks(was, now)
 	v.posture(was, now)
+	v.epochs(was, now)
 	if now.Factors() == 0 && now.Recovery != nil {
 		v.fail("%s: recovery codes without a second factor", now.ID)
 	}
@@ -134,7 +135,7 @@ func (v *invariants) account(rec storage.Record, now core.Account, stored storag
 		if now.Pending != nil {
 			v.fail("%s: an enrollment outlives its epoch", now.ID)
 		}
-	} else if ids(was) != ids(now) || setOf(was) != setOf(now) || (was.Suspension == nil) != (now.Suspension == nil) {
+	} else if !slices.Equal(factors(was), factors(now)) || setOf(was) != setOf(now) || (was.Suspension == nil) != (now.Suspension == nil) {
 		v.fail("%s: other factors under the same epoch", now.ID)
 	}
 	for _, e := range now.Activity {
@@ -221,14 +222,14 @@ func slots(a core.Account) (all []core.Slot) {
 	return slices.DeleteFunc(all, func(s core.Slot) bool { return s.Hash == "" })
 }
 
-func ids(a core.Account) (all string) {
+func factors(a core.Account) (ids []string) {
 	for _, auth := range a.Authenticators {
-		all += auth.ID + " "
+		ids = append(ids, auth.ID)
 	}
 	for _, k := range a.Passkeys {
-		all += k.ID + " "
+		ids = append(ids, k.ID)
 	}
-	return all
+	return ids
 }
 
 func setOf(a core.Account) string {
