@@ -16,8 +16,8 @@ import (
 // tx is a transaction of etcd's client.
 type tx struct{ concurrency.STM }
 
-// update makes a change. It reads keys at one moment, and writes if they are unchanged: otherwise it begins again. It
-// sends a write once, so that an answer that is lost is an error and not a conflict.
+// update makes a change. It reads keys at one moment, and writes if they are unchanged: otherwise it begins again. No
+// request is repeated, so that an answer that is lost is an error and not a conflict.
 func (s *Store) update(ctx context.Context, keys []string, change func(tx) error, ids ...string) error {
 	if err := check(ctx, ids...); err != nil {
 		return err
@@ -98,8 +98,10 @@ func (s *Store) ids(ctx context.Context, prefix, after string, limit int) (ids [
 	return ids, resp.More, resp.Header.Revision, nil
 }
 
-// list loads the records whose IDs follow prefix in keys, and which has wants; nil wants all.
-func list[T any](ctx context.Context, s *Store, prefix, after string, limit int, has func(T) bool, parts []string,
+// list returns a page of the records whose IDs follow prefix in keys, without those that ended reports; nil keeps all.
+// Each call of ids makes etcd count all keys up to the end of the prefix, whatever the limit, so there is one for a page
+// unless records are left out.
+func list[T any](ctx context.Context, s *Store, prefix, after string, limit int, ended func(T) bool, parts []string,
 	owner ...string) (page storage.Page[T], err error) {
 	if err = check(ctx, owner...); err != nil {
 		return page, err
@@ -112,24 +114,37 @@ func list[T any](ctx context.Context, s *Store, prefix, after string, limit int,
 	for more := true; more && len(all) <= limit; {
 		var ids []string
 		var rev int64
-		ids, more, rev, err = s.ids(ctx, prefix, after, min(limit+1-len(all), batch))
-		if err != nil || len(ids) == 0 {
-			break
+		if ids, more, rev, err = s.ids(ctx, prefix, after, limit+1-len(all)); err != nil {
+			return page, err
 		}
-		after = ids[len(ids)-1]
+		next, err := records[T](ctx, s, rev, ids, parts)
+		if err != nil {
+			return page, err
+		}
+		if ended != nil {
+			next = slices.DeleteFunc(next, ended)
+		}
+		if all = append(all, next...); more {
+			after = ids[len(ids)-1]
+		}
+	}
+	return storage.PageOf(all, limit), nil
+}
+
+// records loads the records of IDs as of a revision.
+func records[T any](ctx context.Context, s *Store, rev int64, ids, parts []string) (all []T, err error) {
+	for ids := range slices.Chunk(ids, batch) {
 		values, _, err := s.read(ctx, rev, keys(ids, parts...))
 		for values := range slices.Chunk(values, len(parts)) {
 			var r T
 			err = errors.Join(err, decode(&r, values))
-			if has == nil || has(r) {
-				all = append(all, r)
-			}
+			all = append(all, r)
 		}
 		if err != nil {
-			return page, err
+			return nil, err
 		}
 	}
-	return storage.PageOf(all, limit), err
+	return all, nil
 }
 
 // keys has the keys of all parts of a record, and then those of the next one.

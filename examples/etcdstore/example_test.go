@@ -18,6 +18,7 @@ func Example() {
 		TLS:                  &tls.Config{},
 		DialKeepAliveTime:    10 * time.Second,
 		DialKeepAliveTimeout: 3 * time.Second,
+		MaxUnaryRetries:      1, // each request is sent once
 	})
 	check(err)
 	defer client.Close()

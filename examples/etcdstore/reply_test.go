@@ -2,6 +2,7 @@ package etcdstore
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"net"
 	"sync"
@@ -10,6 +11,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/gatehouse-go/gatehouse/storage"
 )
@@ -111,5 +116,35 @@ func TestLostReply(t *testing.T) {
 		require.NotErrorIs(t, err, storage.ErrInvalid)
 		require.EqualValues(t, version+1, between.seen.Load())
 		require.Equal(t, version+1, load(t, s).Version, "the next read finds another connection")
+	}
+}
+
+// TestFalseReply has requests that are carried out and answered with an error, as by a proxy that gives up. The client
+// must not send them again either.
+func TestFalseReply(t *testing.T) {
+	var next codes.Code // the next answer
+	between := func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker,
+		opts ...grpc.CallOption) error {
+		err := invoke(ctx, method, req, reply, conn, opts...)
+		if txn, ok := req.(*pb.TxnRequest); err != nil || ok && len(txn.Compare) == 0 { // what a save reads before it writes
+			return err
+		}
+		err, next = status.Error(next, "no answer in time"), codes.OK
+		return err
+	}
+	ctx, address := t.Context(), start(t).client
+	direct, s := New(open(t, address)), New(open(t, address, grpc.WithChainUnaryInterceptor(between)))
+	for i, code := range []codes.Code{codes.Canceled, codes.DeadlineExceeded, codes.Unavailable} {
+		next = code
+		version := int64(i)
+		err := s.SaveAccount(ctx, storage.Record{ID: "a", Version: version + 1}, version)
+		require.Error(t, err, code)
+		require.NotErrorIs(t, err, storage.ErrConflict, code)
+		require.NotErrorIs(t, err, storage.ErrInvalid, code)
+		require.Equal(t, version+1, load(t, direct).Version)
+		next = code
+		page, err := s.Accounts(ctx, "", 1)
+		require.Error(t, err, code)
+		require.Empty(t, page, code)
 	}
 }

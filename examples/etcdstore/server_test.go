@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 
 	"github.com/gatehouse-go/gatehouse/internal/testneed"
 )
@@ -97,9 +98,11 @@ func (s *server) kill(t *testing.T) {
 }
 
 // open returns a client of an address, which is closed after the test.
-func open(t *testing.T, address string) *clientv3.Client {
+func open(t *testing.T, address string, opts ...grpc.DialOption) *clientv3.Client {
 	t.Helper()
-	c, err := clientv3.New(clientv3.Config{Endpoints: []string{address}, Logger: zap.NewNop()})
+	c, err := clientv3.New(clientv3.Config{
+		Endpoints: []string{address}, MaxUnaryRetries: 1, DialOptions: opts, Logger: zap.NewNop(),
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })
 	return c

@@ -1,5 +1,5 @@
-// Package etcdstore is a storage.Store of one's own on etcd, whose nodes agree on every change. docs/storage.md
-// compares it with the one on bbolt, and docs/operations.md says how to run etcd for it.
+// Package etcdstore is an example of a storage.Store for many processes: it keeps accounts and tokens in etcd.
+// docs/storage.md compares it with the example on bbolt, and docs/operations.md says how to run etcd for it.
 package etcdstore
 
 import (
@@ -16,13 +16,13 @@ import (
 const (
 	accounts = "gatehouse/accounts/" // by ID: a storage.Record as JSON
 	tokens   = "gatehouse/tokens/"   // by ID: a storage.TokenRecord as JSON, without its Usage
-	usages   = "gatehouse/usages/"   // by token: the Usage, in a key of its own so that a use never conflicts with a save
+	usages   = "gatehouse/usages/"   // by token: its Usage, apart so that a use never conflicts with a save
 	owned    = "gatehouse/owned/"    // by account, NUL (which no ID has) and token: empty
 	live     = "gatehouse/live/"     // by account, NUL, epoch and token, of those that are not revoked: empty
 	handles  = "gatehouse/handles/"  // by handle in hexadecimal: the account that has it
 	unsent   = "gatehouse/unsent/"   // by account, if something waits for it: empty
 
-	batch   = 30   // tokens in a transaction: etcd takes 128 keys (--max-txn-ops), and a token has four
+	batch   = 30   // records in a transaction: etcd takes 128 keys (--max-txn-ops), and a token has four
 	maxPage = 1000 // records in a page, whatever its limit
 
 	// timeout is for a read or a change. Nothing else ends one that waits for a node which stands still, before the
@@ -33,7 +33,9 @@ const (
 // Store is made by New.
 type Store struct{ client *clientv3.Client }
 
-// New returns a Store in the keys that begin with "gatehouse/". The caller closes the client after the last call.
+// New returns a Store in the keys that begin with "gatehouse/". The client must have MaxUnaryRetries 1, so that it sends
+// each request once: otherwise a save that was made can be sent again and be answered with ErrConflict. New cannot see
+// that. The caller closes the client after the last call.
 func New(client *clientv3.Client) *Store { return &Store{client} }
 
 func (s *Store) LoadAccount(ctx context.Context, id string) (r storage.Record, err error) {
@@ -46,7 +48,7 @@ func (s *Store) AccountByHandle(ctx context.Context, h storage.Handle) (r storag
 		return r, storage.ErrInvalid
 	}
 	var id string
-	rev, err := s.load(ctx, 0, &id, fmt.Sprintf("%x", h), handles)
+	rev, err := s.load(ctx, 0, &id, hex(h), handles)
 	if err == nil && id != "" {
 		_, err = s.load(ctx, rev, &r, id, accounts)
 	}
@@ -173,8 +175,8 @@ func (s *Store) LiveTokens(ctx context.Context, accountID string, l storage.Live
 		return storage.Page[storage.TokenRecord]{}, storage.ErrInvalid
 	}
 	l.At = cut(l.At)
-	has := func(t storage.TokenRecord) bool { return l.Has(t.Index) }
-	return list(ctx, s, epoch(accountID, l.Epoch), after, limit, has, []string{tokens, usages}, accountID)
+	ended := func(t storage.TokenRecord) bool { return !l.Has(t.Index) }
+	return list(ctx, s, epoch(accountID, l.Epoch), after, limit, ended, []string{tokens, usages}, accountID)
 }
 
 func (s *Store) AllTokens(ctx context.Context, after string, limit int) (storage.Page[storage.TokenRecord], error) {

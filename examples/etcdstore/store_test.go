@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
 
 	"github.com/gatehouse-go/gatehouse/storage"
 	"github.com/gatehouse-go/gatehouse/storage/storagetest"
@@ -27,7 +29,15 @@ func TestStore(t *testing.T) {
 // TestManyTokens has an account with more tokens than a transaction takes. No key is left of it in the end.
 func TestManyTokens(t *testing.T) {
 	const n = 3*batch + 1
-	ctx, client := t.Context(), open(t, start(t).client)
+	var scans int
+	count := func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker,
+		opts ...grpc.CallOption) error {
+		if _, ok := req.(*pb.RangeRequest); ok {
+			scans++
+		}
+		return invoke(ctx, method, req, reply, conn, opts...)
+	}
+	ctx, client := t.Context(), open(t, start(t).client, grpc.WithChainUnaryInterceptor(count))
 	s, now := New(client), time.Now()
 	r := storage.Record{ID: "a", Version: 1, Index: storage.AccountIndex{Handle: storage.Handle{1}, Unsent: now}}
 	require.NoError(t, s.SaveAccount(ctx, r, 0))
@@ -42,8 +52,10 @@ func TestManyTokens(t *testing.T) {
 	}
 	require.NoError(t, s.TouchTokens(ctx, uses))
 
+	scans = 0
 	page, err := s.Tokens(ctx, "a", "", math.MaxInt)
 	require.NoError(t, err)
+	require.Equal(t, 1, scans)
 	require.Len(t, page.Records, n)
 	require.False(t, page.More)
 	for i, token := range page.Records {

@@ -24,6 +24,7 @@ const (
 func newOnEtcd(ctx context.Context, s settings) (http.Handler, io.Closer, error) {
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: strings.Split(s.dsn, ","), DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 3 * time.Second,
+		MaxUnaryRetries: 1,
 	})
 	if err != nil {
 		return nil, nil, err

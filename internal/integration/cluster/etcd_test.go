@@ -62,7 +62,8 @@ func endpoints(nodes []string) (urls []string) {
 // etcdClient has the settings that docs/operations.md advises.
 func etcdClient(nodes ...string) (*clientv3.Client, error) {
 	return clientv3.New(clientv3.Config{
-		Endpoints: endpoints(nodes), DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 3 * time.Second, Logger: zap.NewNop(),
+		Endpoints: endpoints(nodes), DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 3 * time.Second,
+		MaxUnaryRetries: 1, Logger: zap.NewNop(),
 	})
 }
 
