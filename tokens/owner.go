@@ -199,7 +199,10 @@ func (s *Service) changeBy(ctx context.Context, p authority, kind event.Kind, fi
 		},
 	}
 	if revokes && first.Revoked != 0 { // for good: the proof counts, and there is nothing to enter or to tell
-		return Info{}, c.check(ctx)
+		if err := c.check(ctx); err != nil {
+			return Info{}, err
+		}
+		return Info{}, s.end(ctx, id, func(h held, now env) (record, error) { return h.revoke(now), nil })
 	}
 	if err := c.save(ctx); err != nil {
 		return Info{}, err

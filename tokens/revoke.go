@@ -66,7 +66,7 @@ func (s *Service) revoke(ctx context.Context, h held, e core.Event) error {
 	}
 	return s.ends(ctx, d, func(ctx context.Context) error {
 		news := false
-		err := s.apply(ctx, h.ID, func(h held, now env) (record, error) {
+		err := s.end(ctx, h.ID, func(h held, now env) (record, error) {
 			news, e.At = h.Revoked == 0, now.unix()
 			return h.revoke(now), nil
 		})

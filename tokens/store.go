@@ -73,7 +73,16 @@ func (s *Service) save(ctx context.Context, h held, data []byte, version, prev i
 // apply changes a token: see engine.Apply. It has no turns, as nothing of it can be guessed. Where a token is deleted
 // meanwhile the error is errNoToken.
 func (s *Service) apply(ctx context.Context, id string, step func(h held, now env) (record, error)) error {
-	err := engine.Apply(ctx, engine.Kind[held]{Name: "token", Load: s.load, Save: s.save}, id, func(h held) (held, error) {
+	return s.applyTo(ctx, engine.Kind[held]{Name: "token", Load: s.load, Save: s.save}, id, step)
+}
+
+// end is apply for a token that ends, or has ended: it is saved in any case.
+func (s *Service) end(ctx context.Context, id string, step func(h held, now env) (record, error)) error {
+	return s.applyTo(ctx, engine.Kind[held]{Name: "token", Load: s.load, Save: s.save, Restate: true}, id, step)
+}
+
+func (s *Service) applyTo(ctx context.Context, kind engine.Kind[held], id string, step func(h held, now env) (record, error)) error {
+	err := engine.Apply(ctx, kind, id, func(h held) (held, error) {
 		next, err := step(h, s.env())
 		h.record = next
 		return h, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gatehouse-go/gatehouse"
 	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/gatehousetest"
 	"github.com/gatehouse-go/gatehouse/internal/core"
 	"github.com/gatehouse-go/gatehouse/posture"
 	"github.com/gatehouse-go/gatehouse/recovery"
@@ -526,4 +527,30 @@ func TestOperatorBadInput(t *testing.T) {
 	after, err := h.store.LoadAccount(ctx, "u")
 	require.NoError(t, err)
 	require.Equal(t, before, after)
+}
+
+// TestSuspendAgain: what a call finds done may be on one node of the store alone, where the call before it was told as a
+// fault. So it is answered after a save of its own, for service accounts too.
+func TestSuspendAgain(t *testing.T) {
+	ctx := t.Context()
+	svc := gatehousetest.New(t)
+	svc.Enroll(t, "ada")
+	op := svc.Operator("support")
+	svc.Store.Inject(gatehousetest.On("SaveAccount", gatehousetest.Fail))
+	require.ErrorIs(t, op.Suspend(ctx, "ada"), gatehousetest.ErrFault)
+	svc.Store.Inject(nil)
+	require.NoError(t, op.Suspend(ctx, "ada"))
+	before, err := svc.Store.LoadAccount(ctx, "ada")
+	require.NoError(t, err)
+	events := svc.Events.Take()
+	svc.Store.Inject(gatehousetest.On("SaveAccount", gatehousetest.Fail))
+	require.ErrorIs(t, op.Suspend(ctx, "ada"), gatehousetest.ErrFault)
+	svc.Store.Inject(nil)
+	require.NoError(t, op.Suspend(ctx, "ada"))
+	after, err := svc.Store.LoadAccount(ctx, "ada")
+	require.NoError(t, err)
+	require.NotEqual(t, before.Version, after.Version)
+	require.Equal(t, before.Index, after.Index)
+	require.NotEmpty(t, events)
+	require.Empty(t, svc.Events.Take(), "nothing is told again")
 }

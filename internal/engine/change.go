@@ -27,6 +27,7 @@ type Transition struct {
 	// they are. TokenEvent is its event, which is told once the token is saved as well.
 	Tokens     Tokens
 	TokenEvent event.Kind
+	Restate    bool // of Kind, where the answer is a success
 }
 
 // Work runs Argon2id.
@@ -41,6 +42,7 @@ func (e *Engine) Change(ctx context.Context, id string, t Transition) error {
 		Transition: t, e: e, at: &place{e: e, id: id}, tell: func() {},
 		loop: loop[core.Account]{kind: e.accounts(), id: id, ctx: ctx, attached: e.attached},
 	}
+	c.kind.Restate = t.Restate
 	defer c.end()
 	defer func() { c.tell() }() // after the turn has ended
 	defer c.at.leave()
@@ -150,7 +152,7 @@ func (c *change) finish(kept Kept[core.Account], next core.Account, answer error
 	if err != nil {
 		return false, err
 	}
-	if !changed {
+	if !changed && (answer != nil || !c.restates(kept)) {
 		c.tell = c.e.observers.add(c.ctx, c.id, next.Events)
 		return false, answer
 	}

@@ -136,7 +136,7 @@ func (e *Engine) loadAccount(ctx context.Context, id string) (Kept[core.Account]
 
 // accounts is how accounts are loaded and saved.
 func (e *Engine) accounts() Kind[core.Account] {
-	return Kind[core.Account]{"account", e.loadAccount, e.saveAccount}
+	return Kind[core.Account]{Name: "account", Load: e.loadAccount, Save: e.saveAccount}
 }
 
 func (e *Engine) saveAccount(ctx context.Context, a core.Account, data []byte, version, prev int64) error {

@@ -13,7 +13,7 @@ import (
 // again finishes it.
 func (e *Engine) Suspend(ctx context.Context, account string, by core.By) error {
 	var services []string
-	err := e.Change(ctx, account, Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
+	err := e.Change(ctx, account, Transition{Restate: true, Step: func(a core.Account, env core.Env) (core.Account, error) {
 		services = a.Services
 		return a.Suspend(by, env), nil
 	}})
@@ -30,7 +30,7 @@ func (e *Engine) Suspend(ctx context.Context, account string, by core.By) error 
 func (e *Engine) suspendWith(ctx context.Context, service, owner string, by core.By) error {
 	ctx, cancel := e.detach(ctx)
 	defer cancel()
-	err := e.Change(ctx, service, Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
+	err := e.Change(ctx, service, Transition{Restate: true, Step: func(a core.Account, env core.Env) (core.Account, error) {
 		return a.SuspendWith(owner, by, env), nil
 	}})
 	if err != nil {

@@ -36,6 +36,11 @@ type Kind[R Record[R]] struct {
 	Name string
 	Load func(ctx context.Context, id string) (Kept[R], error)
 	Save func(ctx context.Context, next R, data []byte, version, prev int64) error
+
+	// Restate has a record saved although nothing in it changes. A call that ends somebody's access and finds that done
+	// must not rely on what it has read: a server whose replicas did not answer shows a change that it has told as a
+	// fault, and that is lost with it. The save waits for that change too.
+	Restate bool
 }
 
 // ErrUnsure says that a change may have been saved.
@@ -59,7 +64,7 @@ func (l *loop[R]) apply(step func(R) (R, error)) error {
 		if answer != nil {
 			return l.knownOnly(answer)
 		}
-		if changed, err := l.changes(kept, next); err != nil || !changed {
+		if changed, err := l.changes(kept, next); err != nil || !changed && !l.restates(kept) {
 			return err
 		}
 		if again, err := l.save(kept, next, true); !again {
@@ -112,6 +117,9 @@ func (l *loop[R]) changes(kept Kept[R], next R) (bool, error) {
 	data, err := next.Encode()
 	return !bytes.Equal(data, before), err
 }
+
+// restates reports whether a record is saved as it is.
+func (l *loop[R]) restates(kept Kept[R]) bool { return l.kind.Restate && kept.Version != 0 }
 
 // save saves a record that was decided on. again says that somebody else has changed it meanwhile, and that this save
 // was not made, as far as can be known. success says that the answer after it is one.

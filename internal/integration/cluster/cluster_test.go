@@ -110,7 +110,7 @@ func prepare(t *testing.T, name string, mib int) *cluster {
 	c := &cluster{t: t, name: name, engine: engines[name]}
 	need(t, c.engine.programs()...)
 	for i := range nodeCount {
-		c.nodes = append(c.nodes, newMachine(t, fmt.Sprintf("%s%d", strings.ReplaceAll(t.Name(), "/", "-"), i), mib))
+		c.nodes = append(c.nodes, newMachine(t, fmt.Sprintf("%s-%d", strings.ReplaceAll(t.Name(), "/", "-"), i), mib))
 	}
 	return c
 }

@@ -254,6 +254,15 @@ func (m *machine) signal(s syscall.Signal) {
 	}
 }
 
+// signalOnly signals the machine's processes of a name.
+func (m *machine) signalOnly(name string, s syscall.Signal) {
+	for _, p := range m.processes() {
+		if p.name == name {
+			_ = syscall.Kill(p.pid, s)
+		}
+	}
+}
+
 type process struct {
 	pid   int
 	state string

@@ -24,7 +24,7 @@ import (
 
 // TestPatroni is row F11, for PostgreSQL with one leader and two replicas, one of which has applied each save before it is
 // acknowledged, under Patroni with an etcd on each node.
-func TestPatroni(t *testing.T) { testCluster(t, "patroni", testStandby) }
+func TestPatroni(t *testing.T) { testCluster(t, "patroni", testStandby, testUnreplicated) }
 
 type patroni struct{}
 

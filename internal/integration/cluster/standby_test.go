@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -70,4 +71,50 @@ func testStandby(c *cluster) {
 	server, err := s.Server(ctx)
 	require.NoError(t, err)
 	require.True(t, *server.ReadOnly)
+}
+
+// testUnreplicated has no replica answer: PostgreSQL then shows a commit that its client has given up, on the leader alone,
+// and nobody may be told that it was made, at the second call as little as at the first.
+func testUnreplicated(c *cluster) {
+	t, ctx := c.t, c.t.Context()
+	var leader int
+	c.wait("a leader", func(ctx context.Context) (err error) {
+		leader, err = c.engine.leader(ctx, c)
+		return err
+	})
+	db, err := sql.Open("pgx", fmt.Sprintf("postgres://postgres@%s/postgres?sslmode=disable", c.nodes[leader].ip))
+	require.NoError(t, err)
+	defer db.Close()
+	s, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Options{Timeout: time.Second})
+	require.NoError(t, err)
+	svc, _, err := c.setup.service(s)
+	require.NoError(t, err)
+	defer svc.Close(ctx)
+	const id = "unreplicated"
+	op := svc.Operator("support")
+	suspended := func() bool {
+		a, err := svc.Account(ctx, id)
+		return err == nil && !a.Suspended.IsZero()
+	}
+	c.wait("a record", func(ctx context.Context) error { return op.Suspend(ctx, id) })
+	c.wait("the end of the suspension", func(ctx context.Context) error { return op.Resume(ctx, id) })
+
+	for i, m := range c.nodes {
+		if i != leader {
+			m.signalOnly("postgres", syscall.SIGSTOP)
+		}
+	}
+	first := op.Suspend(ctx, id)
+	require.Eventually(t, suspended, 10*time.Second, 10*time.Millisecond, "the leader shows it: %v", first)
+	again := op.Suspend(ctx, id)
+	for i, m := range c.nodes {
+		if i != leader {
+			m.signalOnly("postgres", syscall.SIGCONT)
+		}
+	}
+	require.Error(t, first)
+	require.Error(t, again, "no replica has it")
+	c.wait("replicas", func(ctx context.Context) error { return op.Suspend(ctx, id) })
+	require.True(t, suspended())
+	c.wait("a deletion", func(ctx context.Context) error { return c.raw.DeleteAccount(ctx, id) })
 }
