@@ -36,8 +36,10 @@ type client struct {
 	tries   map[int]begun // that this client has begun, by the call
 	looks   map[int]int64 // the newest entry of the activity that it was shown, by the call
 
-	hears sync.Mutex
-	heard []event.Kind // what was told since the last call began
+	hears   sync.Mutex
+	heard   []event.Kind // what was told since the last call began
+	denials int          // of codes that were looked at, of them
+	saves   int          // of accounts, since then
 }
 
 // begun is a sign-in that has begun.
@@ -129,6 +131,7 @@ func (c *client) make(p planned) outcome {
 		p.found = c.found
 	}
 	told := outcomeOf(err)
+	c.hasSavedDenials()
 	if told == ok {
 		c.hasHeard(p.input)
 		c.hasHeardOfPosture()

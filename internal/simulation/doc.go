@@ -25,8 +25,8 @@
 // What gates answer, and what a review finds, follows from the account as it was at some moment within the call. The level that
 // a save notes is that of the account as it is saved, and is told.
 //
-// Whoever shows an old secret of a token ends it, and the owner is told. A first factor, and the loss of one, ends sessions in other
-// browsers, and a reset ends all tokens.
+// A code that was looked at is counted before its denial is told. Whoever shows an old secret of a token ends it, and the
+// owner is told. A first factor, and the loss of one, ends sessions in other browsers, and a reset ends all tokens.
 //
 // Three clients have a browser that becomes known; two have none, and guess. Whoever guesses must not lock the others out.
 //

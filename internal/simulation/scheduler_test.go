@@ -295,7 +295,13 @@ func (r remote) LoadAccount(ctx context.Context, id string) (storage.Record, err
 }
 
 func (r remote) SaveAccount(ctx context.Context, rec storage.Record, prev int64) error {
-	return write(ctx, r, "save "+rec.ID, func() error { return r.Store.SaveAccount(context.WithoutCancel(ctx), rec, prev) })
+	return write(ctx, r, "save "+rec.ID, func() error {
+		err := r.Store.SaveAccount(context.WithoutCancel(ctx), rec, prev)
+		if err == nil && r.of != nil {
+			r.of.saved()
+		}
+		return err
+	})
 }
 
 func (r remote) Accounts(ctx context.Context, after string, limit int) (storage.Page[storage.Record], error) {

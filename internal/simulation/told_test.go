@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/gatehouse-go/gatehouse/event"
+	"github.com/gatehouse-go/gatehouse/internal/core"
 )
 
 // Observe notes what is told.
@@ -13,12 +14,31 @@ func (c *client) Observe(_ context.Context, e event.Event) {
 	c.hears.Lock()
 	defer c.hears.Unlock()
 	c.heard = append(c.heard, e.Kind)
+	if e.Kind == event.CodeDenied && slices.Contains([]string{core.Wrong.String(), core.Replayed.String(), core.Used.String()}, e.Why) {
+		c.denials++
+	}
 }
 
 func (c *client) listen() {
 	c.hears.Lock()
 	defer c.hears.Unlock()
-	c.heard = nil
+	c.heard, c.denials, c.saves = nil, 0, 0
+}
+
+// saved notes that an account was saved.
+func (c *client) saved() {
+	c.hears.Lock()
+	defer c.hears.Unlock()
+	c.saves++
+}
+
+// hasSavedDenials checks that a code which was looked at was counted before its denial was told.
+func (c *client) hasSavedDenials() {
+	c.hears.Lock()
+	defer c.hears.Unlock()
+	if c.denials > c.saves {
+		c.wrong(fmt.Sprintf("call %d has told a denial that was not saved", c.making))
+	}
 }
 
 // tells is what a call that succeeds tells.
