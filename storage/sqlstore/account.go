@@ -47,9 +47,7 @@ func (s *Store) SaveAccount(ctx context.Context, r storage.Record, prev int64) e
 	}
 	n, err := s.run(ctx, q, args...)
 	if err != nil && r.Index.Handle != (storage.Handle{}) && s.dialect.taken(err) {
-		if err := s.handleTaken(ctx, r); err != nil {
-			return err
-		}
+		return s.handleTaken(ctx, r)
 	}
 	return s.saved(ctx, q, n, err)
 }
@@ -99,13 +97,13 @@ func unsentID(r storage.Record) any {
 }
 
 // handleTaken looks whether another account has the handle of r, which failed to be saved as some key is taken, and
-// returns what that means. PostgreSQL knows without a look, which a transaction that has failed would refuse: it passes
-// over an ID that is taken.
+// returns what that means: a conflict where the handle was given up meanwhile. PostgreSQL knows without a look, which a
+// transaction that has failed would refuse: it passes over an ID that is taken.
 func (s *Store) handleTaken(ctx context.Context, r storage.Record) error {
 	if s.dialect.name != PostgreSQL {
 		other, err := s.AccountByHandle(ctx, r.Index.Handle)
 		if errors.Is(err, storage.ErrNotFound) || err == nil && other.ID == r.ID {
-			return nil
+			return storage.ErrConflict
 		}
 		if err != nil {
 			return err
@@ -114,8 +112,8 @@ func (s *Store) handleTaken(ctx context.Context, r storage.Record) error {
 	return fmt.Errorf("%w: another account has the handle", storage.ErrInvalid)
 }
 
-// DeleteAccount implements storage.Store. The use of a token that is being authenticated meanwhile
-// can be left behind, a row that nothing reads.
+// DeleteAccount implements storage.Store. The use of a token that is being authenticated meanwhile can be left behind: see
+// DeleteToken.
 func (s *Store) DeleteAccount(ctx context.Context, id string) error {
 	if err := check(ctx, id); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // stateConflict reads SQLSTATEs, which the errors of PostgreSQL's drivers have a method for:
@@ -26,10 +27,10 @@ func mysqlTaken(err error) bool {
 	return ok && n == 1062
 }
 
-// sqliteConstraint knows SQLITE_CONSTRAINT; not every driver says which one it is.
-func sqliteConstraint(err error) bool {
+// sqliteTaken knows SQLITE_CONSTRAINT; not every driver says by its number which one it is.
+func sqliteTaken(err error) bool {
 	n, ok := number(err)
-	return ok && n&0xff == 19
+	return ok && n&0xff == 19 && strings.Contains(err.Error(), "UNIQUE constraint failed")
 }
 
 func sqlState(err error) (string, bool) {

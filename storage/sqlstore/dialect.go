@@ -70,7 +70,7 @@ var dialects = map[Dialect]dialect{
 	},
 	SQLite: {
 		prepare: true, ignore: " ON CONFLICT (id) DO NOTHING", byID: "t.id", conflict: sqliteConflict,
-		taken: sqliteConstraint,
+		taken: sqliteTaken,
 		new:   "?", guard: func(error) string { return "" },
 	},
 }

@@ -22,7 +22,7 @@ type queries struct {
 	updateRecord                                                            query
 	accounts, unsentAccounts                                                query
 	loadToken, insertToken, updateToken                                     query
-	tokenOwner, deleteToken, deleteTokenUse                                 query
+	tokenOwner, deleteToken, deleteTokenUse, leftTokenUse                   query
 	tokens, liveTokens, allTokens, touchTokens                              query
 	deleteAccount                                                           [3]query // in this order
 }
@@ -75,6 +75,8 @@ func newQueries(d dialect, n names) *queries {
 		{&q.tokenOwner, "delete token", "SELECT account_id FROM {table}tokens WHERE id = ? AND version = ?{read} LIMIT 1"},
 		{&q.deleteToken, "delete token", "DELETE FROM {table}tokens WHERE id = ? AND version = ?{write}"},
 		{&q.deleteTokenUse, "delete token use", "DELETE FROM {table}token_uses WHERE account_id = ? AND token_id = ?{write}"},
+		{&q.leftTokenUse, "clear token use", "DELETE FROM {table}token_uses WHERE account_id = ? AND token_id = ?" +
+			" AND NOT EXISTS (SELECT 1 FROM {table}tokens WHERE id = ?){write}"},
 		{&q.touchTokens, "touch tokens", touch[d.name]},
 		{&q.deleteAccount[0], "delete account", "DELETE FROM {table}accounts WHERE id = ?{write}"},
 		{&q.deleteAccount[1], "delete tokens", "DELETE FROM {table}tokens WHERE account_id = ?{write}"},

@@ -372,7 +372,7 @@ func TestTexts(t *testing.T) {
 			require.Equal(t, d == sqlstore.PostgreSQL, strings.Contains(text, "$1"), text)
 			require.Equal(t, d != sqlstore.PostgreSQL, strings.Contains(text, "?"), text)
 		}
-		require.Len(t, distinct, 14)
+		require.Len(t, distinct, 15)
 		want := len(distinct)
 		if d == sqlstore.PostgreSQL {
 			want = 0

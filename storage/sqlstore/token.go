@@ -51,13 +51,18 @@ func (s *Store) SaveToken(ctx context.Context, t storage.TokenRecord, prev int64
 		t.ID, t.AccountID,
 	}
 	if prev == 0 {
+		// A token of this ID may have been deleted while it was used: see DeleteToken.
+		if _, err := s.exec(ctx, &s.queries.leftTokenUse, t.AccountID, t.ID, t.ID); err != nil {
+			return err
+		}
 		return s.save(ctx, &s.queries.insertToken, args...)
 	}
 	return s.save(ctx, &s.queries.updateToken, append(args, prev)...)
 }
 
 // DeleteToken implements storage.Store. The owner, by which the token's usage is found, is asked for
-// first: a token of that version has no other. As with DeleteAccount, usage can be left behind.
+// first: a token of that version has no other. A use at the same moment can leave a row of usage behind, as in DeleteAccount:
+// nothing reads it, and SaveToken removes it before it makes a token of the same ID and owner.
 func (s *Store) DeleteToken(ctx context.Context, id string, prev int64) error {
 	if err := check(ctx, id); err != nil {
 		return err

@@ -187,6 +187,9 @@ func TestStatements(t *testing.T) {
 			{"SaveToken", 1, func() error {
 				return s.SaveToken(ctx, storage.TokenRecord{ID: "t1001", AccountID: "a1001", Version: 2}, 1)
 			}},
+			{"SaveToken of a new one", 2, func() error {
+				return s.SaveToken(ctx, storage.TokenRecord{ID: "new", AccountID: "a1001", Version: 2}, 0)
+			}},
 			{"DeleteToken", 3, func() error { return s.DeleteToken(ctx, "t90002", 1) }},
 			{"Tokens", 1, func() error { _, err := s.Tokens(ctx, "a1001", "t2", 100); return err }},
 			{"LiveTokens", 1, func() error {

@@ -355,6 +355,28 @@ func TestDeleteTokenHalf(t *testing.T) {
 	})
 }
 
+// TestDeletesLeaveNothing: no call reads a row of usage that a delete leaves behind, so the rows are counted.
+func TestDeletesLeaveNothing(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		ctx, db := t.Context(), d.open(t)
+		s := d.store(t, db, sqlstore.Options{})
+		rows := func() (n int) {
+			t.Helper()
+			require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM gatehouse_token_uses").Scan(&n))
+			return n
+		}
+		for _, id := range []string{"alone", "with the account"} {
+			require.NoError(t, s.SaveToken(ctx, storage.TokenRecord{ID: id, AccountID: "a", Version: 1}, 0))
+			require.NoError(t, s.TouchTokens(ctx, []storage.TokenUse{usedAt(id, moment(1))}))
+		}
+		require.Equal(t, 2, rows())
+		require.NoError(t, s.DeleteToken(ctx, "alone", 1))
+		require.Equal(t, 1, rows())
+		require.NoError(t, s.DeleteAccount(ctx, "a"))
+		require.Zero(t, rows())
+	})
+}
+
 // TestDeadlock: the store deletes the tokens of an account in their order, another in the reverse.
 func TestDeadlock(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
