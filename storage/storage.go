@@ -141,7 +141,8 @@ type Store interface {
 	LoadAccount(ctx context.Context, id string) (Record, error)
 
 	// AccountByHandle returns the account that has a handle, as LoadAccount does, or ErrNotFound. No handle, the zero
-	// value, is ErrInvalid.
+	// value, is ErrInvalid. Where the account gives the handle up at the same time, the answer is ErrNotFound or the record
+	// from before, which has the handle.
 	AccountByHandle(ctx context.Context, h Handle) (Record, error)
 
 	// SaveAccount writes r if the stored version is prev, otherwise returns ErrConflict; prev 0 says
@@ -156,7 +157,9 @@ type Store interface {
 
 	// DeleteAccount removes the account, then its tokens. In that order: a token without an owner
 	// is not found by LoadToken, so a crash between the two leaves no live token. Deleting an
-	// account that is absent removes what tokens it left and is no error.
+	// account that is absent removes what tokens it left and is no error. A token that is saved at the
+	// same time is removed too, or it is stored like any other: the listings have it, and deleting the
+	// account again removes it.
 	DeleteAccount(ctx context.Context, id string) error
 
 	// Accounts returns the first accounts with an ID greater than after, up to limit, in byte order of
@@ -179,7 +182,8 @@ type Store interface {
 
 	// DeleteToken removes a token and its usage if the stored version is prev, otherwise returns
 	// ErrConflict, also where there is no such token; prev 0 is ErrInvalid. The comparison and the
-	// removal of the token are one atomic step.
+	// removal of the token are one atomic step. A token that is made again under the ID was never used, also
+	// where a use came at the same time as the removal; this holds for DeleteAccount too.
 	DeleteToken(ctx context.Context, id string, prev int64) error
 
 	// Tokens returns the first tokens of an account with an ID greater than after, as Accounts

@@ -176,16 +176,20 @@ type broken struct {
 	wreck func(h *hooks)
 }
 
+// allBroken has those that Simulate finds too.
 func allBroken() []broken {
 	return slices.Concat(brokenSaves(), brokenIdentity(), brokenRows(), brokenPages(), brokenTokens(), brokenTokenDeletes(), brokenTouches(), brokenLive(), brokenHandles(), brokenUnsent())
 }
+
+// forTheSuite has those whose races and listings are beyond Simulate, which has few records and calls at once.
+func forTheSuite() []broken { return slices.Concat(brokenRaces(), brokenMany()) }
 
 const runBroken = "STORAGETEST_RUN_BROKEN"
 
 // TestSuiteFailsBrokenStores runs itself in a process of its own, where each broken store must make
 // the subtest fail that is there to find it, and reads there which did.
 func TestSuiteFailsBrokenStores(t *testing.T) {
-	all := allBroken()
+	all := append(allBroken(), forTheSuite()...)
 	if os.Getenv(runBroken) != "" {
 		for _, b := range all {
 			t.Run(b.name, func(t *testing.T) { storagetest.RunOne(t, b.fails, sharing(b.wreck)) })

@@ -78,6 +78,20 @@ var allTokens = kind{
 	},
 }
 
+// liveTokens are tokens that have not ended at the time and epoch that their listing is asked for. Those that the other
+// kinds save have ended.
+var liveTokens = kind{
+	name: "live tokens", load: tokens.load, save: tokens.save, list: "LiveTokens",
+	loadFrom: tokens.loadFrom,
+	saveTo: func(ctx context.Context, s storage.Store, owner string, r record, prev int64) error {
+		index := storage.TokenIndex{Expires: second(6), Epoch: 7}
+		return s.SaveToken(ctx, storage.TokenRecord{ID: r.id, AccountID: owner, Version: r.version, Data: r.data, Index: index}, prev)
+	},
+	listFrom: func(ctx context.Context, s storage.Store, owner, after string, limit int) (storage.Page[record], error) {
+		return page(s.LiveTokens(ctx, owner, storage.Live{Epoch: 7, At: second(5)}, after, limit))(tokenRecord)
+	},
+}
+
 func tokenRecord(t storage.TokenRecord) record { return record{t.ID, t.Version, t.Data} }
 
 // page returns a function that makes of a page of a listing one of records.
@@ -123,6 +137,9 @@ func (e *env) of(k kind) *kindEnv {
 	}
 	return &kindEnv{e, k, owner}
 }
+
+// as returns the env of a test of another kind, with the same owner.
+func (k *kindEnv) as(other kind) *kindEnv { return &kindEnv{k.env, other, k.owner} }
 
 // fresh returns a record that has never been saved.
 func (k *kindEnv) fresh(id string) record {

@@ -72,7 +72,10 @@ var tests = slices.Concat(both(
 	{"account/handle", testHandle},
 	{"account/handle that is taken", testHandleTaken},
 	{"account/racing handles", testRacingHandles},
+	{"account/moving handle", testMovingHandle},
 	{"account/unsent", testUnsent},
+	{"account/racing changes", testRacingAccounts},
+	{"account/many", testManyAccounts},
 	{"account/delete", testDelete},
 	{"account/delete cut short", testDeleteCutShort},
 	{"token/IDs", testTokenIDs},
@@ -82,6 +85,9 @@ var tests = slices.Concat(both(
 	{"token/one moment", testOneMoment},
 	{"token/usage", testUsage},
 	{"token/live", testLive},
+	{"token/racing changes", testRacingTokens},
+	{"token/many", testManyTokens},
+	{"token/insert racing delete of its owner", testInsertRacingDelete},
 }, []test{
 	{"delete token/conflict", testDeleteTokenConflict},
 	{"delete token/all of it", testDeleteTokenAll},
@@ -97,6 +103,7 @@ var tests = slices.Concat(both(
 	{"touch/invalid batch", testTouchInvalid},
 	{"touch/at once", testTouchAtOnce},
 	{"touch/racing save", testTouchRacingSave},
+	{"touch/racing delete", testTouchRacingDelete},
 })
 
 // sharedTests is the suite for two handles.

@@ -8,7 +8,7 @@ import (
 	"github.com/gatehouse-go/gatehouse/storage/storagetest"
 )
 
-// TestSimulateFindsBrokenStores runs seeds on each of the broken stores of the suite. Not with the race detector: it
+// TestSimulateFindsBrokenStores runs seeds on each of the broken stores of the suite but those of forTheSuite. Not with the race detector: it
 // takes a minute, and a broken store must be found without it.
 func TestSimulateFindsBrokenStores(t *testing.T) {
 	for _, b := range allBroken() {
