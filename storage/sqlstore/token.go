@@ -80,12 +80,13 @@ func (s *Store) DeleteToken(ctx context.Context, id string, prev int64) error {
 	if err := s.save(ctx, &s.queries.deleteToken, id, prev); err != nil {
 		return err
 	}
-	_, err = s.exec(ctx, &s.queries.deleteTokenUse, owner, id)
-	if errors.Is(err, storage.ErrConflict) {
-		// As the token is gone, this is no conflict to the caller.
-		return errors.New("sqlstore: delete token use: the database asks to try again")
+	// Uses that were under way can be in the way of this. As the token is gone, that is no conflict to the caller.
+	for range 3 {
+		if _, err = s.exec(ctx, &s.queries.deleteTokenUse, owner, id); !errors.Is(err, storage.ErrConflict) {
+			return err
+		}
 	}
-	return err
+	return errors.New("sqlstore: delete token use: the database asks to try again")
 }
 
 // Tokens implements storage.Store.
