@@ -355,6 +355,28 @@ func TestDeleteTokenHalf(t *testing.T) {
 	})
 }
 
+// TestDeleteTokenUseAgain: a use that was under way is in the way of the removal of the usage, once.
+func TestDeleteTokenUseAgain(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		if d.dialect != sqlstore.PostgreSQL {
+			return // the others wait for the use, and then delete what they find
+		}
+		db := d.open(t)
+		direct := d.store(t, db, sqlstore.Options{})
+		filled(t, direct)
+		s := newStore(t, d.open(t, "SET default_transaction_isolation = 'serializable'"), d)
+		end := d.hold(t, "UPDATE gatehouse_token_uses SET scopes = 3")
+		done := make(chan error, 1)
+		go func() { done <- s.DeleteToken(t.Context(), "t", 1) }()
+		d.waits(t, db)
+		end("COMMIT")
+		require.NoError(t, <-done)
+		var left int
+		require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM gatehouse_token_uses WHERE token_id = 't'").Scan(&left))
+		require.Zero(t, left)
+	})
+}
+
 // TestDeletesLeaveNothing: no call reads a row of usage that a delete leaves behind, so the rows are counted.
 func TestDeletesLeaveNothing(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
