@@ -227,5 +227,5 @@ func (o Operator) change(ctx context.Context, account string, step func(core.Acc
 	if err := o.by.Check(); err != nil {
 		return err
 	}
-	return o.s.e.Change(ctx, account, engine.Transition{Step: step, Restate: true})
+	return o.s.e.Change(ctx, account, engine.Transition{Step: step})
 }
