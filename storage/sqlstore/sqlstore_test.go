@@ -163,6 +163,20 @@ var writes = map[string]func(ctx context.Context, s *sqlstore.Store) error{
 	},
 }
 
+// TestHandleGivenUp: a handle that was taken at the save, and that nobody has at the look after it, is a conflict. What
+// another constraint refuses is none.
+func TestHandleGivenUp(t *testing.T) {
+	for text, conflict := range map[string]bool{
+		"UNIQUE constraint failed: gatehouse_accounts.handle": true, "CHECK constraint failed: an operator's own": false,
+	} {
+		s := (&stub{write: fmt.Errorf("%s: %w", text, &sqliteError{19})}).open(t, sqlstore.SQLite, sqlstore.Options{})
+		err := s.SaveAccount(t.Context(), storage.Record{ID: "a", Version: 1, Index: storage.AccountIndex{Handle: storage.Handle{1}}}, 0)
+		require.Error(t, err)
+		require.Equal(t, conflict, errors.Is(err, storage.ErrConflict), "%v", err)
+		require.NotErrorIs(t, err, storage.ErrInvalid)
+	}
+}
+
 // What an error of the database is to the caller of a method, whichever that is.
 func TestErrors(t *testing.T) {
 	for _, c := range []struct {

@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -20,6 +21,7 @@ import (
 type stub struct {
 	err      error // of a statement, or if nil:
 	first    error // of the first query alone
+	write    error // of each statement that is no query
 	affected int64
 	lost     error          // of the count of rows
 	begin    error          // of a transaction
@@ -59,7 +61,7 @@ func (s *stub) Prepare(text string) (driver.Stmt, error) {
 
 func (s *stub) ExecContext(_ context.Context, text string, _ []driver.NamedValue) (driver.Result, error) {
 	s.texts = append(s.texts, text)
-	return s, s.err
+	return s, cmp.Or(s.write, s.err)
 }
 
 func (s *stub) QueryContext(_ context.Context, text string, _ []driver.NamedValue) (driver.Rows, error) {
