@@ -33,13 +33,10 @@ func (s *Service) tell(ctx context.Context, account string, events ...core.Event
 	s.e.Follow(ctx, account, events)
 }
 
-// changed pays what is owed to the owner of an account that was saved, but not what is owed to one who had its ID before.
-// It tells of each token that has stopped working because its owner's second factor was turned off, or on: at most once,
-// as every event, and so not at all where the store fails.
+// changed pays what is owed to the owner of an account that was saved. It tells of each token that has stopped working
+// because its owner's second factor was turned off, or on: at most once, as every event, and so not at all where the
+// store fails.
 func (s *Service) changed(ctx context.Context, before, after core.Account) {
-	if before.Absent() {
-		s.unpaid.drop(after.ID)
-	}
 	s.payOwed(ctx, after.ID)
 	was, is := before.Factors() > 0, after.Factors() > 0
 	if was == is || before.TokenEpoch != after.TokenEpoch || is && !s.policy.SecondFactorOnly {
@@ -68,7 +65,7 @@ func (s *Service) pay(ctx context.Context, d *debt) error {
 		if err := s.findOwner(ctx, d); err != nil {
 			return err
 		}
-		if err := s.owe(ctx, d.owner, d.told()); err != nil {
+		if err := s.owe(ctx, d.owner, *d); err != nil {
 			return err
 		}
 	}
@@ -89,17 +86,19 @@ func (s *Service) findOwner(ctx context.Context, d *debt) error {
 	return err
 }
 
-// owe keeps events in the account of an owner, "" for nobody.
-func (s *Service) owe(ctx context.Context, owner string, events []core.Event) error {
+// owe keeps what debts of an owner, "" for nobody, are about in the owner's account.
+func (s *Service) owe(ctx context.Context, owner string, debts ...debt) error {
 	if owner == "" {
 		return nil
 	}
 	err := s.e.Change(ctx, owner, engine.Transition{Step: func(a core.Account, env core.Env) (core.Account, error) {
-		if a.Absent() { // it was deleted meanwhile
-			return a, nil
-		}
-		for _, e := range events {
-			a = a.Owe(e, env)
+		for _, d := range debts {
+			if a.Birth() != d.birth { // it was deleted meanwhile, and may have been made again
+				continue
+			}
+			for _, e := range d.told() {
+				a = a.Owe(e, env)
+			}
 		}
 		return a, nil
 	}})
@@ -122,11 +121,7 @@ func (s *Service) payOwed(ctx context.Context, owner string) {
 
 // settle pays debts of one owner that were taken, in one save, or puts them back.
 func (s *Service) settle(ctx context.Context, owner string, debts []debt) error {
-	var events []core.Event
-	for _, d := range debts {
-		events = append(events, d.told()...)
-	}
-	err := s.owe(ctx, owner, events)
+	err := s.owe(ctx, owner, debts...)
 	for _, d := range debts {
 		if err != nil {
 			s.unpaid.keep(d)

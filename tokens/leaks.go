@@ -41,6 +41,7 @@ type debt struct {
 	token, account string
 	service        bool         // the account is a service account
 	owner          string       // who must be told; empty: not known yet
+	birth          int64        // of the owner's account: another that has its ID later is told nothing
 	events         []core.Event // with the moment and the client of the call that has caused them
 	past           int          // so many of the events have happened, even if the token does not end
 	placed         bool         // it has a place among those that are remembered
@@ -141,13 +142,6 @@ func (u *unpaid) takeOf(owner string) []debt {
 
 func (u *unpaid) takeAll() []debt {
 	return u.takeWhere(func(debt) bool { return true })
-}
-
-// drop forgets what is owed to an account, and of its tokens.
-func (u *unpaid) drop(account string) {
-	for _, d := range u.takeWhere(func(d debt) bool { return d.owner == account || d.account == account }) {
-		u.done(d)
-	}
 }
 
 func (u *unpaid) takeWhere(is func(debt) bool) (all []debt) {

@@ -14,7 +14,7 @@ import (
 
 // debtOf returns a debt of a token with nothing in it.
 func debtOf(h held) debt {
-	d := debt{token: h.ID, account: h.Account, service: h.How == core.OperatorsWord}
+	d := debt{token: h.ID, account: h.Account, service: h.How == core.OperatorsWord, birth: h.birth()}
 	if !d.service {
 		d.owner = h.Account
 	}

@@ -19,18 +19,19 @@ import (
 // owing is a service whose tokens have ended while their owners could not be told.
 type owing struct {
 	*gatehousetest.Service
-	t   *testing.T
-	tok *tokens.Service
+	t      *testing.T
+	config gatehouse.Config
+	tok    *tokens.Service
 }
 
 func newOwing(t *testing.T, edit ...func(*gatehouse.Config)) *owing {
 	t.Helper()
 	h := &owing{t: t}
-	notices := func(c *gatehouse.Config) { c.Notices = true }
+	notices := func(c *gatehouse.Config) { c.Notices, h.config = true, *c }
 	h.Service = gatehousetest.New(t, append(edit, notices)...)
 	tok, err := tokens.New(h.Service.Service, tokens.Policy{Brand: "acme", Scopes: registry(t)})
 	require.NoError(t, err)
-	h.tok = tok
+	h.tok, h.config.Notices, h.config.Now = tok, true, h.Now
 	return h
 }
 
@@ -39,6 +40,44 @@ func (h *owing) mint(user *gatehousetest.User) tokens.Minted {
 	m, err := h.tok.Mint(h.t.Context(), user.Session(), tokens.Request{Name: "ci", Scopes: tokens.Scopes{"projects:read"}})
 	require.NoError(h.t, err)
 	return m
+}
+
+// elsewhere is another process with the same store.
+func (h *owing) elsewhere() *owing {
+	h.t.Helper()
+	svc, err := gatehouse.New(h.Store, h.config)
+	require.NoError(h.t, err)
+	tok, err := tokens.New(svc, tokens.Policy{Brand: "acme", Scopes: registry(h.t)})
+	require.NoError(h.t, err)
+	of := *h.Service
+	of.Service = svc
+	return &owing{Service: &of, t: h.t, config: h.config, tok: tok}
+}
+
+// robot makes a service account of an owner, and a token of that.
+func (h *owing) robot(id, owner string) tokens.Minted {
+	h.t.Helper()
+	op := h.tok.Operator(h.Operator("op"))
+	require.NoError(h.t, op.CreateServiceAccount(h.t.Context(), id, owner))
+	m, err := op.Mint(h.t.Context(), id, tokens.Request{Name: id, Scopes: tokens.Scopes{"projects:read"}})
+	require.NoError(h.t, err)
+	return m
+}
+
+func (h *owing) delete(accounts ...string) {
+	h.t.Helper()
+	for _, account := range accounts {
+		_, err := h.Operator("op").DeleteAccount(h.t.Context(), account)
+		require.NoError(h.t, err)
+	}
+}
+
+// giveBackBlind is giveBack where it cannot even be read whose the service account is.
+func (h *owing) giveBackBlind(m tokens.Minted) {
+	h.t.Helper()
+	h.Store.Inject(gatehousetest.On("LoadAccount", gatehousetest.Fail))
+	defer h.Store.Inject(nil)
+	require.ErrorIs(h.t, h.tok.RevokePresented(h.t.Context(), m.Token.Reveal()), gatehousetest.ErrFault)
 }
 
 // down has no account be saved while do is called.
@@ -228,35 +267,102 @@ func TestOwedToAnUnknownOwner(t *testing.T) {
 	require.Equal(t, []event.Kind{event.TokenRevoked}, h.told("ada"))
 }
 
-// Whoever gets the ID of an account that is gone is told nothing of what became of its tokens.
+// Whoever gets the ID of an account that is gone is told nothing of what became of its tokens, whichever process has
+// deleted it and made it again.
 func TestOwedToADeletedAccount(t *testing.T) {
+	for name, pay := range map[string]func(h *owing, ada, eve *gatehousetest.User){
+		"the next change": func(h *owing, ada, eve *gatehousetest.User) { h.visits(ada); h.visits(eve) },
+		"Close":           func(h *owing, _, _ *gatehousetest.User) { require.NoError(t, h.Service.Close(t.Context())) },
+	} {
+		for _, here := range []bool{true, false} {
+			h := newOwing(t)
+			other := h.elsewhere()
+			ada, eve := h.Enroll(t, "ada"), h.Enroll(t, "eve")
+			bot, crawler := h.robot("bot", "ada"), h.robot("crawler", "ada")
+			_ = h.giveBack(h.mint(ada))
+			_ = h.giveBack(crawler)
+			h.giveBackBlind(bot)
+			require.Equal(t, 3, h.tok.Unpaid(), name)
+			other.delete("bot", "crawler", "ada")
+			again := other
+			if here {
+				again = h
+			}
+			ada = again.Enroll(t, "ada")
+			again.robot("bot", "eve")
+			pay(h, ada, eve)
+			require.NoError(t, h.Service.Close(t.Context()), name)
+			require.Zero(t, h.tok.Unpaid(), name)
+			h.delete("bot")
+			require.Empty(t, h.told("ada"), name)
+			require.Empty(t, h.told("eve"), name)
+		}
+	}
+}
+
+// What the owner of a service account is owed outlives that, also where another gets its ID.
+func TestOwedOfADeletedServiceAccount(t *testing.T) {
 	h := newOwing(t)
-	ada, eve := h.Enroll(t, "ada"), h.Enroll(t, "eve")
-	op := h.tok.Operator(h.Operator("op"))
-	robot := func(id string) tokens.Minted {
-		require.NoError(t, op.CreateServiceAccount(t.Context(), id, "ada"))
-		m, err := op.Mint(t.Context(), id, tokens.Request{Name: id, Scopes: tokens.Scopes{"projects:read"}})
-		require.NoError(t, err)
-		return m
-	}
-	bot, crawler := robot("bot"), robot("crawler")
-	_ = h.giveBack(h.mint(ada))
-	_ = h.giveBack(crawler)
-	h.Store.Inject(gatehousetest.On("LoadAccount", gatehousetest.Fail)) // whose the robot is
-	require.ErrorIs(t, h.tok.RevokePresented(t.Context(), bot.Token.Reveal()), gatehousetest.ErrFault)
-	h.Store.Inject(nil)
-	require.Equal(t, 3, h.tok.Unpaid())
-	for _, account := range []string{"bot", "crawler", "ada"} {
-		require.NoError(t, h.Store.DeleteAccount(t.Context(), account), "as another process does")
-	}
-	require.NoError(t, op.CreateServiceAccount(t.Context(), "bot", "eve"))
-	h.visits(h.Enroll(t, "ada"))
-	h.visits(eve)
+	h.Enroll(t, "ada")
+	h.Enroll(t, "eve")
+	_ = h.giveBack(h.robot("bot", "ada"))
+	h.elsewhere().delete("bot")
+	h.robot("bot", "eve")
 	require.NoError(t, h.Service.Close(t.Context()))
-	_, err := h.Operator("op").DeleteAccount(t.Context(), "bot")
-	require.NoError(t, err)
-	require.Empty(t, h.told("ada"))
+	h.delete("bot")
 	require.Empty(t, h.told("eve"))
+	require.Equal(t, []event.Kind{event.TokenRevoked}, h.told("ada"))
+}
+
+// What ends all tokens of an account tells its owner of no theft, so what they are owed stays: of the account's first tokens,
+// of later ones, and of those of its service accounts.
+func TestOwedBeforeAllTokensEnd(t *testing.T) {
+	for name, end := range map[string]func(op gatehouse.Operator, tok tokens.Operator, account string) error{
+		"by an operator": func(_ gatehouse.Operator, tok tokens.Operator, account string) error {
+			return tok.RevokeAll(t.Context(), account)
+		},
+		"with the password": func(op gatehouse.Operator, _ tokens.Operator, account string) error {
+			return op.PasswordChanged(t.Context(), account, gatehouse.RevokeTokens)
+		},
+		"after a restore": func(op gatehouse.Operator, _ tokens.Operator, _ string) error {
+			_, err := op.AfterRestore(t.Context(), gatehouse.Restoration{RevokeTokens: true}, "", nil)
+			return err
+		},
+	} {
+		h := newOwing(t)
+		other := h.elsewhere()
+		all := func(account string) {
+			t.Helper()
+			op := other.Operator("op")
+			require.NoError(t, end(op, other.tok.Operator(op), account), name)
+		}
+		ada := h.Enroll(t, "ada")
+		bot, crawler := h.robot("bot", "ada"), h.robot("crawler", "ada")
+		first := h.mint(ada)
+		all("ada")
+		h.Wait(time.Hour)
+		ada.Proof = ada.StepUp(t).Proof
+		later := h.mint(ada)
+		_ = h.giveBack(first)
+		_ = h.giveBack(later)
+		_ = h.giveBack(bot)
+		h.giveBackBlind(crawler)
+		for _, account := range []string{"ada", "bot", "crawler"} {
+			all(account)
+		}
+		require.Equal(t, 4, h.tok.Unpaid(), name)
+		require.NoError(t, h.Service.Close(t.Context()))
+		h.delete("bot", "crawler")
+		untold, err := h.Operator("op").DeleteAccount(t.Context(), "ada")
+		require.NoError(t, err)
+		told := 0
+		for _, n := range untold {
+			if n.Kind == event.TokenRevoked {
+				told += max(n.Count, 1)
+			}
+		}
+		require.Equal(t, 4, told, name)
+	}
 }
 
 // Close tries once more, and says so if that fails as well.

@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"net/netip"
 	"slices"
@@ -34,6 +35,7 @@ type record struct {
 	Lifetime  int64     // seconds, from the last minting, rotation or renewal on
 	Warned    int       // days before its end for which it was told that it ends
 	Epoch     int64     // the account's token epoch at the minting
+	Birth     int64     // see birth; 0: as Epoch
 	How       core.Kind // what proof its owner had, the weakest that the secret rests on
 	AMR       string    // by what method
 	ProofAt   int64     // when
@@ -85,6 +87,9 @@ const (
 	graceCopy                   // rotated, and works
 	oldCopy                     // rotated, and its grace is over
 )
+
+// birth returns core.Account.Birth of the account that is told of the token.
+func (t record) birth() int64 { return cmp.Or(t.Birth, t.Epoch) }
 
 // terms decide whether a token works by itself: they do not depend on who presents it from where. None is secret.
 type terms struct {

@@ -20,6 +20,7 @@ type authority struct {
 type word struct {
 	by      core.By
 	service core.Account // as it was loaded first
+	birth   int64        // of its owner, once that is saved
 }
 
 // operator returns who gives their word, "" where an owner has a proof.
@@ -30,11 +31,22 @@ func (p authority) operator() string {
 	return p.word.by.Operator
 }
 
+// birth returns that of the account that is told of a token of this one.
+func (p authority) birth(a core.Account) int64 {
+	if p.word == nil {
+		return a.Birth()
+	}
+	return p.word.birth
+}
+
 // mint returns a new token of an account whose save the authority has passed.
 func mint(a core.Account, p authority, r Request, secret Parsed, now env) (record, error) {
 	t := record{
 		ID: secret.ID, Account: a.ID, Kind: r.Kind, Name: r.Name, Scopes: r.Scopes, Digest: secret.Digest[:],
 		Lines: [][]byte{lineOf(secret)}, Created: now.unix(), Epoch: a.TokenEpoch, RotatesItself: r.RotatesItself,
+	}
+	if birth := p.birth(a); birth != t.Epoch {
+		t.Birth = birth
 	}
 	t.rest(p, now)
 	t.live(r.Lifetime, now)

@@ -66,7 +66,7 @@ func (t *record) code(c *wire.Coder) {
 	wire.Number(c, &t.Lifetime)
 	wire.Number(c, &t.How)
 	b := c.Bits(t.AMR != "", t.Resources != nil, t.Networks != nil, t.Generation != 0, len(t.Old) > 0, t.NotBefore != 0, t.Revoked != 0, t.Warned != 0,
-		t.NeedsFactor, t.RotatesItself, len(t.Ancestry) > 0, t.Operator != "")
+		t.NeedsFactor, t.RotatesItself, len(t.Ancestry) > 0, t.Operator != "", t.Birth != 0)
 	c.OptionalShared(&b, &t.AMR)
 	codeLimit(c, &b, &t.Resources, maxResources)
 	codeLimit(c, &b, &t.Networks, maxNetworks)
@@ -84,6 +84,10 @@ func (t *record) code(c *wire.Coder) {
 		t.Ancestry.Code(c)
 	}
 	c.OptionalShared(&b, &t.Operator)
+	if b.Next() {
+		c.Word(&t.Birth)
+		c.Must(t.Birth != 0)
+	}
 }
 
 func (o *oldDigest) code(c *wire.Coder) {

@@ -163,6 +163,7 @@ func TestEachFieldAlone(t *testing.T) {
 func bareToken() record {
 	t := fullToken()
 	t.Resources, t.Networks, t.Old, t.Generation, t.Revoked, t.NotBefore, t.Warned, t.AMR, t.Ancestry = nil, nil, nil, 0, 0, 0, 0, "", nil
+	t.Birth = 0
 	t.NeedsFactor, t.RotatesItself = false, false
 	return t
 }
@@ -170,7 +171,7 @@ func bareToken() record {
 // serviceToken is a token of a service account.
 func serviceToken() record {
 	t := bareToken()
-	t.How, t.Operator = core.OperatorsWord, "op-1"
+	t.How, t.Operator, t.Birth = core.OperatorsWord, "op-1", -3
 	return t
 }
 

@@ -22,6 +22,7 @@ var moments = map[string]string{
 	"record.Revoked":   "only whether it is 0 counts",
 	"record.Lifetime":  "it is no moment",
 	"record.Epoch":     "it is no moment",
+	"record.Birth":     "it is no moment",
 	"record.ProofAt":   "it is shown, and nothing is decided by it",
 	"record.Vouched":   "it is set together with Expires, which bounds it",
 	"record.Old.Until": "bounded when it is read",

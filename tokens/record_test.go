@@ -23,7 +23,7 @@ func fullToken() record {
 		ID: "00000000000000", Account: "user-42", Kind: Machine, Name: "ci", Scopes: Scopes{"a:read", "b:*"},
 		Resources: &[]string{"project/7"}, Networks: &[]string{"203.0.113.0/24"}, Digest: bytes(1, 32), Generation: 2,
 		Old: []oldDigest{{Digest: bytes(2, 32), Until: 9, Told: true}}, Lines: [][]byte{bytes(3, 16)}, Vouched: 5, Created: 1, NotBefore: 2, Expires: 100, Revoked: 3, Lifetime: 99, Warned: 7,
-		Epoch: -1 << 63, How: core.SecondFactor, AMR: "otp", ProofAt: 4, NeedsFactor: true, RotatesItself: true, Ancestry: core.Ancestry(nil).Then(-9),
+		Epoch: -1 << 63, Birth: 1<<63 - 1, How: core.SecondFactor, AMR: "otp", ProofAt: 4, NeedsFactor: true, RotatesItself: true, Ancestry: core.Ancestry(nil).Then(-9),
 	}
 }
 

@@ -146,6 +146,7 @@ func (c *ownerChange) saveOwner(ctx context.Context) error {
 			return err
 		},
 		Step: func(a core.Account, env core.Env) (core.Account, error) {
+			w.birth = a.Birth()
 			next, err := a.ChangeServiceToken(w.by, w.service.ID, c.change, env)
 			if err != nil || gates == nil {
 				return next, err

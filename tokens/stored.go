@@ -20,7 +20,7 @@ func init() {
 func (t record) stored() engine.StoredToken {
 	s := engine.StoredToken{
 		ID: t.ID, Account: t.Account, Kind: string(t.Kind), Name: t.Name, Resources: t.Resources, Networks: t.Networks, Rotations: t.Generation, Lines: len(t.Lines),
-		Created: t.Created, NotBefore: t.NotBefore, Expires: t.Expires, Revoked: t.Revoked, Lifetime: t.Lifetime, Warned: t.Warned, Epoch: t.Epoch,
+		Created: t.Created, NotBefore: t.NotBefore, Expires: t.Expires, Revoked: t.Revoked, Lifetime: t.Lifetime, Warned: t.Warned, Epoch: t.Epoch, Birth: t.birth(),
 		Proof: t.How, ProofMethod: t.AMR, ProofAt: t.ProofAt, Vouched: t.Vouched,
 		Operator: t.Operator, NeedsFactor: t.NeedsFactor, RotatesItself: t.RotatesItself, Ancestry: t.Ancestry,
 	}

@@ -81,8 +81,9 @@ type accountRecord struct {
 	Account        string                `json:"account"`
 	Stored         recordStored          `json:"stored"`
 	Epoch          string                `json:"epoch"`
-	TokenEpoch     string                `json:"token_epoch"`   // 0: the account was deleted
-	SessionEpoch   string                `json:"session_epoch"` // 0: nothing has ended browser sessions yet
+	TokenEpoch     string                `json:"token_epoch"`       // 0: the account was deleted
+	FirstEpoch     string                `json:"first_token_epoch"` // the one that the account was made with
+	SessionEpoch   string                `json:"session_epoch"`     // 0: nothing has ended browser sessions yet
 	FirstFactors   *time.Time            `json:"first_factors_since"`
 	SignIns        int64                 `json:"sign_ins"`
 	Imported       string                `json:"imported"`
@@ -250,7 +251,7 @@ func (s *session) accountRecord(ctx context.Context, id string) (accountRecord, 
 	t := a.TOTPThrottle
 	doc := accountRecord{
 		Account: a.ID, Stored: storedOf(rec.Version, a.Ancestry, rec.Data), Epoch: strconv.FormatInt(a.Epoch, 10), TokenEpoch: strconv.FormatInt(a.TokenEpoch, 10),
-		SessionEpoch: strconv.FormatInt(a.SessionEpoch, 10),
+		FirstEpoch: strconv.FormatInt(a.Birth(), 10), SessionEpoch: strconv.FormatInt(a.SessionEpoch, 10),
 		FirstFactors: moment(a.Since), SignIns: a.SignIns, Imported: map[core.ImportState]string{core.ImportOpen: "open", core.ImportEnded: "ended"}[a.Imported],
 		ServiceOf: a.ServiceOf, Services: each(a.Services, func(id string) string { return id }),
 		Authenticators: each(a.Authenticators, authenticatorOf), Passkeys: each(a.Passkeys, passkeyOf), Handle: handleOf(a.Handle), RecoveryCodes: codesOf(a.Recovery), MintedOn: dayOf(a.Minted),
@@ -364,6 +365,7 @@ type tokenRecord struct {
 	Warned        int          `json:"warned_days"`
 	TokenEpoch    string       `json:"token_epoch"`
 	OwnersEpoch   string       `json:"owners_token_epoch"` // another one: it was revoked with all tokens of the account
+	FirstEpoch    string       `json:"first_token_epoch"`  // of the account that is told of it
 	Proof         string       `json:"proof"`
 	Operator      string       `json:"operator"` // of a service account's token
 	ProofMethod   string       `json:"proof_method"`
@@ -397,7 +399,7 @@ func (s *session) tokenRecord(ctx context.Context, id string) (tokenRecord, erro
 		Resources: t.Resources, Networks: t.Networks, Rotations: t.Rotations,
 		Grace: each(t.Grace, func(c engine.StoredCopy) copyRecord { return copyRecord{moment(c.Until), c.Told} }), Lines: t.Lines,
 		Created: moment(t.Created), NotBefore: moment(t.NotBefore), Expires: moment(t.Expires), Revoked: moment(t.Revoked), Lifetime: t.Lifetime, Warned: t.Warned,
-		TokenEpoch: strconv.FormatInt(t.Epoch, 10), OwnersEpoch: strconv.FormatInt(owner.TokenEpoch, 10),
+		TokenEpoch: strconv.FormatInt(t.Epoch, 10), OwnersEpoch: strconv.FormatInt(owner.TokenEpoch, 10), FirstEpoch: strconv.FormatInt(t.Birth, 10),
 		Proof: map[core.Kind]string{core.Vouched: "first_factor", core.SecondFactor: "second_factor", core.OperatorsWord: "operator"}[t.Proof], Operator: t.Operator, ProofMethod: t.ProofMethod, ProofAt: moment(t.ProofAt),
 		Vouched: moment(t.Vouched), NeedsFactor: t.NeedsFactor, RotatesItself: t.RotatesItself, LastUsed: when(rec.Usage.LastUsed),
 	}, nil

@@ -27,7 +27,7 @@ func TestRecordShow(t *testing.T) {
 		return core.Authenticator{ID: id, Digits: 6, Algorithm: totp.SHA256, Created: 1772323200, LastUsed: 1772323260, Last: 59077438, Steps: core.Steps{{59077430, 59077438}}}
 	}
 	account := core.Account{
-		ID: "user-42", Epoch: 1 << 60, TokenEpoch: -5, SessionEpoch: -6, Authenticators: []core.Authenticator{authenticator("A1")},
+		ID: "user-42", Epoch: 1 << 60, TokenEpoch: -5, FirstTokenEpoch: -7, SessionEpoch: -6, Authenticators: []core.Authenticator{authenticator("A1")},
 		Pending:    &core.Pending{Authenticator: authenticator("A2"), Expires: 1772323800, Recovery: &core.RecoverySet{Slots: []core.Slot{{Hash: "x"}}, Tags: &core.Tags{}}},
 		Recovery:   &core.RecoverySet{Created: 1772323200, Tags: &core.Tags{}, Slots: []core.Slot{{Hash: "x"}, {Used: 1772323300}}},
 		Reset:      &core.Reset{Code: core.Slot{Hash: "x", Tags: &core.Tags{}}, Expires: 1772323900, At: 1772323200},
@@ -42,7 +42,7 @@ func TestRecordShow(t *testing.T) {
 	token := reflect.ValueOf(stored).Elem()
 	for field, value := range map[string]any{
 		"ID": "00000000000000", "Account": "user-42", "Kind": tokens.Machine, "Scopes": tokens.Scopes{"logs:read"}, "Resources": &[]string{""}, "Networks": &[]string{"203.0.113.0/24"},
-		"Digest": []byte("x"), "Generation": 3, "Lines": [][]byte{[]byte("x")}, "Epoch": int64(4711), "Created": int64(1772323200), "NotBefore": int64(1772323201),
+		"Digest": []byte("x"), "Generation": 3, "Lines": [][]byte{[]byte("x")}, "Epoch": int64(4711), "Birth": int64(-8), "Created": int64(1772323200), "NotBefore": int64(1772323201),
 		"Expires": int64(1772323900), "Revoked": int64(1772323202), "Lifetime": int64(700), "Warned": 7, "How": core.SecondFactor, "ProofAt": int64(1772323203),
 		"Vouched": int64(1772323204), "NeedsFactor": true, "RotatesItself": true, "Operator": "op", "Ancestry": core.Ancestry(nil).Then(77003),
 	} {
@@ -118,7 +118,7 @@ func TestRecordShow(t *testing.T) {
 			require.NotContains(t, out, text, path)
 		}
 	}
-	for _, text := range []string{"77001", "77002", "77003", "77004", "77005", "1152921504606846976", `"token_epoch":"-5"`, `"session_epoch":"-6"`, `"owners_token_epoch":"-5"`, "2026-03-01T00:00:00Z", "59077430"} {
+	for _, text := range []string{"77001", "77002", "77003", "77004", "77005", "1152921504606846976", `"token_epoch":"-5"`, `"first_token_epoch":"-7"`, `"first_token_epoch":"-8"`, `"session_epoch":"-6"`, `"owners_token_epoch":"-5"`, "2026-03-01T00:00:00Z", "59077430"} {
 		require.Contains(t, out, text)
 	}
 	require.NotContains(t, out, "selector")
@@ -132,7 +132,7 @@ func TestRecordShow(t *testing.T) {
 	shown = document[doc](p, "record", "show", "-token", "00000000000000")
 	for field, want := range map[string]any{
 		"id": "00000000000000", "account": "user-42", "kind": "svc", "scopes": []any{"logs:read"}, "networks": []any{"203.0.113.0/24"}, "rotations": 3.0, "lines": 1.0,
-		"grace": []any{doc{"until": "2026-03-01T00:00:05Z", "presented_to_rotate": true}}, "token_epoch": "4711", "lifetime_seconds": 700.0, "warned_days": 7.0,
+		"grace": []any{doc{"until": "2026-03-01T00:00:05Z", "presented_to_rotate": true}}, "token_epoch": "4711", "first_token_epoch": "-8", "lifetime_seconds": 700.0, "warned_days": 7.0,
 		"created": "2026-03-01T00:00:00Z", "not_before": "2026-03-01T00:00:01Z", "revoked": "2026-03-01T00:00:02Z", "proof_at": "2026-03-01T00:00:03Z",
 		"vouched": "2026-03-01T00:00:04Z", "expires": "2026-03-01T00:11:40Z", "proof": "second_factor", "needs_second_factor": true, "rotates_itself": true, "last_used": nil,
 	} {

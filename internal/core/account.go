@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,6 +52,8 @@ type Account struct {
 	Browsers []Browser
 	// TokenEpoch is replaced when all tokens are revoked. 0 says that there is no account: see Absent.
 	TokenEpoch int64
+	// FirstTokenEpoch is the TokenEpoch that the account was made with, 0 while it has that one: see Birth.
+	FirstTokenEpoch int64
 	// Minted counts the tokens of a day. Those that have ended stay stored until they are purged, and this bounds how
 	// many there can be.
 	Minted DayCount
@@ -225,6 +228,16 @@ func (a Account) Create(env Env) Account {
 
 // Absent reports whether there is no account: no record, or only what Forgotten leaves.
 func (a Account) Absent() bool { return a.TokenEpoch == 0 }
+
+// Birth tells an account from others that have its ID after it is deleted. It stays as long as the account is there.
+func (a Account) Birth() int64 { return cmp.Or(a.FirstTokenEpoch, a.TokenEpoch) }
+
+// endTokens ends all tokens of the account. One that this change makes has none.
+func (a *Account) endTokens(env Env) {
+	if a.TokenEpoch != env.Fresh {
+		a.FirstTokenEpoch, a.TokenEpoch = a.Birth(), env.Fresh
+	}
+}
 
 // Index returns what the store keeps next to the data. What it says of locks is of strangers. It has no clock, so a
 // browser that is no longer known, and is still kept, counts as one that is.

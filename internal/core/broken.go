@@ -24,7 +24,7 @@ func (a Account) broken() string {
 	}{
 		{a.Epoch == 0 || a.SignIns < 0, "epoch or count"},
 		{a.Changer != "" && a.SessionEpoch == 0, "sessions"},
-		{a.Absent() && a.Protected(), "factors of nobody"},
+		{a.Absent() && (a.Protected() || a.FirstTokenEpoch != 0), "factors or tokens of nobody"},
 		{a.Imported > ImportEnded, "state of imports"},
 		{!a.Ancestry.valid(), "ancestry"},
 		{a.showsEight() && a.Recovery.eightDigits() > 0, "recovery codes of eight digits"},

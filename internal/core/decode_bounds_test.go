@@ -195,6 +195,7 @@ func TestAccountBounds(t *testing.T) {
 	all := slices.Concat(
 		in("epoch", func(a *A, v int64) { a.Epoch = v }, []int64{1, -1, math.MinInt64}, []int64{0}),
 		in("token epoch", func(a *A, v int64) { a.TokenEpoch = v }, []int64{1, -1, math.MinInt64}, []int64{0}),
+		in("first token epoch", func(a *A, v int64) { a.FirstTokenEpoch = v }, []int64{0, 1, -1, math.MinInt64}, nil),
 		in("session epoch", func(a *A, v int64) { a.SessionEpoch = v }, []int64{1, -1, math.MinInt64}, []int64{0}),
 		in("changer", func(a *A, v string) { a.Changer = v }, []string{"", strings.Repeat("\x00", 16)}, []string{"\x00", strings.Repeat("c", 15), strings.Repeat("c", 17)}),
 		in("sign-ins", func(a *A, v int64) { a.SignIns = v }, []int64{0, 1, math.MaxInt64}, []int64{-1, math.MinInt64}),

@@ -17,7 +17,7 @@ import (
 // full is an account that has something of everything.
 func full() core.Account {
 	a := core.Account{
-		ID: "user-42", Epoch: -1 << 63, TokenEpoch: 1<<63 - 1, SignIns: 7, Since: 8,
+		ID: "user-42", Epoch: -1 << 63, TokenEpoch: 1<<63 - 1, FirstTokenEpoch: -1<<63 + 1, SignIns: 7, Since: 8,
 		Authenticators:   []core.Authenticator{newAuthenticator("A1"), newAuthenticator("A2")},
 		Recovery:         newSet("S1"),
 		TOTPThrottle:     core.TOTPThrottle{Streak: core.Streak{Failures: 3, Until: 1772323260}, Days: []core.DayCount{{20512, 2}, {20513, 1}}, Alarm: core.Alarm{At: 5, Count: 20}},

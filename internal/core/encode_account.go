@@ -16,7 +16,8 @@ func (a *Account) code(c *wire.Coder) {
 	b := c.Bits(len(a.Authenticators) > 0, a.Pending != nil, a.Recovery != nil, a.TOTPThrottle.kept(), a.RecoveryThrottle.Full != 0, a.Misses.Full != 0,
 		a.SignIns != 0, a.Reset != nil, a.Suspension != nil, a.Noted != 0, a.LookedAt != 0, len(a.Activity) > 0, len(a.Accepted) > 0, len(a.History) > 0,
 		a.Since != 0, a.Minted != DayCount{}, a.Imported != 0, len(a.Ancestry) > 0, a.SessionEpoch != 0, a.Changer != "",
-		a.ServiceOf != "", len(a.Services) > 0, len(a.Passkeys) > 0, a.Handle != storage.Handle{}, len(a.Notices) > 0, a.NoticesHeld != 0, len(a.Browsers) > 0)
+		a.ServiceOf != "", len(a.Services) > 0, len(a.Passkeys) > 0, a.Handle != storage.Handle{}, len(a.Notices) > 0, a.NoticesHeld != 0, len(a.Browsers) > 0,
+		a.FirstTokenEpoch != 0)
 	wire.OptionalRoom(c, &b, &a.Authenticators, MaxAuthenticators)
 	for i := range a.Authenticators {
 		a.Authenticators[i].code(c)
@@ -81,6 +82,10 @@ func (a *Account) code(c *wire.Coder) {
 	codeNotices(c, &b, &a.Notices)
 	c.OptionalMoment(&b, &a.NoticesHeld)
 	codeBrowsers(c, &b, &a.Browsers)
+	if b.Next() {
+		c.Word(&a.FirstTokenEpoch)
+		c.Must(a.FirstTokenEpoch != 0)
+	}
 }
 
 func (a *Authenticator) code(c *wire.Coder) {

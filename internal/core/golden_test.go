@@ -96,6 +96,7 @@ func kindsOfRecord() []record {
 			a.Reset = &core.Reset{Code: core.Slot{Selector: "Z", Hash: core.NewHash(argonHash), Tag: "\x12\x34\x50", Tags: &core.Tags{Key: "k1", Check: "abcd"}},
 				Expires: start.Unix() + 86400, Operator: "op-1", At: start.Unix(), Life: 3600}
 		}},
+		{"all-tokens-ended", func(a *core.Account) { a.FirstTokenEpoch = 0x1122334455667788 }},
 		{"sessions", func(a *core.Account) {
 			a.SessionEpoch, a.Changer = 0x1122334455667788, "0123456789abcdef"
 		}},

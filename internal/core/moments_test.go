@@ -82,6 +82,7 @@ var moments = map[string]string{
 	"Account.Epoch":                          noMoment,
 	"Account.SessionEpoch":                   noMoment,
 	"Account.TokenEpoch":                     noMoment,
+	"Account.FirstTokenEpoch":                noMoment,
 	"Account.Events.At":                      "it is not stored",
 	"Account.Events.First":                   "it is not stored",
 	"Account.Events.Number":                  "it is not stored",

@@ -72,7 +72,7 @@ func (a Account) Resets(by By, code Slot, env Env) (Account, error) {
 	a = a.clone()
 	a.dropFactors()
 	a.Reset = &Reset{Code: code, Expires: env.unix() + operatorCodeLife, Operator: by.Operator, At: env.unix()}
-	a.TokenEpoch = env.Fresh
+	a.endTokens(env)
 	a.note(env, by.event(event.AccountReset))
 	a.note(env, Event{Kind: event.OperatorCodeMade, Operator: by.Operator, Expires: a.Reset.Expires})
 	a.endFirstFactors(env)
@@ -113,7 +113,7 @@ func (a Account) Resume(by By, env Env) Account {
 func (a Account) PasswordChanged(by By, revokeTokens bool, env Env) Account {
 	a = a.clone().Create(env)
 	if revokeTokens {
-		a.TokenEpoch = env.Fresh
+		a.endTokens(env)
 	}
 	a.note(env, by.event(event.PasswordChanged))
 	a.endFirstFactors(env)

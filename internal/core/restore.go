@@ -34,7 +34,7 @@ func (a Account) Restored(by By, keepCodes, revokeTokens bool, env Env) Account 
 	}
 	a.note(env, by.event(event.AccountRestored))
 	if revokeTokens {
-		a.TokenEpoch = env.Fresh
+		a.endTokens(env)
 		a.note(env, by.event(event.TokensRevoked))
 	}
 	a.endFirstFactors(env)

@@ -102,7 +102,7 @@ func (a Account) RevokeTokensBy(by By, env Env) Account {
 
 func (a Account) revokeTokens(e Event, env Env) Account {
 	a = a.clone()
-	a.TokenEpoch = env.Fresh
+	a.endTokens(env)
 	e.Kind = event.TokensRevoked
 	a.note(env, e)
 	return a

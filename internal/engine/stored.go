@@ -20,6 +20,7 @@ type StoredToken struct {
 	Lifetime int64 // seconds, from the last minting, rotation or renewal on
 	Warned   int   // days before its end for which its owner was told
 	Epoch    int64 // the account's token epoch at the minting
+	Birth    int64 // core.Account.Birth of the account that is told of it
 
 	Proof       core.Kind // Vouched, SecondFactor or OperatorsWord
 	Operator    string    // of the last
