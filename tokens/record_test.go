@@ -188,3 +188,12 @@ func TestStoredScopes(t *testing.T) {
 		}
 	}
 }
+
+// The birth of the account takes no room in a token of its first epoch.
+func TestBirthIsStoredOnce(t *testing.T) {
+	for first, want := range map[int64]int64{0: 0, 7: 7} {
+		token, err := mint(core.Account{ID: "ada", TokenEpoch: 9, FirstTokenEpoch: first}, authority{}, Request{}, Parsed{}, envAt(1))
+		require.NoError(t, err)
+		require.Equal(t, want, token.Birth)
+	}
+}

@@ -43,4 +43,11 @@ func TestBirth(t *testing.T) {
 		_, err = core.Decode(gone.ID, data)
 	}
 	require.ErrorIs(t, err, core.ErrFormat, "nobody has had tokens")
+
+	made.FirstTokenEpoch = 1
+	data, err = made.Encode()
+	require.NoError(t, err)
+	clear(data[len(data)-8:])
+	_, err = core.Decode(made.ID, data)
+	require.ErrorIs(t, err, core.ErrFormat, "0 is not stored")
 }
