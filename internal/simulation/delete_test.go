@@ -59,7 +59,7 @@ func (c *client) bindRemove(in *input) func(context.Context) error {
 
 // isRemoved is an account of which nothing is stored. Only what its clients know is left.
 func (a account) isRemoved() account {
-	b := account{Epoch: -1, Pending: -1, Brings: -1, Set: -1, Reset: -1, Removed: true, Tries: maps.Clone(a.Tries), Proofs: maps.Clone(a.Proofs)}
+	b := account{Epoch: -1, Pending: -1, Brings: -1, Set: -1, Reset: -1, Sessions: sessions{Stamp: -1}, Removed: true, Tries: maps.Clone(a.Tries), Proofs: maps.Clone(a.Proofs)}
 	b.Looks, b.Challenges, b.Asked = map[int]int{}, map[int]label{}, map[int]question{}
 	for id, q := range a.Asked {
 		if q.purpose == core.PasskeySignIn {

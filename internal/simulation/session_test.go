@@ -42,7 +42,7 @@ func (c *client) bindSession(k *known, in *input) func(context.Context) error {
 
 // sessions is what an account's sessions go by.
 type sessions struct {
-	Stamp   int  // the call that has ended them last, 0 for none
+	Stamp   int  // the call that has ended them last, -1 for none
 	ByOwner bool // whose own session goes on
 }
 

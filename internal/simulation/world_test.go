@@ -108,7 +108,7 @@ func newWorld(t *testing.T, seed uint64, under func(storage.Store) storage.Store
 			sets: map[int][]string{}, resets: map[int]string{}, tokens: map[int]tokens.Info{}, secrets: map[int]map[int]string{}, newest: map[int]int{},
 			passkeys: map[int]*madePasskey{}, asserts: map[int]signed{},
 		}
-		w.accounts[id] = account{Epoch: -1, Pending: -1, Brings: -1, Set: -1, Reset: -1, Tries: map[int]int{}, Looks: map[int]int{}, Challenges: map[int]label{}, Asked: map[int]question{}, Proofs: map[int]proof{}}
+		w.accounts[id] = account{Epoch: -1, Pending: -1, Brings: -1, Set: -1, Reset: -1, Sessions: sessions{Stamp: -1}, Tries: map[int]int{}, Looks: map[int]int{}, Challenges: map[int]label{}, Asked: map[int]question{}, Proofs: map[int]proof{}}
 		w.holders[id] = holder{TokenEpoch: -1, Tokens: map[int]token{}}
 	}
 	w.enroll("ada", w.truth)
@@ -159,7 +159,7 @@ func (w *world) enroll(id string, store storage.Store) {
 	require.NoError(w.t, err)
 	k.minted(0, minted)
 	a := w.accounts[id]
-	a.Stored, a.Epoch, a.Apps, a.Set, a.Sessions.ByOwner = true, 0, []app{{0, step}}, 0, true
+	a.Stored, a.Epoch, a.Apps, a.Set, a.Sessions = true, 0, []app{{0, step}}, 0, sessions{0, true}
 	a.Passkeys = []passkey{{0, made.issued, made.count}}
 	a.Proofs[0] = proof{epoch: 0, kind: secondFactor, stamp: 0}
 	w.accounts[id] = a
