@@ -90,15 +90,14 @@ func (a account) shows(in input) []next {
 	if i < 0 || in.issued <= a.Passkeys[i].accepted {
 		return no
 	}
-	b := a.clone()
-	b.Passkeys[i].accepted = in.issued
-	if count := a.Passkeys[i].count; (in.count > 0 || count > 0) && in.count <= count { // a copy's, which uses its challenge up
+	if count := a.Passkeys[i].count; (in.count > 0 || count > 0) && in.count <= count { // a copy's, after which the owner's counts
 		if sure {
-			no = nil
+			return []next{{denied, a}}
 		}
-		return append(no, next{denied, b})
+		return no
 	}
-	b.Passkeys[i].count = in.count
+	b := a.clone()
+	b.Passkeys[i].accepted, b.Passkeys[i].count = in.issued, in.count
 	if in.purpose != core.PasskeyStepUp {
 		b.SignIns++
 		b.meet(in.browser)
