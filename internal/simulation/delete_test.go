@@ -97,13 +97,22 @@ func (v *invariants) removed(id string) {
 	v.ended[was.Epoch] = true
 	delete(v.records, id)
 	delete(v.handles, id)
+	v.w.outbox.removed(was)
+}
+
+// deleted looks at the tokens of an account that was deleted since the last look, whether there was an account or not: one
+// that was saved right after a deletion goes with the next one.
+func (v *invariants) deleted(id string) {
+	if v.deletions[id] == len(v.w.removals[id]) {
+		return
+	}
+	v.deletions[id] = len(v.w.removals[id])
 	for token, t := range v.tokens {
 		if t.Account == id {
 			v.gone[token] = true
 			delete(v.tokens, token)
 		}
 	}
-	v.w.outbox.removed(was)
 }
 
 // mustHand is a notice that was there when its account was removed.

@@ -24,23 +24,24 @@ type invariants struct {
 	t *testing.T
 	w *world
 
-	records map[string]storage.Record
-	tokens  map[string]stored
-	steps   map[string]int64  // the greatest step that was accepted, by authenticator
-	counts  map[string]uint32 // of signatures, by passkey
-	issues  map[string]int64  // of the last challenge that was accepted, by passkey
-	handles map[string]storage.Handle
-	burned  map[core.Hash]bool // hashes of recovery codes that were used or taken away
-	ended   map[int64]bool     // epochs that are over
-	gone    map[string]bool    // authenticators and tokens of accounts that were deleted
-	by      int                // the client whose call to the store was the last
-	wrong   string
+	records   map[string]storage.Record
+	tokens    map[string]stored
+	steps     map[string]int64  // the greatest step that was accepted, by authenticator
+	counts    map[string]uint32 // of signatures, by passkey
+	issues    map[string]int64  // of the last challenge that was accepted, by passkey
+	handles   map[string]storage.Handle
+	burned    map[core.Hash]bool // hashes of recovery codes that were used or taken away
+	ended     map[int64]bool     // epochs that are over
+	gone      map[string]bool    // authenticators and tokens of accounts that were deleted
+	deletions map[string]int     // of accounts, which were looked at
+	by        int                // the client whose call to the store was the last
+	wrong     string
 }
 
 func newInvariants(t *testing.T, w *world) *invariants {
 	return &invariants{
 		t: t, w: w, records: map[string]storage.Record{}, tokens: map[string]stored{}, steps: map[string]int64{},
-		burned: map[core.Hash]bool{}, ended: map[int64]bool{}, counts: map[string]uint32{}, issues: map[string]int64{}, handles: map[string]storage.Handle{}, gone: map[string]bool{},
+		burned: map[core.Hash]bool{}, ended: map[int64]bool{}, counts: map[string]uint32{}, issues: map[string]int64{}, handles: map[string]storage.Handle{}, gone: map[string]bool{}, deletions: map[string]int{},
 	}
 }
 
@@ -82,6 +83,7 @@ func (v *invariants) check(by int) string {
 		v.account(before, now, rec)
 	}
 	for _, id := range []string{"ada", "bob"} {
+		v.deleted(id)
 		v.held(ctx, id)
 	}
 	return v.wrong
