@@ -4,6 +4,7 @@ package cluster_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -49,6 +50,12 @@ type engine interface {
 	stale(f fault) bool
 	// logs are the names of the logs of a node, to be shown if it fails.
 	logs() []string
+}
+
+// mender is an engine whose nodes do not always come back by themselves.
+type mender interface {
+	// mend does what an operator does then.
+	mend(ctx context.Context, c *cluster) error
 }
 
 // clocked is an engine whose programs can be given another clock.
@@ -206,7 +213,16 @@ func (c *cluster) wait(what string, f func(ctx context.Context) error) {
 
 func (c *cluster) waitHealthy() {
 	c.t.Helper()
-	c.wait("the cluster", func(ctx context.Context) error { return c.engine.healthy(ctx, c) })
+	began, called := time.Now(), false
+	c.wait("the cluster", func(ctx context.Context) error {
+		err := c.engine.healthy(ctx, c)
+		if e, ok := c.engine.(mender); ok && err != nil && !called && time.Since(began) > patience/3 {
+			called = true
+			c.t.Logf("its operator is called: %v", err)
+			err = errors.Join(err, e.mend(ctx, c))
+		}
+		return err
+	})
 }
 
 // waitSuccess waits until each of the workers has saved something that it began after a time.
